@@ -1,0 +1,47 @@
+import { buildAddress } from './egress/address.ts'
+import { buildAnswer, buildRefuse } from './egress/answer.ts'
+import { buildAttribute } from './egress/attribute.ts'
+import { buildCredential } from './egress/credential.ts'
+import { buildMock } from './egress/mock.ts'
+import { buildPermit } from './egress/permit.ts'
+import { buildPlace } from './egress/place.ts'
+import { buildEgressReceive } from './ingress/receive.ts'
+import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
+import { Fault } from './model/fault.ts'
+import type { Outbound } from './model/wire.ts'
+import { openTrail } from './observe/trail.ts'
+import type { Policy } from './policy/policy.ts'
+import type { Ports } from './ports.ts'
+import type { Upstream } from './upstream.ts'
+
+export type Egress = (arrival: Arrival) => Promise<Outbound>
+
+/** Builds the egress wing: from a workload's call to the third party and back. It never rejects. */
+export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): Egress {
+  const receive = buildEgressReceive(policy, ports)
+  const attribute = buildAttribute(policy)
+  const address = buildAddress(policy)
+  const permit = buildPermit(policy)
+  const place = buildPlace(policy, ports)
+  const mock = buildMock(policy, ports)
+  const credential = buildCredential(policy, ports)
+  const answer = buildAnswer(policy)
+  const refuse = buildRefuse(policy)
+
+  return async function egress(arrival) {
+    const trail = openTrail<Credentialed>('egress', openExchange(arrival, policy.revision), ports)
+    try {
+      const received = trail.reach(receive(trail.last))
+      const attributed = trail.reach(attribute(received))
+      const addressed = trail.reach(address(attributed))
+      const allowed = trail.reach(await permit(addressed))
+      const placed = trail.reach(place(allowed))
+      if (!isLive(placed)) return trail.close(await mock(placed))
+      const credentialed = trail.reach(await credential(placed))
+      const reply = await upstream.forwardOut(credentialed)
+      return trail.close(answer(credentialed, reply))
+    } catch (error) {
+      return trail.close(refuse(trail.last, trail.fail(Fault.from(error))))
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import type { GrpcCall, HttpCall } from './call.ts'
+import type { Lifeline } from './lifeline.ts'
+import type { Permit } from './permit.ts'
+import type { Principal } from './principal.ts'
+import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
+import type { Trace } from './trace.ts'
+import type { Body, Inbound } from './wire.ts'
+
+/** A request as a listener hands it over: nothing in it has been checked. */
+export interface Arrival {
+  /** `public`, `egress`, or `egress:<service>` for a service's own port. */
+  readonly listener: string
+  readonly method: string
+  /** The request target exactly as on the wire. */
+  readonly target: string
+  /** `1.0`, `1.1`, `2`; anything else is refused. */
+  readonly httpVersion: string
+  readonly scheme: 'http' | 'https'
+  /** HTTP/2 `:authority`; undefined on HTTP/1. */
+  readonly authority: string | undefined
+  /** Alternating names and values as received, pseudo-headers left out. */
+  readonly rawHeaders: readonly string[]
+  readonly body: Body | undefined
+  readonly peer: { readonly address: string; readonly certificate: Uint8Array | undefined }
+  /** Monotonic milliseconds. */
+  readonly receivedAt: number
+  readonly lifeline: Lifeline
+}
+
+/** The exchange: one request and what is known about it. */
+export interface Arrived {
+  readonly arrival: Arrival
+  readonly revision: string
+  readonly lifeline: Lifeline
+  readonly receivedAt: number
+  /** What `forward` did so far; kept up to date try by try, for the record and for `x-egress-attempts`. */
+  readonly sent: Sent | undefined
+}
+
+export interface Sent {
+  /** `host:port` or path of the last endpoint tried. */
+  readonly endpoint: string
+  readonly attempts: number
+  /** Monotonic milliseconds of the first try. */
+  readonly startedAt: number
+}
+
+/** What `receive` knows before any policy has spoken. */
+export interface Received extends Arrived {
+  /** Answers `instance` of a problem and `x-request-id`. */
+  readonly id: string
+  readonly listener: string
+  readonly request: Inbound
+  /** `network` is the limit key of an address: IPv4 /32, IPv6 /64. */
+  readonly client: { readonly address: string; readonly network: string; readonly certificate: Uint8Array | undefined }
+  /** Monotonic milliseconds; Infinity when the downstream stated none. */
+  readonly deadline: number
+  readonly trace: Trace
+}
+
+// The ingress walk: each room takes the type above it and hands on the one below. At run time one object, one slot per fact.
+export interface Matched extends Received {
+  readonly route: Route
+  readonly params: Params
+  /** Set on gRPC routes. */
+  readonly rpc: RpcMatch | undefined
+}
+export interface Identified extends Matched {
+  readonly principal: Principal
+}
+export interface Permitted extends Identified {
+  readonly permit: Permit
+}
+export interface Metered extends Permitted {
+  readonly readings: readonly Reading[]
+}
+export interface Steered extends Metered {
+  readonly destination: Destination
+  /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
+  readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
+}
+export interface Translated extends Steered {
+  readonly call: HttpCall | GrpcCall
+}
+
+// The egress walk.
+export interface Attributed extends Received {
+  readonly caller: Principal
+}
+export interface Addressed extends Attributed {
+  readonly service: EgressService
+  /** `x-egress-env`, when the caller sent one. */
+  readonly wanted: string | undefined
+}
+export interface Allowed extends Addressed {
+  readonly permit: Permit
+}
+export interface Placed extends Allowed {
+  readonly target: EgressTarget
+  /** Set on live targets: what the connector asks before it dials. */
+  readonly vet: Vet | undefined
+}
+export interface PlacedLive extends Placed {
+  readonly target: LiveTarget
+}
+export interface Credentialed extends PlacedLive {
+  readonly call: HttpCall
+  /** Values that must not appear in anything that is written down. */
+  readonly secrets: readonly string[]
+}
+
+/** What is left of one limit after this request. */
+export interface Reading {
+  readonly limit: string
+  readonly quota: number
+  readonly windowMs: number
+  readonly remaining: number
+  readonly resetMs: number
+  /** Answered without the shared store. */
+  readonly degraded: boolean
+}
+
+/** Whether the placed call leaves the house; anything else is answered here. */
+export function isLive(x: Placed): x is PlacedLive {
+  return x.target.mode === 'live'
+}
+
+/** Every slot there is, in one order: one hidden class for all exchanges. */
+type Slots = Received & Partial<Translated> & Partial<Omit<Credentialed, 'call' | 'target'>> & Partial<Placed>
+
+/**
+ * Opens the exchange for an arrival. A room fills its slots with `Object.assign(x, facts)` and returns the same object
+ * under its next type: no copies.
+ */
+export function openExchange(arrival: Arrival, revision: string): Arrived {
+  const slots: { [K in keyof Slots]-?: Slots[K] | undefined } = {
+    arrival,
+    revision,
+    lifeline: arrival.lifeline,
+    receivedAt: arrival.receivedAt,
+    sent: undefined,
+    id: undefined,
+    listener: arrival.listener,
+    request: undefined,
+    client: undefined,
+    deadline: undefined,
+    trace: undefined,
+    route: undefined,
+    params: undefined,
+    rpc: undefined,
+    principal: undefined,
+    permit: undefined,
+    readings: undefined,
+    destination: undefined,
+    steering: undefined,
+    call: undefined,
+    caller: undefined,
+    service: undefined,
+    wanted: undefined,
+    target: undefined,
+    vet: undefined,
+    secrets: undefined,
+  }
+  return slots as Arrived
+}

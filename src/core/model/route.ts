@@ -1,0 +1,237 @@
+/** Variables of the matched template, decoded once after the match. A null-prototype object. */
+export type Params = Readonly<Record<string, string>>
+
+/** A test of one header or query parameter. All that are given must hold. */
+export interface FieldTest {
+  readonly name: string
+  readonly exact?: string
+  readonly prefix?: string
+  readonly present?: boolean
+  /** RE2 syntax, whole value. */
+  readonly pattern?: string
+}
+
+/** One HTTP rule of an RPC (google.api.HttpRule), or the automatic `POST /package.Service/Method`. */
+export interface HttpBinding {
+  /** Upper-case method, or `*` for a custom rule of any method. */
+  readonly method: string
+  /** HttpRule path template. */
+  readonly template: string
+  /** `*`, a top-level field name, or empty for none. */
+  readonly body: string
+  /** A top-level field name, or empty for the whole message. */
+  readonly responseBody: string
+}
+
+/** One method of a gRPC service that a route takes. */
+export interface Rpc {
+  /** `package.Service` */
+  readonly service: string
+  readonly method: string
+  /** `/package.Service/Method` */
+  readonly path: string
+  readonly input: string
+  readonly output: string
+  readonly clientStream: boolean
+  readonly serverStream: boolean
+  readonly bindings: readonly HttpBinding[]
+}
+
+/** How a matched request meets its RPC. */
+export interface RpcMatch {
+  readonly rpc: Rpc
+  /** Undefined when the request is native gRPC. */
+  readonly binding: HttpBinding | undefined
+}
+
+/** A named rule: which requests it takes, what they must prove, where they may go. */
+export interface Route {
+  readonly name: string
+  /** Set when the object or something it needs is broken: every request gets 503 `config_quarantined`. */
+  readonly quarantined: string | undefined
+  readonly match: RouteMatch
+  /** Names of access policies; all their deny rules apply, one of their allow rules must match. */
+  readonly access: readonly string[]
+  readonly limits: readonly RouteLimit[]
+  readonly timeoutMs: number
+  readonly retry: Retry | undefined
+  readonly sticky: Sticky | undefined
+  readonly split: readonly WeightedDestination[]
+  readonly handOn: HandOn
+  readonly allow: { readonly encodedSlash: boolean; readonly semicolon: boolean }
+  /** Bytes; undefined means the listener's limit. */
+  readonly bodyLimit: number | undefined
+  readonly translate: TranslateOptions
+}
+
+export interface RouteMatch {
+  /** Exact names or `*.example.com` (one label); empty means any host. Lower-case, without port. */
+  readonly hosts: readonly string[]
+  /** Template over the canonical path; undefined on a gRPC route. */
+  readonly path: string | undefined
+  /** What `grpc: package.Service` takes; undefined on a plain route. */
+  readonly grpc: GrpcMatch | undefined
+  /** Upper-case; empty means any. GET implies HEAD. */
+  readonly methods: readonly string[]
+  readonly headers: readonly FieldTest[]
+  readonly query: readonly FieldTest[]
+}
+
+export interface GrpcMatch {
+  readonly service: string
+  readonly rpcs: readonly Rpc[]
+  /** Key into `Policy.descriptors`. */
+  readonly descriptors: string
+}
+
+export interface RouteLimit {
+  readonly name: string
+  /** Integer of at least 1. */
+  readonly cost: number
+}
+
+export interface Retry {
+  /** Further tries after the first. */
+  readonly attempts: number
+  readonly on: readonly RetryCondition[]
+  /** Share of requests that may be retries, 0 to 1. */
+  readonly budget: number
+  /** Upper-case methods that may be repeated without an idempotency key. */
+  readonly methods: readonly string[]
+  /** Upper-case methods that may be repeated when the request carries an Idempotency-Key. */
+  readonly withIdempotencyKey: readonly string[]
+  /** A longer Retry-After is passed on instead of waited for. Milliseconds. */
+  readonly maxRetryAfterMs: number
+}
+
+/** `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. A number: that HTTP status. */
+export type RetryCondition = 'connect' | 'reset' | 'unavailable' | number
+
+/** What keeps a downstream on one side of a split. */
+export type Sticky =
+  | { readonly kind: 'claim'; readonly path: string }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly name: string }
+  | { readonly kind: 'client' }
+
+export interface Destination {
+  readonly cluster: string
+  readonly subset: string | undefined
+}
+
+export interface WeightedDestination extends Destination {
+  readonly weight: number
+  /** A request that fits goes here whatever the weights. */
+  readonly pin: { readonly headers: readonly FieldTest[]; readonly claims: readonly ClaimEquals[] } | undefined
+}
+
+export interface ClaimEquals {
+  /** Dotted path into the claims. */
+  readonly path: string
+  readonly value: string | number | boolean
+}
+
+/** What the upstream is told about who asks. */
+export interface HandOn {
+  /** Forward the Authorization header as it came. */
+  readonly token: boolean
+  /** Headers made from claims; always deleted from the request first. */
+  readonly claims: readonly { readonly header: string; readonly claim: string }[]
+}
+
+export interface TranslateOptions {
+  readonly unknownQuery: 'reject' | 'ignore' | readonly string[]
+  readonly emitDefaults: boolean
+  readonly enumsAsInts: boolean
+  readonly protoNames: boolean
+  readonly ignoreUnknownFields: boolean
+}
+
+/** A third party's logical name here, and what may be asked of it. Plain facts; nothing of any environment. */
+export interface EgressService {
+  readonly name: string
+  readonly quarantined: string | undefined
+  /** `host:port` of its own listener. */
+  readonly listen: string | undefined
+  /** Host name that stands for it on the shared egress listener. */
+  readonly host: string | undefined
+  /** Names of callers. */
+  readonly callers: readonly string[]
+  /** Empty means every method and path. */
+  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string }[]
+  readonly connectTimeoutMs: number
+  readonly timeoutMs: number
+  readonly retry: Retry | undefined
+  readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
+}
+
+/** Where an egress service lives in one environment. */
+export type EgressTarget =
+  | {
+      readonly mode: 'live'
+      readonly environment: string
+      /** `https://host[:port]`, canonical, with an optional path prefix in `basePath`. */
+      readonly origin: string
+      readonly scheme: 'http' | 'https'
+      readonly host: string
+      readonly port: number
+      readonly basePath: string
+      readonly credential: Credential | undefined
+      /** CIDRs that the address guard lets pass beside global unicast. */
+      readonly allowAddresses: readonly string[]
+      /** The operator knows that this target shares an address and port with a production one. */
+      readonly sharesAddressWithProd: boolean
+      /** PEM bundle reference (`file:…`) that replaces the system's roots. */
+      readonly ca: string | undefined
+    }
+  | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook }
+  | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
+
+export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
+
+/** The address guard of one target: says why an address may not be dialled, or undefined. */
+export type Vet = (address: string, port: number) => string | undefined | Promise<string | undefined>
+
+/** The credential that is added on the way out. Every `secret` is a reference, never a value. */
+export type Credential =
+  | {
+      readonly kind: 'header'
+      readonly header: string
+      /** Holds `{secret}` once. */
+      readonly format: string
+      readonly secret: SecretRule
+    }
+  | { readonly kind: 'query'; readonly parameter: string; readonly secret: SecretRule }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRule }
+  | {
+      readonly kind: 'oauth2'
+      readonly tokenUrl: string
+      readonly clientId: string
+      readonly auth: 'client_secret_basic' | 'client_secret_post'
+      readonly clientSecret: SecretRule
+      readonly scope: readonly string[]
+      readonly audience: string | undefined
+    }
+
+/** A secret reference with the shape its value must, and must not, have (RE2, searched anywhere). */
+export interface SecretRule {
+  readonly reference: string
+  readonly pattern: string | undefined
+  readonly forbidPattern: string | undefined
+}
+
+/** Canned answers of a vendor. The first that fits answers. */
+export type MockBook = readonly MockAnswer[]
+
+export interface MockAnswer {
+  readonly methods: readonly string[]
+  /** Template over the path. */
+  readonly path: string
+  /** Members of a JSON body that must be equal, by dotted path. */
+  readonly body: Readonly<Record<string, string | number | boolean>>
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  /** JSON text, or plain text; `{{path.x}}`, `{{query.x}}`, `{{header.x}}` and `{{body.a.b}}` are filled in. */
+  readonly answer: string
+  readonly delayMs: number
+}

@@ -1,0 +1,175 @@
+import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from './model/call.ts'
+import type { Lifeline } from './model/lifeline.ts'
+import type { Vet } from './model/route.ts'
+
+/** What the core asks of the ground it stands on. Each ground supplies one set; each room names only what it uses. */
+export interface Ports {
+  readonly clock: Clock
+  readonly random: Random
+  /** Lower-case hex SHA-256 of the UTF-8 text. Synchronous where the ground can. */
+  readonly digest: (text: string) => string | Promise<string>
+  readonly channels: Channels
+  readonly fetch: Fetch
+  readonly resolve: Resolve
+  readonly counters: Counters
+  readonly secrets: Secrets
+  readonly store: Store
+  readonly journal: Journal
+  readonly meter: Meter
+}
+
+export interface Clock {
+  /** Wall time for tokens, milliseconds since the epoch. */
+  now(): number
+  /** Monotonic milliseconds for windows and deadlines. */
+  ticks(): number
+  after(ms: number, run: () => void): { cancel(): void }
+}
+
+export interface Random {
+  /** In [0, 1). */
+  unit(): number
+  /** Lower-case hex of that many random bytes, from a cryptographic source. */
+  hex(bytes: number): string
+  uuid(): string
+}
+
+/** One place to dial, and how. Endpoints with equal `key` share connections, across snapshots too. */
+export interface Endpoint {
+  /** Everything that makes two endpoints differ, so that no connection crosses services, environments or TLS settings. */
+  readonly key: string
+  readonly protocol: 'http1' | 'h2' | 'grpc'
+  readonly address: { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }
+  readonly tls: EndpointTls | undefined
+  readonly connectTimeoutMs: number
+  /** Idle connections live this long. */
+  readonly idleMs: number
+  /** Egress: judges every address the name resolved to, in the connector, before any is dialled. One refusal refuses all. */
+  readonly vet?: Vet | undefined
+}
+
+export interface EndpointTls {
+  readonly serverName: string
+  /** References (`file:…`, `env:…`) to PEM text. */
+  readonly ca: string | undefined
+  readonly certificate: string | undefined
+  readonly key: string | undefined
+}
+
+export interface CallOptions {
+  readonly lifeline: Lifeline
+  /** Monotonic milliseconds by which response headers must be there; Infinity for none. */
+  readonly deadline: number
+  /** A body or stream that is silent for longer is cut. Milliseconds. */
+  readonly idleMs: number
+  /** Largest gRPC message, bytes. */
+  readonly messageLimit: number
+}
+
+/**
+ * A way to speak to one endpoint. Failures are Faults: `upstream_unavailable` when nothing was sent,
+ * `upstream_reset`, `upstream_protocol`, `deadline_exceeded`, `client_closed`, `address_denied`.
+ */
+export interface Channel {
+  http(call: HttpCall, options: CallOptions): Promise<HttpReply>
+  grpc(call: GrpcCall, options: CallOptions): Promise<GrpcReply>
+  /** Gives this use back; connections close when the last user has let go and what is in flight has ended. */
+  release(): void
+}
+
+export interface Channels {
+  /** Takes a share in the endpoint's connections. Dials lazily. */
+  acquire(endpoint: Endpoint): Channel
+}
+
+/** A small request of the gateway's own (discovery, key sets, tokens). No redirects, no cookies; the body is capped. */
+export type Fetch = (request: FetchRequest) => Promise<FetchResponse>
+
+export interface FetchRequest {
+  readonly url: string
+  readonly method: 'GET' | 'POST'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  readonly timeoutMs: number
+  /** Bytes; a longer answer rejects. */
+  readonly limit: number
+  readonly vet?: Vet | undefined
+}
+
+export interface FetchResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
+
+/** Every address of a host name; an IP literal is its own answer. @throws when there is none. */
+export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** A limit as the store needs it. */
+export interface LimitSpec {
+  readonly name: string
+  /** Requests (or cost points) per window. */
+  readonly points: number
+  readonly windowMs: number
+  /** Allowed on top of `points` in one window. */
+  readonly burst: number
+  readonly onStoreFailure: 'local' | 'allow' | 'deny'
+}
+
+export interface Descriptor {
+  readonly limit: LimitSpec
+  /** Unambiguous: parts are length-prefixed. */
+  readonly key: string
+  readonly cost: number
+}
+
+export interface Counters {
+  /** Check then commit: a refusal consumes nothing anywhere. */
+  take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+  /** What is left, without taking. */
+  peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+}
+
+export interface Taken {
+  readonly allowed: boolean
+  /** Name of the limit that refused. */
+  readonly refusedBy: string | undefined
+  /** In the order of the descriptors. */
+  readonly readings: readonly TakenReading[]
+}
+
+export interface TakenReading {
+  readonly limit: string
+  readonly remaining: number
+  readonly resetMs: number
+  readonly degraded: boolean
+}
+
+export interface Secrets {
+  /** The value behind `env:NAME` or `file:/path`. @throws when it is missing or empty. */
+  read(reference: string): Promise<string>
+}
+
+/** Small values that should outlive a process: last good key sets. */
+export interface Store {
+  get(key: string): Promise<string | undefined>
+  set(key: string, value: string, ttlMs: number): Promise<void>
+}
+
+/** Where records go. */
+export interface Journal {
+  write(record: JournalRecord): void
+}
+
+export type JournalValue = string | number | boolean | undefined | readonly JournalValue[] | { readonly [member: string]: JournalValue }
+export type JournalRecord = { readonly [member: string]: JournalValue }
+
+export type Labels = Readonly<Record<string, string>>
+
+/** Metrics. Names and labels are listed in `observe/metrics.ts`. */
+export interface Meter {
+  count(name: string, labels: Labels, by?: number): void
+  /** Adds one observation to a histogram; seconds for durations. */
+  observe(name: string, value: number, labels: Labels): void
+  gauge(name: string, value: number, labels: Labels): void
+}

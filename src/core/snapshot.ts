@@ -1,0 +1,27 @@
+import { buildEgress, type Egress } from './egress.ts'
+import { buildIngress, type Ingress } from './ingress.ts'
+import type { Policy } from './policy/policy.ts'
+import type { Ports } from './ports.ts'
+import { buildUpstream } from './upstream.ts'
+
+/** One policy revision, compiled: both wings, ready to walk. Immutable. */
+export interface Snapshot {
+  readonly revision: string
+  readonly policy: Policy
+  readonly ingress: Ingress
+  readonly egress: Egress
+  /** Gives back what it holds; requests in flight end first. */
+  close(): Promise<void>
+}
+
+/** Compiles a linked policy over the ground's ports. */
+export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
+  const upstream = buildUpstream(policy, ports)
+  return Object.freeze({
+    revision: policy.revision,
+    policy,
+    ingress: buildIngress(policy, upstream, ports),
+    egress: buildEgress(policy, upstream, ports),
+    close: () => upstream.close(),
+  })
+}
