@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type Command, exit, helpText, parseCommandLine, UsageError } from './command.ts'
+import { commands } from './commands.ts'
+import { didYouMean } from './did-you-mean.ts'
+import { openTerminal, type Terminal, table } from './terminal.ts'
+
+/** Finds the command, runs it and returns the exit status. Never throws. */
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+  const found = findCommand(words)
+  if (found === undefined) return answerWithoutCommand(words, terminal)
+  if (found.rest.includes('--help') || found.rest.includes('-h')) {
+    terminal.out(helpText(found.command))
+    return exit.ok
+  }
+  try {
+    return await found.command.run(parseCommandLine(found.command, found.rest), terminal)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.err(`${error.message}\nSee: sallyport ${found.command.name} --help`)
+      return exit.usage
+    }
+    terminal.err(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    return exit.findings
+  }
+}
+
+function findCommand(words: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+  for (const length of [2, 1]) {
+    const command = commands.find((candidate) => candidate.name === words.slice(0, length).join(' '))
+    if (command !== undefined) return { command, rest: words.slice(length) }
+  }
+  return undefined
+}
+
+function answerWithoutCommand(words: readonly string[], terminal: Terminal): number {
+  const [word] = words
+  const overview = overviewText(terminal)
+  if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+    terminal.out(overview)
+    return word === undefined ? exit.usage : exit.ok
+  }
+  const group = commands.filter((command) => command.name.startsWith(`${word} `))
+  if (group.length > 0) {
+    terminal.err(`${word} wants one of: ${group.map((command) => command.name.slice(word.length + 1)).join(', ')}`)
+    return exit.usage
+  }
+  const close = didYouMean(
+    words.slice(0, 2).join(' '),
+    commands.map((command) => command.name),
+  )
+  terminal.err(`unknown command "${word}"${close === undefined ? '' : `, did you mean "${close}"?`}\nSee: sallyport --help`)
+  return exit.usage
+}
+
+function overviewText(terminal: Terminal): string {
+  const rows = commands.map((command) => [`  ${terminal.style('bold', command.name)}`, command.summary])
+  return [
+    'Sallyport: an edge API gateway in front of a service mesh.',
+    '',
+    'Usage: sallyport COMMAND [options]',
+    '',
+    table(rows),
+    '',
+    'Every command has --help with examples, and --json for machines.',
+  ].join('\n')
+}
+
+const invoked = process.argv[1]
+if (invoked !== undefined && realpathSync(invoked) === fileURLToPath(import.meta.url)) {
+  const words = process.argv.slice(2)
+  process.exitCode = await runCommandLine(words, openTerminal(process, words.includes('--json')))
+}
