@@ -1,0 +1,254 @@
+import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from '../../src/core/model/call.ts'
+import { Fault } from '../../src/core/model/fault.ts'
+import type {
+  CallOptions,
+  Channels,
+  Clock,
+  Counters,
+  Descriptor,
+  Endpoint,
+  Fetch,
+  FetchRequest,
+  FetchResponse,
+  Journal,
+  JournalRecord,
+  Labels,
+  Meter,
+  Ports,
+  Random,
+  Resolve,
+  Secrets,
+  Store,
+  Taken,
+} from '../../src/core/ports.ts'
+import { type FakeClock, fakeClock } from './clock.ts'
+
+/** Every port as a double that keeps what it was told. */
+export interface FakePorts extends Ports {
+  readonly clock: FakeClock
+  readonly channels: FakeChannels
+  readonly fetch: FakeFetch
+  readonly resolve: FakeResolve
+  readonly secrets: FakeSecrets
+  readonly store: FakeStore
+  readonly journal: FakeJournal
+  readonly meter: FakeMeter
+}
+
+/** A full set of doubles; what is given takes the place of the double, under its own type. */
+export function fakePorts<Given extends Partial<Ports>>(given: Given = {} as Given): Omit<FakePorts, keyof Given> & Given {
+  const clock = fakeClock()
+  const doubles: FakePorts = {
+    clock,
+    random: seededRandom(1),
+    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    channels: fakeChannels(),
+    fetch: fakeFetch(),
+    resolve: fakeResolve(),
+    counters: windowCounters(given.clock ?? clock),
+    secrets: fakeSecrets(),
+    store: memoryStore(given.clock ?? clock),
+    journal: memoryJournal(),
+    meter: memoryMeter(),
+  }
+  return { ...doubles, ...given }
+}
+
+/** The same numbers for the same seed (mulberry32). */
+export function seededRandom(seed: number): Random {
+  let state = seed
+  const unit = () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+  const hex = (bytes: number) =>
+    Array.from({ length: bytes }, () =>
+      Math.floor(unit() * 256)
+        .toString(16)
+        .padStart(2, '0'),
+    ).join('')
+  return { unit, hex, uuid: () => `${hex(4)}-${hex(2)}-4${hex(2).slice(1)}-8${hex(2).slice(1)}-${hex(6)}` }
+}
+
+export interface FakeChannels extends Channels {
+  /** Endpoints in the order they were acquired. */
+  readonly acquired: Endpoint[]
+  readonly released: Endpoint[]
+  readonly calls: { readonly endpoint: Endpoint; readonly call: HttpCall | GrpcCall; readonly options: CallOptions }[]
+}
+
+/** Channels that answer with the given functions; without one a call is `upstream_unavailable`. */
+export function fakeChannels(
+  answer: {
+    readonly http?: (call: HttpCall, options: CallOptions, endpoint: Endpoint) => Promise<HttpReply>
+    readonly grpc?: (call: GrpcCall, options: CallOptions, endpoint: Endpoint) => Promise<GrpcReply>
+  } = {},
+): FakeChannels {
+  const nobody = () => Promise.reject(new Fault('upstream_unavailable', 'nothing listens here'))
+  const acquired: Endpoint[] = []
+  const released: Endpoint[] = []
+  const calls: FakeChannels['calls'] = []
+  const acquire: Channels['acquire'] = (endpoint) => {
+    acquired.push(endpoint)
+    return {
+      http(call, options) {
+        calls.push({ endpoint, call, options })
+        return (answer.http ?? nobody)(call, options, endpoint)
+      },
+      grpc(call, options) {
+        calls.push({ endpoint, call, options })
+        return (answer.grpc ?? nobody)(call, options, endpoint)
+      },
+      release: () => void released.push(endpoint),
+    }
+  }
+  return { acquire, acquired, released, calls }
+}
+
+type FetchAnswer = Partial<FetchResponse> | Error | ((request: FetchRequest) => Partial<FetchResponse> | Promise<Partial<FetchResponse>>)
+
+export interface FakeFetch extends Fetch {
+  readonly requests: FetchRequest[]
+  /** What this URL answers from now on. */
+  on(url: string, answer: FetchAnswer): void
+}
+
+/** Answers 200 with no headers and no text where the answer leaves it open; rejects for URLs it does not know. */
+export function fakeFetch(answers: Readonly<Record<string, FetchAnswer>> = {}): FakeFetch {
+  const known = new Map(Object.entries(answers))
+  const requests: FetchRequest[] = []
+  const fetch: Fetch = async (request) => {
+    requests.push(request)
+    const answer = known.get(request.url)
+    if (answer === undefined) throw new Error(`no answer for ${request.url}`)
+    if (answer instanceof Error) throw answer
+    return { status: 200, headers: {}, text: '', ...(typeof answer === 'function' ? await answer(request) : answer) }
+  }
+  return Object.assign(fetch, { requests, on: (url: string, answer: FetchAnswer) => void known.set(url, answer) })
+}
+
+export interface FakeResolve extends Resolve {
+  readonly asked: string[]
+  on(host: string, addresses: readonly string[]): void
+}
+
+/** Knows the given names; an IP literal is its own answer; anything else rejects. */
+export function fakeResolve(hosts: Readonly<Record<string, readonly string[]>> = {}): FakeResolve {
+  const known = new Map(Object.entries(hosts))
+  const asked: string[] = []
+  const resolve: Resolve = async (host) => {
+    asked.push(host)
+    const addresses = isIP(host) === 0 ? known.get(host) : [host]
+    if (addresses === undefined) throw new Error(`${host} has no address`)
+    return addresses
+  }
+  return Object.assign(resolve, { asked, on: (host: string, addresses: readonly string[]) => void known.set(host, addresses) })
+}
+
+/** Fixed windows in memory: check, then commit. */
+export function windowCounters(clock: Pick<Clock, 'ticks'>): Counters {
+  const windows = new Map<string, { used: number; readonly endsAt: number }>()
+  const windowOf = ({ limit, key }: Descriptor) => {
+    const name = `${limit.name}\n${key}`
+    const open = windows.get(name)
+    if (open !== undefined && open.endsAt > clock.ticks()) return open
+    const next = { used: 0, endsAt: clock.ticks() + limit.windowMs }
+    windows.set(name, next)
+    return next
+  }
+  const left = (descriptor: Descriptor) => descriptor.limit.points + descriptor.limit.burst - windowOf(descriptor).used
+  const report = (descriptors: readonly Descriptor[], refusedBy: string | undefined): Taken => ({
+    allowed: refusedBy === undefined,
+    refusedBy,
+    readings: descriptors.map((descriptor) => ({
+      limit: descriptor.limit.name,
+      remaining: Math.max(0, left(descriptor)),
+      resetMs: windowOf(descriptor).endsAt - clock.ticks(),
+      degraded: false,
+    })),
+  })
+  const refused = (descriptors: readonly Descriptor[]) => descriptors.find((descriptor) => left(descriptor) < descriptor.cost)?.limit.name
+  return {
+    take(descriptors) {
+      const by = refused(descriptors)
+      if (by === undefined) for (const descriptor of descriptors) windowOf(descriptor).used += descriptor.cost
+      return report(descriptors, by)
+    },
+    peek: (descriptors) => report(descriptors, refused(descriptors)),
+  }
+}
+
+export interface FakeSecrets extends Secrets {
+  readonly reads: string[]
+  on(reference: string, value: string): void
+}
+
+/** Knows the given references and rejects for any other. */
+export function fakeSecrets(values: Readonly<Record<string, string>> = {}): FakeSecrets {
+  const known = new Map(Object.entries(values))
+  const reads: string[] = []
+  return {
+    reads,
+    on: (reference, value) => void known.set(reference, value),
+    async read(reference) {
+      reads.push(reference)
+      const value = known.get(reference)
+      if (value === undefined || value === '') throw new Error(`${reference} is missing or empty`)
+      return value
+    },
+  }
+}
+
+export interface FakeStore extends Store {
+  readonly entries: ReadonlyMap<string, { readonly value: string; readonly endsAt: number }>
+}
+
+/** Values live as long as they were given, by the clock's ticks. */
+export function memoryStore(clock: Pick<Clock, 'ticks'>): FakeStore {
+  const entries = new Map<string, { readonly value: string; readonly endsAt: number }>()
+  return {
+    entries,
+    async get(key) {
+      const entry = entries.get(key)
+      return entry === undefined || entry.endsAt <= clock.ticks() ? undefined : entry.value
+    },
+    async set(key, value, ttlMs) {
+      entries.set(key, { value, endsAt: clock.ticks() + ttlMs })
+    },
+  }
+}
+
+export interface FakeJournal extends Journal {
+  readonly records: JournalRecord[]
+}
+
+export function memoryJournal(): FakeJournal {
+  const records: JournalRecord[] = []
+  return { records, write: (record) => void records.push(record) }
+}
+
+export interface FakeMeter extends Meter {
+  readonly samples: { readonly kind: 'count' | 'observe' | 'gauge'; readonly name: string; readonly value: number; readonly labels: Labels }[]
+  /** The sum of a counter over every sample that carries these labels. */
+  total(name: string, labels?: Labels): number
+}
+
+export function memoryMeter(): FakeMeter {
+  const samples: FakeMeter['samples'] = []
+  return {
+    samples,
+    count: (name, labels, by = 1) => void samples.push({ kind: 'count', name, value: by, labels }),
+    observe: (name, value, labels) => void samples.push({ kind: 'observe', name, value, labels }),
+    gauge: (name, value, labels) => void samples.push({ kind: 'gauge', name, value, labels }),
+    total(name, labels = {}) {
+      const fits = samples.filter(
+        (sample) => sample.kind === 'count' && sample.name === name && Object.entries(labels).every(([k, v]) => sample.labels[k] === v),
+      )
+      return fits.reduce((sum, sample) => sum + sample.value, 0)
+    },
+  }
+}
