@@ -1,0 +1,94 @@
+import { createFileRegistry, createRegistry, type DescFile, type FileRegistry, fromBinary, type Registry } from '@bufbuild/protobuf'
+import { base64Decode } from '@bufbuild/protobuf/wire'
+import {
+  type FileDescriptorProto,
+  type FileDescriptorSet,
+  FileDescriptorSetSchema,
+  file_google_protobuf_any,
+  file_google_protobuf_api,
+  file_google_protobuf_descriptor,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  file_google_protobuf_source_context,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_type,
+  file_google_protobuf_wrappers,
+} from '@bufbuild/protobuf/wkt'
+import { builtinSet } from './builtin-set.ts'
+
+/** The types of one descriptor set, with the well-known types, google.api and google.rpc always among them. */
+export interface DescriptorBook {
+  readonly registry: Registry
+  /** Full names of the services that the set itself defines, sorted. */
+  readonly services: readonly string[]
+}
+
+const wellKnown: readonly DescFile[] = [
+  file_google_protobuf_any,
+  file_google_protobuf_api,
+  file_google_protobuf_descriptor,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_field_mask,
+  file_google_protobuf_source_context,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_type,
+  file_google_protobuf_wrappers,
+]
+
+const builtinFiles: ReadonlyMap<string, FileDescriptorProto> = new Map(
+  [...wellKnown.map((file) => file.proto), ...fromBinary(FileDescriptorSetSchema, base64Decode(builtinSet)).file].map((file) => [file.name, file]),
+)
+
+/** The types that every book holds. */
+export const builtinRegistry: FileRegistry = registryOf(completed([...builtinFiles.values()]))
+
+/**
+ * Reads a serialized FileDescriptorSet or buf image. Imports of built-in files may be missing from it; any other missing import is a problem.
+ * Deterministic; never throws.
+ */
+export function readDescriptors(bytes: Uint8Array): DescriptorBook | { readonly problem: string } {
+  try {
+    const set = fromBinary(FileDescriptorSetSchema, bytes)
+    if (set.file.length === 0) return { problem: 'it is not a descriptor set: it holds no file' }
+    const missing = missingImports(set)
+    if (missing.length > 0) return { problem: `it lacks imported files (build it with imports): ${missing.join(', ')}` }
+    const own = registryOf(completed(set.file))
+    const services = set.file.flatMap((file) => file.service.map((service) => (file.package === '' ? service.name : `${file.package}.${service.name}`)))
+    return { registry: createRegistry(builtinRegistry, own), services: services.sort() }
+  } catch (error) {
+    return { problem: `it is not a descriptor set: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+function registryOf(files: readonly FileDescriptorProto[]): FileRegistry {
+  const set: FileDescriptorSet = { $typeName: 'google.protobuf.FileDescriptorSet', file: [...files] }
+  return createFileRegistry(set)
+}
+
+function missingImports(set: FileDescriptorSet): readonly string[] {
+  const present = new Set(set.file.map((file) => file.name))
+  const wanted = new Set(set.file.flatMap((file) => file.dependency))
+  return [...wanted].filter((name) => !present.has(name) && !builtinFiles.has(name)).sort()
+}
+
+/** The files and the built-in ones they import, dependencies first. */
+function completed(files: readonly FileDescriptorProto[]): readonly FileDescriptorProto[] {
+  const byName = new Map(files.map((file) => [file.name, file]))
+  const ordered = new Set<FileDescriptorProto>()
+  const open = new Set<string>()
+  const add = (file: FileDescriptorProto): void => {
+    if (ordered.has(file) || open.has(file.name)) return
+    open.add(file.name)
+    for (const name of file.dependency) {
+      const dependency = byName.get(name) ?? builtinFiles.get(name)
+      if (dependency !== undefined) add(dependency)
+    }
+    ordered.add(file)
+  }
+  for (const file of files) add(file)
+  return [...ordered]
+}

@@ -1,0 +1,178 @@
+import { type DescMethod, type DescService, getExtension, hasExtension, type Message, type Registry } from '@bufbuild/protobuf'
+import type { HttpBinding, Rpc } from '../model/route.ts'
+import { isTemplateError, parseTemplate, type Template } from '../model/template.ts'
+import { builtinRegistry, type DescriptorBook } from './book.ts'
+import { collide, describe, isTextual, resolvePath } from './fields.ts'
+
+/** What is wrong with the HTTP rules of one RPC. */
+export interface RpcProblem {
+  /** `package.Service/Method` */
+  readonly rpc: string
+  readonly message: string
+}
+
+export interface ServiceRpcs {
+  readonly rpcs: readonly Rpc[]
+  readonly problems: readonly RpcProblem[]
+}
+
+/** google.api.HttpRule as the dynamic registry decodes it. */
+interface HttpRule extends Message<'google.api.HttpRule'> {
+  readonly pattern:
+    | { readonly case: 'get' | 'put' | 'post' | 'delete' | 'patch'; readonly value: string }
+    | { readonly case: 'custom'; readonly value: { readonly kind: string; readonly path: string } }
+    | { readonly case: undefined }
+  readonly body: string
+  readonly responseBody: string
+  readonly additionalBindings: readonly HttpRule[]
+}
+
+/** RFC 9110 section 5.6.2. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/**
+ * The RPCs of a service with their HTTP rules: the annotation, its additional bindings, then the automatic
+ * `POST /package.Service/Method` with the whole message as body. A rule that cannot work is left out and reported.
+ * Undefined when the book has no such service.
+ */
+export function rpcsOf(book: DescriptorBook, service: string): ServiceRpcs | undefined {
+  const desc = book.registry.getService(service)
+  if (desc === undefined) return undefined
+  const problems: RpcProblem[] = []
+  const taken = new Map<string, string>()
+  const annotated = desc.methods.map((method) => {
+    const bindings = dropTaken(method, annotatedBindings(method, book.registry, problems), taken, problems)
+    return { method, bindings }
+  })
+  const rpcs = annotated.map(({ method, bindings }) => rpcOf(desc, method, withAutomatic(desc, method, bindings, taken, problems)))
+  return { rpcs, problems }
+}
+
+function rpcOf(service: DescService, method: DescMethod, bindings: readonly HttpBinding[]): Rpc {
+  return {
+    service: service.typeName,
+    method: method.name,
+    path: `/${service.typeName}/${method.name}`,
+    input: method.input.typeName,
+    output: method.output.typeName,
+    clientStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+    serverStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+    bindings,
+  }
+}
+
+function annotatedBindings(method: DescMethod, registry: Registry, problems: RpcProblem[]): readonly HttpBinding[] {
+  const rpc = rpcName(method)
+  const extension = registry.getExtension('google.api.http') ?? builtinRegistry.getExtension('google.api.http')
+  const options = method.proto.options
+  if (extension === undefined || options === undefined || !hasExtension(options, extension)) return []
+  // The cast is safe: an extension of this name that is not HttpRule-shaped fails the checks below, field by field.
+  const rule = getExtension(options, extension) as HttpRule
+  const bindings: HttpBinding[] = []
+  for (const [each, nested] of [[rule, false] as const, ...rule.additionalBindings.map((inner) => [inner, true] as const)]) {
+    if (nested && each.additionalBindings.length > 0) problems.push({ rpc, message: `${textOf(each)}: an additional binding cannot have additional_bindings` })
+    const binding = bindingOf(each)
+    const problem = 'problem' in binding ? binding.problem : checkBinding(method, binding)
+    if (problem !== undefined) problems.push({ rpc, message: `${textOf(each)}: ${problem}` })
+    else if (!('problem' in binding)) bindings.push(binding)
+  }
+  return bindings
+}
+
+function rpcName(method: DescMethod): string {
+  return `${method.parent.typeName}/${method.name}`
+}
+
+function textOf(rule: HttpRule): string {
+  if (rule.pattern.case === undefined) return 'HTTP rule'
+  return rule.pattern.case === 'custom' ? `${rule.pattern.value.kind} ${rule.pattern.value.path}` : `${rule.pattern.case.toUpperCase()} ${rule.pattern.value}`
+}
+
+function bindingOf(rule: HttpRule): HttpBinding | { readonly problem: string } {
+  const { body, responseBody, pattern } = rule
+  if (pattern.case === undefined) return { problem: 'it names no method and path' }
+  if (pattern.case !== 'custom') return { method: pattern.case.toUpperCase(), template: pattern.value, body, responseBody }
+  const kind = pattern.value.kind.toUpperCase()
+  if (!token.test(kind)) return { problem: `"${pattern.value.kind}" is not a method` }
+  return { method: kind, template: pattern.value.path, body, responseBody }
+}
+
+/** Everything about a rule that can be known before a request comes. */
+function checkBinding(method: DescMethod, binding: HttpBinding): string | undefined {
+  const template = parseTemplate(binding.template)
+  if (isTemplateError(template)) return `${template.message} (at ${template.at})`
+  return checkVariables(method, template) ?? checkBody(method, binding, template) ?? checkResponseBody(method, binding)
+}
+
+function checkVariables(method: DescMethod, template: Template): string | undefined {
+  const paths: (readonly [string, Exclude<ReturnType<typeof resolvePath>, { problem: string }>])[] = []
+  for (const { name } of template.variables) {
+    const path = resolvePath(method.input, name, false)
+    if ('problem' in path) return `path variable "${name}": ${path.problem}`
+    const leaf = path.at(-1)
+    if (leaf === undefined || !isTextual(leaf)) return `path variable "${name}": ${describe(leaf)} cannot be written in a path`
+    for (const [other, fields] of paths) {
+      if (collide(path, fields) !== undefined) return `path variables "${other}" and "${name}" would overwrite each other`
+    }
+    paths.push([name, path])
+  }
+  return undefined
+}
+
+function checkBody(method: DescMethod, binding: HttpBinding, template: Template): string | undefined {
+  const { body } = binding
+  if (body === '' || body === '*') return undefined
+  if (body.includes('.')) return `body "${body}" must be a top-level field`
+  const field = method.input.fields.find((candidate) => candidate.name === body)
+  if (field === undefined) return `body "${body}" is not a field of ${method.input.typeName}`
+  for (const { name } of template.variables) {
+    const path = resolvePath(method.input, name, false)
+    if ('problem' in path) continue
+    const how = collide(path, [field])
+    if (how === 'same' || how === 'oneof') return `body "${body}" and path variable "${name}" would overwrite each other`
+  }
+  return undefined
+}
+
+function checkResponseBody(method: DescMethod, binding: HttpBinding): string | undefined {
+  const { responseBody } = binding
+  if (responseBody === '') return undefined
+  if (responseBody.includes('.')) return `response_body "${responseBody}" must be a top-level field`
+  const exists = method.output.fields.some((field) => field.name === responseBody)
+  return exists ? undefined : `response_body "${responseBody}" is not a field of ${method.output.typeName}`
+}
+
+/** Method and path with every variable as its pattern: two rules of one shape take the same requests. */
+function shapeOf(binding: HttpBinding): string {
+  const template = parseTemplate(binding.template)
+  if (isTemplateError(template)) return `${binding.method} ${binding.template}`
+  const segments = template.segments.map((segment) => (segment.kind === 'literal' ? segment.text : segment.kind === 'one' ? '*' : '**'))
+  return `${binding.method} /${segments.join('/')}${template.verb === undefined ? '' : `:${template.verb}`}`
+}
+
+/** Notes who takes a shape first; a binding whose shape is taken is dropped and reported with both RPCs. */
+function dropTaken(method: DescMethod, bindings: readonly HttpBinding[], taken: Map<string, string>, problems: RpcProblem[]): readonly HttpBinding[] {
+  const rpc = rpcName(method)
+  return bindings.filter((binding) => {
+    const shape = shapeOf(binding)
+    const other = taken.get(shape)
+    if (other === undefined) taken.set(shape, rpc)
+    else problems.push({ rpc, message: `${binding.method} ${binding.template}: ${other} and ${rpc} take the same requests (${shape})` })
+    return other === undefined
+  })
+}
+
+function withAutomatic(
+  service: DescService,
+  method: DescMethod,
+  bindings: readonly HttpBinding[],
+  taken: ReadonlyMap<string, string>,
+  problems: RpcProblem[],
+): readonly HttpBinding[] {
+  const automatic: HttpBinding = { method: 'POST', template: `/${service.typeName}/${method.name}`, body: '*', responseBody: '' }
+  const owner = taken.get(shapeOf(automatic))
+  const rpc = rpcName(method)
+  if (owner === undefined) return [...bindings, automatic]
+  if (owner !== rpc) problems.push({ rpc: owner, message: `POST ${automatic.template}: ${owner} takes the automatic path of ${rpc}` })
+  return bindings
+}
