@@ -14,6 +14,8 @@ export interface Ports {
   readonly counters: Counters
   readonly secrets: Secrets
   readonly store: Store
+  readonly lasting: Lasting
+  readonly ownAddresses: OwnAddresses
   readonly journal: Journal
   readonly meter: Meter
 }
@@ -155,6 +157,15 @@ export interface Store {
   get(key: string): Promise<string | undefined>
   set(key: string, value: string, ttlMs: number): Promise<void>
 }
+
+/**
+ * State that outlives a snapshot (token caches, key sets): `make` runs once per key in the life of the process, later callers get
+ * the same object. Whoever keeps something here bounds it. One owner per key, named `room.thing`.
+ */
+export type Lasting = <T>(key: string, make: () => T) => T
+
+/** Addresses of this machine's interfaces, without zones; empty where the ground cannot know. Cheap: asked per dial. */
+export type OwnAddresses = () => readonly string[]
 
 /** Where records go. */
 export interface Journal {

@@ -15,6 +15,7 @@ import type {
   Journal,
   JournalRecord,
   Labels,
+  Lasting,
   Meter,
   Ports,
   Random,
@@ -50,6 +51,8 @@ export function fakePorts<Given extends Partial<Ports>>(given: Given = {} as Giv
     counters: windowCounters(given.clock ?? clock),
     secrets: fakeSecrets(),
     store: memoryStore(given.clock ?? clock),
+    lasting: memoryLasting(),
+    ownAddresses: () => [],
     journal: memoryJournal(),
     meter: memoryMeter(),
   }
@@ -219,6 +222,15 @@ export function memoryStore(clock: Pick<Clock, 'ticks'>): FakeStore {
     async set(key, value, ttlMs) {
       entries.set(key, { value, endsAt: clock.ticks() + ttlMs })
     },
+  }
+}
+
+/** Keeps what was made first under each key. */
+export function memoryLasting(): Lasting {
+  const kept = new Map<string, unknown>()
+  return <T>(key: string, make: () => T): T => {
+    if (!kept.has(key)) kept.set(key, make())
+    return kept.get(key) as T // each key has one owner, who made it
   }
 }
 
