@@ -125,6 +125,7 @@ export interface Descriptor {
   readonly cost: number
 }
 
+/** The descriptors of one request name each limit once. A cost that is not an integer of at least 1 is a RangeError. */
 export interface Counters {
   /** Check then commit: a refusal consumes nothing anywhere. */
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
@@ -136,14 +137,16 @@ export interface Taken {
   readonly allowed: boolean
   /** Name of the limit that refused. */
   readonly refusedBy: string | undefined
-  /** In the order of the descriptors. */
+  /** In the order of the descriptors. After a refusal, limits that had no say are left out. */
   readonly readings: readonly TakenReading[]
 }
 
 export interface TakenReading {
   readonly limit: string
   readonly remaining: number
+  /** Milliseconds until the window ends; 0 when none is open. */
   readonly resetMs: number
+  /** Made without the shared store. A `deny` limit that refused so did not count: its store could not be asked. */
   readonly degraded: boolean
 }
 

@@ -112,12 +112,15 @@ export interface Credentialed extends PlacedLive {
 /** What is left of one limit after this request. */
 export interface Reading {
   readonly limit: string
+  /** What one window holds: points and burst. */
   readonly quota: number
   readonly windowMs: number
   readonly remaining: number
   readonly resetMs: number
   /** Answered without the shared store. */
   readonly degraded: boolean
+  /** Set on limits in audit mode, which never refuse: whether this one would have. */
+  readonly audit?: 'within' | 'exceeded'
 }
 
 /** Whether the placed call leaves the house; anything else is answered here. */
