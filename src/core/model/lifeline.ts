@@ -8,6 +8,7 @@ export class Lifeline {
   #listeners: ((why: Fault) => void)[] = []
   #why: Fault | undefined
   #settled = false
+  #over: (() => void)[] = []
 
   /** Why the request was cut short, if it was. */
   get ended(): Fault | undefined {
@@ -35,12 +36,27 @@ export class Lifeline {
     const listeners = this.#listeners
     this.#listeners = []
     for (const run of listeners) run(why)
+    this.#finish()
   }
 
   /** The answer is complete; nothing is left to cut short. */
   settle(): void {
+    if (this.#why !== undefined || this.#settled) return
     this.#settled = true
     this.#listeners = []
+    this.#finish()
+  }
+
+  /** Runs `run` once the request is over, cut short or complete: at once if it already is. */
+  onOver(run: () => void): void {
+    if (this.#why !== undefined || this.#settled) run()
+    else this.#over.push(run)
+  }
+
+  #finish(): void {
+    const over = this.#over
+    this.#over = []
+    for (const run of over) run()
   }
 
   /** @throws Fault the reason, when the request was cut short. */

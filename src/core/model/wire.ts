@@ -12,6 +12,8 @@ export interface Fields {
 export interface Body {
   /** Bytes announced by Content-Length; undefined when the body is framed otherwise. */
   readonly length: number | undefined
+  /** Bytes read so far, where the ground counts them: for the record. */
+  readonly received?: number | undefined
   /** The whole body. @throws Fault `body_too_large` past `limit` bytes. */
   bytes(limit: number): Uint8Array | Promise<Uint8Array>
   chunks(): AsyncIterable<Uint8Array>

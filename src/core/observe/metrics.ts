@@ -1,0 +1,63 @@
+/** What one metric is, for the meter that keeps it and for whoever reads `/metrics`. */
+export interface MetricDefinition {
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  /** In the order they are written. Every value comes from the policies or from a closed list, never from a request. */
+  readonly labels: readonly string[]
+  /** Upper bounds of a histogram's buckets, ascending, without +Inf. */
+  readonly buckets?: readonly number[]
+}
+
+/** Seconds, from a cached answer to the longest route timeout. */
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
+
+/** Every metric Sallyport keeps, by name. A room that counts something adds its row here. */
+export const metrics = {
+  sallyport_requests_total: {
+    kind: 'counter',
+    help: 'Requests answered, by wing, route (or egress service), method and status.',
+    labels: ['wing', 'route', 'method', 'status'],
+  },
+  sallyport_request_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from the arrival of a request to the end of its answer.',
+    labels: ['wing', 'route'],
+    buckets: seconds,
+  },
+  sallyport_refusals_total: { kind: 'counter', help: 'Requests that the gateway itself refused or lost, by fault code.', labels: ['wing', 'code'] },
+  sallyport_in_flight_requests: { kind: 'gauge', help: 'Requests whose answer has not ended.', labels: [] },
+  sallyport_upstream_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from the first try of an upstream call to the end of its answer.',
+    labels: ['wing', 'destination'],
+    buckets: seconds,
+  },
+  sallyport_limit_decisions_total: {
+    kind: 'counter',
+    help: 'Limits consulted, by limit and by who answered: the store, or this process alone (degraded).',
+    labels: ['limit', 'source'],
+  },
+  sallyport_reload_total: { kind: 'counter', help: 'Policy loads, by outcome: published, unchanged, failed.', labels: ['outcome'] },
+  sallyport_policy_revision_info: { kind: 'gauge', help: '1 for the policy revision in force.', labels: ['revision', 'environment'] },
+  sallyport_policy_last_reload_success: { kind: 'gauge', help: '1 when the last policy load was good, 0 when it failed and older policies serve.', labels: [] },
+  sallyport_policy_last_reload_timestamp_seconds: { kind: 'gauge', help: 'When the policies in force were published, seconds since the epoch.', labels: [] },
+  sallyport_policy_quarantined_objects: { kind: 'gauge', help: 'Objects of the policies in force that are broken and answer 503.', labels: [] },
+  sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
+  sallyport_bugs_total: { kind: 'counter', help: 'Errors nobody caught. Anything above zero is a bug in Sallyport.', labels: ['kind'] },
+  sallyport_records_dropped_total: { kind: 'counter', help: 'Records lost because what reads them is too slow.', labels: [] },
+  sallyport_spans_dropped_total: { kind: 'counter', help: 'Trace spans lost on the way to the collector.', labels: ['reason'] },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof metrics
+
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'])
+
+/** The method as a label: anything unusual is `OTHER`, so that a downstream cannot make series. */
+export function methodLabel(method: string): string {
+  return methods.has(method) ? method : 'OTHER'
+}
+
+/** The status as a label; an upstream's odd number is `other`. */
+export function statusLabel(status: number): string {
+  return Number.isInteger(status) && status >= 100 && status <= 599 ? String(status) : 'other'
+}
