@@ -91,7 +91,9 @@ function explainParseError(error: unknown, options: readonly OptionHelp[]): stri
 
 /** The help page of one command. */
 export function helpText(command: Command): string {
-  const rows = [...command.options, ...common].map((option) => [`--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`, option.text] as const)
+  const rows = [...command.options, ...common].map(
+    (option) => [`--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`, option.text] as const,
+  )
   const width = Math.max(...rows.map(([left]) => left.length)) + 2
   const usage = `Usage: sallyport ${command.name}${command.usage === '' ? '' : ` ${command.usage}`} [options]`
   return [

@@ -56,7 +56,9 @@ async function showProgress<T>(what: string, work: Promise<T>, stderr: NodeJS.Wr
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, visibleLength(cell))
-  return rows.map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell + ' '.repeat((widths[at] ?? 0) - visibleLength(cell) + 2))).join('')).join('\n')
+  return rows
+    .map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell + ' '.repeat((widths[at] ?? 0) - visibleLength(cell) + 2))).join(''))
+    .join('\n')
 }
 
 function visibleLength(text: string): number {
