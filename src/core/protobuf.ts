@@ -1,5 +1,9 @@
 /*
- * The door of the protobuf room: descriptors, HTTP rules, strict JSON and its conversion to and from messages.
+ * The door of the protobuf room: descriptor sets and their HTTP rules, JSON and text values to messages and back.
  */
 export { builtinRegistry, type DescriptorBook, readDescriptors } from './protobuf/book.ts'
+export { collide, fieldOf, isTextual, resolvePath } from './protobuf/fields.ts'
+export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'
 export { type RpcProblem, rpcsOf, type ServiceRpcs } from './protobuf/rules.ts'
+export { isMembers, type Json, parseJson } from './protobuf/strict-json.ts'
+export { type LocalValue, valueFromText } from './protobuf/text-value.ts'

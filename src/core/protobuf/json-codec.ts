@@ -1,0 +1,74 @@
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type Message,
+  type Registry,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf'
+import { Fault } from '../model/fault.ts'
+import { buildJsonCheck } from './check-json.ts'
+import type { Json } from './strict-json.ts'
+
+export interface JsonCodecOptions {
+  readonly emitDefaults: boolean
+  readonly enumsAsInts: boolean
+  readonly protoNames: boolean
+  readonly ignoreUnknownFields: boolean
+}
+
+/** ProtoJSON both ways for the types of one registry. */
+export interface JsonCodec {
+  /** A message from its JSON form. `json` is consumed. @throws Fault `body_invalid` */
+  message(desc: DescMessage, json: Json): Message
+  /** A message with one field set from that field's JSON form. `json` is consumed. @throws Fault `body_invalid` */
+  withField(desc: DescMessage, field: DescField, json: Json): Message
+  /** The JSON form of a serialized message. @throws Fault `upstream_protocol` when it is not one */
+  toJson(desc: DescMessage, bytes: Uint8Array): JsonValue
+}
+
+export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): JsonCodec {
+  const check = buildJsonCheck(registry, options.ignoreUnknownFields)
+  const reading = { registry, ignoreUnknownFields: options.ignoreUnknownFields }
+  const writing = { registry, alwaysEmitImplicit: options.emitDefaults, enumAsInteger: options.enumsAsInts, useProtoFieldName: options.protoNames }
+  return {
+    message(desc, json) {
+      const checked = check.message(desc, json, '')
+      return converting(() => fromJson(desc, checked as JsonValue, reading))
+    },
+    withField(desc, field, json) {
+      const checked = check.field(field, json, field.jsonName)
+      return converting(() => fromJson(desc, { [field.jsonName]: checked as JsonValue }, reading))
+    },
+    toJson(desc, bytes) {
+      try {
+        return toJson(desc, fromBinary(desc, bytes), writing)
+      } catch (cause) {
+        throw new Fault('upstream_protocol', 'the upstream sent a message that cannot be read', { cause })
+      }
+    },
+  }
+}
+
+/** The wire form. @throws Fault `body_invalid` when a required field is missing (proto2, editions) */
+export function serialize(desc: DescMessage, message: Message): Uint8Array {
+  return converting(() => toBinary(desc, message))
+}
+
+/** An empty message. */
+export function emptyMessage(desc: DescMessage): Message {
+  return create(desc)
+}
+
+function converting<T>(convert: () => T): T {
+  try {
+    return convert()
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'it does not fit the request'
+    throw new Fault('body_invalid', `body: ${reason}`, { cause })
+  }
+}
