@@ -129,7 +129,7 @@ export interface Descriptor {
 export interface Counters {
   /** Check then commit: a refusal consumes nothing anywhere. */
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
-  /** What is left, without taking. */
+  /** What is left, without taking: `allowed` when a take would be now, and a reading for every descriptor. */
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
 }
 

@@ -1,0 +1,75 @@
+import { claimAt } from '../../model/claims.ts'
+import type { Permitted } from '../../model/exchange.ts'
+import type { LimitKeyPart } from '../../policy/policy.ts'
+
+/*
+ * The key of a limit:
+ *
+ *   Key    = { Part } | "-"          "-" is the one key that all requests with a missing part share
+ *   Part   = Length ":" Text         Length: UTF-16 code units of Text
+ *
+ * Length-prefixed, so no two lists of parts make the same key. A claim's text begins with its type (`s:`, `n:`, `b:`), so
+ * that the number 1 and the string "1" are two keys.
+ */
+const sharedKey = '-'
+
+/** Reads the key of one limit from an exchange. */
+export interface LimitKey {
+  /** Undefined: a part is missing and the limit skips such requests. */
+  readonly of: (x: Permitted) => string | undefined
+  /** The same for people: `issuer=shop subject=alice`; missing parts as `?`. */
+  readonly readable: (x: Permitted) => string
+}
+
+/** An empty text is a missing part. */
+type ReadPart = (x: Permitted) => string
+
+/** Compiles the parts of a key, and what a request with a missing part does. */
+export function compileKey(parts: readonly LimitKeyPart[], missing: 'shared' | 'skip'): LimitKey {
+  const readers = parts.map(readerOf)
+  const labels = parts.map(labelOf)
+  const whenMissing = missing === 'skip' ? undefined : sharedKey
+  return {
+    of(x) {
+      let key = ''
+      for (const read of readers) {
+        const text = read(x)
+        if (text === '') return whenMissing
+        key += `${text.length}:${text}`
+      }
+      return key
+    },
+    readable: (x) => readers.map((read, i) => `${labels[i]}=${read(x) || '?'}`).join(' '),
+  }
+}
+
+function labelOf(part: LimitKeyPart): string {
+  if (part.kind === 'claim') return `claim.${part.path}`
+  return part.kind === 'header' ? `header.${part.name}` : part.kind
+}
+
+type PlainKind = Exclude<LimitKeyPart['kind'], 'claim' | 'header'>
+
+const plainReaders: Readonly<Record<PlainKind, ReadPart>> = {
+  issuer: (x) => (x.principal.kind === 'subject' ? x.principal.issuer : ''),
+  subject: (x) => (x.principal.kind === 'subject' ? x.principal.subject : ''),
+  clientId: (x) => (x.principal.kind === 'subject' ? (x.principal.clientId ?? '') : ''),
+  'client.network': (x) => x.client.network,
+  'client.address': (x) => x.client.address,
+  route: (x) => x.route.name,
+  host: (x) => x.request.host,
+}
+
+function readerOf(part: LimitKeyPart): ReadPart {
+  if (part.kind === 'claim') return (x) => (x.principal.kind === 'subject' ? claimText(claimAt(x.principal.claims, part.path)) : '')
+  // Repeated lines are one value (RFC 9110 section 5.3): a second line cannot hide behind the first.
+  if (part.kind === 'header') return (x) => x.request.headers.all(part.name).join(', ')
+  return plainReaders[part.kind]
+}
+
+/** Lists and objects make no key: they are missing. */
+function claimText(value: unknown): string {
+  if (typeof value === 'string') return value === '' ? '' : `s:${value}`
+  if (typeof value === 'number') return `n:${value}`
+  return typeof value === 'boolean' ? `b:${value}` : ''
+}

@@ -1,0 +1,81 @@
+import type { Permitted } from '../../model/exchange.ts'
+import type { RouteLimit } from '../../model/route.ts'
+import type { Limit, Policy } from '../../policy/policy.ts'
+import type { Descriptor, LimitSpec } from '../../ports.ts'
+import { compileKey, type LimitKey } from './key.ts'
+
+/** One limit of one route, compiled. */
+export interface PlannedLimit {
+  readonly spec: LimitSpec
+  /** What one window holds: points and burst. */
+  readonly quota: number
+  readonly cost: number
+  readonly mode: 'enforce' | 'audit'
+  readonly missing: 'shared' | 'skip'
+  readonly key: LimitKey
+}
+
+/** The limits of a route, those that refuse apart from those that only watch. */
+export interface RoutePlan {
+  readonly enforced: readonly PlannedLimit[]
+  readonly audited: readonly PlannedLimit[]
+}
+
+/** A limit that applies to a request, and what its store is asked. */
+export interface Asked {
+  readonly limit: PlannedLimit
+  readonly descriptor: Descriptor
+}
+
+/**
+ * The plans of all routes that have limits, by route name.
+ * @throws Error for a limit that the policy does not hold; the loader refuses such a policy.
+ */
+export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
+  const limited = policy.routes.filter((route) => route.limits.length > 0)
+  return new Map(limited.map((route) => [route.name, planRoute(policy.limits, route.limits)]))
+}
+
+function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): RoutePlan {
+  const planned = uses.map((use) => planLimit(limits, use))
+  return { enforced: planned.filter((limit) => limit.mode === 'enforce'), audited: planned.filter((limit) => limit.mode === 'audit') }
+}
+
+function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
+  const limit: Limit | undefined = Object.hasOwn(limits, use.name) ? limits[use.name] : undefined
+  if (limit === undefined) throw new Error(`no limit is named "${use.name}"`)
+  const { name, points, windowMs, burst, onStoreFailure, mode, missing } = limit
+  return {
+    spec: { name, points, windowMs, burst, onStoreFailure },
+    quota: points + burst,
+    cost: use.cost,
+    mode,
+    missing,
+    key: compileKey(limit.key, missing),
+  }
+}
+
+/** What to ask for this request; limits that skip it are left out. */
+export function ask(limits: readonly PlannedLimit[], x: Permitted): readonly Asked[] {
+  const asked: Asked[] = []
+  for (const limit of limits) {
+    const key = limit.key.of(x)
+    if (key !== undefined) asked.push({ limit, descriptor: { limit: limit.spec, key, cost: limit.cost } })
+  }
+  return asked
+}
+
+/** Runs `proceed` at once when the value is there, later when it is promised: a memory store keeps the walk synchronous. */
+export function whenSettled<In, Out>(value: In | Promise<In>, proceed: (value: In) => Out | Promise<Out>): Out | Promise<Out> {
+  return value instanceof Promise ? value.then(proceed) : proceed(value)
+}
+
+/** The same for several values: at once when none is promised. */
+export function whenAllSettled<In, Out>(values: readonly (In | Promise<In>)[], proceed: (values: readonly In[]) => Out): Out | Promise<Out> {
+  const known: In[] = []
+  for (const value of values) {
+    if (value instanceof Promise) return Promise.all(values).then(proceed)
+    known.push(value)
+  }
+  return proceed(known)
+}

@@ -1,0 +1,66 @@
+import type { Reading } from '../../model/exchange.ts'
+import { Fault } from '../../model/fault.ts'
+import { rateLimitHeaders, wholeSeconds } from '../../model/reading.ts'
+import type { Random, Taken, TakenReading } from '../../ports.ts'
+import type { Asked, PlannedLimit } from './plan.ts'
+
+/** A limit and what its store said of it. */
+export interface Answered {
+  readonly limit: PlannedLimit
+  readonly taken: TakenReading
+}
+
+/** Pairs limits with their readings; a limit that had no say in a refusal has none. */
+export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answered[] {
+  const answers: Answered[] = []
+  for (const { limit } of asked) {
+    const reading = taken.readings.find((one) => one.limit === limit.spec.name)
+    if (reading !== undefined) answers.push({ limit, taken: reading })
+  }
+  return answers
+}
+
+/** The answer as it stands in the exchange; `allowed` is what the limit's own take said. */
+export function readingOf({ limit, taken }: Answered, allowed: boolean): Reading {
+  const { remaining, resetMs, degraded } = taken
+  const { name, windowMs } = limit.spec
+  if (limit.mode === 'enforce') return { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded }
+  return { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded, audit: allowed ? 'within' : 'exceeded' }
+}
+
+/** After a refusal or a peek: this limit has too little left for the request. */
+export function isOver({ limit, taken }: Answered): boolean {
+  return taken.remaining < limit.cost
+}
+
+/** A limit that must not be answered without its store, and was. */
+export function isUnavailable({ limit, taken }: Answered): boolean {
+  return taken.degraded && limit.spec.onStoreFailure === 'deny'
+}
+
+/**
+ * The fault of a refused request: `limiter_unavailable` (503) when a `deny` limit could not be asked, `rate_limited` (429)
+ * otherwise. Retry-After (RFC 9110 section 10.2.3) is never before the last reset among the limits that were over, plus
+ * up to 10 % so that those refused together do not come back together. Never stored by a cache (RFC 6585 section 4).
+ */
+export function refusalOf(answers: readonly Answered[], refusedBy: string | undefined, random: Random): Fault {
+  const unavailable = answers.find((answer) => isUnavailable(answer) && answer.limit.spec.name === refusedBy)
+  if (unavailable !== undefined) {
+    const headers = [retryAfter(unavailable.taken.resetMs, random), noStore] as const
+    return new Fault('limiter_unavailable', 'the rate limit cannot be checked now', { headers, members: { limit: unavailable.limit.spec.name } })
+  }
+  const over = answers.filter(isOver)
+  const violated = over.map((answer) => answer.limit.spec.name)
+  const name = refusedBy ?? violated[0] ?? 'unknown'
+  const wait = Math.max(0, ...over.map((answer) => answer.taken.resetMs))
+  return new Fault('rate_limited', `the rate limit "${name}" is reached`, {
+    headers: [...rateLimitHeaders(answers.map((answer) => readingOf(answer, false))), retryAfter(wait, random), noStore],
+    members: { limit: name, 'violated-policies': violated.length === 0 ? [name] : violated },
+  })
+}
+
+const noStore = ['cache-control', 'no-store'] as const
+
+function retryAfter(waitMs: number, random: Random): readonly [string, string] {
+  return ['retry-after', String(Math.max(1, wholeSeconds(waitMs * (1 + random.unit() / 10))))]
+}

@@ -1,0 +1,49 @@
+import type { Permitted } from '../../model/exchange.ts'
+import type { Counters } from '../../ports.ts'
+import { ask, type PlannedLimit, type RoutePlan, whenSettled } from './plan.ts'
+import { type Answered, answersOf, isOver, isUnavailable } from './refusal.ts'
+
+/** How one limit stands for one request, for people. */
+export interface LimitReport {
+  readonly limit: string
+  readonly mode: 'enforce' | 'audit'
+  /** The key in readable form: `issuer=shop subject=alice`; a missing part is `?`. */
+  readonly key: string
+  readonly cost: number
+  /** What one window holds: points and burst. */
+  readonly quota: number
+  readonly windowMs: number
+  readonly standing:
+    | { readonly kind: 'skipped' }
+    | {
+        /** `unavailable`: the store could not be asked and the limit denies then. */
+        readonly kind: 'within' | 'over' | 'unavailable'
+        readonly remaining: number
+        readonly resetMs: number
+        readonly degraded: boolean
+      }
+}
+
+/** Asks how every limit of the request's route stands, without taking. In the order enforced, audited. */
+export function reportLimits(plan: RoutePlan, x: Permitted, counters: Counters): readonly LimitReport[] | Promise<readonly LimitReport[]> {
+  const limits = [...plan.enforced, ...plan.audited]
+  const asked = ask(limits, x)
+  return whenSettled(counters.peek(asked.map((one) => one.descriptor)), (taken) => {
+    const answers = answersOf(asked, taken)
+    return limits.map((limit) => {
+      const answer = answers.find((one) => one.limit === limit)
+      return reportOf(limit, x, answer === undefined ? { kind: 'skipped' } : standingOf(answer))
+    })
+  })
+}
+
+function reportOf(limit: PlannedLimit, x: Permitted, standing: LimitReport['standing']): LimitReport {
+  const { spec, mode, cost, quota } = limit
+  return { limit: spec.name, mode, key: limit.key.readable(x), cost, quota, windowMs: spec.windowMs, standing }
+}
+
+function standingOf(answer: Answered): LimitReport['standing'] {
+  const { remaining, resetMs, degraded } = answer.taken
+  const kind = isUnavailable(answer) ? 'unavailable' : isOver(answer) ? 'over' : 'within'
+  return { kind, remaining, resetMs, degraded }
+}
