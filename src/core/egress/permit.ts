@@ -1,5 +1,33 @@
 import type { Addressed, Allowed } from '../model/exchange.ts'
+import { Fault } from '../model/fault.ts'
+import type { Permit, PermitFacts } from '../model/permit.ts'
 import type { Policy } from '../policy/policy.ts'
+import { buildAllow } from './permit/allow.ts'
 
+/** @throws Fault `egress_denied`, `path_ambiguous`. */
 export type PermitCall = (x: Addressed) => Allowed | Promise<Allowed>
-export declare function buildPermit(policy: Policy): PermitCall
+
+/**
+ * Builds the room that decides whether the caller may make this call: it must be in the service's list, and method and path
+ * must fit one of its `allow` rules. A service without such rules lets its callers make every call.
+ */
+export function buildPermit(policy: Policy): PermitCall {
+  const rules = new Map(Object.values(policy.egress).map(({ service }) => [service.name, buildAllow(service)]))
+
+  return function permit(x) {
+    const { service, caller } = x
+    const decision = rules.get(service.name)?.(caller.kind === 'caller' ? caller.name : '', x.request.method, x.request.target)
+    if (decision?.rule === undefined) throw refusal(service.name, decision)
+    return Object.assign(x, { permit: mint({ policy: service.name, rule: decision.rule, audited: [] }) })
+  }
+}
+
+function refusal(service: string, decision: { readonly reason: string; readonly ambiguous: boolean } | undefined): Fault {
+  if (decision?.ambiguous === true) return new Fault('path_ambiguous', decision.reason)
+  return new Fault('egress_denied', decision?.reason ?? `nothing may be asked of ${service}`, { rule: `${service}/default` })
+}
+
+/** The egress wing's only mint. */
+function mint(facts: PermitFacts): Permit {
+  return Object.freeze(facts) as Permit // the brand exists in types alone: this cast is what minting means
+}

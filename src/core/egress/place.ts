@@ -1,6 +1,46 @@
 import type { Allowed, Placed } from '../model/exchange.ts'
+import { Fault } from '../model/fault.ts'
+import type { EgressTarget, LiveTarget } from '../model/route.ts'
+import type { Target } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { buildGuard } from './guard.ts'
+import { buildChoose } from './place/choose.ts'
 
+/** @throws Fault `env_denied`, `no_target_for_env`, `egress_denied`, `address_denied`, `path_ambiguous`. */
 export type Place = (x: Allowed) => Placed
-export declare function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock'>): Place
+
+/**
+ * Builds the room that says where the call goes: the environment, the service's target in it, and for a live one the guard
+ * that the connector asks before it dials. There is no fallback: no target for the environment is a refusal.
+ */
+export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Place {
+  const choose = buildChoose(policy)
+  const guard = buildGuard(policy, ports)
+  const targets = new Map(Object.values(policy.egress).map(({ service, targets }) => [service.name, new Map(Object.entries(targets))]))
+
+  return function place(x) {
+    const choice = choose(x.caller.kind === 'caller' ? x.caller.name : '', x.wanted)
+    if (choice.environment === undefined) throw new Fault('env_denied', choice.reason)
+    const target = targets.get(x.service.name)?.get(choice.environment)
+    if (target === undefined) throw new Fault('no_target_for_env', `${x.service.name} has no target in ${choice.environment}`)
+    // Filled before it is judged: a refusal's answer and record say where the call would have gone.
+    const placed = Object.assign(x, { target, vet: undefined })
+    return target.mode === 'live' ? Object.assign(placed, { vet: vetted(target, x.request.target) }) : answeredHere(placed, target)
+  }
+
+  function vetted(target: LiveTarget, asked: Target): Placed['vet'] {
+    const production = guard.checkNames(target)
+    if (production !== undefined) throw new Fault('address_denied', production)
+    if (target.basePath.length > 1 && (asked.encodedSlash || asked.semicolon)) {
+      throw new Fault('path_ambiguous', 'an encoded slash or ";" could lead out of the path that this target is confined to')
+    }
+    return guard.vetFor(target)
+  }
+}
+
+function answeredHere(placed: Placed, target: Exclude<EgressTarget, LiveTarget>): Placed {
+  if (target.mode === 'mock') return placed
+  const words = `${placed.service.name} may not be called in ${target.environment}`
+  throw new Fault('egress_denied', words, { rule: `${placed.service.name}/${target.environment}`, reason: target.reason })
+}

@@ -1,0 +1,78 @@
+import type { Credential, LiveTarget, SecretRule, Vet } from '../model/route.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
+import { classifyAddress } from './guard/classify.ts'
+import { buildJudge } from './guard/judge.ts'
+import { buildOwn } from './guard/own.ts'
+import { watchProduction } from './guard/production.ts'
+
+/** What stands between a target and the network: of the wing, used by `place` and by the report of `egress explain`. */
+export interface Guard {
+  /** Why no name of this target (its own, its token endpoint's) may be called, or undefined. */
+  readonly checkNames: (target: LiveTarget) => string | undefined
+  /** The judge of every address that a name of this target resolves to; asked per socket, after DNS, literals included. */
+  readonly vetFor: (target: LiveTarget) => Vet
+}
+
+/**
+ * Builds the address guard and the production guard. Order per address: never our own listeners; global unicast or a listed
+ * range (every answer must pass: one refusal refuses all, which is the connector's part); in nonprod never an address and
+ * port that a production host leads to at that moment.
+ *
+ * Redirects are passed to the caller and never followed here, so a `Location` that names a production host has no effect until
+ * the caller asks for it, and asking meets this guard again.
+ */
+export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Guard {
+  const isOwn = buildOwn(policy, ports)
+  const production = watchProduction(policy.guards, ports)
+  const vets = new WeakMap<LiveTarget, Vet>()
+
+  function checkNames(target: LiveTarget): string | undefined {
+    const own = production.named(target.host)
+    if (own !== undefined && !mayShareName(target)) return `${target.host} is production (${own})`
+    const token = tokenHost(target.credential)
+    const issuer = token === undefined ? undefined : production.named(token)
+    return issuer === undefined || mayShareName(target) ? undefined : `the token endpoint ${token} is production (${issuer})`
+  }
+
+  function vetFor(target: LiveTarget): Vet {
+    const made = vets.get(target) ?? buildVet(target)
+    vets.set(target, made)
+    return made
+  }
+
+  function buildVet(target: LiveTarget): Vet {
+    const judge = buildJudge(target.allowAddresses, policy.environmentClass)
+    const guarded = policy.guards.length > 0 && !target.sharesAddressWithProd
+    return (address, port) => {
+      if (isOwn(address, port)) return `${address}:${port} is one of our own listeners`
+      const judged = judge(address)
+      if (judged !== undefined || !guarded) return judged
+      return production.at(address, port).then((host) => (host === undefined ? undefined : `${address}:${port} is production (${host})`))
+    }
+  }
+
+  return { checkNames, vetFor }
+}
+
+/** What kind of network an address leads to, in a word. */
+export function kindOfAddress(address: string): string {
+  return classifyAddress(address).kind
+}
+
+/** A vendor with one host for test and live tells them apart by the key alone: then the key must be checked. */
+function mayShareName(target: LiveTarget): boolean {
+  const rule = target.credential === undefined ? undefined : ruleOf(target.credential)
+  return target.sharesAddressWithProd && (rule?.pattern !== undefined || rule?.forbidPattern !== undefined)
+}
+
+function ruleOf(credential: Credential): SecretRule {
+  if (credential.kind === 'basic') return credential.password
+  return credential.kind === 'oauth2' ? credential.clientSecret : credential.secret
+}
+
+function tokenHost(credential: Credential | undefined): string | undefined {
+  if (credential?.kind !== 'oauth2') return undefined
+  // The URL was checked at load; what does not parse has no host that could be dialled.
+  return URL.parse(credential.tokenUrl)?.hostname
+}

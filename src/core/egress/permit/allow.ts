@@ -1,0 +1,42 @@
+import type { EgressService } from '../../model/route.ts'
+import { compileTemplate } from '../../model/template-match.ts'
+import type { Target } from '../../model/wire.ts'
+
+export type AllowDecision =
+  | { readonly rule: string }
+  | {
+      readonly rule: undefined
+      /** A sentence for the caller. */
+      readonly reason: string
+      /** The path could be read in two ways, so that no rule can speak for it. */
+      readonly ambiguous: boolean
+    }
+
+/** Whether a caller may make a call: the same answer for the walk and for `egress explain`. */
+export type Allow = (caller: string, method: string, target: Pick<Target, 'path' | 'encodedSlash' | 'semicolon'>) => AllowDecision
+
+/** Compiles one service's callers and `allow` rules. Deny is what is left when nothing fits. */
+export function buildAllow(service: EgressService): Allow {
+  const callers = new Set(service.callers)
+  const rules = service.allow.map((rule) => ({ id: rule.id, methods: methodsOf(rule.methods), fits: compileTemplate(rule.path) }))
+  const everything = rules.length === 0
+
+  return (caller, method, target) => {
+    if (!callers.has(caller)) return refuse(`${caller} may not call ${service.name}`)
+    if (everything) return { rule: 'any' }
+    // A vendor that decodes %2F, or cuts at ";", would see another path than the rules do.
+    if (target.encodedSlash || target.semicolon) return { rule: undefined, reason: 'an encoded slash or ";" in a path that rules are about', ambiguous: true }
+    const rule = rules.find(({ methods, fits }) => (methods === undefined || methods.has(method)) && fits(target.path) !== undefined)
+    return rule === undefined ? refuse(`${method} ${target.path} is not among the calls allowed to ${service.name}`) : { rule: rule.id }
+  }
+}
+
+/** Undefined for any. GET implies HEAD. */
+function methodsOf(methods: readonly string[]): ReadonlySet<string> | undefined {
+  if (methods.length === 0) return undefined
+  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
+}
+
+function refuse(reason: string): AllowDecision {
+  return { rule: undefined, reason, ambiguous: false }
+}

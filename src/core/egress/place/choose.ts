@@ -1,0 +1,39 @@
+import type { Policy } from '../../policy/policy.ts'
+
+export type Choice =
+  | { readonly environment: string; readonly by: 'header' | 'caller' | 'process' }
+  | {
+      readonly environment: undefined
+      /** A sentence for the caller. */
+      readonly reason: string
+    }
+
+/** Which environment a caller's request is for. `wanted` is what it asked for by header. */
+export type Choose = (caller: string, wanted: string | undefined) => Choice
+
+/**
+ * The environment, by the first of these that is there: the header, which only those may send who may choose, and only with
+ * a name they may choose; the caller's own; the process's. One that is there and not allowed refuses: falling through to the
+ * next would send a tester's call to another environment than it asked for. The ceiling holds by construction: the policy
+ * knows environments of its own class alone.
+ */
+export function buildChoose(policy: Policy): Choose {
+  const known = new Set(policy.environments)
+  const callers = new Map(Object.values(policy.callers).map((caller) => [caller.name, caller]))
+
+  return (name, wanted) => {
+    const caller = callers.get(name)
+    if (caller === undefined) return { environment: undefined, reason: `${name} is not a caller` }
+    if (wanted !== undefined) {
+      if (!caller.mayChooseEnv.includes(wanted)) return { environment: undefined, reason: `${name} may not choose ${wanted}` }
+      return known.has(wanted) ? { environment: wanted, by: 'header' } : outside(policy, wanted)
+    }
+    const environment = caller.environment ?? policy.environment
+    if (!known.has(environment)) return outside(policy, environment)
+    return { environment, by: caller.environment === undefined ? 'process' : 'caller' }
+  }
+}
+
+function outside(policy: Policy, environment: string): Choice {
+  return { environment: undefined, reason: `${environment} is not a ${policy.environmentClass} environment` }
+}
