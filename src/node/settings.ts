@@ -1,0 +1,146 @@
+import { resolve } from 'node:path'
+import type { LogLevel } from './journal.ts'
+
+/** What an operator says outside of the policies: where they are, for which environment, and how this process behaves. */
+export interface Settings {
+  readonly environment: string
+  /** Absolute path of the policies folder. */
+  readonly policies: string
+  /** Refuse to start on any error in the policies, instead of quarantining what is broken. */
+  readonly strict: boolean
+  /** Takes the place of `store.redis` in the policies. */
+  readonly redisUrl: string | undefined
+  readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
+  readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
+  /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
+  readonly stateDir: string | undefined
+  readonly shutdown: { readonly lameDuckMs: number; readonly drainMs: number }
+  /** The process environment, for `${NAME}` and `env:` references. */
+  readonly variables: Readonly<Record<string, string | undefined>>
+}
+
+/** What the command line may say; each takes the place of its variable. */
+export interface SettingFlags {
+  readonly environment?: string | undefined
+  readonly policies?: string | undefined
+  readonly strict?: boolean | undefined
+  readonly redis?: string | undefined
+  readonly otlp?: string | undefined
+  readonly logLevel?: string | undefined
+  readonly logFormat?: string | undefined
+  readonly logTo?: string | undefined
+  readonly stateDir?: string | undefined
+  readonly lameDuck?: string | undefined
+  readonly drain?: string | undefined
+}
+
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+
+/** Every problem with the settings, each a sentence that says what to set. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/**
+ * Settings from flags, then variables, then defaults. `terminal` says whether standard output is one.
+ * @throws SettingsError with every problem.
+ */
+export function readSettings(flags: SettingFlags, variables: Readonly<Record<string, string | undefined>>, terminal: boolean): Settings {
+  const problems: string[] = []
+  const said = (flag: string | undefined, ...names: readonly string[]) =>
+    flag ?? names.map((name) => variables[name]).find((value) => value !== undefined && value !== '')
+  const environment = said(flags.environment, 'SALLYPORT_ENV') ?? ''
+  if (environment === '') {
+    problems.push('SALLYPORT_ENV is not set: it names the environment this process serves, such as dev or prod, and has no default; set it or pass --env NAME')
+  } else if (!/^[a-z][a-z0-9-]{0,62}$/.test(environment)) {
+    problems.push(`SALLYPORT_ENV is ${JSON.stringify(environment)}: a name of lower-case letters, digits and "-" that the policies declare under environments`)
+  }
+  const settings: Settings = {
+    environment,
+    policies: resolve(said(flags.policies, 'SALLYPORT_POLICIES') ?? 'policies'),
+    strict: flags.strict ?? yes(said(undefined, 'SALLYPORT_STRICT'), 'SALLYPORT_STRICT', problems),
+    redisUrl: redisOf(said(flags.redis, 'REDIS_URL'), problems),
+    otlp: otlpOf(flags.otlp, variables, problems),
+    log: {
+      to: said(flags.logTo, 'SALLYPORT_LOG') ?? 'stdout',
+      form: oneOf(said(flags.logFormat, 'SALLYPORT_LOG_FORMAT'), ['json', 'pretty'] as const, terminal ? 'pretty' : 'json', 'SALLYPORT_LOG_FORMAT', problems),
+      level: oneOf(said(flags.logLevel, 'SALLYPORT_LOG_LEVEL'), levels, 'info', 'SALLYPORT_LOG_LEVEL', problems),
+      // https://no-color.org
+      colour: terminal && (variables['NO_COLOR'] ?? '') === '',
+    },
+    stateDir: said(flags.stateDir, 'SALLYPORT_STATE'),
+    shutdown: {
+      lameDuckMs: duration(said(flags.lameDuck, 'SALLYPORT_LAME_DUCK'), 5000, 'SALLYPORT_LAME_DUCK', problems),
+      drainMs: duration(said(flags.drain, 'SALLYPORT_DRAIN'), 25_000, 'SALLYPORT_DRAIN', problems),
+    },
+    variables,
+  }
+  if (problems.length > 0) throw new SettingsError(problems)
+  return settings
+}
+
+function yes(value: string | undefined, name: string, problems: string[]): boolean {
+  return oneOf(value, ['true', 'false', '1', '0'] as const, 'false', name, problems) in { true: 1, 1: 1 }
+}
+
+function oneOf<Value extends string>(value: string | undefined, known: readonly Value[], fallback: Value, name: string, problems: string[]): Value {
+  if (value === undefined) return fallback
+  const found = known.find((one) => one === value)
+  if (found === undefined) problems.push(`${name} is ${JSON.stringify(value)}: one of ${known.join(', ')}`)
+  return found ?? fallback
+}
+
+function redisOf(value: string | undefined, problems: string[]): string | undefined {
+  // The URL may hold a password, so the message does not repeat it.
+  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push('REDIS_URL is not a redis:// or rediss:// URL')
+  return value
+}
+
+/** A number of seconds or milliseconds, as in the policies: `5s`, `500ms`, `0s`. */
+function duration(value: string | undefined, fallback: number, name: string, problems: string[]): number {
+  if (value === undefined) return fallback
+  const parts = /^(\d{1,7})(ms|s|m)$/.exec(value)
+  if (parts === null) {
+    problems.push(`${name} is ${JSON.stringify(value)}: a duration such as 5s, 500ms or 1m`)
+    return fallback
+  }
+  return Number(parts[1]) * { ms: 1, s: 1000, m: 60_000 }[parts[2] as 'ms' | 's' | 'm']
+}
+
+/** OpenTelemetry's own variables (SDK specification, "OTLP Exporter"): the general endpoint is a base, the one of the signal is used as it is. */
+function otlpOf(flag: string | undefined, variables: Readonly<Record<string, string | undefined>>, problems: string[]): Settings['otlp'] {
+  const base = flag ?? variables['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? ''
+  const exact = flag === undefined ? (variables['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? '') : ''
+  if (base === '' && exact === '') return undefined
+  const url = exact === '' ? `${base.replace(/\/+$/, '')}/v1/traces` : exact
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    problems.push(`${flag === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : '--otlp'} is not an http:// or https:// URL`)
+    return undefined
+  }
+  const headers = variables['OTEL_EXPORTER_OTLP_TRACES_HEADERS'] ?? variables['OTEL_EXPORTER_OTLP_HEADERS'] ?? ''
+  return { url, headers: headersOf(headers), serviceName: variables['OTEL_SERVICE_NAME'] ?? 'sallyport' }
+}
+
+/** `name=value,name=value`, values percent-encoded. */
+function headersOf(text: string): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const pair of text.split(',')) {
+    const equals = pair.indexOf('=')
+    if (equals > 0) headers[pair.slice(0, equals).trim().toLowerCase()] = decoded(pair.slice(equals + 1).trim())
+  }
+  return headers
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
