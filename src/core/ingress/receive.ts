@@ -1,7 +1,105 @@
 import type { Arrived, Received } from '../model/exchange.ts'
+import { continueTrace, type Trace } from '../model/trace.ts'
+import type { Fields, Inbound } from '../model/wire.ts'
+import { networkOf, normalizeAddress } from '../net.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { readAuthority } from './receive/authority.ts'
+import { buildClientAddress } from './receive/client.ts'
+import { egressTimeouts, ingressTimeouts, readTimeout, type TimeoutHeader } from './receive/deadline.ts'
+import { type FieldLimits, readFields } from './receive/fields.ts'
+import { checkFraming } from './receive/framing.ts'
+import { checkLine, readTarget } from './receive/line.ts'
+import { buildStrip } from './receive/strip.ts'
 
 export type Receive = (x: Arrived) => Received
-export declare function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive
-export declare function buildEgressReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive
+
+/** What a listener without stated limits takes, and what every egress listener takes. */
+const headerLimits: FieldLimits = { headerBytes: 16 * 1024, headerCount: 100 }
+const publicBodyBytes = 1024 * 1024
+const egressBodyBytes = 10 * 1024 * 1024
+
+/**
+ * Builds the front guard of the public listener: out of an arrival nobody has looked at, a request that can be read in one
+ * way only, with the one canonical path, the address that asks, and no field that only the gateway may set.
+ * @throws Fault (from the room) for everything ambiguous, oversized or not of HTTP/1.0, 1.1 or 2.
+ */
+export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
+  const listener = policy.listeners.public
+  let bodyLimit = listener?.limits.bodyBytes ?? publicBodyBytes
+  // The route is not known yet: `match` holds the request to its own route's limit.
+  for (const route of policy.routes) bodyLimit = Math.max(bodyLimit, route.bodyLimit ?? 0)
+  return build(ports, {
+    limits: listener?.limits ?? headerLimits,
+    bodyLimit,
+    trustedProxies: listener?.trustedProxies ?? [],
+    own: [...ingressTimeouts.map(({ name }) => name), ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase()))],
+    keep: [],
+    timeouts: ingressTimeouts,
+  })
+}
+
+/**
+ * Builds the same guard for the egress listeners. No proxy stands in front of them; a caller's wishes (`x-egress-env`,
+ * `x-egress-timeout-ms`, `x-egress-retry`) stay readable for the rooms that follow, which keep them from the vendor.
+ */
+export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
+  return build(ports, {
+    limits: headerLimits,
+    bodyLimit: egressBodyBytes,
+    trustedProxies: [],
+    own: [],
+    keep: ['x-egress-env', 'x-egress-timeout-ms', 'x-egress-retry'],
+    timeouts: egressTimeouts,
+  })
+}
+
+interface Rules {
+  readonly limits: FieldLimits
+  /** Bytes. */
+  readonly bodyLimit: number
+  readonly trustedProxies: readonly string[]
+  readonly own: readonly string[]
+  readonly keep: readonly string[]
+  readonly timeouts: readonly TimeoutHeader[]
+}
+
+function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
+  const clientOf = buildClientAddress(rules.trustedProxies)
+  const strip = buildStrip(rules)
+  return (x) => {
+    const { arrival } = x
+    const { certificate } = arrival.peer
+    const peer = normalizeAddress(arrival.peer.address)
+    // A refusal below is answered and recorded under these.
+    Object.assign(x, { id: random.uuid(), client: { address: peer, network: networkOf(peer), certificate } })
+    checkLine(arrival)
+    const fields = readFields(arrival, rules.limits)
+    const { host, authority } = readAuthority(arrival, fields)
+    const target = readTarget(arrival)
+    checkFraming(arrival, fields, rules.bodyLimit)
+    const { address, trusted } = clientOf(arrival, fields)
+    const headers = strip(arrival, fields, trusted)
+    const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body }
+    const facts = {
+      request,
+      client: { address, network: networkOf(address), certificate },
+      deadline: x.receivedAt + readTimeout(fields, rules.timeouts),
+      trace: traceOf(fields, random),
+    }
+    const id = trusted ? sanctionedId(fields) : undefined
+    return Object.assign(x as Received, id === undefined ? facts : { ...facts, id }) // every slot of Received is filled from here on
+  }
+}
+
+/** A repeated `traceparent` is none (W3C Trace Context section 3.2); `tracestate` may be split over several fields. */
+function traceOf(fields: Fields, random: Ports['random']): Trace {
+  const parents = fields.all('traceparent')
+  return continueTrace(parents.length === 1 ? parents[0] : undefined, fields.all('tracestate').join(','), (bytes) => random.hex(bytes))
+}
+
+/** The id that a trusted proxy gave the request, when it is one sane token. */
+function sanctionedId(fields: Fields): string | undefined {
+  const [id, ...more] = fields.all('x-request-id')
+  return id !== undefined && more.length === 0 && /^[A-Za-z0-9._:+/=~-]{1,128}$/.test(id) ? id : undefined
+}

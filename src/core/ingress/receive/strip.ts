@@ -1,0 +1,102 @@
+import type { Arrival } from '../../model/exchange.ts'
+import { FieldList } from '../../model/fields.ts'
+import { refusal } from './refusal.ts'
+
+/** Fields of one hop (RFC 9110 section 7.6.1), Host and Content-Length, whose facts stand in `authority` and `body`, and Expect, which listeners answer. `Proxy` becomes HTTP_PROXY in CGI. */
+const ownHop = ['connection', 'content-length', 'expect', 'host', 'http2-settings', 'keep-alive', 'proxy', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+
+/** What the gateway says itself, and what would talk an upstream into another method or path than the one that was judged. */
+const ownWord = [
+  'traceparent',
+  'tracestate',
+  'x-forwarded-client-cert',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
+  'x-request-id',
+  'x-rewrite-url',
+]
+const ownPrefixes = ['l5d-', 'proxy-', 'x-envoy-', 'x-sallyport-', 'x-egress-']
+
+/** What a proxy in front may say and a stranger may not. */
+const proxyWord: ReadonlySet<string> = new Set(['b3', 'forwarded', 'x-real-ip'])
+const proxyPrefixes = ['x-forwarded-', 'x-b3-']
+
+/** Connection may name only these beside fields nobody needs: naming an end-to-end field makes the next hop lose it. */
+const nominable: ReadonlySet<string> = new Set(['close', 'http2-settings', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade'])
+const endToEnd: ReadonlySet<string> = new Set([
+  'accept',
+  'authorization',
+  'cookie',
+  'dpop',
+  'forwarded',
+  'host',
+  'idempotency-key',
+  'origin',
+  'range',
+  'referer',
+  'transfer-encoding',
+  'user-agent',
+  'x-api-key',
+  'x-real-ip',
+  'x-request-id',
+])
+const endToEndPrefixes = ['accept-', 'content-', 'grpc-', 'if-', 'x-forwarded-', 'connect-', ...ownPrefixes]
+
+export interface StripRules {
+  /** Further names that are never taken from a request, in any spelling. */
+  readonly own: readonly string[]
+  /** Exceptions, spelt exactly so. */
+  readonly keep: readonly string[]
+}
+
+/**
+ * Compiles the filter between what was sent and what the house reads: fields of this hop and fields that Connection names
+ * go first, then every field that only the gateway (or, untrusted, a proxy) may say. Names are compared with every character
+ * that is no letter or digit folded to "-", as CGI-like upstreams do. @throws Fault when Connection names an end-to-end field.
+ */
+export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldList, trusted: boolean) => FieldList {
+  const keep = new Set(rules.keep)
+  const own = new Set([...ownHop, ...ownWord, ...rules.own.map(fold)])
+  const isProtected = (name: string) => endToEnd.has(name) || own.has(name) || startsWithAny(name, endToEndPrefixes)
+  const isForeign = (name: string, trusted: boolean) =>
+    own.has(name) || startsWithAny(name, ownPrefixes) || (!trusted && (proxyWord.has(name) || startsWithAny(name, proxyPrefixes)))
+  return (arrival, fields, trusted) => {
+    const nominated = fields.has('connection') ? readNominated(arrival, fields, isProtected) : undefined
+    const kept = new FieldList()
+    for (const [name, value] of fields.entries()) {
+      if (nominated?.has(name) === true) continue
+      if (keep.has(name) || !isForeign(fold(name), trusted)) kept.append(name, value)
+    }
+    return kept
+  }
+}
+
+function readNominated(arrival: Arrival, fields: FieldList, isProtected: (name: string) => boolean): ReadonlySet<string> {
+  const nominated = new Set<string>()
+  for (const value of fields.all('connection')) {
+    for (const option of value.split(',')) {
+      const name = option.trim().toLowerCase()
+      if (name === '' || nominable.has(name)) continue
+      if (isProtected(fold(name))) throw refusal(arrival, 'request_invalid', `connection names ${name}, which is not of this hop`)
+      nominated.add(name)
+    }
+  }
+  return nominated
+}
+
+function startsWithAny(name: string, prefixes: readonly string[]): boolean {
+  for (const prefix of prefixes) if (name.startsWith(prefix)) return true
+  return false
+}
+
+/** The name as it is when it has letters, digits and "-" only, which nearly all have. */
+function fold(name: string): string {
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i)
+    const ordinary = (code >= 0x61 && code <= 0x7a) || code === 0x2d || (code >= 0x30 && code <= 0x39)
+    if (!ordinary) return name.replaceAll(/[^a-z0-9]/g, '-')
+  }
+  return name
+}
