@@ -1,9 +1,15 @@
 import type { GrpcCall, HttpCall, Reply } from './model/call.ts'
 import type { Received } from './model/exchange.ts'
+import { Fault } from './model/fault.ts'
 import type { Permit } from './model/permit.ts'
 import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
+import { type OpenCluster, openCluster } from './upstream/cluster.ts'
+import { deadlineOf } from './upstream/deadline.ts'
+import { send } from './upstream/send.ts'
+import { upstreamState } from './upstream/state.ts'
+import { openTargets } from './upstream/target.ts'
 
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
@@ -29,4 +35,41 @@ export interface Upstream {
   /** Gives back every channel; what is in flight ends first. */
   close(): Promise<void>
 }
-export declare function buildUpstream(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'meter'>): Upstream
+
+type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
+
+/** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
+const silentMs = 60_000
+
+/**
+ * Opens the clusters of a policy. Connections, averages and counts live outside the snapshot: an endpoint that the previous one uses too
+ * keeps them.
+ */
+export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
+  const state = upstreamState(ports.lasting)
+  const clusters = new Map<string, OpenCluster>()
+  for (const cluster of Object.values(policy.clusters)) {
+    if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, ports))
+  }
+  const targets = openTargets(policy.revision, state, ports)
+  const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
+
+  return {
+    async forward(x) {
+      const cluster = clusters.get(x.destination.cluster)
+      if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
+      const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)
+      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
+    },
+    async forwardOut(x) {
+      const { service, target, vet } = x
+      const deadline = deadlineOf(x.deadline, x.receivedAt + service.timeoutMs, x.call)
+      const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
+      return send({ x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+    },
+    async close() {
+      for (const cluster of clusters.values()) cluster.close()
+      targets.close()
+    },
+  }
+}

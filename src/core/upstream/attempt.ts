@@ -1,0 +1,106 @@
+import type { GrpcCall, GrpcReply, HttpCall, HttpReply, Reply } from '../model/call.ts'
+import { Fault } from '../model/fault.ts'
+import { Lifeline } from '../model/lifeline.ts'
+import type { MetricName } from '../observe/metrics.ts'
+import type { Ports } from '../ports.ts'
+import { sampleAnswer, sampleFailure } from './balance.ts'
+import type { Deadline } from './deadline.ts'
+import { relay } from './relay.ts'
+import type { Member } from './state.ts'
+
+/** One try of one call at one endpoint. */
+export interface Attempt {
+  readonly call: HttpCall | GrpcCall
+  readonly member: Member
+  readonly deadline: Deadline
+  readonly idleMs: number
+  /** The request's own. The try ends with it, but not the other way round. */
+  readonly lifeline: Lifeline
+  /** The cluster or egress service, for the metrics. */
+  readonly label: string
+}
+
+type AttemptPorts = Pick<Ports, 'clock' | 'meter'>
+
+const names = {
+  requests: 'sallyport_upstream_requests_total',
+  duration: 'sallyport_upstream_answer_seconds',
+} as const satisfies Record<string, MetricName>
+
+/** Largest message in either direction, bytes (the default of gRPC implementations). */
+const messageLimit = 4 * 1024 * 1024
+
+/**
+ * Sends the call and keeps the books until its answer has ended: what is under way at the endpoint, how fast it answers, how it came
+ * out. `ended` runs once, whatever happens. @throws Fault
+ */
+export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => void): Promise<Reply> {
+  const { member, deadline, label } = job
+  const { clock, meter } = ports
+  const line = new Lifeline()
+  const startedAt = clock.ticks()
+  let timer: { cancel(): void } | undefined
+  let over = false
+  const finish = (outcome: string) => {
+    if (over) return
+    over = true
+    timer?.cancel()
+    forget()
+    member.active -= 1
+    meter.count(names.requests, { cluster: label, outcome })
+    line.settle()
+    ended()
+  }
+  const forget = job.lifeline.onEnd((why) => line.end(why))
+  member.active += 1
+  line.onEnd((why) => finish(why.code))
+  try {
+    const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
+    const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
+    const tookMs = clock.ticks() - startedAt
+    sampleAnswer(member, tookMs, clock.ticks())
+    meter.observe(names.duration, tookMs / 1_000, { cluster: label })
+    line.check()
+    if (stillBound(reply, deadline)) timer = clock.after(Math.max(0, deadline.at - clock.ticks()), () => line.end(passed()))
+    const begun = () => {
+      if (deadline.until === 'message') timer?.cancel()
+    }
+    return reply.kind === 'grpc' ? relayMessages(reply, begun, finish) : relayBody(reply, finish)
+  } catch (error) {
+    const fault = job.lifeline.ended ?? Fault.from(error)
+    // A downstream that went away and a refused address say nothing about the endpoint.
+    if (fault.code !== 'client_closed' && fault.code !== 'address_denied') sampleFailure(member, clock.ticks() - startedAt, clock.ticks())
+    finish(fault.code)
+    throw fault
+  }
+}
+
+function passed(): Fault {
+  return new Fault('deadline_exceeded', 'the deadline has passed')
+}
+
+/** Whether the deadline bounds more than the headers, which are here. */
+function stillBound(reply: Reply, deadline: Deadline): boolean {
+  if (!Number.isFinite(deadline.at) || deadline.until === 'headers') return false
+  return reply.kind === 'grpc' || (reply.body !== undefined && !(reply.body instanceof Uint8Array))
+}
+
+function relayBody(reply: HttpReply, finish: (outcome: string) => void): HttpReply {
+  const outcome = `${Math.floor(reply.status / 100)}xx`
+  if (reply.body === undefined || reply.body instanceof Uint8Array) {
+    finish(outcome)
+    return reply
+  }
+  const body = relay(reply.body, { ended: () => finish(outcome), broken: (fault) => finish(fault.code), dropped: () => finish('dropped') })
+  return { ...reply, body }
+}
+
+function relayMessages(reply: GrpcReply, begun: () => void, finish: (outcome: string) => void): GrpcReply {
+  const messages = relay(reply.messages, {
+    item: begun,
+    ended: () => finish(`grpc_${reply.status().code}`),
+    broken: (fault) => finish(fault.code),
+    dropped: () => finish('dropped'),
+  })
+  return { ...reply, messages }
+}
