@@ -25,7 +25,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
   const credential = buildCredential(policy, ports)
-  const answer = buildAnswer(policy)
+  const answer = buildAnswer()
   const refuse = buildRefuse(policy)
 
   return async function egress(arrival) {
@@ -36,7 +36,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
-      if (!isLive(placed)) return trail.close(await mock(placed))
+      if (!isLive(placed)) return trail.close(answer(placed, await mock(placed)))
       const credentialed = trail.reach(await credential(placed))
       const reply = await upstream.forwardOut(credentialed)
       return trail.close(answer(credentialed, reply))

@@ -1,9 +1,98 @@
-import type { Reply } from '../model/call.ts'
-import type { Arrived, Credentialed } from '../model/exchange.ts'
-import type { Fault } from '../model/fault.ts'
-import type { Outbound } from '../model/wire.ts'
+import type { HttpReply, Reply } from '../model/call.ts'
+import type { Arrived, Credentialed, Placed } from '../model/exchange.ts'
+import { Fault } from '../model/fault.ts'
+import { FieldList } from '../model/fields.ts'
+import { endToEnd } from '../model/hop-by-hop.ts'
+import { problemAnswer } from '../model/problem.ts'
+import type { Fields, Outbound } from '../model/wire.ts'
+import { buildRedactor } from '../observe/redact.ts'
 import type { Policy } from '../policy/policy.ts'
+import { addMarks, proxyStatus } from './answer/marks.ts'
+import { maskBytes, maskStream, type Needles, needlesOf } from './answer/mask.ts'
 
-export declare function buildAnswer(policy: Policy): (x: Credentialed, reply: Reply) => Outbound
-/** The only place of the egress wing where a fault becomes an answer. */
-export declare function buildRefuse(policy: Policy): (last: Arrived & Partial<Credentialed>, fault: Fault) => Outbound
+/** A call that was answered: by the vendor, with what was injected, or by a mock. */
+export type Answered = Placed & Partial<Pick<Credentialed, 'secrets' | 'spoil'>>
+
+/** @throws Fault `upstream_protocol` when the answer comes in a form that cannot be masked although it has to be. */
+export type Answer = (x: Answered, reply: Reply) => Outbound
+
+interface Masks {
+  readonly text: (value: string) => string
+  readonly needles: Needles
+}
+
+/** Fields that speak of the body's bytes, which masking may change. */
+const digests: ReadonlySet<string> = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5'])
+
+/**
+ * Builds the room that hands the vendor's answer to the caller: marked with what the gateway did, the injected values masked
+ * in every header and, where the service asks for it, in the body. Redirects are passed on like any answer.
+ */
+export function buildAnswer(): Answer {
+  const made = new WeakMap<readonly string[], Masks>()
+
+  function masksFor(secrets: readonly string[] | undefined): Masks | undefined {
+    if (secrets === undefined || secrets.length === 0) return undefined
+    const masks = made.get(secrets) ?? { text: buildRedactor(secrets), needles: needlesOf(secrets) }
+    made.set(secrets, masks)
+    return masks
+  }
+
+  return function answer(x, reply) {
+    if (reply.kind !== 'http') throw new Fault('internal', 'internal error', { internal: 'an egress call was answered in gRPC' })
+    if (reply.status === 401) x.spoil?.()
+    const masks = masksFor(x.secrets)
+    const inBody = x.service.mask.responses ? masks : undefined
+    if (inBody !== undefined) refuseCoded(reply)
+    const headers = addMarks(cleaned(reply.headers, masks, inBody !== undefined), x)
+    const { trailers } = reply
+    return {
+      status: reply.status,
+      headers,
+      body: maskedBody(reply.body, inBody),
+      trailers: trailers === undefined ? undefined : () => cleaned(trailers(), masks, inBody !== undefined),
+      close: reply.close,
+    }
+  }
+}
+
+/** Builds the only place of the egress wing where a fault becomes an answer: problem+json and `Proxy-Status`; never 407. */
+export function buildRefuse(policy: Policy): (last: Arrived & Partial<Credentialed>, fault: Fault) => Outbound {
+  const showRule = policy.environmentClass === 'nonprod'
+  return (last, fault) => {
+    const problem = problemAnswer(fault, { id: last.id, showRule, head: last.arrival.method === 'HEAD' })
+    const headers = addMarks(new FieldList(problem.headers.entries()), last).set('proxy-status', proxyStatus(fault.code))
+    return { ...problem, headers }
+  }
+}
+
+/** What a vendor may say to the caller: nothing in our name, nothing that moves the caller away from the ambassador. */
+function cleaned(headers: Fields, masks: Masks | undefined, bodyMasked: boolean): FieldList {
+  const kept = new FieldList()
+  for (const [name, value] of endToEnd(headers).entries()) {
+    if (name.startsWith('x-egress-') || name === 'alt-svc' || (bodyMasked && digests.has(name))) continue
+    kept.append(name, masks === undefined ? value : masks.text(value))
+  }
+  return kept
+}
+
+/** Identity was asked for. What comes coded all the same could hide the secret, so nobody gets it. */
+function refuseCoded(reply: HttpReply): void {
+  const coding = reply.headers.all('content-encoding').join(',').trim().toLowerCase()
+  if (coding === '' || coding === 'identity' || reply.body === undefined) return
+  letGo(reply.body)
+  throw new Fault('upstream_protocol', 'the vendor answered in a content coding that cannot be masked', { internal: `content-encoding ${coding.slice(0, 40)}` })
+}
+
+/** Tells the channel that nobody will read on. */
+function letGo(body: NonNullable<Outbound['body']>): void {
+  if (body instanceof Uint8Array) return
+  const ended = body[Symbol.asyncIterator]().return?.()
+  // Whether it ends well no longer matters to this request.
+  ended?.catch(() => {})
+}
+
+function maskedBody(body: Outbound['body'], masks: Masks | undefined): Outbound['body'] {
+  if (body === undefined || masks === undefined) return body
+  return body instanceof Uint8Array ? maskBytes(body, masks.needles) : maskStream(body, masks.needles)
+}

@@ -107,6 +107,8 @@ export interface Credentialed extends PlacedLive {
   readonly call: HttpCall
   /** Values that must not appear in anything that is written down. */
   readonly secrets: readonly string[]
+  /** Forgets the credential that was added, when it was a token and the vendor refused it. */
+  readonly spoil: (() => void) | undefined
 }
 
 /** What is left of one limit after this request. */
@@ -163,6 +165,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     target: undefined,
     vet: undefined,
     secrets: undefined,
+    spoil: undefined,
   }
   return slots as Arrived
 }

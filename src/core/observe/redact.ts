@@ -32,11 +32,20 @@ function tokenOf(value: string): string[] {
   return space > 0 && space < value.length - 1 ? [value.slice(space + 1).trim()] : []
 }
 
-function spellingsOf(secret: string): string[] {
+/** Every spelling of a secret that somebody who holds it may write without knowing that it is one. ASCII, but for the raw one. */
+export function spellingsOf(secret: string): string[] {
   const bytes = utf8(secret)
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('')
   const percents = [percentOf(bytes, nothing), percentOf(bytes, component), percentOf(bytes, form).replaceAll('%20', '+')]
-  return [secret, JSON.stringify(secret).slice(1, -1), hex, hex.toUpperCase(), ...percents, ...percents.map(lowerEscapes), ...base64Of(bytes)]
+  return [secret, ...jsonOf(secret), hex, hex.toUpperCase(), ...percents, ...percents.map(lowerEscapes), ...base64Of(bytes)]
+}
+
+/** As JSON.stringify writes it, and as writers do that escape "/" (PHP) or what HTML could read (Go in lower case, .NET in upper). */
+function jsonOf(secret: string): string[] {
+  const plain = JSON.stringify(secret).slice(1, -1)
+  const html = (characters: RegExp, hex: (code: string) => string) =>
+    plain.replace(characters, (char) => `\\u00${hex(char.charCodeAt(0).toString(16).padStart(2, '0'))}`)
+  return [plain, plain.replaceAll('/', '\\/'), html(/[<>&]/g, (code) => code), html(/[<>&+'`]/g, (code) => code.toUpperCase())]
 }
 
 function lowerEscapes(text: string): string {

@@ -1,0 +1,109 @@
+import type { Clock } from '../../ports.ts'
+import type { Token } from './token-request.ts'
+
+/** A token whose issuer did not say how long it lives. */
+const unstatedMs = 300_000
+/** No token is used for longer, whatever its issuer said: a revoked key must stop working. */
+const longestMs = 3_600_000
+const refreshShare = 0.8
+const marginMs = 5_000
+const firstWaitMs = 1_000
+const longestWaitMs = 30_000
+/** A vendor that refuses a token this young would refuse the next one too. */
+const youngMs = 10_000
+const most = 1_000
+
+interface Held {
+  readonly value: string
+  readonly obtainedAt: number
+  readonly refreshAt: number
+  readonly expiresAt: number
+}
+
+interface Entry {
+  held: Held | undefined
+  asking: Promise<Held> | undefined
+  failure: { readonly error: Error; readonly until: number; readonly waitMs: number } | undefined
+}
+
+/**
+ * Access tokens by key. One request per key is under way at a time, whoever waits; a token is renewed at 80 % of its life
+ * while the old one still serves; after a failure the issuer is left alone for 1 s, doubling to 30 s. Expired is never used.
+ */
+export class TokenCache {
+  readonly #clock: Pick<Clock, 'ticks'>
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(clock: Pick<Clock, 'ticks'>) {
+    this.#clock = clock
+  }
+
+  /** The token under `key`, asked for with `request` when there is none. @throws whatever `request` threw, now or within the pause after it. */
+  async get(key: string, request: () => Promise<Token>): Promise<string> {
+    const entry = this.#entry(key)
+    const now = this.#clock.ticks()
+    const { held } = entry
+    if (held !== undefined && now < held.expiresAt) {
+      // A failure is remembered in the entry, and the token at hand still serves.
+      if (now >= held.refreshAt && !this.#pauses(entry)) this.#ask(entry, request).catch(() => {})
+      return held.value
+    }
+    if (entry.failure !== undefined && this.#pauses(entry)) throw entry.failure.error
+    return (await this.#ask(entry, request)).value
+  }
+
+  /** The vendor refused this token: it is not used again, unless it was fresh, when another would fare no better. */
+  spoil(key: string, value: string): void {
+    const entry = this.#entries.get(key)
+    if (entry?.held?.value === value && this.#clock.ticks() - entry.held.obtainedAt >= youngMs) entry.held = undefined
+  }
+
+  /** Forgets the longest unused entries beyond a bound: reloads change keys. */
+  #entry(key: string): Entry {
+    const entry = this.#entries.get(key) ?? { held: undefined, asking: undefined, failure: undefined }
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= most) break
+      this.#entries.delete(oldest)
+    }
+    return entry
+  }
+
+  #pauses(entry: Entry): boolean {
+    return entry.failure !== undefined && this.#clock.ticks() < entry.failure.until
+  }
+
+  #ask(entry: Entry, request: () => Promise<Token>): Promise<Held> {
+    entry.asking ??= this.#fetch(entry, request).finally(() => {
+      entry.asking = undefined
+    })
+    return entry.asking
+  }
+
+  async #fetch(entry: Entry, request: () => Promise<Token>): Promise<Held> {
+    // The life of a token starts before the answer arrives.
+    const startedAt = this.#clock.ticks()
+    try {
+      const held = hold(await request(), startedAt)
+      entry.held = held
+      entry.failure = undefined
+      return held
+    } catch (error) {
+      const waitMs = Math.min(longestWaitMs, entry.failure === undefined ? firstWaitMs : entry.failure.waitMs * 2)
+      const failure = error instanceof Error ? error : new Error('the token request failed')
+      entry.failure = { error: failure, until: this.#clock.ticks() + waitMs, waitMs }
+      throw failure
+    }
+  }
+}
+
+function hold(token: Token, startedAt: number): Held {
+  const lifeMs = Math.min(longestMs, token.lifetimeMs ?? unstatedMs)
+  return {
+    value: token.value,
+    obtainedAt: startedAt,
+    refreshAt: startedAt + lifeMs * refreshShare,
+    expiresAt: startedAt + lifeMs - Math.min(marginMs, lifeMs * 0.1),
+  }
+}
