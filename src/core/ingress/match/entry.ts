@@ -1,0 +1,135 @@
+import { canonicalPath } from '../../model/path.ts'
+import type { FieldTest, HttpBinding, Route, Rpc } from '../../model/route.ts'
+import { isTemplateError, parseTemplate, type Segment, type Template } from '../../model/template.ts'
+import type { Fields } from '../../model/wire.ts'
+import { compileFieldTests } from '../../pattern.ts'
+
+/** What the tests of an entry look at. */
+export interface Asked {
+  readonly headers: Fields
+  readonly query: (name: string) => readonly string[]
+  /** The content type is `application/grpc`, bare or with a message format. */
+  readonly native: boolean
+}
+
+/** One way into a route: a template, the methods it takes, and tests of the rest. */
+export interface Entry {
+  readonly route: Route
+  readonly template: Template
+  /** Upper-case; empty means any. */
+  readonly methods: readonly string[]
+  /** Takes HEAD where it takes GET. */
+  readonly headWithGet: boolean
+  readonly rpc: Rpc | undefined
+  /** Undefined on plain routes and for native gRPC. */
+  readonly binding: HttpBinding | undefined
+  /** Takes native gRPC only. */
+  readonly native: boolean
+  readonly accepts: (asked: Asked) => boolean
+}
+
+/**
+ * Every way into a route. @throws Error on a template or pattern that the loader should have refused, for a route left
+ * out would hand its requests to a less specific one. A quarantined route takes what can be read of it.
+ */
+export function entriesOf(route: Route): readonly Entry[] {
+  return route.quarantined === undefined ? compileRoute(route) : salvage(route)
+}
+
+function compileRoute(route: Route): readonly Entry[] {
+  const { match } = route
+  const base = { route, accepts: compileAccepts(match.headers, match.query) }
+  const plain = { ...base, headWithGet: true, rpc: undefined, binding: undefined, native: false }
+  const entries: Entry[] = match.path === undefined ? [] : [{ ...plain, template: templateOf(match.path, route), methods: match.methods }]
+  for (const rpc of match.grpc?.rpcs ?? []) entries.push(...entriesOfRpc(rpc, route, base.accepts))
+  return entries
+}
+
+/**
+ * Entries of a broken route, so that its requests are answered 503 instead of by a less specific route: without tests that
+ * do not compile, under the part of a template that can be read, and for a service without RPCs under its native paths.
+ */
+function salvage(route: Route): readonly Entry[] {
+  const { match } = route
+  const paths = [
+    ...(match.path === undefined ? [] : [match.path]),
+    ...(match.grpc === undefined ? [] : [`/${match.grpc.service}/{method}`, ...match.grpc.rpcs.flatMap((rpc) => rpc.bindings.map(({ template }) => template))]),
+  ]
+  const templates = paths.map(readable).filter((template) => template !== undefined)
+  const base = { route, methods: match.methods, headWithGet: true, rpc: undefined, binding: undefined, native: false, accepts: salvageAccepts(route) }
+  return templates.map((template) => ({ ...base, template }))
+}
+
+/** The template, or everything under its leading segments that can be read; undefined when not even one can. */
+function readable(source: string): Template | undefined {
+  const parsed = parseTemplate(source)
+  if (!isTemplateError(parsed)) return canonicalTemplate(parsed)
+  for (let cut = source.lastIndexOf('/', parsed.at); cut > 0; cut = source.lastIndexOf('/', cut - 1)) {
+    const prefix = parseTemplate(`${source.slice(0, cut)}/{**}`)
+    if (!isTemplateError(prefix)) return canonicalTemplate(prefix)
+  }
+  return undefined
+}
+
+function salvageAccepts({ match }: Route): Entry['accepts'] {
+  try {
+    return compileAccepts(match.headers, match.query)
+  } catch {
+    return () => true
+  }
+}
+
+function entriesOfRpc(rpc: Rpc, route: Route, accepts: Entry['accepts']): readonly Entry[] {
+  const base = { route, accepts, rpc, headWithGet: false }
+  const automatic: HttpBinding = { method: 'POST', template: rpc.path, body: '*', responseBody: '' }
+  const bound = rpc.bindings.some(({ method, template }) => method === automatic.method && template === automatic.template)
+  const bindings = bound ? rpc.bindings : [...rpc.bindings, automatic]
+  const { methods } = route.match
+  // `methods` of a gRPC route narrows what its bindings take; native gRPC is POST.
+  const takes = (method: string) => methods.length === 0 || methods.includes(method)
+  const entries: Entry[] = takes('POST') ? [{ ...base, template: templateOf(rpc.path, route), methods: ['POST'], binding: undefined, native: true }] : []
+  for (const binding of bindings) {
+    const any = binding.method === '*'
+    if (any || takes(binding.method))
+      entries.push({ ...base, template: templateOf(binding.template, route), methods: any ? methods : [binding.method], binding, native: false })
+  }
+  return entries
+}
+
+function compileAccepts(headers: readonly FieldTest[], query: readonly FieldTest[]): (asked: Asked) => boolean {
+  const byHeaders = compileFieldTests(headers)
+  const byQuery = compileFieldTests(query)
+  if (headers.length === 0 && query.length === 0) return () => true
+  return (asked) => byHeaders((name) => asked.headers.all(name)) && byQuery(asked.query)
+}
+
+function templateOf(source: string, route: Route): Template {
+  const parsed = parseTemplate(source)
+  if (isTemplateError(parsed)) throw new Error(`route ${route.name}: template "${source}": ${parsed.message}`)
+  return canonicalTemplate(parsed)
+}
+
+function canonicalTemplate(template: Template): Template {
+  return { ...template, segments: template.segments.map(canonicalSegment) }
+}
+
+/** Bindings come from descriptors: a literal there may spell with escapes what a canonical path spells plainly. */
+function canonicalSegment(segment: Segment): Segment {
+  if (segment.kind !== 'literal') return segment
+  const canonical = canonicalPath(`/${segment.text}`)
+  return 'path' in canonical ? { kind: 'literal', text: canonical.path.slice(1) } : segment
+}
+
+/**
+ * Order among entries of one template: native gRPC, then more header tests, then more query tests, then (for routes that
+ * tie, which the loader refuses) the quarantined one and the name. Independent of the order of files.
+ */
+export function bySpecificity(a: Entry, b: Entry): number {
+  return (
+    Number(b.native) - Number(a.native) ||
+    b.route.match.headers.length - a.route.match.headers.length ||
+    b.route.match.query.length - a.route.match.query.length ||
+    Number(b.route.quarantined !== undefined) - Number(a.route.quarantined !== undefined) ||
+    (a.route.name < b.route.name ? -1 : Number(a.route.name > b.route.name))
+  )
+}

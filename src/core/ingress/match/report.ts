@@ -1,0 +1,49 @@
+import type { Received } from '../../model/exchange.ts'
+import type { FieldTest, Route } from '../../model/route.ts'
+import { compileFieldTests } from '../../pattern.ts'
+import { buildBook, lookUp, type RouteBook } from './book.ts'
+import { queryReader } from './query.ts'
+
+export interface MatchReport {
+  /** Every route in the order of the policy. */
+  readonly candidates: readonly MatchCandidate[]
+}
+
+export interface MatchCandidate {
+  readonly route: string
+  /** It takes the request. */
+  readonly matched: boolean
+  /** `matched`, or the first thing that keeps it from taking the request. */
+  readonly why: string
+}
+
+/** Compiles each route by itself, so that the report and the match are made by one engine and cannot differ. */
+export function reporter(routes: readonly Route[]): (x: Pick<Received, 'request'>) => MatchReport {
+  const all = buildBook(routes)
+  const alone = routes.map((route) => ({ route, book: buildBook([route]) }))
+  return (x) => {
+    const found = lookUp(all, x)
+    const winner = found.kind === 'found' ? found.entry.route.name : undefined
+    const candidates = alone.map(({ route, book }): MatchCandidate => {
+      const matched = route.name === winner
+      return { route: route.name, matched, why: matched ? 'matched' : explain(route, book, x, winner) }
+    })
+    return { candidates }
+  }
+}
+
+function explain(route: Route, book: RouteBook, x: Pick<Received, 'request'>, winner: string | undefined): string {
+  const found = lookUp(book, x)
+  if (found.kind === 'found') return `less specific than route ${winner}`
+  if (found.kind === 'method') return `method: takes ${found.allow.join(', ')}`
+  if (found.fits !== 'path') return found.fits === 'nothing' ? 'host' : 'path'
+  const { headers, target } = x.request
+  const header = failing(route.match.headers, (name) => headers.all(name))
+  if (header !== undefined) return `header ${header}`
+  const query = failing(route.match.query, queryReader(target.query))
+  return query === undefined ? 'method' : `query ${query}`
+}
+
+function failing(tests: readonly FieldTest[], get: (name: string) => readonly string[]): string | undefined {
+  return tests.find((test) => !compileFieldTests([test])(get))?.name
+}
