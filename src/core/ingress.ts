@@ -14,7 +14,11 @@ import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import type { Upstream } from './upstream.ts'
 
-export type Ingress = (arrival: Arrival) => Promise<Outbound>
+export interface Ingress {
+  (arrival: Arrival): Promise<Outbound>
+  /** Gives back its shares in what outlives the snapshot; requests under way go on. */
+  close(): void
+}
 
 /** Builds the ingress wing: one straight walk from the listener to the mesh and back. It never rejects. */
 export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): Ingress {
@@ -28,7 +32,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const respond = buildRespond(policy)
   const rescue = buildRescue(policy)
 
-  return async function ingress(arrival) {
+  const walk = async (arrival: Arrival): Promise<Outbound> => {
     const trail = openTrail<Translated>('ingress', openExchange(arrival, policy.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
@@ -44,4 +48,5 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       return trail.close(rescue(trail.last, trail.fail(Fault.from(error))))
     }
   }
+  return Object.assign(walk, { close: () => identify.close() })
 }

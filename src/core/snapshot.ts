@@ -17,11 +17,15 @@ export interface Snapshot {
 /** Compiles a linked policy over the ground's ports. */
 export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
   const upstream = buildUpstream(policy, ports)
+  const ingress = buildIngress(policy, upstream, ports)
   return Object.freeze({
     revision: policy.revision,
     policy,
-    ingress: buildIngress(policy, upstream, ports),
+    ingress,
     egress: buildEgress(policy, upstream, ports),
-    close: () => upstream.close(),
+    close: () => {
+      ingress.close()
+      return upstream.close()
+    },
   })
 }

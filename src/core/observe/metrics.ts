@@ -73,6 +73,7 @@ export const metrics = {
   sallyport_policy_last_reload_timestamp_seconds: { kind: 'gauge', help: 'When the policies in force were published, seconds since the epoch.', labels: [] },
   sallyport_policy_quarantined_objects: { kind: 'gauge', help: 'Objects of the policies in force that are broken and answer 503.', labels: [] },
   sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
+  sallyport_key_set_fetches_total: { kind: 'counter', help: 'Fetches of key sets, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
   sallyport_bugs_total: { kind: 'counter', help: 'Errors nobody caught. Anything above zero is a bug in Sallyport.', labels: ['kind'] },
   sallyport_records_dropped_total: { kind: 'counter', help: 'Records lost because what reads them is too slow.', labels: [] },
   sallyport_spans_dropped_total: { kind: 'counter', help: 'Trace spans lost on the way to the collector.', labels: ['reason'] },

@@ -1,0 +1,35 @@
+import { Fault } from '../../model/fault.ts'
+
+// A constant: a realm made from the request would say what the caller wants it to say.
+const realm = 'Bearer realm="sallyport"'
+
+/** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
+export function credentialMissing(internal?: string): Fault {
+  return new Fault('unauthenticated', 'a bearer token is required', {
+    headers: [['www-authenticate', realm]],
+    ...(internal === undefined ? {} : { internal }),
+  })
+}
+
+/** 400: the credential cannot be read, or there are several (RFC 6750 section 3.1). */
+export function credentialMalformed(why: string): Fault {
+  return new Fault('credential_invalid', why, {
+    headers: [['www-authenticate', `${realm}, error="invalid_request", error_description="${why}"`]],
+  })
+}
+
+/** 401: one answer for every bad token; the reason goes to the record only. */
+export function tokenInvalid(reason: string): Fault {
+  return new Fault('token_invalid', 'the access token is not valid', {
+    headers: [['www-authenticate', `${realm}, error="invalid_token", error_description="the access token is not valid"`]],
+    internal: reason,
+  })
+}
+
+/** 503: the token may well be good, but there are no keys to tell. */
+export function idpUnavailable(retryAfterMs: number, reason: string): Fault {
+  return new Fault('idp_unavailable', 'the identity provider cannot be reached', {
+    headers: [['retry-after', `${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]],
+    internal: reason,
+  })
+}
