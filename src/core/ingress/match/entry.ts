@@ -56,8 +56,9 @@ function salvage(route: Route): readonly Entry[] {
     ...(match.grpc === undefined ? [] : [`/${match.grpc.service}/{method}`, ...match.grpc.rpcs.flatMap((rpc) => rpc.bindings.map(({ template }) => template))]),
   ]
   const templates = paths.map(readable).filter((template) => template !== undefined)
-  const base = { route, methods: match.methods, headWithGet: true, rpc: undefined, binding: undefined, native: false, accepts: salvageAccepts(route) }
-  return templates.map((template) => ({ ...base, template }))
+  const { methods } = match
+  const accepts = salvageAccepts(route)
+  return templates.map((template) => ({ route, template, methods, accepts, headWithGet: true, rpc: undefined, binding: undefined, native: false }))
 }
 
 /** The template, or everything under its leading segments that can be read; undefined when not even one can. */

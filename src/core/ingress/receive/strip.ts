@@ -1,9 +1,10 @@
 import type { Arrival } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
+import { isHopByHop } from '../../model/hop-by-hop.ts'
 import { refusal } from './refusal.ts'
 
-/** Fields of one hop (RFC 9110 section 7.6.1), Host and Content-Length, whose facts stand in `authority` and `body`, and Expect, which listeners answer. `Proxy` becomes HTTP_PROXY in CGI. */
-const ownHop = ['connection', 'content-length', 'expect', 'host', 'http2-settings', 'keep-alive', 'proxy', 'te', 'trailer', 'transfer-encoding', 'upgrade']
+/** Beside the fields of one hop: Host and Content-Length, whose facts stand in `authority` and `body`, Expect, which listeners answer, and Proxy, which CGI reads as HTTP_PROXY. */
+const ownHop = ['content-length', 'expect', 'host', 'proxy']
 
 /** What the gateway says itself, and what would talk an upstream into another method or path than the one that was judged. */
 const ownWord = [
@@ -23,8 +24,7 @@ const ownPrefixes = ['l5d-', 'proxy-', 'x-envoy-', 'x-sallyport-', 'x-egress-']
 const proxyWord: ReadonlySet<string> = new Set(['b3', 'forwarded', 'x-real-ip'])
 const proxyPrefixes = ['x-forwarded-', 'x-b3-']
 
-/** Connection may name only these beside fields nobody needs: naming an end-to-end field makes the next hop lose it. */
-const nominable: ReadonlySet<string> = new Set(['close', 'http2-settings', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade'])
+/** What Connection may not name: the next hop would lose it, and with it what was judged. */
 const endToEnd: ReadonlySet<string> = new Set([
   'accept',
   'authorization',
@@ -61,7 +61,7 @@ export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldL
   const own = new Set([...ownHop, ...ownWord, ...rules.own.map(fold)])
   const isProtected = (name: string) => endToEnd.has(name) || own.has(name) || startsWithAny(name, endToEndPrefixes)
   const isForeign = (name: string, trusted: boolean) =>
-    own.has(name) || startsWithAny(name, ownPrefixes) || (!trusted && (proxyWord.has(name) || startsWithAny(name, proxyPrefixes)))
+    isHopByHop(name) || own.has(name) || startsWithAny(name, ownPrefixes) || (!trusted && (proxyWord.has(name) || startsWithAny(name, proxyPrefixes)))
   return (arrival, fields, trusted) => {
     const nominated = fields.has('connection') ? readNominated(arrival, fields, isProtected) : undefined
     const kept = new FieldList()
@@ -78,7 +78,7 @@ function readNominated(arrival: Arrival, fields: FieldList, isProtected: (name: 
   for (const value of fields.all('connection')) {
     for (const option of value.split(',')) {
       const name = option.trim().toLowerCase()
-      if (name === '' || nominable.has(name)) continue
+      if (name === '' || name === 'close' || (isHopByHop(name) && name !== 'transfer-encoding')) continue
       if (isProtected(fold(name))) throw refusal(arrival, 'request_invalid', `connection names ${name}, which is not of this hop`)
       nominated.add(name)
     }
