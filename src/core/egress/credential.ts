@@ -1,7 +1,8 @@
 import type { Credentialed, PlacedLive } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Lifeline } from '../model/lifeline.ts'
-import type { Credential, SecretRule } from '../model/route.ts'
+import type { Credential } from '../model/route.ts'
+import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { type Injection, inject, injectedHeader } from './credential/inject.ts'
@@ -55,7 +56,7 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
   return async function credential(x) {
     const { credential } = x.target
     if (credential === undefined) return credentialed(x, undefined, undefined)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(ruleOf(credential))), undefined)
+    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(secretRuleOf(credential))), undefined)
     const key = tokenKey(x, credential)
     const token = await tokenFor(x, credential, key)
     return credentialed(x, prepare(credential, token), () => tokens.spoil(key, token))
@@ -65,10 +66,6 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
 function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: (() => void) | undefined): Credentialed {
   const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
   return Object.assign(x, { call: outgoingCall(x, injection, injected), secrets: injection?.secrets ?? nothingSecret, spoil })
-}
-
-function ruleOf(credential: Exclude<Credential, OAuth2>): SecretRule {
-  return credential.kind === 'basic' ? credential.password : credential.secret
 }
 
 /** Everything that makes two tokens differ: none crosses services, environments or clients. */

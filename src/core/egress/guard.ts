@@ -1,4 +1,5 @@
-import type { Credential, LiveTarget, SecretRule, Vet } from '../model/route.ts'
+import type { Credential, LiveTarget, Vet } from '../model/route.ts'
+import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { classifyAddress } from './guard/classify.ts'
@@ -62,13 +63,8 @@ export function kindOfAddress(address: string): string {
 
 /** A vendor with one host for test and live tells them apart by the key alone: then the key must be checked. */
 function mayShareName(target: LiveTarget): boolean {
-  const rule = target.credential === undefined ? undefined : ruleOf(target.credential)
+  const rule = target.credential === undefined ? undefined : secretRuleOf(target.credential)
   return target.sharesAddressWithProd && (rule?.pattern !== undefined || rule?.forbidPattern !== undefined)
-}
-
-function ruleOf(credential: Credential): SecretRule {
-  if (credential.kind === 'basic') return credential.password
-  return credential.kind === 'oauth2' ? credential.clientSecret : credential.secret
 }
 
 function tokenHost(credential: Credential | undefined): string | undefined {

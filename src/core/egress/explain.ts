@@ -1,0 +1,153 @@
+import { Fault, type FaultDetail } from '../model/fault.ts'
+import { canonicalPath } from '../model/path.ts'
+import type { Credential, EgressService, EgressTarget, LiveTarget } from '../model/route.ts'
+import { secretRuleOf } from '../model/secret-rule.ts'
+import type { LinkedEgress, Policy } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
+import { buildReadSecret } from './credential/secret.ts'
+import { buildGuard, kindOfAddress } from './guard.ts'
+import { buildAllow } from './permit/allow.ts'
+import { buildChoose } from './place/choose.ts'
+
+/** One rule a call meets, and how it fares. */
+export interface ExplainLine {
+  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `production`, `secret`, `address`. */
+  readonly rule: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+export interface EgressQuestion {
+  /** Name of the service. */
+  readonly service: string
+  /** What `x-egress-env` would say; undefined for a call without it. */
+  readonly environment?: string | undefined
+  /** Undefined: the first of the service's callers. */
+  readonly caller?: string | undefined
+  readonly method: string
+  /** As a caller would send it, without the query. */
+  readonly path: string
+}
+
+type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses'>
+
+/** One row of `egress list`. */
+export interface EgressRow {
+  readonly service: string
+  readonly environment: string
+  /** `none`: the service has no target there, every call is 503. */
+  readonly mode: EgressTarget['mode'] | 'none'
+  /** Origin and path prefix of a live target. */
+  readonly target: string | undefined
+  /** The reference, never the value. */
+  readonly secret: string | undefined
+}
+
+/**
+ * Walks one call through every rule of the egress wing without making it, with the same deciders the rooms use. It goes on after a
+ * refusal as far as there is something to say; names are resolved and secrets read, neither is called nor shown.
+ */
+export async function explainEgress(policy: Policy, question: EgressQuestion, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+  const linked = Object.hasOwn(policy.egress, question.service) ? policy.egress[question.service] : undefined
+  if (linked === undefined) return [line('service', false, `${question.service} is not an egress service`)]
+  const { service } = linked
+  const caller = question.caller ?? service.callers[0] ?? ''
+  const placed = explainPlace(policy, linked, caller, question.environment)
+  const live = placed.target?.mode === 'live' ? await explainLive(policy, placed.target, ports) : []
+  return [
+    line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
+    ...explainPermit(service, caller, question),
+    ...placed.lines,
+    ...live,
+  ]
+}
+
+/** Every service in every environment of this process's class, in the policies' order. */
+export function listEgress(policy: Policy): readonly EgressRow[] {
+  return Object.values(policy.egress).flatMap(({ service, targets }) =>
+    policy.environments.map((environment) => rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment))),
+  )
+}
+
+function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
+  if (target?.mode !== 'live') return { service, environment, mode: target?.mode ?? 'none', target: undefined, secret: undefined }
+  return {
+    service,
+    environment,
+    mode: 'live',
+    target: target.origin + target.basePath,
+    secret: target.credential === undefined ? undefined : secretRuleOf(target.credential).reference,
+  }
+}
+
+function waysIn(service: EgressService): string {
+  const ways = [service.listen === undefined ? [] : [`own port ${service.listen}`], service.host === undefined ? [] : [`host ${service.host}`]].flat()
+  return ways.length === 0 ? `${service.name} has neither a port nor a host` : `${service.name}: ${ways.join(', ')}`
+}
+
+function explainPermit(service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
+  const listed = service.callers.includes(caller)
+  const first = line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+  const path = canonicalPath(question.path)
+  if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
+  // Asked for a caller who may, so that the line is about method and path alone.
+  const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
+  const allow = decision.rule === undefined ? line('allow', false, decision.reason) : line('allow', true, `${service.name}/${decision.rule}`)
+  return [first, line('path', true, path.path), allow]
+}
+
+interface ExplainedPlace {
+  readonly lines: readonly ExplainLine[]
+  readonly target: EgressTarget | undefined
+}
+
+function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, wanted: string | undefined): ExplainedPlace {
+  const choice = buildChoose(policy)(caller, wanted)
+  const environment = choice.environment ?? wanted ?? policy.environment
+  const within = policy.environments.includes(environment)
+  const target = new Map(Object.entries(linked.targets)).get(environment)
+  const lines = [
+    line('environment', choice.environment !== undefined, choice.environment === undefined ? choice.reason : `${environment}, chosen by the ${choice.by}`),
+    line('ceiling', within, within ? `${environment} is ${policy.environmentClass}` : `${environment} is not a ${policy.environmentClass} environment`),
+  ]
+  if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
+  const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
+  const mode = target.mode === 'deny' ? `deny${target.reason === undefined ? '' : `: ${target.reason}`}` : target.mode
+  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', mode)], target }
+}
+
+async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+  const guard = buildGuard(policy, ports)
+  const named = guard.checkNames(target)
+  const production = policy.guards.length === 0 ? [] : [line('production', named === undefined, named ?? 'no name of this target is a production host')]
+  const addresses = await ports.resolve(target.host).catch(() => [])
+  const vet = guard.vetFor(target)
+  const judged = await Promise.all(
+    addresses.map(async (address) => {
+      const problem = await vet(address, target.port)
+      return line('address', problem === undefined, `${address} port ${target.port} (${kindOfAddress(address)}): ${problem ?? 'may be dialled'}`)
+    }),
+  )
+  const unresolved = addresses.length === 0 ? [line('address', false, `${target.host} has no address`)] : []
+  return [...(await explainSecret(target.credential, ports)), ...production, ...unresolved, ...judged]
+}
+
+async function explainSecret(credential: Credential | undefined, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+  if (credential === undefined) return []
+  const rule = secretRuleOf(credential)
+  try {
+    await buildReadSecret(ports.secrets)(rule)
+    return [line('secret', true, `${rule.reference} is present`)]
+  } catch (error) {
+    return [line('secret', false, internalOf(error) ?? `the secret ${rule.reference} cannot be read`)]
+  }
+}
+
+/** The operator may read what the caller may not. */
+function internalOf(error: unknown): FaultDetail['internal'] {
+  return error instanceof Fault ? error.detail.internal : undefined
+}
+
+function line(rule: string, ok: boolean, detail: string): ExplainLine {
+  return { rule, ok, detail }
+}
