@@ -33,7 +33,7 @@ export interface NodeJournal extends Journal {
   close(): Promise<void>
 }
 
-/** @throws when the file cannot be opened. */
+/** What a room writes that is no record of a request becomes a warning under its own `event`. @throws when the file cannot be opened. */
 export function createJournal(options: JournalOptions, clock: Pick<Clock, 'now'>): NodeJournal {
   const descriptor = options.to === 'stdout' ? 1 : options.to === 'stderr' ? 2 : openSync(options.to, 'a', 0o640)
   // A human waits for the line; a machine is served better by fewer, larger writes.
@@ -48,11 +48,12 @@ export function createJournal(options: JournalOptions, clock: Pick<Clock, 'now'>
     if (closed || rank < threshold) return
     if (!writer.line(options.form === 'json' ? lineOf(record) : prettyLine(record, options.colour))) dropped += 1
   }
+  const log: Log = (level, event, facts) => put(order.indexOf(level), { kind: 'event', time: isoTime(clock.now()), level, event, ...facts })
   const atExit = () => writer.flushNow()
   process.on('exit', atExit)
   return {
-    write: (record) => put(order.indexOf('info'), record),
-    log: (level, event, facts) => put(order.indexOf(level), { kind: 'event', time: isoTime(clock.now()), level, event, ...facts }),
+    write: (record) => (record['kind'] === 'request' ? put(order.indexOf('info'), record) : log('warn', 'noted', record)),
+    log,
     subscribe(take) {
       subscribers.add(take)
       return () => void subscribers.delete(take)

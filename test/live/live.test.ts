@@ -16,18 +16,19 @@ interface Double extends Snapshot {
 
 /** A snapshot whose walk yields some turns of the event loop and fails when it was closed under way. */
 function snapshot(revision: string, walk: (arrival: Arrival) => Promise<void> = async () => {}): Double {
+  const run = async (came: Arrival) => {
+    if (double.closed) double.failures.push(`${revision} was closed before ${came.target}`)
+    await walk(came)
+    if (double.closed) double.failures.push(`${revision} was closed under ${came.target}`)
+    return answer(revision)
+  }
   const double: Double = {
     revision,
     policy: {} as Policy,
     closed: false,
     failures: [],
-    async ingress(came) {
-      if (double.closed) double.failures.push(`${revision} was closed before ${came.target}`)
-      await walk(came)
-      if (double.closed) double.failures.push(`${revision} was closed under ${came.target}`)
-      return answer(revision)
-    },
-    egress: (came) => double.ingress(came),
+    ingress: Object.assign(run, { close: () => {} }),
+    egress: Object.assign(run, { close: () => {} }),
     async close() {
       double.closed = true
     },

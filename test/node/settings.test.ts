@@ -1,0 +1,61 @@
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readSettings, type SettingFlags, SettingsError } from '../../src/node/settings.ts'
+
+const problemsOf = (flags: SettingFlags, variables: Record<string, string>): readonly string[] => {
+  try {
+    readSettings(flags, variables, false)
+    return []
+  } catch (error) {
+    return error instanceof SettingsError ? error.problems : [String(error)]
+  }
+}
+
+describe('settings', () => {
+  it('have no default environment, and say what to set', () => {
+    expect(problemsOf({}, {})).toEqual([expect.stringMatching(/^SALLYPORT_ENV is not set: .*set it or pass --env NAME$/)])
+    expect(problemsOf({}, { SALLYPORT_ENV: '' })).toHaveLength(1)
+  })
+
+  it('come from flags before variables before defaults', () => {
+    const variables = { SALLYPORT_ENV: 'test', SALLYPORT_POLICIES: '/etc/p', REDIS_URL: 'redis://r:1', SALLYPORT_DRAIN: '1m' }
+    const plain = readSettings({}, variables, false)
+    expect(plain).toMatchObject({
+      environment: 'test',
+      policies: '/etc/p',
+      redisUrl: 'redis://r:1',
+      strict: false,
+      shutdown: { lameDuckMs: 5000, drainMs: 60_000 },
+    })
+    expect(plain.log).toEqual({ to: 'stdout', form: 'json', level: 'info', colour: false })
+    expect(plain.otlp).toBeUndefined()
+    const flagged = readSettings({ environment: 'dev', policies: 'here', strict: true, lameDuck: '0s' }, variables, true)
+    expect(flagged).toMatchObject({ environment: 'dev', policies: resolve('here'), strict: true, shutdown: { lameDuckMs: 0 } })
+    expect(flagged.log).toMatchObject({ form: 'pretty', colour: true })
+  })
+
+  it('report every problem at once, and never repeat a password', () => {
+    const problems = problemsOf(
+      { logLevel: 'loud' },
+      { SALLYPORT_ENV: 'Dev!', REDIS_URL: 'http://:hunter2@r', SALLYPORT_LAME_DUCK: 'soon', SALLYPORT_STRICT: 'maybe' },
+    )
+    expect(problems).toHaveLength(5)
+    expect(problems.join()).not.toContain('hunter2')
+  })
+
+  it('read the collector as OpenTelemetry defines it', () => {
+    const otlp = (variables: Record<string, string>, flag?: string) => readSettings({ otlp: flag }, { SALLYPORT_ENV: 'dev', ...variables }, false).otlp
+    expect(otlp({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318/', OTEL_EXPORTER_OTLP_HEADERS: 'X-Key=a%20b, y=2', OTEL_SERVICE_NAME: 'edge' })).toEqual({
+      url: 'http://c:4318/v1/traces',
+      headers: { 'x-key': 'a b', y: '2' },
+      serviceName: 'edge',
+    })
+    expect(otlp({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:1/own' })?.url).toBe('http://c:1/own')
+    expect(otlp({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:1/own' }, 'http://flag:2')?.url).toBe('http://flag:2/v1/traces')
+    expect(problemsOf({ otlp: 'nowhere' }, { SALLYPORT_ENV: 'dev' })).toEqual(['--otlp is not an http:// or https:// URL'])
+  })
+
+  it('keep colours off where NO_COLOR says so', () => {
+    expect(readSettings({}, { SALLYPORT_ENV: 'dev', NO_COLOR: '1' }, true).log.colour).toBe(false)
+  })
+})
