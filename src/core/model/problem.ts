@@ -32,7 +32,7 @@ export function problemType(code: string): string {
 }
 
 /** Answers with `application/problem+json`. Never cached: the next request may fare better. */
-export function problemAnswer(fault: Fault, context: ProblemContext): Outbound {
+export function problemAnswer(fault: Fault, context: ProblemContext): Outbound & { readonly headers: FieldList } {
   const body = new TextEncoder().encode(JSON.stringify(problemMembers(fault, context)))
   const headers = faultHeaders(fault, context.id).set('content-type', 'application/problem+json').set('content-length', `${body.length}`)
   return { status: faultCatalogue[fault.code].http, headers, body: context.head ? undefined : body, close: fault.detail.close }

@@ -1,0 +1,41 @@
+import type { Metered } from '../../model/exchange.ts'
+import { FieldList } from '../../model/fields.ts'
+import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
+import { rateLimitHeaders } from '../../model/reading.ts'
+import type { Fields } from '../../model/wire.ts'
+
+/** What a mesh proxy or an upstream server says about itself. */
+const inward = /^(?:server|alt-svc|x-powered-by|x-envoy-.*|l5d-.*)$/
+const printable = /^[\x20-\x7e]*$/
+
+/** Fields of an HTTP answer that go on downstream. */
+export function passedOn(fields: Fields): FieldList {
+  return endToEnd(fields).without((name) => inward.test(name))
+}
+
+/** Metadata that goes on downstream under its own name, with a native gRPC answer. */
+export function metadataPassedOn(metadata: Fields): FieldList {
+  const kept = new FieldList()
+  for (const [name, value] of metadata.entries()) if (isOwn(name)) addMetadata(kept, name, value)
+  return kept
+}
+
+/** The same as headers of a JSON answer, under a prefix: a service cannot write the gateway's own headers. */
+export function addPrefixed(headers: FieldList, prefix: string, metadata: Fields): void {
+  for (const [name, value] of metadata.entries()) if (isOwn(name)) addMetadata(headers, `${prefix}${name}`, value)
+}
+
+/** The request's id and what is left of its limits. */
+export function withExchange(headers: FieldList, x: Pick<Metered, 'id' | 'readings'>): FieldList {
+  for (const [name, value] of rateLimitHeaders(x.readings)) headers.set(name, value)
+  return headers.set('x-request-id', x.id)
+}
+
+function isOwn(name: string): boolean {
+  return !name.startsWith('grpc-') && !name.startsWith(':') && name !== 'content-type' && name !== 'content-length' && !isHopByHop(name) && !inward.test(name)
+}
+
+function addMetadata(fields: FieldList, name: string, value: string): void {
+  if (name.endsWith('-bin')) fields.append(name, value.replaceAll('=', ''))
+  else if (printable.test(value)) fields.append(name, value)
+}

@@ -1,0 +1,68 @@
+import { base64Encode } from '@bufbuild/protobuf/wire'
+import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
+import type { Arrived, Translated } from '../../model/exchange.ts'
+import { Fault, faultCatalogue } from '../../model/fault.ts'
+import { FieldList } from '../../model/fields.ts'
+import { faultHeaders } from '../../model/problem.ts'
+import type { Fields, Outbound } from '../../model/wire.ts'
+import { metadataPassedOn, withExchange } from './headers.ts'
+
+/**
+ * A gRPC answer for a native caller: its messages framed again, and its status in the trailers (gRPC over HTTP/2). An upstream that
+ * breaks off becomes the status of its fault.
+ */
+export function nativeAnswer(x: Translated, reply: GrpcReply): Outbound {
+  const headers = withExchange(metadataPassedOn(reply.metadata), x).set('content-type', 'application/grpc').set('grpc-accept-encoding', 'identity')
+  let failed: Fault | undefined
+  async function* body(): AsyncIterable<Uint8Array> {
+    try {
+      for await (const message of reply.messages) yield framed(message)
+    } catch (error) {
+      failed = Fault.from(error)
+    }
+  }
+  return { status: 200, headers, body: body(), trailers: () => (failed === undefined ? statusFields(reply.status()) : faultFields(failed)) }
+}
+
+/** A fault for a native caller: trailers alone, in the headers ("Trailers-Only"). */
+export function nativeFault(fault: Fault, id: string | undefined): Outbound & { readonly headers: FieldList } {
+  const headers = faultHeaders(fault, id).set('content-type', 'application/grpc')
+  for (const [name, value] of faultFields(fault).entries()) headers.set(name, value)
+  return { status: 200, headers, body: undefined, close: fault.detail.close }
+}
+
+/** Whether the request is native gRPC, however far it got. */
+export function isNativeGrpc(last: Arrived & Partial<Translated>): boolean {
+  return contentTypes(last).some((value) => /^application\/grpc(?:\+[a-z]+)?\s*(?:;|$)/i.test(value))
+}
+
+function contentTypes(last: Arrived & Partial<Translated>): readonly string[] {
+  return last.request === undefined ? FieldList.fromRaw(last.arrival.rawHeaders).all('content-type') : last.request.headers.all('content-type')
+}
+
+/** One length-prefixed message. */
+function framed(message: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(5 + message.length)
+  new DataView(frame.buffer).setUint32(1, message.length)
+  frame.set(message, 5)
+  return frame
+}
+
+function statusFields(status: GrpcStatus): Fields {
+  const fields = metadataPassedOn(status.trailers).set('grpc-status', `${status.code}`)
+  if (status.message !== '') fields.set('grpc-message', encodedMessage(status.message))
+  if (status.details !== undefined) fields.set('grpc-status-details-bin', base64Encode(status.details, 'std_raw'))
+  return fields
+}
+
+function faultFields(fault: Fault): Fields {
+  return new FieldList([
+    ['grpc-status', `${faultCatalogue[fault.code].grpc}`],
+    ['grpc-message', encodedMessage(fault.message)],
+  ])
+}
+
+/** Percent-encodes what is not printable ASCII, and the percent sign (gRPC over HTTP/2, "Status-Message"). */
+function encodedMessage(message: string): string {
+  return message.toWellFormed().replaceAll(/[^\x20-\x7e]|%/gu, encodeURIComponent)
+}

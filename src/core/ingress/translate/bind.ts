@@ -1,0 +1,84 @@
+import { create, type DescMessage, equals, type Message } from '@bufbuild/protobuf'
+import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
+import { Fault } from '../../model/fault.ts'
+import type { Params, TranslateOptions } from '../../model/route.ts'
+import { emptyMessage, fieldOf, isMembers, type Json, type JsonCodec, type LocalValue, valueFromText } from '../../protobuf.ts'
+import type { BindingPlan, BoundVariable } from './plan.ts'
+import { bindQuery } from './query.ts'
+import { stepInto } from './step-into.ts'
+import { derivedMask } from './update-mask.ts'
+
+/** The parts of a request that a message is made from. */
+export interface Parts {
+  readonly params: Params
+  readonly query: string
+  readonly body:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'json'; readonly json: Json }
+    | { readonly kind: 'raw'; readonly type: string; readonly bytes: Uint8Array }
+}
+
+/**
+ * The request message of an HTTP rule (google.api.HttpRule, "Rules for HTTP mapping"). What the path says stands: a body that says
+ * otherwise, or clears it, is refused. @throws Fault `request_invalid`, `body_invalid`
+ */
+export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, unknown: TranslateOptions['unknownQuery']): Message {
+  const message = fromBody(plan, parts.body, codec)
+  const target = reflect(plan.input, message)
+  const json = parts.body.kind === 'json' ? parts.body.json : undefined
+  for (const variable of plan.variables) bindVariable(target, variable, parts.params[variable.name] ?? '', json)
+  bindQuery(plan, target, parts.query, unknown)
+  if (plan.mask !== undefined && isMembers(json) && !target.isSet(plan.mask.field)) {
+    target.set(plan.mask.field, derivedMask(plan, plan.mask, json))
+  }
+  return message
+}
+
+function fromBody(plan: BindingPlan, body: Parts['body'], codec: JsonCodec): Message {
+  if (plan.body.kind === 'none' || body.kind === 'none') return emptyMessage(plan.input)
+  if (plan.body.kind === 'whole') return body.kind === 'raw' ? httpBody(plan.input, body) : codec.message(plan.input, body.json)
+  if (body.kind === 'json') return codec.withField(plan.input, plan.body.field, body.json)
+  const message = emptyMessage(plan.input)
+  const desc = plan.body.field.message
+  if (desc !== undefined) reflect(plan.input, message).set(plan.body.field, reflect(desc, httpBody(desc, body)))
+  return message
+}
+
+/** google.api.HttpBody: the bytes as they came, with their content type. */
+function httpBody(desc: DescMessage, body: { readonly type: string; readonly bytes: Uint8Array }): Message {
+  return create(desc, { contentType: body.type, data: body.bytes })
+}
+
+function bindVariable(target: ReflectMessage, variable: BoundVariable, text: string, json: Json | undefined): void {
+  const { name, path, inBody } = variable
+  const parent = stepInto(target, path, (rival) => {
+    throw new Fault('request_invalid', `the body sets "${rival.name}", which would clear "${name}" of the path`)
+  })
+  const leaf = path.at(-1)
+  if (leaf === undefined) return
+  const parsed = valueFromText(leaf, text)
+  if ('problem' in parsed) throw new Fault('request_invalid', `path variable "${name}": ${parsed.problem}`)
+  if (inBody !== undefined && json !== undefined && isGiven(json, inBody) && !isSame(parent.get(leaf), parsed.value)) {
+    throw new Fault('request_invalid', `the body disagrees with the path about "${name}"`)
+  }
+  parent.set(leaf, parsed.value)
+}
+
+/** Whether the JSON has a value at the path, in either spelling; null is none. */
+function isGiven(json: Json, path: NonNullable<BoundVariable['inBody']>): boolean {
+  let at: Json | undefined = json
+  for (const field of path) {
+    if (!isMembers(at)) return false
+    const members: Readonly<Record<string, Json>> = at
+    const name = Object.keys(members).find((member) => fieldOf(field.parent, member, true) === field)
+    at = name === undefined ? undefined : members[name]
+  }
+  return at !== undefined && at !== null
+}
+
+function isSame(given: unknown, value: LocalValue): boolean {
+  if (value instanceof Uint8Array) return given instanceof Uint8Array && given.length === value.length && given.every((byte, i) => byte === value[i])
+  if (typeof value !== 'object') return Object.is(given, value)
+  // The field is the same, so both are messages of one type.
+  return equals(value.desc, (given as ReflectMessage).message, value.message)
+}

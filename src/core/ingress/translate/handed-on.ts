@@ -1,0 +1,67 @@
+import { claimAt } from '../../model/claims.ts'
+import type { Steered } from '../../model/exchange.ts'
+import { traceparentOf } from '../../model/trace.ts'
+import { normalizeAddress } from '../../net.ts'
+
+type Field = readonly [name: string, value: string]
+
+/** Fields that the gateway writes on every call; what a request brought under these names never passes as it is. */
+const written: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-request-id', 'traceparent', 'tracestate'])
+
+/**
+ * Whether a field of the request must not reach the upstream under its own name: the gateway writes it, it carries the
+ * downstream's credential, or the route makes it from a claim. `_` and `-` count as the same, as some upstreams take them.
+ */
+export function buildWithheld(x: Pick<Steered, 'route'>): (name: string) => boolean {
+  const claims = new Set(x.route.handOn.claims.map(({ header }) => folded(header)))
+  return (name) => written.has(name) || name === 'authorization' || claims.has(folded(name))
+}
+
+function folded(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
+}
+
+/** What the upstream is told about the request on every route, whatever it speaks. */
+export function handedOn(x: Steered): readonly Field[] {
+  const { headers, scheme, authority } = x.request
+  const fields: Field[] = [
+    ['x-forwarded-for', [...headers.all('x-forwarded-for'), normalizeAddress(x.arrival.peer.address)].join(', ')],
+    ['x-forwarded-proto', headers.get('x-forwarded-proto') ?? scheme],
+    ['x-forwarded-host', headers.get('x-forwarded-host') ?? authority],
+    ['x-request-id', x.id],
+    ['traceparent', traceparentOf(x.trace)],
+  ]
+  if (x.trace.tracestate !== '') fields.push(['tracestate', x.trace.tracestate])
+  return [...fields, ...token(x), ...claimFields(x)]
+}
+
+function token(x: Steered): readonly Field[] {
+  return x.route.handOn.token ? x.request.headers.all('authorization').map((value): Field => ['authorization', value]) : []
+}
+
+/**
+ * One field per claim that the principal has. A list becomes its members joined by commas; in every value the percent sign, the
+ * comma, blanks and whatever is not printable ASCII are percent-encoded (UTF-8), so that a list splits in one way only.
+ * Objects are not handed on.
+ */
+function claimFields(x: Steered): readonly Field[] {
+  const { principal } = x
+  if (principal.kind !== 'subject') return []
+  return x.route.handOn.claims.flatMap(({ header, claim }) => {
+    const value = claimText(claimAt(principal.claims, claim))
+    return value === undefined ? [] : [[header.toLowerCase(), value] as const]
+  })
+}
+
+function claimText(claim: unknown): string | undefined {
+  if (!Array.isArray(claim)) return scalarText(claim)
+  const texts = claim.map(scalarText)
+  return texts.includes(undefined) ? undefined : texts.join(',')
+}
+
+function scalarText(claim: unknown): string | undefined {
+  if (typeof claim !== 'string' && typeof claim !== 'number' && typeof claim !== 'boolean') return undefined
+  return String(claim)
+    .toWellFormed()
+    .replaceAll(/[^\x21-\x7e]|[%,]/gu, encodeURIComponent)
+}

@@ -1,0 +1,61 @@
+import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
+import type { HttpBinding, Rpc } from '../../model/route.ts'
+import { isTemplateError, parseTemplate } from '../../model/template.ts'
+import { resolvePath } from '../../protobuf.ts'
+
+export interface BoundVariable {
+  readonly name: string
+  readonly path: readonly DescField[]
+  /** The same field from the root of the body; undefined where the body cannot hold it. */
+  readonly inBody: readonly DescField[] | undefined
+}
+
+/** One HTTP rule with its names resolved: what of a request goes where in the message. */
+export interface BindingPlan {
+  readonly input: DescMessage
+  readonly variables: readonly BoundVariable[]
+  readonly body:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'whole'; readonly raw: boolean }
+    | { readonly kind: 'field'; readonly field: DescField; readonly raw: boolean }
+  /** Set where an absent mask is derived from the body (AIP-134): PATCH of a message field, and exactly one FieldMask beside it. */
+  readonly mask: { readonly field: DescField; readonly of: DescMessage } | undefined
+}
+
+/** Resolves the names of a binding. @throws Error when it does not fit the descriptors it was loaded with */
+export function planBinding(registry: Registry, rpc: Rpc, binding: HttpBinding): BindingPlan {
+  const input = registry.getMessage(rpc.input)
+  const template = parseTemplate(binding.template)
+  if (input === undefined || isTemplateError(template)) throw new Error(`${rpc.path}: ${binding.template} does not fit its descriptors`)
+  const body = planBody(input, binding)
+  const variables = template.variables.map(({ name }) => {
+    const path = resolvePath(input, name, false)
+    if ('problem' in path) throw new Error(`${rpc.path}: ${path.problem}`)
+    return { name, path, inBody: inBody(body, path) }
+  })
+  return { input, variables, body, mask: planMask(input, binding, body) }
+}
+
+function planBody(input: DescMessage, binding: HttpBinding): BindingPlan['body'] {
+  if (binding.body === '') return { kind: 'none' }
+  if (binding.body === '*') return { kind: 'whole', raw: isHttpBody(input) }
+  const field = input.fields.find((candidate) => candidate.name === binding.body)
+  if (field === undefined) throw new Error(`body "${binding.body}" is not a field of ${input.typeName}`)
+  return { kind: 'field', field, raw: field.fieldKind === 'message' && isHttpBody(field.message) }
+}
+
+function isHttpBody(desc: DescMessage): boolean {
+  return desc.typeName === 'google.api.HttpBody'
+}
+
+function inBody(body: BindingPlan['body'], path: readonly DescField[]): readonly DescField[] | undefined {
+  if (body.kind === 'whole') return path
+  return body.kind === 'field' && path[0] === body.field ? path.slice(1) : undefined
+}
+
+function planMask(input: DescMessage, binding: HttpBinding, body: BindingPlan['body']): BindingPlan['mask'] {
+  if (binding.method !== 'PATCH' || body.kind !== 'field' || body.raw || body.field.fieldKind !== 'message') return undefined
+  const masks = input.fields.filter((field) => field.fieldKind === 'message' && field.message.typeName === 'google.protobuf.FieldMask')
+  const [field] = masks
+  return masks.length === 1 && field !== undefined ? { field, of: body.field.message } : undefined
+}

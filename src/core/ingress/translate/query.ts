@@ -1,0 +1,84 @@
+import type { DescField } from '@bufbuild/protobuf'
+import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
+import { Fault } from '../../model/fault.ts'
+import type { TranslateOptions } from '../../model/route.ts'
+import { collide, isTextual, resolvePath, valueFromText } from '../../protobuf.ts'
+import type { BindingPlan } from './plan.ts'
+import { stepInto } from './step-into.ts'
+
+/**
+ * Sets the fields that query parameters name: by proto or JSON name per step, repeated scalars in order of appearance.
+ * A parameter never touches what the path has set, nor what belongs to the body. @throws Fault `request_invalid`
+ */
+export function bindQuery(plan: BindingPlan, target: ReflectMessage, query: string, unknown: TranslateOptions['unknownQuery']): void {
+  const seen = new Set<string>()
+  for (const [key, text] of parametersOf(query)) {
+    const path = resolvePath(plan.input, key, true)
+    const why = 'problem' in path ? path.problem : refusal(plan, path, key)
+    if ('problem' in path || why !== undefined) {
+      if (!isIgnored(unknown, key)) throw invalid(key, why ?? 'it cannot be bound')
+      continue
+    }
+    bindOne(target, path, key, text, seen)
+  }
+}
+
+/** Form encoding (application/x-www-form-urlencoded): `+` is a space, a name without `=` has an empty value, empty pairs do not count. */
+function* parametersOf(query: string): Iterable<readonly [key: string, value: string]> {
+  for (const pair of query.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const [key, value] = equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
+    yield [decoded(key), decoded(value)]
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new Fault('request_invalid', 'the query holds a broken percent escape, or bytes that are not UTF-8')
+  }
+}
+
+/** Why the query cannot say this although the field exists; what a path variable owns is refused at once, whatever is ignored. */
+function refusal(plan: BindingPlan, path: readonly DescField[], key: string): string | undefined {
+  for (const variable of plan.variables) {
+    const how = collide(path, variable.path)
+    if (how === 'oneof') throw invalid(key, `it would clear "${variable.name}", which the path sets`)
+    if (how !== undefined) throw invalid(key, `the path sets "${variable.name}"`)
+  }
+  if (plan.body.kind === 'whole') return 'the body holds the whole message, so nothing is read from the query'
+  if (plan.body.kind === 'field' && path[0] === plan.body.field) return `"${plan.body.field.name}" is read from the body`
+  const through = path.slice(0, -1).find((field) => isTextual(field))
+  return through === undefined ? undefined : `"${through.name}" has one text value and no parts`
+}
+
+function isIgnored(unknown: TranslateOptions['unknownQuery'], key: string): boolean {
+  if (typeof unknown === 'string') return unknown === 'ignore'
+  return unknown.some((name) => (name.endsWith('*') ? key.startsWith(name.slice(0, -1)) : key === name))
+}
+
+function bindOne(target: ReflectMessage, path: readonly DescField[], key: string, text: string, seen: Set<string>): void {
+  // resolvePath answers at least one field.
+  const leaf = path.at(-1) as DescField
+  const isList = leaf.fieldKind === 'list' && leaf.listKind !== 'message'
+  if (!isList && !isTextual(leaf)) throw invalid(key, 'a message, a map or a list of messages cannot be given in the query')
+  const parent = stepInto(target, path, (rival) => {
+    throw invalid(key, `"${rival.name}" of the same oneof is already set`)
+  })
+  const value = valueFromText(leaf, text)
+  if ('problem' in value) throw invalid(key, value.problem)
+  if (isList) {
+    parent.get(leaf).add(value.value)
+    return
+  }
+  const place = path.map((field) => field.number).join('.')
+  if (seen.has(place)) throw invalid(key, 'it is given twice')
+  seen.add(place)
+  parent.set(leaf, value.value)
+}
+
+function invalid(key: string, why: string): Fault {
+  return new Fault('request_invalid', `query parameter "${key}": ${why}`)
+}
