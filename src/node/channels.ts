@@ -1,0 +1,54 @@
+import type { CallOptions, Channel, Channels, Endpoint } from '../core/ports.ts'
+import type { DialPorts } from './channels/dial.ts'
+import { openGrpc } from './channels/grpc.ts'
+import { openHttp1 } from './channels/http1.ts'
+import { openHttp2 } from './channels/http2.ts'
+import type { Wire } from './channels/wire.ts'
+
+const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: DialPorts) => Wire>> = {
+  http1: openHttp1,
+  h2: openHttp2,
+  grpc: openGrpc,
+}
+
+/**
+ * Ways to speak to endpoints, shared by key: connections stay open as long as anybody holds a channel to the endpoint, across
+ * snapshots, and close when the last has let go and what is in flight has ended.
+ */
+export function createChannels(ports: DialPorts): Channels {
+  const open = new Map<string, { readonly wire: Wire; shares: number }>()
+
+  function take(endpoint: Endpoint): { readonly wire: Wire; shares: number } {
+    const there = open.get(endpoint.key)
+    if (there !== undefined) return there
+    const made = { wire: wires[endpoint.protocol](endpoint, ports), shares: 0 }
+    open.set(endpoint.key, made)
+    return made
+  }
+
+  return {
+    acquire(endpoint) {
+      const held = take(endpoint)
+      held.shares += 1
+      return channelOver(held.wire, () => {
+        held.shares -= 1
+        if (held.shares > 0) return
+        open.delete(endpoint.key)
+        held.wire.close()
+      })
+    },
+  }
+}
+
+function channelOver(wire: Wire, release: () => void): Channel {
+  let released = false
+  return {
+    http: (call, options: CallOptions) => wire.http(call, options),
+    grpc: (call, options: CallOptions) => wire.grpc(call, options),
+    release() {
+      if (released) return
+      released = true
+      release()
+    },
+  }
+}

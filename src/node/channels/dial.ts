@@ -1,0 +1,115 @@
+import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls'
+import { Fault } from '../../core/model/fault.ts'
+import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/ports.ts'
+
+export interface DialPorts {
+  readonly clock: Clock
+  readonly resolve: Resolve
+  readonly secrets: Secrets
+}
+
+/**
+ * Opens one connection to an endpoint, ready to be written to, within its connect timeout. The name is resolved once; with `vet` every
+ * address, literals included, must pass before any is dialled, and what is dialled is a vetted address: no second look-up, nothing
+ * that a rebinding name could change. TLS checks the certificate against the canonical name, not the address.
+ * @throws Fault `upstream_unavailable` (nothing was sent) or `address_denied`.
+ */
+export async function dial(endpoint: Endpoint, alpn: readonly string[], ports: DialPorts): Promise<Socket> {
+  const { clock } = ports
+  const until = clock.ticks() + endpoint.connectTimeoutMs
+  const left = () => Math.max(0, until - clock.ticks())
+  try {
+    const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports.secrets)]))
+    return await firstThatOpens(places, tls, left, clock)
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    throw new Fault('upstream_unavailable', 'the upstream is not reachable', { cause: error, internal: `${nameOf(endpoint)}: ${reasonOf(error)}` })
+  }
+}
+
+async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, clock: Clock): Promise<Socket> {
+  let last: unknown = new Error('no address')
+  for (const place of places) {
+    if (left() === 0) break
+    try {
+      return await open(place, tls, left(), clock)
+    } catch (error) {
+      last = error
+    }
+  }
+  throw last
+}
+
+async function placesOf({ address, vet }: Endpoint, { resolve }: DialPorts): Promise<readonly NetConnectOpts[]> {
+  if (address.kind === 'unix') {
+    if (vet !== undefined) throw denied('a socket path', 'a guarded endpoint is dialled by address only')
+    return [{ path: address.path }]
+  }
+  const host = address.host.startsWith('[') ? address.host.slice(1, -1) : address.host
+  const addresses = isIP(host) === 0 ? await resolve(host) : [host]
+  if (vet !== undefined) {
+    for (const one of addresses) {
+      const why = await vet(one, address.port)
+      if (why !== undefined) throw denied(one, why)
+    }
+  }
+  return addresses.map((one) => ({ host: one, port: address.port, noDelay: true }))
+}
+
+function denied(address: string, why: string): Fault {
+  return new Fault('address_denied', 'this address is not allowed', { internal: `${address}: ${why}` })
+}
+
+async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], secrets: Secrets): Promise<ConnectionOptions | undefined> {
+  if (tls === undefined) return undefined
+  const read = async (reference: string | undefined) => (reference === undefined ? undefined : secrets.read(reference))
+  const [ca, cert, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)])
+  const { serverName } = tls
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    // RFC 6066 section 3: a literal address is no server name.
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+    ALPNProtocols: [...alpn],
+    minVersion: 'TLSv1.2',
+    checkServerIdentity: (_dialled, certificate) => checkServerIdentity(serverName, certificate),
+  }
+}
+
+function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, clock: Clock): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
+    const fail = (error: Error) => {
+      timer.cancel()
+      socket.destroy()
+      reject(error)
+    }
+    const timer = clock.after(ms, () => fail(new Error('connecting took too long')))
+    socket.on('error', fail) // stays: between the dialler and the next owner an error must have a listener
+    socket.once('close', () => fail(new Error('closed while connecting')))
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      timer.cancel()
+      resolve(socket)
+    })
+  })
+}
+
+function within<T>(clock: Clock, ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => reject(new Error('resolving took too long')))
+    answer.then(resolve, reject).finally(() => timer.cancel())
+  })
+}
+
+/** An endpoint for people: `host:port` or a path. */
+export function nameOf({ address }: Endpoint): string {
+  return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
+}
+
+/** The short reason of a Node error. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message
+}

@@ -1,0 +1,226 @@
+import {
+  Channel,
+  type ChannelCredentials,
+  type ChannelOptions,
+  status as Code,
+  connectivityState,
+  credentials,
+  type Metadata,
+  type StatusObject,
+} from '@grpc/grpc-js'
+import type { GrpcCall, GrpcReply } from '../../core/model/call.ts'
+import { Fault } from '../../core/model/fault.ts'
+import type { CallOptions, Endpoint } from '../../core/ports.ts'
+import { type DialPorts, nameOf, reasonOf } from './dial.ts'
+import { fieldsFromMetadata, isEmptyMetadata, metadataFromFields, statusFrom } from './grpc-metadata.ts'
+import { messageQueue } from './grpc-queue.ts'
+import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
+
+type Calling = ReturnType<Channel['createCall']>
+
+/** gRPC over grpc-js, message bytes in and out. One channel, so one connection, per endpoint. */
+export function openGrpc(endpoint: Endpoint, ports: DialPorts): Wire {
+  const inFlight = new InFlight()
+  let opening: Promise<Channel> | undefined
+  let closed: Channel | undefined
+  const channel = () => {
+    opening ??= openChannel(endpoint, ports).catch((error: unknown) => {
+      opening = undefined // a secret that could not be read now may be there next time
+      throw error
+    })
+    return opening
+  }
+  return {
+    http: () => wrongKind(endpoint),
+    async grpc(call, options) {
+      options.lifeline.check()
+      const leave = inFlight.enter()
+      try {
+        closed = await channel()
+        return await converse(closed, call, options, endpoint, ports, leave)
+      } catch (error) {
+        leave()
+        throw error
+      }
+    },
+    close: () => inFlight.close(() => closed?.close()),
+  }
+}
+
+async function openChannel(endpoint: Endpoint, ports: DialPorts): Promise<Channel> {
+  if (endpoint.vet !== undefined) {
+    throw new Fault('address_denied', 'this address is not allowed', { internal: `${nameOf(endpoint)}: guarded endpoints are not dialled over gRPC` })
+  }
+  return new Channel(targetOf(endpoint), await credentialsOf(endpoint, ports), optionsOf(endpoint))
+}
+
+function targetOf({ address }: Endpoint): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  const { host, port } = address
+  if (/^[\d.]+$/.test(host)) return `ipv4:${host}:${port}`
+  return host.includes(':') ? `ipv6:[${host.replace(/^\[|\]$/g, '')}]:${port}` : `dns:///${host}:${port}`
+}
+
+async function credentialsOf({ tls }: Endpoint, { secrets }: DialPorts): Promise<ChannelCredentials> {
+  if (tls === undefined) return credentials.createInsecure()
+  const read = async (reference: string | undefined) => (reference === undefined ? null : Buffer.from(await secrets.read(reference)))
+  try {
+    const [ca, certificate, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)])
+    return credentials.createSsl(ca, key, certificate)
+  } catch (error) {
+    throw new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `TLS material: ${reasonOf(error)}`, cause: error })
+  }
+}
+
+function optionsOf(endpoint: Endpoint): ChannelOptions {
+  return {
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 3_000,
+    'grpc.keepalive_permit_without_calls': 0,
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': messageBytes,
+    'grpc.max_send_message_length': messageBytes,
+    // Retries are the walk's own affair, and service configs from DNS must not bring any.
+    'grpc.enable_retries': 0,
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.enable_http_proxy': 0,
+    // Endpoints with the same address but different keys must not share a connection.
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.dns_min_time_between_resolutions_ms': 5_000,
+    ...(endpoint.tls && { 'grpc.ssl_target_name_override': endpoint.tls.serverName }),
+  }
+}
+
+/** The channel's limit both ways; a call's own may be lower. */
+const messageBytes = 4 * 1024 * 1024
+
+function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoint: Endpoint, ports: DialPorts, leave: () => void): Promise<GrpcReply> {
+  return new Promise((resolve, reject) => {
+    const { clock } = ports
+    const { lifeline, idleMs } = options
+    lifeline.check()
+    const metadata = metadataFromFields(call.metadata)
+    const calling = channel.createCall(call.path, Number.POSITIVE_INFINITY, call.authority, null, null)
+    let head: Metadata | undefined
+    let status: StatusObject | undefined
+    let answered = false
+    let over = false
+
+    const finish = () => {
+      if (over) return false
+      over = true
+      late()
+      connecting()
+      forget()
+      leave()
+      return true
+    }
+    const fail = (fault: Fault) => {
+      if (!finish()) return
+      calling.cancelWithStatus(Code.CANCELLED, fault.code)
+      queue.fail(fault)
+      reject(fault)
+    }
+    const queue = messageQueue({
+      clock,
+      idleMs,
+      more: () => calling.startRead(),
+      stalled: () => fail(stalledFault(endpoint, idleMs)),
+      dropped: () => fail(new Fault('client_closed', 'nobody reads this answer')),
+    })
+    const answer = () => {
+      answered = true
+      late()
+      connecting()
+      resolve({
+        kind: 'grpc',
+        metadata: fieldsFromMetadata(head),
+        messages: queue.messages,
+        status() {
+          if (status === undefined) throw new Fault('internal', 'internal error', { internal: 'a gRPC status was asked for before the messages had ended' })
+          return statusFrom(status)
+        },
+      })
+    }
+    const late = watchDeadline(options, clock, fail)
+    const connecting = watchConnecting(channel, endpoint, ports, fail)
+    const forget = lifeline.onEnd(fail)
+
+    calling.start(metadata, {
+      onReceiveMetadata(received) {
+        head = received
+        answer()
+      },
+      onReceiveMessage(message: Buffer | null) {
+        if (message === null) return
+        if (message.byteLength > options.messageLimit) fail(tooLarge(endpoint, message.byteLength))
+        else queue.push(message)
+      },
+      onReceiveStatus(received) {
+        if (over) return
+        const lost = answered ? undefined : lossOf(received, endpoint)
+        if (lost !== undefined) return fail(lost)
+        status = received
+        finish()
+        if (!answered) answer()
+        queue.end()
+      },
+    })
+    calling.startRead()
+    say(calling, call.messages, options.messageLimit, () => over).catch((error: unknown) => fail(Fault.from(error)))
+  })
+}
+
+function tooLarge(endpoint: Endpoint, bytes: number): Fault {
+  return new Fault('upstream_message_too_large', 'the upstream sent too large a message', { internal: `${nameOf(endpoint)}: ${bytes} bytes` })
+}
+
+/** Sends the messages one after another, the next one when the one before has been taken. */
+async function say(calling: Calling, messages: GrpcCall['messages'], limit: number, isOver: () => boolean): Promise<void> {
+  if (messages instanceof Uint8Array) {
+    checkSize(messages, limit)
+    calling.sendMessageWithContext({}, Buffer.from(messages.buffer, messages.byteOffset, messages.byteLength))
+  } else {
+    for await (const message of messages) {
+      if (isOver()) return
+      checkSize(message, limit)
+      await new Promise<void>((resolve) => {
+        const buffer = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+        calling.sendMessageWithContext({ callback: () => resolve() }, buffer)
+      })
+    }
+  }
+  if (!isOver()) calling.halfClose()
+}
+
+function checkSize(message: Uint8Array, limit: number): void {
+  if (message.byteLength > limit) throw new Fault('body_too_large', 'the message is too large', { internal: `${message.byteLength} bytes` })
+}
+
+/** grpc-js has no connect timeout of its own: a call over a connection that is not there waits for its deadline. */
+function watchConnecting(channel: Channel, endpoint: Endpoint, { clock }: DialPorts, fail: (fault: Fault) => void): () => void {
+  if (channel.getConnectivityState(true) === connectivityState.READY) return () => {}
+  const timer = clock.after(endpoint.connectTimeoutMs, () => {
+    if (channel.getConnectivityState(false) === connectivityState.READY) return
+    fail(new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: connecting took too long` }))
+  })
+  return () => timer.cancel()
+}
+
+const neverSent = /^(?:No connection established|Name resolution failed|Stream refused by server)/
+const cutOff = /^(?:Connection dropped|Received RST_STREAM|read E|write E|socket hang up)/
+
+/**
+ * A status that grpc-js made itself because there was no answer, as the fault it is. What the upstream says comes with headers or
+ * trailers; what grpc-js says comes with neither, and only its text tells the cases apart.
+ */
+function lossOf(status: StatusObject, endpoint: Endpoint): Fault | undefined {
+  if (status.code === Code.OK || !isEmptyMetadata(status.metadata)) return undefined
+  const { details } = status
+  if (neverSent.test(details)) return new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: ${details}` })
+  if (details.includes('without gRPC status')) return brokenProtocol(endpoint, details)
+  if (details.startsWith('Received message larger than max')) return new Fault('upstream_message_too_large', 'the upstream sent too large a message')
+  return cutOff.test(details) ? brokenOff(endpoint, details) : undefined
+}

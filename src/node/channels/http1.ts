@@ -1,0 +1,243 @@
+import { Agent, type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { HttpCall, HttpReply } from '../../core/model/call.ts'
+import { Fault } from '../../core/model/fault.ts'
+import { FieldList } from '../../core/model/fields.ts'
+import { endToEnd } from '../../core/model/hop-by-hop.ts'
+import type { CallOptions, Endpoint } from '../../core/ports.ts'
+import { type Pull, pull } from '../pull.ts'
+import { type DialPorts, dial, reasonOf } from './dial.ts'
+import { sendBody } from './send-body.ts'
+import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
+
+/** A connection is not used again after this age, so that a target that moved is noticed. Milliseconds. */
+const longestLifeMs = 5 * 60_000
+
+/** Methods that mean the same once and twice (RFC 9110 section 9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+const bodiless: ReadonlySet<number> = new Set([204, 304])
+
+/** HTTP/1.1 over pooled connections that are opened by the guarded dialler alone. */
+export function openHttp1(endpoint: Endpoint, ports: DialPorts): Wire {
+  const agent = new DialAgent(
+    () => dial(endpoint, ['http/1.1'], ports),
+    endpoint.idleMs,
+    () => ports.clock.ticks(),
+  )
+  const inFlight = new InFlight()
+  return {
+    async http(call, options) {
+      options.lifeline.check()
+      const leave = inFlight.enter()
+      try {
+        return await exchangeOrResend(call, options, endpoint, agent, ports, leave)
+      } catch (error) {
+        leave()
+        throw error
+      }
+    },
+    grpc: () => wrongKind(endpoint),
+    close: () => inFlight.close(() => agent.destroy()),
+  }
+}
+
+/** Keeps connections for reuse and opens new ones through `connect`. An agent is the one place where Node always asks for them. */
+class DialAgent extends Agent {
+  readonly #connect: () => Promise<Socket>
+  readonly #ticks: () => number
+  readonly #bornAt = new WeakMap<Duplex, number>()
+
+  constructor(connect: () => Promise<Socket>, idleMs: number, ticks: () => number) {
+    super({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' })
+    this.#connect = connect
+    this.#ticks = ticks
+  }
+
+  override createConnection(_options: unknown, callback?: (error: Error | null, socket: Duplex) => void): undefined {
+    void this.#open(callback ?? (() => {}))
+    return undefined
+  }
+
+  async #open(handOver: (error: Error | null, socket: Duplex) => void): Promise<void> {
+    try {
+      const socket = await this.#connect()
+      this.#bornAt.set(socket, this.#ticks())
+      handOver(null, socket)
+    } catch (error) {
+      // Node reads the second argument only when the first is null.
+      handOver(Fault.from(error), undefined as unknown as Duplex)
+    }
+  }
+
+  override keepSocketAlive(socket: Duplex): void {
+    const old = this.#ticks() - (this.#bornAt.get(socket) ?? 0) > longestLifeMs
+    // Node's contract: false means "do not keep"; its type says void.
+    return (old ? false : super.keepSocketAlive(socket)) as unknown as void
+  }
+
+  /** Drops what waits for reuse: one of them was dead, so its neighbours probably are. */
+  dropIdle(): void {
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+}
+
+/** Why an exchange came to nothing, and whether the connection was an old one that had died before a byte of answer. */
+class Lost extends Error {
+  readonly fault: Fault
+  readonly stale: boolean
+
+  constructor(fault: Fault, stale: boolean) {
+    super(fault.message, { cause: fault })
+    this.fault = fault
+    this.stale = stale
+  }
+}
+
+/**
+ * An idle connection may be closed by its upstream in the moment we choose it. Then nothing was answered, and a request that may be sent
+ * twice is sent once more over a fresh connection (RFC 9112 section 9.3.1).
+ */
+async function exchangeOrResend(
+  call: HttpCall,
+  options: CallOptions,
+  endpoint: Endpoint,
+  agent: DialAgent,
+  ports: DialPorts,
+  leave: () => void,
+): Promise<HttpReply> {
+  try {
+    return await exchange(call, options, endpoint, agent, ports, leave)
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error
+    const again = error.stale && call.body === undefined && idempotent.has(call.method) && options.lifeline.ended === undefined
+    if (!again) throw error.fault
+  }
+  agent.dropIdle()
+  try {
+    return await exchange(call, options, endpoint, agent, ports, leave)
+  } catch (error) {
+    throw error instanceof Lost ? error.fault : error
+  }
+}
+
+function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agent: DialAgent, ports: DialPorts, leave: () => void): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const { clock } = ports
+    const request = openRequest({ agent, method: call.method, path: call.target, headers: headOf(call), setHost: false })
+    let reading: Pull | undefined
+    let readBefore = 0
+    let over = false
+    const finish = () => {
+      if (over) return false
+      over = true
+      late()
+      forget()
+      return true
+    }
+    const fail = (fault: Fault) => {
+      const socket = request.socket
+      const stale = request.reusedSocket && fault.code === 'upstream_reset' && (socket === null || socket.bytesRead === readBefore)
+      if (!finish()) return
+      request.destroy()
+      reading?.fail(fault)
+      reject(new Lost(fault, stale))
+    }
+    const late = watchDeadline(options, clock, fail)
+    const forget = options.lifeline.onEnd(fail)
+
+    request.on('socket', (socket) => {
+      readBefore = socket.bytesRead
+    })
+    request.on('error', (error) => fail(faultOf(error, endpoint)))
+    request.on('close', () => {
+      if (reading === undefined) fail(brokenOff(endpoint, 'closed before an answer'))
+    })
+    // With a listener Node hands the connection over instead of waiting for ever: an upgrade nobody asked for ends here.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy()
+      fail(brokenProtocol(endpoint, 'switched protocols unasked'))
+    })
+    request.on('response', (response) => {
+      const problem = framingProblem(response, call, endpoint)
+      if (problem !== undefined) return fail(problem)
+      late()
+      const ended = () => {
+        finish()
+        // An upstream that answered before it read the whole request is owed bytes: the connection cannot be used again.
+        if (!request.writableFinished) request.destroy()
+        leave()
+      }
+      const body = bodyOf(response, call, { request, endpoint, options, ports }, ended)
+      reading = body
+      if (body === undefined) {
+        response.on('error', () => {}) // nothing more is expected of it
+        response.resume()
+        ended()
+      }
+      resolve(replyOf(response, body))
+    })
+    sendBody(request, call.body, fail)
+  })
+}
+
+interface Exchanged {
+  readonly request: ClientRequest
+  readonly endpoint: Endpoint
+  readonly options: CallOptions
+  readonly ports: DialPorts
+}
+
+function bodyOf(response: IncomingMessage, call: HttpCall, { request, endpoint, options, ports }: Exchanged, ended: () => void): Pull | undefined {
+  const { idleMs } = options
+  if (call.method === 'HEAD' || bodiless.has(response.statusCode ?? 0) || response.headers['content-length'] === '0') return undefined
+  return pull(response, {
+    clock: ports.clock,
+    idleMs,
+    stalled: () => stalledFault(endpoint, idleMs),
+    broken: (error) => (error === undefined ? brokenOff(endpoint, 'closed in the middle of the body') : faultOf(error, endpoint)),
+    short: () => (response.complete ? undefined : brokenOff(endpoint, 'the body ended early')),
+    over(whole) {
+      if (!whole) request.destroy()
+      ended()
+    },
+  })
+}
+
+function replyOf(response: IncomingMessage, body: Pull | undefined): HttpReply {
+  const headers = endToEnd(FieldList.fromRaw(response.rawHeaders))
+  return { kind: 'http', status: response.statusCode ?? 0, headers, body, trailers: () => FieldList.fromRaw(response.rawTrailers) }
+}
+
+/**
+ * In the mesh an answer must say where it ends: one that ends with the connection looks the same whole and cut. Third parties may
+ * still answer that way.
+ */
+function framingProblem(response: IncomingMessage, call: HttpCall, endpoint: Endpoint): Fault | undefined {
+  const { headers, statusCode = 0 } = response
+  if (statusCode < 200 || statusCode > 599) return brokenProtocol(endpoint, `status ${statusCode}`)
+  if (endpoint.vet !== undefined || call.method === 'HEAD' || bodiless.has(statusCode)) return undefined
+  const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  return framed ? undefined : brokenProtocol(endpoint, 'an answer without length')
+}
+
+/** Names and values in turn. Framing and connection fields are ours alone: what a downstream sent about its own connection ends here. */
+function headOf(call: HttpCall): string[] {
+  const head = ['host', call.authority]
+  for (const [name, value] of endToEnd(call.headers).entries()) {
+    if (name !== 'host' && name !== 'content-length' && name !== 'expect') head.push(name, value)
+  }
+  if (call.body === undefined) {
+    // RFC 9110 section 8.6: a method that usually has a body says that there is none.
+    if (call.method === 'POST' || call.method === 'PUT' || call.method === 'PATCH') head.push('content-length', '0')
+  } else if (call.body.length !== undefined) head.push('content-length', `${call.body.length}`)
+  else head.push('transfer-encoding', 'chunked')
+  return head
+}
+
+function faultOf(error: Error, endpoint: Endpoint): Fault {
+  if (error instanceof Fault) return error
+  const reason = reasonOf(error)
+  return reason.startsWith('HPE_') ? brokenProtocol(endpoint, reason, error) : brokenOff(endpoint, reason, error)
+}

@@ -1,0 +1,263 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import type { HttpCall, HttpReply } from '../../core/model/call.ts'
+import { Fault } from '../../core/model/fault.ts'
+import { FieldList } from '../../core/model/fields.ts'
+import { endToEnd } from '../../core/model/hop-by-hop.ts'
+import type { Fields } from '../../core/model/wire.ts'
+import type { CallOptions, Endpoint } from '../../core/ports.ts'
+import { type Pull, pull } from '../pull.ts'
+import { type DialPorts, dial, nameOf, reasonOf } from './dial.ts'
+import { pump } from './send-body.ts'
+import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
+
+/** A connection, and how many of our streams it carries. */
+interface Line {
+  readonly session: ClientHttp2Session
+  active: number
+}
+
+/** How often a connection with streams on it is asked whether it lives, and how long it may take to say so. Milliseconds. */
+const pingEveryMs = 10_000
+const pingLimitMs = 3_000
+
+/** HTTP/2 with prior knowledge, or by ALPN over TLS, as many connections as the upstream's stream limit makes necessary. */
+export function openHttp2(endpoint: Endpoint, ports: DialPorts): Wire {
+  const inFlight = new InFlight()
+  const pool = openLines(endpoint, ports)
+  return {
+    async http(call, options) {
+      options.lifeline.check()
+      const leave = inFlight.enter()
+      let line: Line | undefined
+      const over = () => {
+        if (line !== undefined) line.active -= 1
+        line = undefined
+        leave()
+      }
+      try {
+        line = await orEnd(pool.take(), options, ports)
+        options.lifeline.check()
+        return await exchange(call, options, endpoint, line.session, ports, over)
+      } catch (error) {
+        over()
+        throw error
+      }
+    },
+    grpc: () => wrongKind(endpoint),
+    close: () => inFlight.close(pool.close),
+  }
+}
+
+interface Lines {
+  /** A connection with room for one more stream, already counted. */
+  take(): Promise<Line>
+  readonly close: () => void
+}
+
+function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
+  let lines: Line[] = []
+  let opening: Promise<Line> | undefined
+  const usable = ({ session, active }: Line) => !session.closed && !session.destroyed && active < (session.remoteSettings.maxConcurrentStreams ?? 100)
+
+  async function open(): Promise<Line> {
+    const session = await openSession(endpoint, ports)
+    const line: Line = { session, active: 0 }
+    lines.push(line)
+    session.on('close', () => {
+      lines = lines.filter((other) => other !== line)
+    })
+    session.setTimeout(endpoint.idleMs, () => {
+      if (line.active === 0) session.close()
+    })
+    watchLife(line, ports)
+    return line
+  }
+
+  return {
+    async take() {
+      for (;;) {
+        const free = lines.find(usable)
+        if (free !== undefined) {
+          free.active += 1
+          return free
+        }
+        // Those who came together share the new connection, or open another when it is full.
+        opening ??= open().finally(() => {
+          opening = undefined
+        })
+        await opening
+      }
+    },
+    close() {
+      for (const { session } of lines) session.close()
+    },
+  }
+}
+
+/** Ready when the upstream's SETTINGS are here: only then is it known to speak HTTP/2, and how many streams it takes. */
+async function openSession(endpoint: Endpoint, ports: DialPorts): Promise<ClientHttp2Session> {
+  const socket = await dial(endpoint, ['h2'], ports)
+  return new Promise((resolve, reject) => {
+    const session = connect('http://upstream.invalid', { createConnection: () => socket, settings: { enablePush: false } })
+    const fail = (why: string) => {
+      timer.cancel()
+      reject(new Fault('upstream_unavailable', 'the upstream does not speak HTTP/2', { internal: `${nameOf(endpoint)}: ${why}` }))
+      session.destroy()
+    }
+    const timer = ports.clock.after(endpoint.connectTimeoutMs, () => fail('no SETTINGS in time'))
+    session.on('error', (error) => fail(reasonOf(error)))
+    session.once('close', () => fail('closed'))
+    session.once('remoteSettings', () => {
+      timer.cancel()
+      resolve(session)
+    })
+  })
+}
+
+function watchLife(line: Line, { clock }: Pick<DialPorts, 'clock'>): void {
+  const { session } = line
+  const ask = () => {
+    if (session.destroyed) return
+    if (line.active > 0) {
+      const limit = clock.after(pingLimitMs, () => session.destroy())
+      session.ping(() => limit.cancel())
+    }
+    timer = clock.after(pingEveryMs, ask)
+  }
+  let timer = clock.after(pingEveryMs, ask)
+  session.on('close', () => timer.cancel())
+}
+
+/** The line, unless the request ends or its deadline passes before there is one; a line that comes too late is given back. */
+function orEnd(line: Promise<Line>, options: CallOptions, ports: DialPorts): Promise<Line> {
+  return new Promise((resolve, reject) => {
+    let waiting = true
+    const settle = () => {
+      waiting = false
+      late()
+      forget()
+    }
+    const giveUp = (fault: Fault) => {
+      settle()
+      reject(fault)
+    }
+    const late = watchDeadline(options, ports.clock, giveUp)
+    const forget = options.lifeline.onEnd(giveUp)
+    line.then((taken) => {
+      if (!waiting) {
+        taken.active -= 1
+        return
+      }
+      settle()
+      resolve(taken)
+    }, giveUp)
+  })
+}
+
+function exchange(
+  call: HttpCall,
+  options: CallOptions,
+  endpoint: Endpoint,
+  session: ClientHttp2Session,
+  ports: DialPorts,
+  leave: () => void,
+): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request(headOf(call), { endStream: call.body === undefined })
+    let reading: Pull | undefined
+    let cause: Error | undefined
+    let over = false
+    const finish = () => {
+      if (over) return false
+      over = true
+      late()
+      forget()
+      leave()
+      return true
+    }
+    const fail = (fault: Fault) => {
+      if (!finish()) return
+      stream.close(constants.NGHTTP2_CANCEL)
+      reading?.fail(fault)
+      reject(fault)
+    }
+    const late = watchDeadline(options, ports.clock, fail)
+    const forget = options.lifeline.onEnd(fail)
+    let trailers: Fields = new FieldList()
+
+    stream.on('error', (error) => {
+      cause = error
+    })
+    stream.on('close', () => {
+      if (reading === undefined) fail(closedFault(stream, endpoint, cause))
+    })
+    stream.on('trailers', (fields) => {
+      trailers = fieldsOf(fields)
+    })
+    stream.on('response', (fields) => {
+      late()
+      reading = readBody(stream, { endpoint, options, ports, cause: () => cause, over: finish })
+      const status = Number(fields[':status'])
+      resolve({ kind: 'http', status, headers: endToEnd(fieldsOf(fields)), body: reading, trailers: () => trailers })
+    })
+    if (call.body !== undefined) pump(stream, call.body).catch((error: unknown) => fail(Fault.from(error)))
+  })
+}
+
+interface Reading {
+  readonly endpoint: Endpoint
+  readonly options: CallOptions
+  readonly ports: DialPorts
+  readonly cause: () => Error | undefined
+  readonly over: () => void
+}
+
+function readBody(stream: ClientHttp2Stream, { endpoint, options, ports, cause, over }: Reading): Pull {
+  const { idleMs } = options
+  return pull(stream, {
+    clock: ports.clock,
+    idleMs,
+    stalled: () => stalledFault(endpoint, idleMs),
+    broken: (error) => closedFault(stream, endpoint, error ?? cause()),
+    // When a connection dies Node ends its streams; only the reset code tells.
+    short: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR && cause() === undefined ? undefined : closedFault(stream, endpoint, cause())),
+    over(whole) {
+      if (!whole || !stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL)
+      over()
+    },
+  })
+}
+
+/** Why a stream is gone before its answer was complete. A refused stream was not worked on (RFC 9113 section 8.7). */
+function closedFault(stream: ClientHttp2Stream, endpoint: Endpoint, cause: Error | undefined): Fault {
+  const code = stream.rstCode
+  const why = cause === undefined ? `stream closed with code ${code}` : reasonOf(cause)
+  if (code === constants.NGHTTP2_REFUSED_STREAM) {
+    return new Fault('upstream_unavailable', 'the upstream refused the request', { internal: `${nameOf(endpoint)}: ${why}` })
+  }
+  return code === constants.NGHTTP2_PROTOCOL_ERROR ? brokenProtocol(endpoint, why, cause) : brokenOff(endpoint, why, cause)
+}
+
+function headOf(call: HttpCall): OutgoingHttpHeaders {
+  const head: Record<string, string | string[]> = Object.create(null)
+  head[':method'] = call.method
+  head[':scheme'] = call.scheme
+  head[':authority'] = call.authority
+  head[':path'] = call.target
+  for (const [name, value] of endToEnd(call.headers).entries()) {
+    if (name === 'host' || name === 'content-length' || name === 'expect' || name.startsWith(':')) continue
+    const before = head[name]
+    head[name] = before === undefined ? value : typeof before === 'string' ? [before, value] : [...before, value]
+  }
+  if (call.body?.length !== undefined) head['content-length'] = `${call.body.length}`
+  return head
+}
+
+function fieldsOf(headers: IncomingHttpHeaders): FieldList {
+  const fields = new FieldList()
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(':') || value === undefined) continue
+    for (const one of typeof value === 'string' ? [value] : value) fields.append(name, one)
+  }
+  return fields
+}

@@ -1,0 +1,117 @@
+import type { Readable } from 'node:stream'
+import { Fault } from '../core/model/fault.ts'
+import type { Clock } from '../core/ports.ts'
+
+/** What a pulled stream means to its owner. */
+export interface PullWatch {
+  readonly clock: Clock
+  /** Milliseconds without a chunk being taken, whoever is slow, until the stream is cut. */
+  readonly idleMs: number
+  /** The fault a stall is. */
+  readonly stalled: () => Fault
+  /** The fault behind a stream that broke; `error` is undefined when it just closed. */
+  readonly broken: (error: Error | undefined) => Fault
+  /** Asked at the end: why what came is not all there should have been. */
+  readonly short: () => Fault | undefined
+  /** The stream is of no more use: it ended (`whole`), broke, stalled, or its reader lost interest. Runs once. */
+  readonly over: (whole: boolean) => void
+}
+
+/** A running pull: chunks, and a way to break it from outside. */
+export interface Pull extends AsyncIterableIterator<Uint8Array> {
+  /** The reader gets this fault instead of another chunk. */
+  fail(fault: Fault): void
+}
+
+/**
+ * Reads a Node stream chunk by chunk, only when asked: a reader that stops asking stops the sender through the stream's own flow control.
+ * It ends with a fault, never cleanly, unless the stream really ended.
+ */
+export function pull(stream: Readable, watch: PullWatch): Pull {
+  let ended = false
+  let fault: Fault | undefined
+  let finished = false
+  let takenAt = watch.clock.ticks()
+  let wake: (() => void) | undefined
+
+  const notify = () => {
+    const waiting = wake
+    wake = undefined
+    waiting?.()
+  }
+  const finish = (whole: boolean) => {
+    if (finished) return
+    finished = true
+    timer.cancel()
+    watch.over(whole)
+  }
+  const fail = (why: Fault) => {
+    if (finished) return
+    fault ??= why
+    finish(false)
+    notify()
+  }
+  const check = () => {
+    const left = watch.idleMs - (watch.clock.ticks() - takenAt)
+    if (left <= 0) fail(watch.stalled())
+    else timer = watch.clock.after(left, check)
+  }
+  let timer = watch.clock.after(watch.idleMs, check)
+
+  stream.on('readable', notify)
+  stream.on('end', () => {
+    ended = true
+    notify()
+  })
+  stream.on('error', (error) => fail(watch.broken(error)))
+  stream.on('close', () => {
+    if (!ended) fail(watch.broken(undefined))
+    notify()
+  })
+
+  async function next(): Promise<IteratorResult<Uint8Array>> {
+    for (;;) {
+      if (fault !== undefined) throw fault
+      if (finished) return { done: true, value: undefined }
+      const chunk = stream.read() as Uint8Array | null // no encoding is ever set
+      if (chunk !== null) {
+        takenAt = watch.clock.ticks()
+        return { done: false, value: chunk }
+      }
+      if (ended) {
+        fault = watch.short()
+        finish(fault === undefined)
+        continue
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
+
+  return {
+    next,
+    async return() {
+      finish(false)
+      notify()
+      return { done: true, value: undefined }
+    },
+    fail,
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+/** Settles when the stream takes more, or is closed. */
+export function drained(stream: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    stream.on('drain', done)
+    stream.on('close', done)
+  })
+}
