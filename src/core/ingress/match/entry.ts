@@ -33,7 +33,13 @@ export interface Entry {
  * out would hand its requests to a less specific one. A quarantined route takes what can be read of it.
  */
 export function entriesOf(route: Route): readonly Entry[] {
-  return route.quarantined === undefined ? compileRoute(route) : salvage(route)
+  if (route.quarantined === undefined) return compileRoute(route)
+  try {
+    const entries = compileRoute(route)
+    return entries.length > 0 ? entries : salvage(route)
+  } catch {
+    return salvage(route)
+  }
 }
 
 function compileRoute(route: Route): readonly Entry[] {
