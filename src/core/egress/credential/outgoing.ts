@@ -70,9 +70,9 @@ function isWithheld(name: string, own: string | undefined): boolean {
   return name === own || credentials.has(name) || framing.has(name) || meshNames.has(name) || meshPrefixes.some((prefix) => name.startsWith(prefix))
 }
 
-/** CGI and its heirs read "_" as "-" in header names: both spellings are one. */
+/** CGI and its heirs read every character but letters and digits as one and the same: all spellings are one name. */
 function fold(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-')
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
 }
 
 /** The raw query with every parameter of the injected name taken out, and ours at its end. */

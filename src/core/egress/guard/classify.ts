@@ -58,7 +58,6 @@ const kindsByRange: Readonly<Record<string, AddressKind>> = {
   carrierGradeNat: 'shared',
   private: 'private',
   uniqueLocal: 'private',
-  ipv4Mapped: 'mapped',
   rfc6145: 'translated',
   '6to4': '6to4',
   teredo: 'teredo',
@@ -70,14 +69,15 @@ export function classifyAddress(text: string): AddressClass {
   const bare = percent < 0 ? text : text.slice(0, percent)
   if (!isAddress(bare)) return { kind: 'invalid', address: text, embedded: undefined }
   const address = normalizeAddress(bare)
-  const parsed = ipaddr.parse(bare)
+  if (bare.includes(':') && !address.includes(':')) return { kind: 'mapped', address, embedded: undefined }
+  // The one spelling in hexadecimal: ipaddr.js reads ::127.0.0.1 as if it were ::ffff:127.0.0.1.
+  const parsed = ipaddr.parse(address)
   if (parsed instanceof ipaddr.IPv6) return { address, ...classifyIpv6(parsed, address) }
   return { kind: metadataAddresses.has(address) ? 'metadata' : kindOfRange(parsed.range()), address, embedded: undefined }
 }
 
 function classifyIpv6(parsed: ipaddr.IPv6, address: string): Pick<AddressClass, 'kind' | 'embedded'> {
   const words = parsed.parts
-  if (parsed.isIPv4MappedAddress()) return { kind: 'mapped', embedded: undefined }
   if (metadataAddresses.has(address)) return { kind: 'metadata', embedded: undefined }
   if (isNat64(words)) return { kind: 'nat64', embedded: lastIpv4(words) }
   if (words[0] === 0x64 && words[1] === 0xff9b) return { kind: 'nat64-local', embedded: undefined }
