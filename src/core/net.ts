@@ -95,18 +95,19 @@ function ipv6Host(inside: string): string | { readonly problem: string } {
 }
 
 function nameHost(text: string): string | { readonly problem: string } {
-  const host = text.toLowerCase()
-  if (host === '' || host.length > 253) return { problem: 'the host is empty or longer than 253 characters' }
+  if (text === '' || text.length > 253) return { problem: 'the host is empty or longer than 253 characters' }
   let label = 0
-  for (let i = 0; i <= host.length; i++) {
-    const code = i === host.length ? 0x2e : host.charCodeAt(i)
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? 0x2e : text.charCodeAt(i)
     if (code !== 0x2e) {
       if (!isNameCode(code)) return { problem: 'the host holds a character that no host name has' }
       continue
     }
-    if (!isLabel(host, label, i)) return { problem: 'a label of the host is empty, longer than 63 characters, or has "-" at an end' }
+    if (!isLabel(text, label, i)) return { problem: 'a label of the host is empty, longer than 63 characters, or has "-" at an end' }
     label = i + 1
   }
+  // Only now: characters outside ASCII (the Kelvin sign) have lower-case forms inside.
+  const host = text.toLowerCase()
   const last = host.slice(host.lastIndexOf('.') + 1)
   // URL parsers read a name that ends in a number as IPv4 in some spelling; only one spelling is left.
   if (/^(?:\d+|0x[0-9a-f]*)$/.test(last) && parseIpv4(host) === undefined) return { problem: 'the host is an IPv4 address in an unusual spelling' }
@@ -114,7 +115,8 @@ function nameHost(text: string): string | { readonly problem: string } {
 }
 
 function isNameCode(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x5f
+  const lower = code | 0x20
+  return (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x5f
 }
 
 function isLabel(host: string, from: number, to: number): boolean {
