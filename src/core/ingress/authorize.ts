@@ -1,6 +1,63 @@
 import type { Identified, Permitted } from '../model/exchange.ts'
+import { Fault, type FaultDetail } from '../model/fault.ts'
+import type { Permit, PermitFacts } from '../model/permit.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { buildDecide, type Refusal } from './authorize/decide.ts'
+
+export { buildDecide, type Decide, type DecideOptions, type Decision, type Permission, type Refusal, type RuleTrace } from './authorize/decide.ts'
+export type { FailedMatcher } from './authorize/rules.ts'
 
 export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
-export declare function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Authorize
+
+/**
+ * Builds the room that says whether a request may pass. What it lets pass carries a `Permit`; the rest is thrown: `forbidden`,
+ * `policy_error`, `unauthenticated`, `scope_insufficient`, `config_quarantined`.
+ */
+export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Authorize {
+  const decide = buildDecide(policy, ports)
+  return (x) => {
+    const decision = decide(x)
+    if (decision.outcome === 'refusal') throw faultFrom(decision)
+    return Object.assign(x, { permit: mint({ policy: decision.policy, rule: decision.rule, audited: decision.audited }) })
+  }
+}
+
+/** The only place of the ingress wing where a permit comes to be. */
+function mint(facts: PermitFacts): Permit {
+  // The brand exists in types alone; this cast is what nobody else may write.
+  return Object.freeze(facts) as Permit
+}
+
+const messages = {
+  forbidden: 'access is denied by policy',
+  policy_error: 'whether access is allowed could not be decided',
+  unauthenticated: 'a bearer token is required',
+  scope_insufficient: 'the token lacks a scope',
+  config_quarantined: 'this route is quarantined',
+} as const satisfies Record<Refusal['code'], string>
+
+function faultFrom(refusal: Refusal): Fault {
+  const { code, policy, rule, reason } = refusal
+  const challenge = challengeOf(refusal)
+  const detail: FaultDetail = {
+    rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
+    reason,
+    internal: internalOf(refusal),
+    ...(challenge === undefined ? {} : { headers: [['www-authenticate', challenge]] }),
+  }
+  return new Fault(code, messages[code], detail)
+}
+
+/** RFC 6750 section 3.1. Scope tokens hold no quote and no backslash (RFC 6749 section 3.3). */
+function challengeOf({ code, scopes }: Refusal): string | undefined {
+  if (code === 'unauthenticated') return 'Bearer realm="sallyport"'
+  return code === 'scope_insufficient' ? `Bearer realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
+}
+
+/** For the record: what was nearest and what audit rules said, without values of claims. */
+function internalOf({ problem, nearest, audited }: Refusal): string {
+  const near =
+    nearest === undefined ? 'no allow rule' : `nearest ${nearest.policy}/${nearest.rule}: ${nearest.failed.matcher} must be ${nearest.failed.expected}`
+  return [problem ?? near, audited.length === 0 ? '' : `audited: ${audited.join(', ')}`].filter((text) => text !== '').join('; ')
+}

@@ -1,0 +1,258 @@
+import { compileExpression, expressionRoots } from '../../expression.ts'
+import { claimAt } from '../../model/claims.ts'
+import { compileTemplate } from '../../model/template-match.ts'
+import { compileCidrs } from '../../net.ts'
+import { compileFieldTests, hostMatches } from '../../pattern.ts'
+import type { ClaimTest, Matcher, Rule } from '../../policy/policy.ts'
+import { type Facts, queryValues } from './facts.ts'
+import { compileTimes } from './times.ts'
+
+export type MatcherName =
+  | 'methods'
+  | 'grpc'
+  | 'paths'
+  | 'hosts'
+  | 'cidrs'
+  | 'headers'
+  | 'times'
+  | 'principal'
+  | 'issuers'
+  | 'clients'
+  | 'scopes'
+  | 'claims'
+  | 'when'
+
+/** One compiled part of a rule. */
+export interface Part {
+  readonly name: MatcherName
+  /** It speaks of who asks, so a request without a credential may fit it later. */
+  readonly identity: boolean
+  /** May throw: the part could not be evaluated. */
+  readonly test: (facts: Facts) => boolean
+  /** In words, for whoever wonders why. */
+  readonly expected: string
+  readonly actual: (facts: Facts) => string
+}
+
+/**
+ * The parts of a rule, cheap and telling ones first. Every part must hold.
+ * @throws Error for what the loader should have refused.
+ */
+export function partsOf(rule: Rule): readonly Part[] {
+  const { matcher } = rule
+  const candidates = [
+    matcher.methods && methods(matcher.methods),
+    matcher.grpc && grpc(matcher.grpc),
+    matcher.paths && paths(matcher.paths),
+    matcher.hosts && hosts(matcher.hosts),
+    principal(rule),
+    matcher.issuers && issuers(matcher.issuers),
+    matcher.clients && clients(matcher.clients),
+    matcher.scopes && scopes(matcher.scopes),
+    matcher.cidrs && cidrs(matcher.cidrs),
+    matcher.headers && headers(matcher.headers),
+    matcher.times && times(matcher.times),
+    matcher.claims && claims(matcher.claims),
+    rule.when === undefined ? undefined : when(rule.when),
+  ]
+  return candidates.filter((part) => part !== undefined)
+}
+
+function methods(list: readonly string[]): Part {
+  // RFC 9110 section 9.3.2: HEAD is GET without the content.
+  const all = new Set(list.includes('GET') ? [...list, 'HEAD'] : list)
+  return part(
+    'methods',
+    ({ x }) => all.has(x.request.method),
+    oneOf(list),
+    ({ x }) => x.request.method,
+  )
+}
+
+function grpc(list: readonly string[]): Part {
+  const all = new Set(list)
+  const test = ({ x }: Facts) => x.rpc !== undefined && (all.has(x.rpc.rpc.path.slice(1)) || all.has(`${x.rpc.rpc.service}/*`))
+  return part('grpc', test, oneOf(list), ({ x }) => (x.rpc === undefined ? 'not a gRPC route' : x.rpc.rpc.path.slice(1)))
+}
+
+function paths(list: readonly string[]): Part {
+  const compiled = list.map(compileTemplate)
+  return part(
+    'paths',
+    ({ x }) => compiled.some((template) => template(x.request.target.path) !== undefined),
+    oneOf(list),
+    ({ x }) => x.request.target.path,
+  )
+}
+
+function hosts(list: readonly string[]): Part {
+  return part(
+    'hosts',
+    ({ x }) => list.some((pattern) => hostMatches(pattern, x.request.host)),
+    oneOf(list),
+    ({ x }) => x.request.host,
+  )
+}
+
+/** An allow rule is for principals unless it says `anonymous`; other rules are for everybody, or with `anonymous` for the anonymous. */
+function principal({ effect, matcher }: Rule): Part | undefined {
+  const actual = ({ subject }: Facts) => (subject === undefined ? 'no credential' : `a token of ${subject.issuer}`)
+  if (effect === 'allow') return matcher.anonymous ? undefined : identity('principal', ({ subject }) => subject !== undefined, 'a credential', actual)
+  return matcher.anonymous ? identity('principal', ({ subject }) => subject === undefined, 'no credential', actual) : undefined
+}
+
+function issuers(list: readonly string[]): Part {
+  const test = ({ subject }: Facts) => subject !== undefined && list.includes(subject.issuer)
+  return identity('issuers', test, oneOf(list), ({ subject }) => subject?.issuer ?? 'no credential')
+}
+
+function clients(list: readonly string[]): Part {
+  const test = ({ subject }: Facts) => subject?.clientId !== undefined && list.includes(subject.clientId)
+  return identity('clients', test, oneOf(list), ({ subject }) => subject?.clientId ?? 'no client')
+}
+
+function scopes({ all, any }: NonNullable<Matcher['scopes']>): Part {
+  const test = ({ subject }: Facts) =>
+    subject !== undefined && all.every((scope) => subject.scopes.has(scope)) && (any.length === 0 || any.some((scope) => subject.scopes.has(scope)))
+  const expected = [all.length > 0 ? `all of ${all.join(', ')}` : '', any.length > 0 ? `one of ${any.join(', ')}` : '']
+    .filter((text) => text !== '')
+    .join(' and ')
+  return identity('scopes', test, expected, ({ subject }) => (subject === undefined || subject.scopes.size === 0 ? 'no scope' : [...subject.scopes].join(', ')))
+}
+
+function cidrs(list: readonly string[]): Part {
+  const inside = compileCidrs(list)
+  return part(
+    'cidrs',
+    ({ x }) => inside(x.client.address),
+    `an address in ${list.join(', ')}`,
+    ({ x }) => x.client.address,
+  )
+}
+
+function headers(tests: NonNullable<Matcher['headers']>): Part {
+  const holds = compileFieldTests(tests)
+  const names = tests.map((test) => test.name)
+  const present = ({ x }: Facts) => names.filter((name) => x.request.headers.has(name))
+  return part(
+    'headers',
+    ({ x }) => holds((name) => x.request.headers.all(name)),
+    tests.map(({ name, ...rest }) => `${name} ${JSON.stringify(rest)}`).join(', '),
+    (facts) => `of them sent: ${present(facts).join(', ') || 'none'}`,
+  )
+}
+
+function times(windows: NonNullable<Matcher['times']>): Part {
+  const open = compileTimes(windows)
+  const words = windows.map(({ days, from, to, zone }) => `${clock(from)} to ${clock(to)} ${zone}${days.length === 0 ? '' : ` on days ${days.join(',')}`}`)
+  return part(
+    'times',
+    ({ now }) => open(now),
+    words.join(' or '),
+    ({ now }) => `${Math.floor(now / 1000)} seconds since the epoch`,
+  )
+}
+
+function clock(minutes: number): string {
+  const two = (value: number) => `${value}`.padStart(2, '0')
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
+}
+
+function claims(tests: readonly ClaimTest[]): Part {
+  const compiled = tests.map(claim)
+  const test = (facts: Facts) => facts.subject !== undefined && compiled.every((one) => one(facts))
+  const expected = tests.map((one) => `${one.path} ${wordsOf(one)}`).join(' and ')
+  return identity('claims', test, expected, ({ subject }) =>
+    subject === undefined ? 'no credential' : tests.map(({ path }) => `${path} is ${shown(claimAt(subject.claims, path))}`).join(', '),
+  )
+}
+
+function wordsOf(test: ClaimTest): string {
+  if (test.kind === 'in') return oneOf(test.values.map((value) => JSON.stringify(value)))
+  return test.kind === 'present' ? 'present' : `equal to ${test.attribute}`
+}
+
+function claim(test: ClaimTest): (facts: Facts) => boolean {
+  const value = ({ subject }: Facts) => (subject === undefined ? undefined : claimAt(subject.claims, test.path))
+  switch (test.kind) {
+    case 'present':
+      return (facts) => value(facts) !== undefined && value(facts) !== null
+    case 'in': {
+      const wanted = new Set<unknown>(test.values)
+      return (facts) => holdsOne(value(facts), wanted)
+    }
+    case 'equals': {
+      const attribute = attributeOf(test.attribute)
+      return (facts) => {
+        const left = value(facts)
+        const right = attribute(facts)
+        return left !== undefined && left !== null && typeof left !== 'object' && left === right
+      }
+    }
+    default:
+      return test satisfies never
+  }
+}
+
+/** The claim is one of the values, or a list that holds one. Text is never split, and types never mix: "1" is not 1. */
+function holdsOne(claimed: unknown, wanted: ReadonlySet<unknown>): boolean {
+  return Array.isArray(claimed) ? claimed.some((item) => wanted.has(item)) : wanted.has(claimed)
+}
+
+/** Another fact of the request by its name. @throws Error for a name that says nothing, and at run time where the fact is ambiguous. */
+function attributeOf(name: string): (facts: Facts) => unknown {
+  if (name === 'host') return ({ x }) => x.request.host
+  const dot = name.indexOf('.')
+  const rest = name.slice(dot + 1)
+  switch (dot < 0 ? '' : name.slice(0, dot)) {
+    case 'path':
+      return ({ x }) => variable(x.params, rest)
+    case 'header':
+      return ({ x }) => only(x.request.headers.all(rest), name)
+    case 'query':
+      return ({ x }) => only(queryValues(x.request.target.query, rest), name)
+    case 'claim':
+      return ({ subject }) => (subject === undefined ? undefined : claimAt(subject.claims, rest))
+    default:
+      throw new Error(`"${name}" names no fact of a request`)
+  }
+}
+
+/** A variable that the route's template does not have is a mistake in the policies, and must not look like a difference. */
+function variable(params: Readonly<Record<string, string>>, name: string): string {
+  const value = Object.hasOwn(params, name) ? params[name] : undefined
+  if (value === undefined) throw new Error(`the path has no variable "${name}"`)
+  return value
+}
+
+function only(values: readonly string[], name: string): string | undefined {
+  if (values.length > 1) throw new Error(`${name} is given more than once`)
+  return values[0]
+}
+
+function when(source: string): Part {
+  const evaluate = compileExpression(source)
+  const roots = expressionRoots(source)
+  const test = (facts: Facts) => evaluate(facts.expression())
+  const actual = () => 'it is false'
+  return roots.has('claims') || roots.has('principal') ? identity('when', test, source, actual) : part('when', test, source, actual)
+}
+
+function part(name: MatcherName, test: Part['test'], expected: string, actual: Part['actual']): Part {
+  return { name, identity: false, test, expected, actual }
+}
+
+function identity(name: MatcherName, test: Part['test'], expected: string, actual: Part['actual']): Part {
+  return { name, identity: true, test, expected, actual }
+}
+
+function oneOf(list: readonly string[]): string {
+  return list.length === 1 ? (list[0] ?? '') : `one of ${list.join(', ')}`
+}
+
+/** A value cut to a bearable length. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'absent'
+  const text = JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
