@@ -1,0 +1,77 @@
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Address } from '../core/policy/policy.ts'
+import { readinessOf } from './admin/detail.ts'
+import { statusPage } from './admin/page.ts'
+import type { BoundListener, GatewayView } from './gateway-view.ts'
+
+/** Only the inline style of our own page may take effect. */
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+/** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
+export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: { readonly loopback: boolean }): Hono {
+  const app = new Hono()
+  app.use(async (c, next) => {
+    // A page in the operator's browser may reach a loopback port by a name it made resolve there (DNS rebinding).
+    if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return c.text('this listener answers to localhost only\n', 403)
+    await next()
+    c.header('x-content-type-options', 'nosniff')
+    c.header('cache-control', 'no-store')
+    return undefined
+  })
+  app.get('/livez', (c) => c.text('ok\n'))
+  app.get('/readyz', (c) => c.json(readinessOf(view()), view().phase === 'serving' ? 200 : 503))
+  app.get('/metrics', (c) => c.body(metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
+  app.get('/revision', (c) => {
+    const { snapshot } = view()
+    return c.json({ revision: snapshot.revision, environment: snapshot.policy.environment })
+  })
+  app.get('/policy/diagnostics', (c) => {
+    const { inForce, lastLoad, snapshot } = view()
+    return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
+  })
+  app.get('/', (c) => {
+    c.header('content-security-policy', pagePolicy)
+    return c.html(statusPage(view()))
+  })
+  return app
+}
+
+/** A bound admin listener. */
+export interface AdminListener extends BoundListener {
+  /** Idle connections end at once; answers under way end first, for at most a second. */
+  close(): Promise<void>
+}
+
+/** Serves the admin app. @throws when the address cannot be bound. */
+export async function startAdmin(address: Address, build: (options: { readonly loopback: boolean }) => Hono): Promise<AdminListener> {
+  const app = build({ loopback: isLoopback(address.host) })
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: { requestTimeout: 10_000, maxHeaderSize: 8192 } })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
+  const close = () =>
+    new Promise<void>((resolve) => {
+      const force = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), 1000)
+      server.close(() => {
+        clearTimeout(force)
+        resolve()
+      })
+      if ('closeIdleConnections' in server) server.closeIdleConnections()
+    })
+  return { name: 'admin', host: address.host, port, close }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+function isLoopbackName(authority: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i.test(authority)
+}

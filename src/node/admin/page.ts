@@ -1,0 +1,217 @@
+import { html, raw } from 'hono/html'
+import type { EgressTarget, Route, WeightedDestination } from '../../core/model/route.ts'
+import type { LinkedEgress, Policy } from '../../core/policy/policy.ts'
+import type { GatewayView } from '../gateway-view.ts'
+import { diagnosticText, quarantinedIn, timeText } from './detail.ts'
+import { style } from './style.ts'
+
+type Html = ReturnType<typeof html>
+
+/** The status page: what is in force, in one look. Everything from the policies is escaped by `html`. */
+export function statusPage(view: GatewayView): Html {
+  const { policy } = view.snapshot
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sallyport · ${policy.environment}</title>
+<style>${raw(style)}</style>
+</head>
+<body><main>
+${heading(view)}
+${notices(view)}
+${facts(view)}
+${routesSection(policy)}
+${egressSection(policy)}
+${keySetsSection(view)}
+${diagnosticsSection(view)}
+<footer>As of ${timeText(view.now)}. Reload the page for newer figures.</footer>
+</main></body>
+</html>`
+}
+
+function heading(view: GatewayView): Html {
+  const { environment, environmentClass } = view.snapshot.policy
+  return html`<header>
+<h1>Sally<span>port</span></h1>
+${tag(environmentClass === 'prod' ? 'warn' : '', `${environment} · ${environmentClass}`)}
+${tag(view.phase === 'serving' ? 'good' : 'warn', view.phase)}
+<nav><a href="/readyz">readiness</a><a href="/metrics">metrics</a><a href="/policy/diagnostics">diagnostics</a></nav>
+</header>`
+}
+
+/** What somebody should act on, before anything else. */
+function notices(view: GatewayView): Html[] {
+  const { lastLoad } = view
+  const found: Html[] = []
+  if (lastLoad.outcome === 'failed') {
+    const errors = lastLoad.diagnostics.filter((one) => one.severity === 'error')
+    found.push(notice('bad', `The last load failed at ${timeText(lastLoad.at)}; revision ${view.snapshot.revision} still serves.`, errors.map(diagnosticText)))
+  }
+  const broken = quarantinedIn(view.snapshot.policy)
+  if (broken.length > 0) {
+    found.push(
+      notice(
+        'warn',
+        'Quarantined: these answer 503 until their files are mended.',
+        broken.map((one) => `${one.object}: ${one.reason}`),
+      ),
+    )
+  }
+  if (view.warnings.length > 0) found.push(notice('warn', 'About this process', view.warnings))
+  return found
+}
+
+function notice(kind: string, title: string, lines: readonly string[]): Html {
+  return html`<div class="notice ${kind}"><p>${title}</p><ul class="mono">${lines.map((line) => html`<li>${line}</li>`)}</ul></div>`
+}
+
+function facts(view: GatewayView): Html {
+  const rows: readonly (readonly [string, string | Html])[] = [
+    ['Revision', html`<code>${view.snapshot.revision}</code>`],
+    ['In force since', timeText(view.publishedAt).replace('T', ' ')],
+    ['Up for', lengthText(view.now - view.startedAt)],
+    ['Requests in flight', String(view.inFlight)],
+    ...view.listeners.map((one) => [`Listener ${one.name}`, html`<code>${one.host.includes(':') ? `[${one.host}]` : one.host}:${one.port}</code>`] as const),
+  ]
+  return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+function routesSection(policy: Policy): Html {
+  const rows = policy.routes.map((route) => routeRow(policy, route))
+  return section('Routes', policy.routes.length, ['Route', 'Takes', 'Access', 'Limits', 'Goes to'], rows, 'No routes: every request gets 404.')
+}
+
+function routeRow(policy: Policy, route: Route): Html {
+  return html`<tr>
+<th scope="row">${route.name}${route.quarantined === undefined ? '' : html`<br>${tag('bad', 'quarantined')}`}</th>
+<td>${takes(route)}</td>
+<td>${list(route.access.map((name) => accessText(policy, name)))}</td>
+<td>${list(route.limits.map(({ name, cost }) => limitText(policy, name, cost)))}</td>
+<td>${destinations(route.split)}<span class="soft small">timeout ${lengthText(route.timeoutMs)}</span></td>
+</tr>`
+}
+
+function takes(route: Route): Html {
+  const { match } = route
+  const hosts = match.hosts.length === 0 ? 'any host' : match.hosts.join(', ')
+  if (match.grpc !== undefined) {
+    const count = match.grpc.rpcs.length
+    return html`<code>${match.grpc.service}</code> ${tag('', 'gRPC')}<br><span class="soft small">${hosts} · ${count} ${count === 1 ? 'method' : 'methods'}</span>`
+  }
+  const methods = match.methods.length === 0 ? 'any method' : match.methods.join(', ')
+  return html`<code>${match.path ?? ''}</code><br><span class="soft small">${hosts} · ${methods}</span>`
+}
+
+function accessText(policy: Policy, name: string): Html {
+  const access = policy.access[name]
+  if (access === undefined) return html`${name}`
+  const count = (effect: string) => access.rules.filter((rule) => rule.effect === effect).length
+  const parts = ['allow', 'deny', 'audit'].filter((effect) => count(effect) > 0).map((effect) => `${count(effect)} ${effect}`)
+  const open = access.rules.some((rule) => rule.effect === 'allow' && rule.matcher.anonymous)
+  return html`${name} ${open ? tag('warn', 'public') : ''}<br><span class="soft small">${parts.join(', ')}</span>`
+}
+
+function limitText(policy: Policy, name: string, cost: number): Html {
+  const limit = policy.limits[name]
+  const rate = limit === undefined ? '' : `${limit.points} per ${lengthText(limit.windowMs)}${limit.burst > 0 ? `, burst ${limit.burst}` : ''}`
+  return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
+}
+
+function destinations(split: readonly WeightedDestination[]): Html {
+  const total = split.reduce((sum, { weight }) => sum + weight, 0)
+  const share = (weight: number) => (total === 0 ? 0 : Math.round((weight / total) * 1000) / 10)
+  const rows = split.map(({ cluster, subset, weight, pin }) => {
+    const name = subset === undefined ? cluster : `${cluster}/${subset}`
+    return html`<li><code>${name}</code>${split.length > 1 ? ` ${share(weight)} %` : ''}${pin === undefined ? '' : html` ${tag('', 'pinned')}`}</li>`
+  })
+  const bar = split.length > 1 ? html`<div class="bar">${split.map(({ weight }) => html`<i style="width:${share(weight)}%"></i>`)}</div>` : ''
+  return html`<ul>${rows}</ul>${bar}`
+}
+
+function egressSection(policy: Policy): Html | string {
+  const services = Object.values(policy.egress)
+  if (services.length === 0) return ''
+  const heads = [
+    'Service',
+    'Way in',
+    'Callers',
+    ...policy.environments.map((name) => (name === policy.environment ? html`${name} ${tag('good', 'here')}` : name)),
+  ]
+  return section(
+    'Egress',
+    services.length,
+    heads,
+    services.map((linked) => egressRow(policy, linked)),
+    '',
+  )
+}
+
+function egressRow(policy: Policy, { service, targets }: LinkedEgress): Html {
+  const ways = [service.listen, service.host].filter((way) => way !== undefined)
+  return html`<tr>
+<th scope="row">${service.name}${service.quarantined === undefined ? '' : html`<br>${tag('bad', 'quarantined')}`}</th>
+<td>${list(ways.map((way) => html`<code>${way}</code>`))}</td>
+<td>${service.callers.join(', ')}</td>
+${policy.environments.map((environment) => html`<td>${target(targets[environment])}</td>`)}
+</tr>`
+}
+
+function target(one: EgressTarget | undefined): Html | string {
+  if (one === undefined) return html`<span class="soft">no target</span>`
+  if (one.mode !== 'live') return tag('', one.mode)
+  return html`${tag('good', 'live')}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
+}
+
+function keySetsSection(view: GatewayView): Html | string {
+  if (view.keySets.length === 0) return ''
+  const rows = view.keySets.map(
+    (one) => html`<tr>
+<th scope="row"><code>${one.issuer}</code></th>
+<td>${tag(one.state === 'fresh' ? 'good' : one.state === 'unread' ? '' : one.state === 'stale' ? 'warn' : 'bad', one.state)}</td>
+<td>${one.keys}</td><td>${one.ageMs === undefined ? '' : lengthText(one.ageMs)}</td><td class="small">${one.problem ?? ''}</td>
+</tr>`,
+  )
+  return section('Key sets', view.keySets.length, ['Issuer', 'State', 'Keys', 'Age', 'Problem'], rows, '')
+}
+
+function diagnosticsSection(view: GatewayView): Html {
+  const { lastLoad, inForce } = view
+  const outcome = html`${tag(lastLoad.outcome === 'failed' ? 'bad' : 'good', lastLoad.outcome)} <span class="soft">${timeText(lastLoad.at).replace('T', ' ')}</span>`
+  const lines = inForce.map((one) => html`<li>${diagnosticText(one)}</li>`)
+  const body = lines.length === 0 ? html`<p class="soft">The policies in force have no warnings.</p>` : html`<ul class="list mono">${lines}</ul>`
+  return html`<h2>Last load</h2><p>${outcome}</p>${body}`
+}
+
+function section(title: string, count: number, heads: readonly (string | Html)[], rows: readonly Html[], empty: string): Html {
+  if (rows.length === 0) return html`<h2>${title}</h2><p class="soft">${empty}</p>`
+  const head = heads.map((name) => html`<th scope="col">${name}</th>`)
+  return html`<h2>${title}<small>${count}</small></h2>
+<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${[...rows]}</tbody></table></div>`
+}
+
+function list(items: readonly Html[]): Html | string {
+  return items.length === 0 ? html`<span class="soft">none</span>` : html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`
+}
+
+function tag(kind: '' | 'good' | 'warn' | 'bad', text: string): Html {
+  return html`<span class="tag ${kind}">${text}</span>`
+}
+
+const units: readonly (readonly [number, string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1000, 's'],
+]
+
+/** At most two units: `3 h 12 min`. */
+function lengthText(ms: number): string {
+  const at = units.findIndex(([size]) => ms >= size)
+  if (at < 0) return `${Math.round(ms)} ms`
+  const [size, name] = units[at] as readonly [number, string]
+  const next = units[at + 1]
+  const rest = next === undefined ? 0 : Math.floor((ms % size) / next[0])
+  return `${Math.floor(ms / size)} ${name}${next === undefined || rest === 0 ? '' : ` ${rest} ${next[1]}`}`
+}

@@ -1,0 +1,46 @@
+import type { keySetsOf } from '../core/ingress/identify.ts'
+import type { Diagnostic } from '../core/policy/diagnostic.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+
+/** How an issuer's keys stand. */
+export type KeySetStatus = ReturnType<ReturnType<typeof keySetsOf>['status']>[number]
+
+/** `draining`: still serving, but told to stop; readiness says no. */
+export type Phase = 'starting' | 'serving' | 'draining'
+
+/** How the last look at the policies folder ended. */
+export interface LastLoad {
+  /** `unchanged`: good, and the same as what is in force. `failed`: what was in force before still is. */
+  readonly outcome: 'published' | 'unchanged' | 'failed'
+  /** Wall time, milliseconds. */
+  readonly at: number
+  /** Everything that look found, errors first. */
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** A bound address. */
+export interface BoundListener {
+  /** `public`, `egress`, `egress:<service>` or `admin`. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
+
+/** What the admin listener may know of the gateway. It changes nothing through it. */
+export interface GatewayView {
+  readonly phase: Phase
+  /** Wall time, milliseconds. */
+  readonly startedAt: number
+  readonly now: number
+  /** The snapshot in force, and since when (wall time). */
+  readonly snapshot: Snapshot
+  readonly publishedAt: number
+  readonly inFlight: number
+  /** Diagnostics of the policies in force: warnings, and the errors behind what is quarantined. */
+  readonly inForce: readonly Diagnostic[]
+  readonly lastLoad: LastLoad
+  readonly listeners: readonly BoundListener[]
+  readonly keySets: readonly KeySetStatus[]
+  /** What the operator should know about this process, such as a Node line without security fixes. */
+  readonly warnings: readonly string[]
+}
