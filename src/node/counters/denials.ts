@@ -1,0 +1,49 @@
+import type { Clock, Descriptor, TakenReading } from '../../core/ports.ts'
+import { Recent } from './recent.ts'
+import { storeKey } from './store-key.ts'
+
+interface Denial {
+  readonly remaining: number
+  /** Monotonic milliseconds, as the others: when the key was first refused in this window. */
+  readonly since: number
+  readonly believedUntil: number
+  readonly endsAt: number
+}
+
+/** Longer than a request holds points that it gives back because another limit refused it. */
+const firstBeliefMs = 100
+
+/**
+ * Remembers keys that the store refused, so that a flood on them costs no call. A refusal is believed for 100 ms, and
+ * when the store repeats it, for as long again as it has been true, at most to the end of its window: a flood through a
+ * window of a minute asks about ten times, and a key that was full for a moment only, or that an operator cleared, is
+ * not refused for a whole window.
+ */
+export class Denials {
+  readonly #clock: Pick<Clock, 'ticks'>
+  readonly #denials: Recent<Denial>
+
+  constructor(clock: Pick<Clock, 'ticks'>, cap: number) {
+    this.#clock = clock
+    this.#denials = new Recent(cap)
+  }
+
+  /** The reading that refuses this descriptor, as far as is remembered. Less cost than remains passes. */
+  find(descriptor: Descriptor): TakenReading | undefined {
+    const denial = this.#denials.get(storeKey(descriptor))
+    const now = this.#clock.ticks()
+    if (denial === undefined || now >= denial.believedUntil || descriptor.cost <= denial.remaining) return undefined
+    return { limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }
+  }
+
+  /** Notes that the store refused. */
+  note(descriptor: Descriptor, reading: TakenReading): void {
+    const key = storeKey(descriptor)
+    const now = this.#clock.ticks()
+    const known = this.#denials.get(key)
+    const since = known !== undefined && known.endsAt > now ? known.since : now
+    const endsAt = now + reading.resetMs
+    const believedUntil = Math.min(endsAt, now + Math.max(firstBeliefMs, now - since))
+    this.#denials.set(key, { remaining: reading.remaining, since, believedUntil, endsAt })
+  }
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { Clock } from '../../core/ports.ts'
+import { redisPrefix } from './redis-limiters.ts'
+
+const everyMs = 5000
+const aliveSeconds = 15
+
+/** KEYS[1] the set of instances by last sign of life; ARGV: our id, seconds a sign holds. By the store's clock, which all share. */
+const signScript = `
+local now = tonumber(redis.call('time')[1])
+redis.call('zremrangebyscore', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('zadd', KEYS[1], now, ARGV[1])
+redis.call('expire', KEYS[1], ARGV[2])
+return redis.call('zcard', KEYS[1])
+`
+
+/**
+ * How many instances share the store, as last seen there: each gives a sign of life when it connects and every 5 s; one
+ * that is silent for 15 s is gone. 1 until the store has answered once; while it is away the last number stands.
+ */
+export class Presence {
+  readonly #client: Redis
+  readonly #clock: Pick<Clock, 'after'>
+  readonly #id = randomUUID()
+  #timer: { cancel(): void } | undefined
+  #instances = 1
+  #left = false
+
+  constructor(client: Redis, clock: Pick<Clock, 'after'>) {
+    this.#client = client
+    this.#clock = clock
+    client.on('ready', () => void this.#sign())
+  }
+
+  get instances(): number {
+    return this.#instances
+  }
+
+  /** Takes our sign away, so that the others need not wait for it to fade. Never rejects. */
+  async leave(): Promise<void> {
+    this.#left = true
+    this.#timer?.cancel()
+    await this.#client.zrem(key, this.#id).catch(() => 0)
+  }
+
+  async #sign(): Promise<void> {
+    if (this.#left) return
+    this.#timer?.cancel()
+    this.#timer = this.#clock.after(everyMs, () => void this.#sign())
+    // While the client is not connected this fails at once, and the next connection signs again.
+    const seen: unknown = await this.#client.eval(signScript, 1, key, this.#id, aliveSeconds).catch(() => undefined)
+    if (typeof seen === 'number' && seen >= 1) this.#instances = seen
+  }
+}
+
+const key = `${redisPrefix}:instances`

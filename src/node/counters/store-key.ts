@@ -1,0 +1,23 @@
+import type { Descriptor, LimitSpec } from '../../core/ports.ts'
+
+/** The name of a limit as the start of its keys, length-prefixed: limit `a` with key `b:c` and limit `a:b` with key `c` stay apart. */
+export function limitPrefix(limit: LimitSpec): string {
+  return `${limit.name.length}:${limit.name}`
+}
+
+/** The key of a descriptor among those of all limits. */
+export function storeKey(descriptor: Descriptor): string {
+  return `${limitPrefix(descriptor.limit)}:${descriptor.key}`
+}
+
+/** What one window of a limit holds. */
+export function capacityOf(limit: LimitSpec): number {
+  return limit.points + limit.burst
+}
+
+/** @throws RangeError for a cost that would count backwards or not at all. */
+export function checkCosts(descriptors: readonly Descriptor[]): void {
+  for (const { cost, limit } of descriptors) {
+    if (!Number.isSafeInteger(cost) || cost < 1) throw new RangeError(`limit ${limit.name}: a cost of ${cost} is not an integer of at least 1`)
+  }
+}
