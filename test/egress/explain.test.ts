@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { type EgressQuestion, explainEgress, listEgress } from '../../src/core/egress/explain.ts'
+import { bearer, caller, egressPolicy, linked, live, mockAnswer, secretRule, service } from '../support/egress.ts'
+import { fakePorts, fakeResolve, fakeSecrets } from '../support/ports.ts'
+
+const policy = egressPolicy({
+  services: [
+    linked(
+      service('payments', { listen: '127.0.0.1:9101', allow: [{ id: 'read', methods: ['GET'], path: '/v1/charges/{id}' }] }),
+      { mode: 'mock', environment: 'dev', mock: [mockAnswer({})] },
+      live('test', 'https://sandbox.pay.example/v', { credential: bearer('env:TEST_KEY', { forbidPattern: '^sk_live_' }) }),
+    ),
+    linked(service('crm', { quarantined: 'broken' }), { mode: 'deny', environment: 'dev', reason: 'no contract' }),
+    linked(service('prodded'), live('test', 'https://api.pay.example', { credential: { kind: 'basic', username: 'u', password: secretRule('file:/p') } })),
+  ],
+  callers: [caller('checkout', { mayChooseEnv: ['test'] }), caller('other')],
+  guards: [{ host: 'api.pay.example', port: 443, service: 'payments' }],
+})
+
+async function explain(question: Partial<EgressQuestion>, key = 'sk_test_123') {
+  const ports = fakePorts({
+    secrets: fakeSecrets({ 'env:TEST_KEY': key }),
+    resolve: fakeResolve({ 'sandbox.pay.example': ['93.184.216.34', '10.0.0.1', '93.184.216.99'], 'api.pay.example': ['93.184.216.99'] }),
+  })
+  const lines = await explainEgress(policy, { service: 'payments', method: 'GET', path: '/v1/charges/7', ...question }, ports)
+  expect(JSON.stringify(lines)).not.toContain(key)
+  return lines.map(({ rule, ok, detail }) => `${ok ? 'ok' : 'no'} ${rule}: ${detail}`)
+}
+
+describe('egress explain', () => {
+  it('walks a mocked call through every rule', async () => {
+    expect(await explain({})).toEqual([
+      'ok service: payments: own port 127.0.0.1:9101, host payments.egress.internal',
+      'ok caller: checkout',
+      'ok path: /v1/charges/7',
+      'ok allow: payments/read',
+      'ok environment: dev, chosen by the process',
+      'ok ceiling: dev is nonprod',
+      'ok target: none: answered by the gateway',
+      'ok mode: mock',
+    ])
+  })
+
+  it('judges every address of a live target, each by itself', async () => {
+    expect((await explain({ environment: 'test' })).slice(4)).toEqual([
+      'ok environment: test, chosen by the header',
+      'ok ceiling: test is nonprod',
+      'ok target: https://sandbox.pay.example/v',
+      'ok mode: live',
+      'ok secret: env:TEST_KEY is present',
+      'ok production: no name of this target is a production host',
+      'ok address: 93.184.216.34 port 443 (global): may be dialled',
+      'no address: 10.0.0.1 port 443 (private): 10.0.0.1 is not a public address (private)',
+      'no address: 93.184.216.99 port 443 (global): 93.184.216.99:443 is production (api.pay.example)',
+    ])
+  })
+
+  it.each([
+    ['a caller that is not listed', { caller: 'other' }, 'no caller: other is not among the callers of payments'],
+    ['a call that is not allowed', { method: 'POST' }, 'no allow: POST /v1/charges/7 is not among the calls allowed to payments'],
+    ['an ambiguous path', { path: '/v1/../x' }, 'no path: ambiguous: a dot segment'],
+    ['an environment beyond the ceiling', { environment: 'prod' }, 'no ceiling: prod is not a nonprod environment'],
+    ['an environment that may not be chosen', { environment: 'dev' }, 'no environment: checkout may not choose dev'],
+    ['an environment without a target', { service: 'crm', environment: 'test' }, 'no target: crm has no target in test'],
+    ['a denied mode', { service: 'crm' }, 'no mode: deny: no contract'],
+    ['a broken service', { service: 'crm' }, 'no service: broken'],
+    ['a service that is not there', { service: 'constructor' }, 'no service: constructor is not an egress service'],
+    ['a production name', { service: 'prodded', environment: 'test' }, 'no production: api.pay.example is production (payments)'],
+    ['a missing secret', { service: 'prodded', environment: 'test' }, 'no secret: the secret file:/p is missing or empty'],
+  ] as const)('says no to %s', async (_, question, line) => {
+    expect(await explain(question)).toContain(line)
+  })
+
+  it('says that a key is of the wrong kind, without the key', async () => {
+    expect(await explain({ environment: 'test' }, 'sk_live_123')).toContain('no secret: the secret env:TEST_KEY fits the forbidden pattern ^sk_live_')
+  })
+})
+
+describe('egress list', () => {
+  it('has a row for every service in every environment', () => {
+    expect(listEgress(policy).map(({ service, environment, mode, target, secret }) => [service, environment, mode, target, secret])).toEqual([
+      ['payments', 'dev', 'mock', undefined, undefined],
+      ['payments', 'test', 'live', 'https://sandbox.pay.example/v', 'env:TEST_KEY'],
+      ['crm', 'dev', 'deny', undefined, undefined],
+      ['crm', 'test', 'none', undefined, undefined],
+      ['prodded', 'dev', 'none', undefined, undefined],
+      ['prodded', 'test', 'live', 'https://api.pay.example', 'file:/p'],
+    ])
+  })
+})
