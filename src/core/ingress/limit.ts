@@ -5,6 +5,8 @@ import { type Asked, ask, planLimits, type RoutePlan, whenAllSettled, whenSettle
 import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf } from './limit/refusal.ts'
 import { type LimitReport, reportLimits } from './limit/report.ts'
 
+export type { LimitReport } from './limit/report.ts'
+
 /**
  * Counts the request against the limits of its route and fills `readings`, on a refusal too.
  * @throws Fault `rate_limited` when an enforced limit is over, `limiter_unavailable` when one that denies without its store

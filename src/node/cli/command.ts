@@ -1,5 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { didYouMean } from './did-you-mean.ts'
+import { suggest } from '../../core/policy/suggest.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Exit status of every command: fine, findings or failure, wrong usage. */
@@ -82,7 +82,7 @@ function explainParseError(error: unknown, options: readonly OptionHelp[]): stri
   const message = error instanceof Error ? error.message : String(error)
   const unknown = /^Unknown option '--?([^']+)'/.exec(message)
   if (unknown === null) return message
-  const close = didYouMean(
+  const close = suggest(
     unknown[1] as string,
     options.map((option) => option.name),
   )

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { suggest } from '../../core/policy/suggest.ts'
 import { type Command, exit, helpText, parseCommandLine, UsageError } from './command.ts'
 import { commands } from './commands.ts'
-import { didYouMean } from './did-you-mean.ts'
 import { openTerminal, type Terminal, table } from './terminal.ts'
 
 /** Finds the command, runs it and returns the exit status. Never throws. */
@@ -46,7 +46,7 @@ function answerWithoutCommand(words: readonly string[], terminal: Terminal): num
     terminal.err(`${word} wants one of: ${group.map((command) => command.name.slice(word.length + 1)).join(', ')}`)
     return exit.usage
   }
-  const close = didYouMean(
+  const close = suggest(
     words.slice(0, 2).join(' '),
     commands.map((command) => command.name),
   )

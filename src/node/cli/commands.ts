@@ -1,0 +1,16 @@
+import type { Command } from './command.ts'
+import { check } from './commands/check.ts'
+import { demo } from './commands/demo.ts'
+import { describe } from './commands/describe.ts'
+import { diff } from './commands/diff.ts'
+import { egressExplain } from './commands/egress-explain.ts'
+import { egressList } from './commands/egress-list.ts'
+import { explain } from './commands/explain.ts'
+import { protoBuild } from './commands/proto-build.ts'
+import { protoPull } from './commands/proto-pull.ts'
+import { schema } from './commands/schema.ts'
+import { serve } from './commands/serve.ts'
+import { test } from './commands/test.ts'
+
+/** Every command, in the order the overview lists them. */
+export const commands: readonly Command[] = [serve, check, test, explain, describe, diff, schema, protoPull, protoBuild, egressList, egressExplain, demo]

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import type { Arrival } from '../../../core/model/exchange.ts'
+import { Lifeline } from '../../../core/model/lifeline.ts'
+import type { Ports } from '../../../core/ports.ts'
+import { buildRehearse, type Credentials } from '../../../core/rehearse.ts'
+import { createFetch } from '../../fetch.ts'
+import { createOfflinePorts } from '../../offline-ports.ts'
+import { createResolve } from '../../resolve.ts'
+import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
+import { explanationOf, explanationText } from '../explanation.ts'
+import { loadSound, placeOf } from '../load.ts'
+
+export const explain: Command = {
+  name: 'explain',
+  summary: 'Walk one request through the gateway without sending it: route, identity, each rule, limits, destination.',
+  usage: 'METHOD URL',
+  options: [
+    ...policyOptions,
+    { name: 'header', value: '"NAME: VALUE"', multiple: true, text: 'a header of the request (repeat)' },
+    { name: 'token', value: 'JWT', text: 'a bearer token; its issuer is asked for its keys' },
+    { name: 'claims', value: 'JSON', text: 'take these claims at their word instead of a token' },
+    { name: 'issuer', value: 'NAME', text: 'the issuer of --claims (default: the only one)' },
+    { name: 'data', value: 'JSON', text: 'the body' },
+    { name: 'client', value: 'ADDRESS', text: 'the address it comes from (default: 127.0.0.1)' },
+  ],
+  examples: [
+    'sallyport explain GET http://api.shop.example/v1/orders/7 --env dev',
+    `sallyport explain GET http://api.shop.example/v1/orders/7 --env dev --claims '{"sub":"alice","scope":"orders:read"}'`,
+  ],
+  async run(args, terminal) {
+    const place = placeOf(args)
+    const arrival = arrivalOf(args)
+    const sound = await loadSound(place, terminal)
+    if (sound === undefined) return exit.findings
+    const credentials = credentialsOf(args, Object.keys(sound.policy.issuers))
+    const rehearsal = await terminal.progress('Walking', buildRehearse(sound.policy, ports())(arrival, credentials))
+    const explanation = explanationOf(sound.policy, arrival, rehearsal)
+    terminal.out(terminal.json ? JSON.stringify(explanation, null, 2) : explanationText(explanation, terminal))
+    return rehearsal.refusal === undefined ? exit.ok : exit.findings
+  },
+}
+
+/** Offline but for the issuer, whose keys a real token needs. */
+function ports(): Ports {
+  const offline = createOfflinePorts()
+  const resolve = createResolve(offline.clock)
+  return { ...offline, resolve, fetch: createFetch({ resolve }), digest: (text) => createHash('sha256').update(text).digest('hex') }
+}
+
+function arrivalOf(args: Arguments): Arrival {
+  const [method, address] = args.positionals
+  const parts = /^(https?):\/\/([^/?#]+)(\/[^#]*)?$/.exec(address ?? '')
+  if (method === undefined || parts === null) throw new UsageError('say which request: METHOD URL, such as GET http://api.example.com/v1/orders/7')
+  const headers = (args.lists['header'] ?? []).flatMap((line) => {
+    const colon = line.indexOf(':')
+    if (colon < 1) throw new UsageError(`"${line}" is not a header: write "name: value"`)
+    return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()]
+  })
+  const token = args.values['token']
+  const body = args.values['data'] === undefined ? undefined : new TextEncoder().encode(args.values['data'])
+  return {
+    listener: 'public',
+    method: method.toUpperCase(),
+    target: parts[3] ?? '/',
+    httpVersion: '1.1',
+    scheme: parts[1] as 'http' | 'https',
+    authority: undefined,
+    rawHeaders: [
+      'host',
+      parts[2] as string,
+      ...headers,
+      ...(token === undefined ? [] : ['authorization', `Bearer ${token}`]),
+      ...(body === undefined ? [] : ['content-type', 'application/json', 'content-length', String(body.length)]),
+    ],
+    body:
+      body === undefined
+        ? undefined
+        : {
+            length: body.length,
+            bytes: () => body,
+            chunks: async function* () {
+              yield body
+            },
+          },
+    peer: { address: args.values['client'] ?? '127.0.0.1', certificate: undefined },
+    receivedAt: 0,
+    lifeline: new Lifeline(),
+  }
+}
+
+function credentialsOf(args: Arguments, issuers: readonly string[]): Credentials {
+  const text = args.values['claims']
+  if (text === undefined) return { kind: 'own' }
+  if (args.values['token'] !== undefined) throw new UsageError('--token and --claims: give one of them')
+  const issuer = args.values['issuer'] ?? (issuers.length === 1 ? issuers[0] : undefined)
+  if (issuer === undefined) throw new UsageError(`say whose claims these are: --issuer ${issuers.join('|')}`)
+  return { kind: 'assumed', token: { issuer, claims: readClaims(text) } }
+}
+
+function readClaims(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const claims: unknown = JSON.parse(text)
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Readonly<Record<string, unknown>>
+  } catch (error) {
+    throw new UsageError('--claims is not JSON', { cause: error })
+  }
+  throw new UsageError('--claims is not a JSON object')
+}

@@ -1,0 +1,107 @@
+import type { Arrival } from '../../core/model/exchange.ts'
+import { faultCatalogue } from '../../core/model/fault.ts'
+import type { Fields } from '../../core/model/wire.ts'
+import type { Policy } from '../../core/policy/policy.ts'
+import type { Rehearsal } from '../../core/rehearse.ts'
+import { type Terminal, table } from './terminal.ts'
+
+/** What `explain` says of one request, as plain data. */
+export type Explanation = ReturnType<typeof explanationOf>
+
+/** Everything the rooms found out, in the order of the walk; what was not reached is undefined. */
+export function explanationOf(policy: Policy, arrival: Arrival, { refusal, last, candidates, decision, limits }: Rehearsal) {
+  const names = arrival.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
+  const sent = last.call === undefined ? undefined : last.call.kind === 'http' ? last.call.headers : last.call.metadata
+  return {
+    revision: policy.revision,
+    request: last.request && { method: last.request.method, host: last.request.host, path: last.request.target.path, client: last.client?.address },
+    candidates,
+    route: last.route?.name,
+    params: last.params && { ...last.params },
+    rpc: last.rpc?.rpc.path,
+    principal: last.principal,
+    rules: decision?.trace ?? [],
+    permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
+    limits,
+    destination: last.destination && { ...last.destination, ...last.steering },
+    headers: sent && {
+      added: [...namesOf(sent)].filter((name) => !names.includes(name)),
+      stripped: [...new Set(names)].filter((name) => !sent.has(name) && name !== 'host'),
+    },
+    outcome:
+      refusal === undefined
+        ? { kind: 'forwarded' as const }
+        : {
+            kind: 'refused' as const,
+            status: faultCatalogue[refusal.code].http,
+            code: refusal.code,
+            message: refusal.message,
+            rule: refusal.detail.rule,
+            reason: refusal.detail.reason,
+            because: refusal.detail.internal,
+          },
+  }
+}
+
+function namesOf(fields: Fields): ReadonlySet<string> {
+  return new Set([...fields.entries()].map(([name]) => name))
+}
+
+/** The same for people. */
+export function explanationText(one: Explanation, terminal: Terminal): string {
+  const head = (text: string) => terminal.style('bold', text)
+  const mark = (fine: boolean) => terminal.style(fine ? 'green' : 'dim', fine ? 'yes' : 'no ')
+  const parts: string[] = []
+  if (one.request !== undefined)
+    parts.push(`${head('Request')}     ${one.request.method} ${one.request.path} at ${one.request.host} from ${one.request.client}`)
+  if (one.candidates.length > 0)
+    parts.push(
+      `${head('Routes')}\n${table(one.candidates.map((candidate) => ['  ', mark(candidate.matched), candidate.route, candidate.matched ? '' : candidate.why]))}`,
+    )
+  if (one.rpc !== undefined) parts.push(`${head('RPC')}         ${one.rpc}`)
+  if (one.params !== undefined && Object.keys(one.params).length > 0) parts.push(`${head('Variables')}   ${JSON.stringify(one.params)}`)
+  if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
+  if (one.rules.length > 0)
+    parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
+  if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
+  if (one.destination !== undefined) {
+    const { cluster, subset, by, bucket } = one.destination
+    parts.push(
+      `${head('Destination')} ${cluster}${subset === undefined ? '' : `/${subset}`} (${by}${by === 'sticky' || by === 'random' ? `, bucket ${bucket?.toFixed(4)}` : ''})`,
+    )
+  }
+  if (one.headers !== undefined)
+    parts.push(`${head('Headers')}     added: ${one.headers.added.join(', ') || 'none'}; stripped: ${one.headers.stripped.join(', ') || 'none'}`)
+  parts.push(outcomeText(one, terminal))
+  return parts.join('\n')
+}
+
+function principalText(principal: NonNullable<Explanation['principal']>): string {
+  if (principal.kind === 'anonymous') return 'anonymous'
+  if (principal.kind === 'caller') return `caller ${principal.name}`
+  return `${principal.subject} of ${principal.issuer}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+}
+
+type Traced = Explanation['rules'][number]
+
+function effectText({ effect, mode }: Traced): string {
+  return mode === 'audit' && effect !== 'audit' ? `${effect} (audit)` : effect
+}
+
+function ruleText({ skipped, failed }: Traced): string {
+  if (skipped) return 'about claims, and there is no credential'
+  if (failed === undefined) return ''
+  return failed.error === undefined ? `${failed.matcher} must be ${failed.expected}, is ${failed.actual}` : `${failed.matcher}: ${failed.error}`
+}
+
+function standingText({ standing, quota }: Explanation['limits'][number]): string {
+  if (standing.kind === 'skipped') return 'not counted: a part of its key is missing'
+  return `${standing.kind}, ${standing.remaining} of ${quota} left`
+}
+
+function outcomeText({ outcome, permit }: Explanation, terminal: Terminal): string {
+  if (outcome.kind === 'forwarded') return terminal.style('green', `Forwarded: ${permit} lets it pass.`)
+  const rule = outcome.rule === undefined ? '' : ` by ${outcome.rule}`
+  const why = [outcome.message, outcome.reason, outcome.because].filter((text) => text !== undefined && text !== '')
+  return terminal.style('red', `Refused${rule}: ${outcome.status} ${outcome.code}. ${[...new Set(why)].join('; ')}`)
+}

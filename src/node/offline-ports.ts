@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { Fault } from '../core/model/fault.ts'
+import type { Clock, Ports } from '../core/ports.ts'
+import { createClock } from './clock.ts'
+import { createMemoryCounters } from './counters.ts'
+import { createRandom } from './random.ts'
+import { createMemoryStore } from './store.ts'
+
+/**
+ * Ports that reach nothing: for rehearsals. Limits count in memory, records and metrics go nowhere, and whatever would use the
+ * network or a secret fails. `at` stops the wall clock there (milliseconds since the epoch).
+ */
+export function createOfflinePorts(at?: number): Ports {
+  const real = createClock()
+  const clock: Clock = at === undefined ? real : { ...real, now: () => at }
+  const kept = new Map<string, unknown>()
+  const offline = (): never => {
+    throw new Fault('upstream_unavailable', 'a rehearsal reaches nothing')
+  }
+  return {
+    clock,
+    random: createRandom(),
+    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    channels: { acquire: offline },
+    fetch: async () => offline(),
+    resolve: async () => offline(),
+    counters: createMemoryCounters(clock),
+    secrets: { read: async () => offline() },
+    store: createMemoryStore(clock),
+    lasting: (key, make) => {
+      if (!kept.has(key)) kept.set(key, make())
+      return kept.get(key) as ReturnType<typeof make>
+    },
+    ownAddresses: () => [],
+    journal: { write: () => {} },
+    meter: { count: () => {}, observe: () => {}, gauge: () => {} },
+  }
+}

@@ -1,0 +1,116 @@
+import type { Arrival } from '../../core/model/exchange.ts'
+import { faultCatalogue } from '../../core/model/fault.ts'
+import { Lifeline } from '../../core/model/lifeline.ts'
+import type { Destination, WeightedDestination } from '../../core/model/route.ts'
+import type { Policy } from '../../core/policy/policy.ts'
+import { buildRehearse, type Rehearsal } from '../../core/rehearse.ts'
+import { createOfflinePorts } from '../offline-ports.ts'
+import type { PolicyTest } from './document.ts'
+
+export interface TestOutcome {
+  readonly test: PolicyTest
+  /** What differs: `status: expected 403, got 200`. Empty when the test passes. */
+  readonly differences: readonly string[]
+  /** `policy/rule` of every rule that decided or was noted. */
+  readonly exercised: readonly string[]
+}
+
+/** Runs the tests with the production rooms and without a network. Each test has limits of its own and the time it names. */
+export async function runPolicyTests(policy: Policy, tests: readonly PolicyTest[]): Promise<readonly TestOutcome[]> {
+  const outcomes: TestOutcome[] = []
+  for (const test of tests) {
+    const ports = createOfflinePorts(test.time === undefined ? undefined : Date.parse(test.time))
+    const rehearsal = await buildRehearse(policy, ports)(arrivalOf(test), { kind: 'assumed', token: test.principal })
+    outcomes.push({ test, differences: compare(test.expect, factsOf(rehearsal)), exercised: exercisedBy(rehearsal) })
+  }
+  return outcomes
+}
+
+/** Every rule that no test exercised, as `policy/rule`. */
+export function uncoveredRules(policy: Policy, outcomes: readonly TestOutcome[]): readonly string[] {
+  const exercised = new Set(outcomes.flatMap((outcome) => outcome.exercised))
+  return Object.values(policy.access)
+    .flatMap((access) => access.rules.map((rule) => `${access.name}/${rule.id}`))
+    .filter((rule) => !exercised.has(rule))
+}
+
+function arrivalOf({ request }: PolicyTest): Arrival {
+  const body = request.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(request.body))
+  const headers = Object.entries(request.headers).flatMap(([name, value]) => [name, String(value)])
+  const framing = body === undefined ? [] : ['content-type', 'application/json', 'content-length', String(body.length)]
+  return {
+    listener: 'public',
+    method: request.method,
+    target: request.path,
+    httpVersion: '1.1',
+    scheme: 'https',
+    authority: undefined,
+    rawHeaders: ['host', request.host, ...headers, ...framing],
+    body:
+      body === undefined
+        ? undefined
+        : {
+            length: body.length,
+            bytes: () => body,
+            chunks: async function* () {
+              yield body
+            },
+          },
+    peer: { address: request.client, certificate: undefined },
+    receivedAt: 0,
+    lifeline: new Lifeline(),
+  }
+}
+
+interface Facts {
+  readonly status: number
+  readonly code: string | undefined
+  readonly route: string | undefined
+  readonly rule: string | undefined
+  readonly audited: readonly string[]
+  readonly limits: readonly string[]
+  readonly destination: string | undefined
+  /** 0 to 1 by destination. */
+  readonly share: Readonly<Record<string, number>>
+}
+
+function factsOf({ refusal, last, decision, limits }: Rehearsal): Facts {
+  return {
+    status: refusal === undefined ? 200 : faultCatalogue[refusal.code].http,
+    code: refusal?.code,
+    route: last.route?.name,
+    rule: last.permit === undefined ? refusal?.detail.rule : `${last.permit.policy}/${last.permit.rule}`,
+    audited: decision?.audited ?? [],
+    limits: limits.map((one) => one.limit),
+    destination: last.destination === undefined ? undefined : nameOf(last.destination),
+    share: sharesOf(last.route?.split ?? []),
+  }
+}
+
+function nameOf({ cluster, subset }: Destination): string {
+  return subset === undefined ? cluster : `${cluster}/${subset}`
+}
+
+function sharesOf(split: readonly WeightedDestination[]): Readonly<Record<string, number>> {
+  const total = split.reduce((sum, one) => sum + one.weight, 0)
+  return Object.fromEntries(split.map((one) => [nameOf(one), total === 0 ? 0 : one.weight / total]))
+}
+
+function compare(expected: PolicyTest['expect'], facts: Facts): readonly string[] {
+  return Object.entries(expected).flatMap(([name, value]) => {
+    const found = facts[name as keyof Facts]
+    return same(value, found) ? [] : [`${name}: expected ${JSON.stringify(value)}, got ${JSON.stringify(found)}`]
+  })
+}
+
+function same(expected: unknown, found: unknown): boolean {
+  if (Array.isArray(expected) && Array.isArray(found)) return JSON.stringify([...expected].sort()) === JSON.stringify([...found].sort())
+  if (typeof expected === 'object' && expected !== null)
+    return Object.entries(expected).every(([name, value]) => (found as Readonly<Record<string, unknown>> | undefined)?.[name] === value)
+  return expected === found
+}
+
+function exercisedBy({ refusal, last, decision }: Rehearsal): readonly string[] {
+  const decided = last.permit === undefined ? refusal?.detail.rule : `${last.permit.policy}/${last.permit.rule}`
+  return [...(decided === undefined ? [] : [decided]), ...(decision?.audited ?? [])]
+}
