@@ -4,8 +4,8 @@ import { type Matched, openExchange, type Received } from '../../src/core/model/
 import { Fault } from '../../src/core/model/fault.ts'
 import type { Route } from '../../src/core/model/route.ts'
 import { type ArrivalOptions, arrival } from '../support/arrival.ts'
-import { testListener, testPolicy } from '../support/policy.ts'
 import { fakePorts } from '../support/ports.ts'
+import { testListener, testPolicy } from '../support/routes.ts'
 
 export interface Asking {
   readonly headers?: Readonly<Record<string, string>>

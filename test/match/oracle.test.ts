@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { buildMatch, buildMatchReport } from '../../src/core/ingress/match.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import type { Route } from '../../src/core/model/route.ts'
-import { testPolicy, testRoute } from '../support/policy.ts'
+import { testPolicy, testRoute } from '../support/routes.ts'
 import { received } from './ask.ts'
 
 /*

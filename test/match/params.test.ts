@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readParams } from '../../src/core/ingress/match/params.ts'
 import { parseTemplate, type Template } from '../../src/core/model/template.ts'
-import { testRoute, testRpc } from '../support/policy.ts'
+import { testRoute, testRpc } from '../support/routes.ts'
 import { asker, faultOf } from './ask.ts'
 
 const ask = asker([

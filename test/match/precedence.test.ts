@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { testRoute, testRpc } from '../support/policy.ts'
+import { testRoute, testRpc } from '../support/routes.ts'
 import { asker, faultOf } from './ask.ts'
 
 const plain = (...paths: readonly string[]) => asker(paths.map((path) => testRoute(path, { path })))

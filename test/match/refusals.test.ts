@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { buildMatch } from '../../src/core/ingress/match.ts'
-import { testPolicy, testRoute, testRpc } from '../support/policy.ts'
+import { testPolicy, testRoute, testRpc } from '../support/routes.ts'
 import { asker, faultOf } from './ask.ts'
 
 describe('encoded slashes and semicolons', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { buildMatchReport } from '../../src/core/ingress/match.ts'
-import { testPolicy, testRoute, testRpc } from '../support/policy.ts'
+import { testPolicy, testRoute, testRpc } from '../support/routes.ts'
 import { received } from './ask.ts'
 
 test('the report says of each route why it does not take the request', () => {

@@ -16,12 +16,12 @@ export interface ArrivalOptions extends Partial<Omit<Arrival, 'method' | 'target
 
 /**
  * A request as a listener hands it over: HTTP/1.1 from 192.0.2.1 on the public listener at tick 1000, with
- * `Host: api.example.com` unless the headers name a host. With `httpVersion: '2'` the host goes to `authority`.
+ * `Host: api.example.com` unless the headers name a host (`Host: []` for none). With `httpVersion: '2'` the host goes to `authority`.
  */
 export function arrival(method: string, target: string, headers: HeaderInput = {}, options: ArrivalOptions = {}): Arrival {
   const { peer = '192.0.2.1', certificate, body, ...rest } = options
   const rawHeaders = rawOf(headers)
-  const names = new Set(rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()))
+  const names = new Set((isPairs(headers) ? headers.map(([name]) => name) : Object.keys(headers)).map((name) => name.toLowerCase()))
   const h2 = rest.httpVersion === '2'
   const message = body === undefined ? undefined : bodyOf(body)
   if (!h2 && !names.has('host')) rawHeaders.unshift('Host', 'api.example.com')
@@ -59,6 +59,10 @@ export function bodyOf(content: Body | Uint8Array | string): Body {
 }
 
 function rawOf(headers: HeaderInput): string[] {
-  const pairs = Array.isArray(headers) ? (headers as readonly (readonly [string, string])[]) : Object.entries(headers)
-  return pairs.flatMap(([name, value]) => (typeof value === 'string' ? [name, value] : [...value].flatMap((one: string) => [name, one])))
+  if (isPairs(headers)) return headers.flat()
+  return Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [name, value] : value.flatMap((one) => [name, one])))
+}
+
+function isPairs(headers: HeaderInput): headers is readonly (readonly [string, string])[] {
+  return Array.isArray(headers)
 }

@@ -39,7 +39,9 @@ export interface FakePorts extends Ports {
 }
 
 /** A full set of doubles; what is given takes the place of the double, under its own type. */
-export function fakePorts<Given extends Partial<Ports> = Record<never, never>>(given: Given = {} as Given): Omit<FakePorts, keyof Given> & Given {
+export function fakePorts(): FakePorts
+export function fakePorts<Given extends Partial<Ports>>(given: Given): Omit<FakePorts, keyof Given> & Given
+export function fakePorts(given: Partial<Ports> = {}): Ports {
   const clock = fakeClock()
   const doubles: FakePorts = {
     clock,
