@@ -1,7 +1,7 @@
 import type { Steered } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
-import { buildWithheld, handedOn } from './handed-on.ts'
+import { buildWithheld, folded, handedOn } from './handed-on.ts'
 
 const prefix = 'grpc-metadata-'
 
@@ -12,7 +12,8 @@ const passedFromHttp: ReadonlySet<string> = new Set(['accept-language', 'idempot
 const protocolOwn: ReadonlySet<string> = new Set(['host', 'content-type', 'content-length', 'content-encoding', 'accept-encoding', 'expect', 'user-agent'])
 
 /** What only the gateway, a trusted proxy or the mesh may say; a caller cannot say it through `grpc-metadata-*` either. */
-const spoken = /^(?:forwarded|cookie|x-real-ip|x-forwarded-.*|x-envoy-.*|l5d-.*|x-b3-.*|b3|x-egress-.*|x-sallyport-.*)$/
+const spoken =
+  /^(?:forwarded|cookie|proxy|b3|x-real-ip|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|(?:proxy|x-forwarded|x-envoy|l5d|x-b3|x-egress|x-sallyport)-.*)$/
 
 const metadataName = /^[0-9a-z_.-]+$/
 const printable = /^[\x20-\x7e]*$/
@@ -26,7 +27,7 @@ export function metadataFromHttp(x: Steered): FieldList {
     if (passedFromHttp.has(name)) add(metadata, name, value)
     if (!name.startsWith(prefix)) continue
     const own = name.slice(prefix.length)
-    if (isPassable(own) && !withheld(own) && !spoken.test(own.replaceAll('_', '-'))) add(metadata, own, value)
+    if (isPassable(own) && !withheld(own) && !spoken.test(folded(own))) add(metadata, own, value)
   }
   return withHandedOn(metadata, x)
 }

@@ -11,9 +11,6 @@ const framing: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'
 /** The request as it goes to an HTTP upstream: canonical path, raw query, end-to-end fields, the body as it comes. */
 export function httpCall(x: Steered, scheme: 'http' | 'https', authority: string, bodyLimit: number): HttpCall {
   const { method, target, headers, body } = x.request
-  if (headers.get('upgrade')?.toLowerCase() === 'websocket') {
-    throw new Fault('not_implemented', 'WebSocket is not supported; requests and answers over HTTP/1.1 and HTTP/2 are')
-  }
   const withheld = buildWithheld(x)
   const passed = endToEnd(headers).without((name) => framing.has(name) || withheld(name))
   for (const [name, value] of handedOn(x)) passed.append(name, value)
