@@ -31,10 +31,11 @@ const maxAge = { least: minute, usual: 10 * minute, most: 24 * 60 * minute }
  */
 export async function fetchKeys(source: KeySource, earlier: Earlier, fetch: Fetch, budget: () => number): Promise<FetchedKeys> {
   const uri = source.jwks ?? earlier.uri ?? (await discover(source.issuer, fetch, budget))
-  const before = earlier.answer?.uri === uri ? earlier.answer : undefined
-  const answer = await get(uri, before?.etag === undefined ? {} : { 'if-none-match': before.etag }, fetch, budget)
+  const etag = earlier.answer?.uri === uri ? earlier.answer.etag : undefined
+  const answer = await get(uri, etag === undefined ? {} : { 'if-none-match': etag }, fetch, budget)
   const maxAgeMs = lifetimeOf(answer.headers)
-  if (answer.status === 304 && before !== undefined) return { kind: 'unchanged', uri, maxAgeMs, etag: before.etag }
+  // A 304 that nobody asked for confirms nothing.
+  if (answer.status === 304 && etag !== undefined) return { kind: 'unchanged', uri, maxAgeMs, etag }
   if (answer.status !== 200) throw new Error(`${uri} answered ${answer.status}`)
   return { kind: 'keys', uri, maxAgeMs, etag: answer.headers['etag'], keys: usableKeys(answer.text) }
 }
