@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { Fault } from '../core/model/fault.ts'
 import type { Clock } from '../core/ports.ts'
 
@@ -43,6 +43,8 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
     if (finished) return
     finished = true
     timer.cancel()
+    // With a listener for it the stream would never flow again, and its owner may want to let the rest run off.
+    stream.off('readable', notify)
     watch.over(whole)
   }
   const fail = (why: Fault) => {
@@ -103,10 +105,13 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
   }
 }
 
-/** Settles when the stream takes more, or is closed. */
-export function drained(stream: NodeJS.EventEmitter): Promise<void> {
+/** Settles when the stream takes more, or is closed. A reader that takes nothing for `idleMs` gets the stream destroyed. */
+export function drained(stream: Writable, limit?: { readonly clock: Clock; readonly idleMs: number }): Promise<void> {
   return new Promise((resolve) => {
+    if (stream.destroyed || stream.closed) return resolve()
+    const timer = limit?.clock.after(limit.idleMs, () => stream.destroy())
     const done = () => {
+      timer?.cancel()
       stream.off('drain', done)
       stream.off('close', done)
       resolve()

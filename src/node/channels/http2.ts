@@ -143,14 +143,13 @@ function orEnd(line: Promise<Line>, options: CallOptions, ports: DialPorts): Pro
     }
     const late = watchDeadline(options, ports.clock, giveUp)
     const forget = options.lifeline.onEnd(giveUp)
-    line.then((taken) => {
-      if (!waiting) {
-        taken.active -= 1
-        return
-      }
+    const wait = async () => {
+      const taken = await line
+      if (!waiting) taken.active -= 1
       settle()
       resolve(taken)
-    }, giveUp)
+    }
+    wait().catch((error: unknown) => giveUp(Fault.from(error)))
   })
 }
 

@@ -1,0 +1,183 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import type { Arrival } from '../../core/model/exchange.ts'
+import { Fault } from '../../core/model/fault.ts'
+import { isHopByHop } from '../../core/model/hop-by-hop.ts'
+import { Lifeline } from '../../core/model/lifeline.ts'
+import type { Outbound } from '../../core/model/wire.ts'
+import type { Clock } from '../../core/ports.ts'
+import { type InboundBody, inboundBody } from './body.ts'
+import type { Serving } from './options.ts'
+import { peerCertificate } from './peer.ts'
+import { dropBody, pour } from './pour.ts'
+import { refuseRaw } from './refusal.ts'
+
+/** An unread rest of a body up to this size is read and thrown away; behind a larger one the connection ends. */
+const smallRest = 64 * 1024
+
+/** How long a connection that is being closed still takes what its peer is sending, so that the answer is not lost in a reset. */
+const lingerMs = 2_000
+
+/** Serves HTTP/1 on a server that was made with the right limits. */
+export function serveHttp1(server: Server, serving: Serving): void {
+  const { options } = serving
+  const answering = new WeakMap<Duplex, ServerResponse>()
+  const onRequest = (request: IncomingMessage, response: ServerResponse, expects: boolean) => {
+    answering.set(request.socket, response)
+    void serve(request, response, expects, serving)
+  }
+  server.on('request', (request, response) => onRequest(request, response, false))
+  // With a listener Node leaves the 100 to us: it is sent when the body is first wanted, after the policy has spoken.
+  server.on('checkContinue', (request, response) => onRequest(request, response, true))
+  server.on('upgrade', (_request, socket) => refuseRaw(socket, new Fault('not_implemented', 'this protocol upgrade is not offered')))
+  server.on('connect', (_request, socket) => refuseRaw(socket, new Fault('not_implemented', 'tunnels are not offered here')))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options.clock))
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, expects: boolean, serving: Serving): Promise<void> {
+  const { options } = serving
+  const lifeline = new Lifeline()
+  response.on('close', () => {
+    if (response.writableFinished) lifeline.settle()
+    else lifeline.end(new Fault('client_closed', 'the downstream went away'))
+  })
+  response.on('error', () => {}) // its close says all there is to know
+  request.on('error', () => {})
+  const body = bodyOf(request, response, expects, serving)
+  try {
+    const outbound = await options.handle(arrivalOf(request, body, lifeline, serving))
+    await answer(request, response, outbound, body, expects, serving)
+  } catch {
+    // A body that broke, or headers that cannot be written: what was sent must not look complete.
+    breakOff(response)
+  }
+}
+
+function arrivalOf(request: IncomingMessage, body: InboundBody | undefined, lifeline: Lifeline, { options }: Serving): Arrival {
+  const { socket } = request
+  return {
+    listener: options.purpose,
+    method: request.method ?? '',
+    target: request.url ?? '',
+    httpVersion: request.httpVersion,
+    scheme: socket instanceof TLSSocket ? 'https' : 'http',
+    authority: undefined,
+    rawHeaders: request.rawHeaders,
+    body,
+    peer: { address: socket.remoteAddress ?? '', certificate: peerCertificate(socket) },
+    receivedAt: options.clock.ticks(),
+    lifeline,
+  }
+}
+
+function bodyOf(request: IncomingMessage, response: ServerResponse, expects: boolean, { options }: Serving): InboundBody | undefined {
+  const announced = request.headers['content-length']
+  const chunked = request.headers['transfer-encoding'] !== undefined
+  const length = announced !== undefined && !chunked ? Number(announced) : undefined
+  if (length === 0 || (length === undefined && !chunked)) return undefined
+  const wanted = () => {
+    if (expects) response.writeContinue()
+  }
+  return inboundBody({ stream: request, length, clock: options.clock, idleMs: options.limits.idleMs, wanted })
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  outbound: Outbound,
+  body: InboundBody | undefined,
+  expects: boolean,
+  serving: Serving,
+): Promise<void> {
+  if (response.destroyed) return dropBody(outbound.body)
+  const unread = body !== undefined && !body.complete
+  // A body that was never asked for may or may not follow; one that is long would have to be read for nothing.
+  const stuck = unread && ((expects && !body.touched) || body.length === undefined || body.length - body.received > smallRest)
+  const close = outbound.close === true || serving.isDraining() || stuck
+  if (close && unread) linger(request.socket, serving.options.clock)
+  const head = headOf(outbound, request.method === 'HEAD')
+  if (close) head.push('connection', 'close')
+  response.writeHead(outbound.status, head)
+  if (outbound.body === undefined || outbound.body instanceof Uint8Array) {
+    response.end(outbound.body)
+    return
+  }
+  if (request.method === 'HEAD') {
+    response.end()
+    return dropBody(outbound.body)
+  }
+  const { clock, limits } = serving.options
+  const announced = outbound.headers.get('content-length')
+  const length = announced === undefined ? undefined : Number(announced)
+  await pour(response, outbound.body, { clock, idleMs: limits.idleMs, length, flush: () => response.flushHeaders() })
+  if (outbound.trailers !== undefined && length === undefined && takesTrailers(request)) {
+    response.addTrailers([...outbound.trailers().entries()].map(([name, value]) => [name, value] as [string, string]))
+  }
+  response.end()
+}
+
+/** Names and values in turn. The connection is ours to speak about, and so is the length of what is in one piece. */
+function headOf(outbound: Outbound, head: boolean): string[] {
+  const { body, status } = outbound
+  const flat: string[] = []
+  const whole = body instanceof Uint8Array && !head
+  for (const [name, value] of outbound.headers.entries()) {
+    if (!isHopByHop(name) && !(whole && name === 'content-length')) flat.push(name, value)
+  }
+  if (whole) flat.push('content-length', `${body.byteLength}`)
+  else if (body === undefined && !head && status >= 200 && status !== 204 && status !== 304 && !outbound.headers.has('content-length')) {
+    flat.push('content-length', '0')
+  }
+  return flat
+}
+
+function takesTrailers(request: IncomingMessage): boolean {
+  const codings = String(request.headers.te ?? '').split(',')
+  return codings.some((coding) => coding.trim().toLowerCase() === 'trailers')
+}
+
+/** Cuts the connection with a reset where there is one: even an answer that ends with its connection must not look whole. */
+function breakOff(response: ServerResponse): void {
+  const { socket } = response
+  if (socket !== null && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+  response.destroy()
+}
+
+/** Instead of a close, which would be a reset while the peer still sends: our end first, then a while of reading on. */
+function linger(socket: Socket, clock: Clock): void {
+  socket.destroySoon = () => {
+    socket.end()
+    const timer = clock.after(lingerMs, () => socket.destroy())
+    socket.once('close', () => timer.cancel())
+  }
+}
+
+/** What the parser would not take. An earlier request on the connection that is complete still gets its answer first. */
+function onBadInput(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined, clock: Clock): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) {
+    socket.destroy()
+    return
+  }
+  const fault = faultOf(error)
+  if (response === undefined || response.writableFinished) return refuseRaw(socket, fault)
+  if (response.req.complete) {
+    const timer = clock.after(lingerMs * 10, () => socket.destroy())
+    response.once('close', () => {
+      timer.cancel()
+      refuseRaw(socket, fault)
+    })
+    return
+  }
+  // The request under way is the broken one: its body will never end.
+  if (response.headersSent) socket.destroy()
+  else refuseRaw(socket, fault)
+}
+
+function faultOf({ code }: NodeJS.ErrnoException): Fault {
+  if (code === 'HPE_HEADER_OVERFLOW') return new Fault('headers_too_large', 'the header fields are too long')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Fault('request_timeout', 'the request took too long to arrive')
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new Fault('body_too_large', 'the chunk extensions are too long')
+  return new Fault('request_invalid', 'this is not a valid HTTP request')
+}

@@ -1,0 +1,43 @@
+import type { Arrival } from '../../core/model/exchange.ts'
+import type { Outbound } from '../../core/model/wire.ts'
+import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
+import type { Clock, Meter } from '../../core/ports.ts'
+
+/** Everything a listener needs to know. */
+export interface ListenerOptions {
+  readonly address: Address
+  /** `public`, `egress`, or `egress:<service>`: what arrivals carry as `listener`. */
+  readonly purpose: string
+  /** What is spoken here. In the clear both share the port: HTTP/2 by prior knowledge. Over TLS ALPN chooses. */
+  readonly protocols: readonly ('http/1.1' | 'h2')[]
+  readonly tls: ListenerSecrets | undefined
+  readonly limits: Pick<ListenerLimits, 'headerBytes' | 'headerCount' | 'requestMs' | 'idleMs'>
+  /** The walk. It never rejects. */
+  readonly handle: (arrival: Arrival) => Promise<Outbound>
+  readonly clock: Clock
+  readonly meter: Meter
+  readonly caps?: Partial<ConnectionCaps>
+}
+
+/** PEM texts. */
+export interface ListenerSecrets {
+  readonly certificate: string
+  readonly key: string
+  readonly clientAuth: 'none' | 'optional' | 'required'
+  readonly clientCa: string | undefined
+}
+
+export interface ConnectionCaps {
+  /** Open connections of this listener. */
+  readonly total: number
+  readonly perPeer: number
+  /** Peers that stand for many (load balancers) have no share of their own to keep to. */
+  readonly isShared: (address: string) => boolean
+}
+
+/** What the protocols of one listener share. */
+export interface Serving {
+  readonly options: ListenerOptions
+  /** The listener is closing: every answer asks the downstream to come back over a new connection. */
+  readonly isDraining: () => boolean
+}

@@ -1,0 +1,18 @@
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Fault } from '../../core/model/fault.ts'
+import { problemAnswer } from '../../core/model/problem.ts'
+
+/** Answers on the bare connection, where there is no parsed request to answer, and closes it. */
+export function refuseRaw(socket: Duplex, fault: Fault): void {
+  if (socket.destroyed || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, headers, body } = problemAnswer(fault, { id: undefined, showRule: false, head: false })
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'connection: close', `date: ${new Date().toUTCString()}`]
+  for (const [name, value] of headers.entries()) lines.push(`${name}: ${value}`)
+  socket.on('error', () => {}) // the peer may be gone already
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  socket.end(body)
+}
