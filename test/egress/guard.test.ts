@@ -34,7 +34,7 @@ describe('the production guard by name', () => {
 
   it('lets a name pass that only looks alike', () => {
     for (const url of ['https://sandbox.pay.example', 'https://api.pay.example.test', 'https://xapi.pay.example', 'https://pay.example']) {
-      expect(guarded(live('test', url)).names(), url).toBeUndefined()
+      expect(guarded(live('test', url)).names()).toBeUndefined()
     }
   })
 
@@ -207,11 +207,11 @@ describe('our own listeners', () => {
   it('stand on every interface when they are bound to the wildcard', () => {
     for (const wildcard of ['0.0.0.0', '::', 'localhost']) {
       const vet = own(wildcard, ['10.1.1.1', '8.8.4.4'])
-      expect(vet('127.0.0.1', 8443), wildcard).toMatch(/own listener/)
-      expect(vet('::1', 8443), wildcard).toMatch(/own listener/)
-      expect(vet('10.1.1.1', 8443), wildcard).toMatch(/own listener/)
-      expect(vet('8.8.4.4', 8443), wildcard).toMatch(/own listener/)
-      expect(vet('10.1.1.2', 8443), wildcard).toBeUndefined()
+      expect(vet('127.0.0.1', 8443)).toMatch(/own listener/)
+      expect(vet('::1', 8443)).toMatch(/own listener/)
+      expect(vet('10.1.1.1', 8443)).toMatch(/own listener/)
+      expect(vet('8.8.4.4', 8443)).toMatch(/own listener/)
+      expect(vet('10.1.1.2', 8443)).toBeUndefined()
     }
   })
 

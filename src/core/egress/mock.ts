@@ -64,7 +64,7 @@ async function holds(canned: Canned, body: () => Promise<unknown>): Promise<bool
 
 function reply(canned: Canned, x: Placed, params: Params, body: unknown): HttpReply {
   const { answer, filler } = canned
-  const bytes = new TextEncoder().encode(filler.fill(fillingsOf(x, params, body)))
+  const bytes = new TextEncoder().encode(filler.render(fillingsOf(x, params, body)))
   const headers = new FieldList(canned.headers)
   if (!headers.has('content-type') && bytes.length > 0) headers.append('content-type', filler.json ? 'application/json' : 'text/plain; charset=utf-8')
   const bodiless = answer.status === 204 || answer.status === 304

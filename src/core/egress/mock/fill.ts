@@ -20,7 +20,7 @@ export interface Filler {
   readonly json: boolean
   /** Some placeholder needs the request's body. */
   readonly needsBody: boolean
-  readonly fill: (from: Fillings) => string
+  readonly render: (from: Fillings) => string
 }
 
 /** `text`: as it is, or escaped inside a JSON string. `value`: a JSON value of its own. */
@@ -36,7 +36,7 @@ export function compileAnswer(answer: string, contentType: string | undefined): 
   const json = contentType === undefined ? /^\s*[{[]/.test(answer) : /\bjson\b/i.test(contentType)
   const parts = json ? jsonParts(answer) : textParts(answer)
   const needsBody = parts.some((part) => typeof part !== 'string' && part.source === 'body')
-  return { json, needsBody, fill: (from) => parts.map((part) => (typeof part === 'string' ? part : written(part, from))).join('') }
+  return { json, needsBody, render: (from) => parts.map((part) => (typeof part === 'string' ? part : written(part, from))).join('') }
 }
 
 function textParts(answer: string): readonly Part[] {
