@@ -81,6 +81,7 @@ describe('the order of decisions', () => {
     ['anonymous is 403 when no rule fits the method', [rule('a', 'allow', { methods: ['POST'] })], anonymous, 'forbidden'],
     ['anonymous is 403 when no rule fits the path', [rule('a', 'allow', { paths: ['/v2/**'] })], anonymous, 'forbidden'],
     ['missing scopes alone are named', [rule('a', 'allow', { scopes: { all: ['x'], any: [] } })], subject(), 'scope_insufficient p/a'],
+    ['missing scopes and a foreign network are not', [rule('a', 'allow', { cidrs: ['10.0.0.0/8'], scopes: { all: ['x'], any: [] } })], subject(), 'forbidden'],
     ['missing scopes and method are not', [rule('a', 'allow', { methods: ['POST'], scopes: { all: ['x'], any: [] } })], subject(), 'forbidden'],
     [
       'missing scopes count even when another rule is nearer',
@@ -261,6 +262,17 @@ describe('a matcher', () => {
     const decision = decide([access('p', [rule('r', 'allow', { times })])], subject(), {}, fakeClock(Date.parse(at)))
     expect(decision.outcome).toBe(expected ? 'permit' : 'refusal')
   })
+})
+
+it('times go on while the same engine decides', () => {
+  const clock = fakeClock(Date.UTC(2026, 0, 5, 8, 59))
+  const times = [{ days: [], from: 540, to: 541, zone: 'UTC' }]
+  const engine = buildDecide(accessPolicy([access('p', [rule('r', 'allow', { times })])]), { clock })
+  const outcomes = [0, 30_000, 30_000, 59_000, 1000].map((ms) => {
+    clock.advance(ms)
+    return engine(exchange(subject(), ['p'])).outcome
+  })
+  expect(outcomes).toEqual(['refusal', 'refusal', 'permit', 'permit', 'refusal'])
 })
 
 describe('a when', () => {

@@ -349,6 +349,17 @@ describe('keys of a set', () => {
     expect(kids([...bad, one, { ...two, key_ops: ['verify'] }, strong])).toEqual(['k1', 'k2', 'rsa'])
   })
 
+  it('are refused together when there are more than 200', () => {
+    expect(kids(Array.from({ length: 200 }, () => one))).toHaveLength(200)
+    expect(kids(Array.from({ length: 201 }, () => one))).toBe('the key set has more than 200 keys')
+  })
+
+  it('are not read from an answer beyond 1 MiB, even where the ground let it through', async () => {
+    const { answerWith, kind } = setUp()
+    answerWith({ text: `${JSON.stringify({ keys: [one] })}${' '.repeat(1_048_576)}` })
+    expect(await kind('k1')).toBe('unavailable')
+  })
+
   it('keep their public members alone', () => {
     expect(Object.keys(usableKeys(JSON.stringify({ keys: [{ ...one, x5c: ['MII'], evil: 1 }] }))[0] ?? {}).sort()).toEqual([
       'alg',
