@@ -227,6 +227,8 @@ describe('a credential', () => {
     ['holds the forbidden pattern anywhere', { 'env:K': ' sk_live_1' }, bearer('env:K', { forbidPattern: 'sk_live_' })],
     ['would go into a user name with a colon', { 'env:K': 'x' }, { kind: 'basic', username: 'a:b', password: secretRule('env:K') }],
     ['would go into a user name with a line end', { 'env:K': 'x' }, { kind: 'basic', username: 'a\n', password: secretRule('env:K') }],
+    ['ends in a line end for a query', { 'env:K': 'abcd\n' }, { kind: 'query', parameter: 'k', secret: secretRule('env:K') }],
+    ['holds NUL for a password', { 'env:K': 'a\0b' }, { kind: 'basic', username: 'a', password: secretRule('env:K') }],
     ['holds a lone surrogate for a query', { 'env:K': 'a\ud800' }, { kind: 'query', parameter: 'k', secret: secretRule('env:K') }],
   ] as const)('that %s refuses the call, and the answer does not say why', async (_, values, credential) => {
     const fault = await refusal(send({ credential, secrets: fakeSecrets(values) }))

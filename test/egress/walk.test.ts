@@ -93,7 +93,15 @@ const attacks: Attack[] = [
   // who
   ['a listener nobody calls from', 403, 'caller_unknown', 'GET', '/v1/charges/7', host, { policy: { ...policy, callers: {} } }],
   ['a caller of one port on the shared one', 403, 'egress_denied', 'GET', '/x', { Host: 'crm.egress.internal' }],
-  ['a caller that the service does not list', 403, 'egress_denied', 'GET', '/x', host, { policy: { ...policy, callers: { other: caller('other') } } }],
+  [
+    'a caller that the service does not list',
+    403,
+    'egress_denied',
+    'GET',
+    '/v1/charges/7',
+    host,
+    { policy: { ...policy, callers: { other: caller('other') } } },
+  ],
   [
     'a header that claims to be another caller',
     403,
