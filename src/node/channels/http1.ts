@@ -74,13 +74,25 @@ class DialAgent extends Agent {
   override keepSocketAlive(socket: Duplex): void {
     const old = this.#ticks() - (this.#bornAt.get(socket) ?? 0) > longestLifeMs
     // Node's contract: false means "do not keep"; its type says void.
-    return (old ? false : super.keepSocketAlive(socket)) as unknown as void
+    const kept = (old ? false : super.keepSocketAlive(socket)) as unknown as boolean
+    // What comes while nothing was asked would be taken for the next answer.
+    if (kept) socket.on('data', destroyThis)
+    return kept as unknown as void
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    socket.off('data', destroyThis)
+    super.reuseSocket(socket, request)
   }
 
   /** Drops what waits for reuse: one of them was dead, so its neighbours probably are. */
   dropIdle(): void {
     for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy()
 }
 
 /** Why an exchange came to nothing, and whether the connection was an old one that had died before a byte of answer. */
