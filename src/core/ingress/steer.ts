@@ -19,7 +19,9 @@ type Facts = Pick<Steered, 'destination' | 'steering'>
 
 /** Builds the room. Only the random port is used, and only by splits without a sticky key. */
 export function buildSteer(policy: Policy, ports: Pick<Ports, 'random'>): Steer {
-  const steers = new Map(policy.routes.map((route) => [route.name, steerRoute(route, ports)]))
+  // A quarantined route answers nobody, and its split may be what is broken.
+  const sound = policy.routes.filter((route) => route.quarantined === undefined)
+  const steers = new Map(sound.map((route) => [route.name, steerRoute(route, ports)]))
   return function steer(x) {
     const choose = steers.get(x.route.name)
     if (choose === undefined) throw new Fault('config_quarantined', 'this route has no destination', { internal: `no split for route ${x.route.name}` })

@@ -28,11 +28,12 @@ export interface Asked {
 }
 
 /**
- * The plans of all routes that have limits, by route name.
+ * The plans of all routes that have limits, by route name. A quarantined route has none: it answers nobody, and the limit it
+ * names may be what is broken.
  * @throws Error for a limit that the policy does not hold; the loader refuses such a policy.
  */
 export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
-  const limited = policy.routes.filter((route) => route.limits.length > 0)
+  const limited = policy.routes.filter((route) => route.limits.length > 0 && route.quarantined === undefined)
   return new Map(limited.map((route) => [route.name, planRoute(policy.limits, route.limits)]))
 }
 
