@@ -174,6 +174,19 @@ describe('an issuer that fails', () => {
     expect([fault.message, fault.detail.cause]).toEqual(['the credential of this service is not available', undefined])
   })
 
+  it('at an address that the guard refuses is named in the record', async () => {
+    const denied = new Fault('address_denied', 'this address is not allowed', { internal: '10.0.0.1 is not a public address (private)' })
+    const fault = await faultOf(
+      bench({ answer: () => Promise.reject(denied) })
+        .build()
+        .send(),
+    )
+    expect([fault.code, fault.detail.internal]).toEqual([
+      'credential_unavailable',
+      'the token endpoint cannot be reached (address_denied: 10.0.0.1 is not a public address (private))',
+    ])
+  })
+
   it('is left alone for a second, then two, and asked again', async () => {
     const { build, ports, fetch, answerWith } = bench({ answer: () => ({ status: 503, text: '' }) })
     const { send, token } = build()

@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { Fault } from '../../model/fault.ts'
 import type { Credential, Vet } from '../../model/route.ts'
 import type { Fetch } from '../../ports.ts'
 
@@ -69,5 +70,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
     return `the token endpoint's answer is no token (${error.code ?? error.name})`
   }
-  return 'the token endpoint cannot be reached'
+  // A fault is the channel's own word: nobody answered, or the address guard refused.
+  return `the token endpoint cannot be reached${error instanceof Fault ? ` (${error.code}: ${error.detail.internal ?? error.message})` : ''}`
 }
