@@ -1,5 +1,4 @@
 import { open, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Secrets } from '../core/ports.ts'
 
 interface Kept {
@@ -11,15 +10,15 @@ interface Kept {
 const largest = 1024 * 1024
 
 /**
- * Secrets of this process: `env:NAME` from its variables, `file:/path` from a file that is read again when it changes
- * (relative paths start at `base`). One newline at the end of a file is not part of the value. Messages of errors name the reference, never
+ * Secrets of this process: `env:NAME` from its variables, `file:/path` from a file that is read again when it
+ * changes. One newline at the end of a file is not part of the value. Messages of errors name the reference, never
  * a value. @throws Error for a reference that is missing, empty, too large, or of an unknown kind.
  */
-export function createSecrets(variables: Readonly<Record<string, string | undefined>>, base: string): Secrets {
+export function createSecrets(variables: Readonly<Record<string, string | undefined>>): Secrets {
   const files = new Map<string, Kept>()
   return {
     async read(reference) {
-      const value = reference.startsWith('file:') ? await fromFile(files, resolve(base, reference.slice(5)), reference) : fromVariable(variables, reference)
+      const value = reference.startsWith('file:') ? await fromFile(files, reference.slice(5), reference) : fromVariable(variables, reference)
       if (value === '') throw new Error(`${reference} is empty`)
       return value
     },

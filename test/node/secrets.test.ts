@@ -6,7 +6,7 @@ import { tempFolder } from '../support/temp-folder.ts'
 
 describe('secrets', () => {
   it('come from variables', async () => {
-    const secrets = createSecrets({ KEY: 'v4lue', EMPTY: '' }, '/')
+    const secrets = createSecrets({ KEY: 'v4lue', EMPTY: '' })
     expect(await secrets.read('env:KEY')).toBe('v4lue')
     await expect(secrets.read('env:EMPTY')).rejects.toThrow('env:EMPTY is empty')
     await expect(secrets.read('env:MISSING')).rejects.toThrow('env:MISSING is not set')
@@ -15,17 +15,17 @@ describe('secrets', () => {
 
   it('come from files without the newline at the end', async () => {
     const folder = await tempFolder({ a: 'one\n', b: 'two\r\n', c: 'three\n\n', d: '\n' })
-    const secrets = createSecrets({}, folder.path)
+    const secrets = createSecrets({})
     expect(await secrets.read(`file:${folder.path}/a`)).toBe('one')
-    expect(await secrets.read('file:b')).toBe('two')
-    expect(await secrets.read('file:c')).toBe('three\n')
-    await expect(secrets.read('file:d')).rejects.toThrow('file:d is empty')
+    expect(await secrets.read(`file:${folder.path}/b`)).toBe('two')
+    expect(await secrets.read(`file:${folder.path}/c`)).toBe('three\n')
+    await expect(secrets.read(`file:${folder.path}/d`)).rejects.toThrow('/d is empty')
   })
 
   it('are read again when the file is rewritten, replaced, or goes away', async () => {
     const folder = await tempFolder({ key: 'old' })
     const path = join(folder.path, 'key')
-    const secrets = createSecrets({}, '/')
+    const secrets = createSecrets({})
     expect(await secrets.read(`file:${path}`)).toBe('old')
     await folder.write('key', 'newer')
     expect(await secrets.read(`file:${path}`)).toBe('newer')
@@ -42,8 +42,8 @@ describe('secrets', () => {
 
   it('refuse folders and very large files', async () => {
     const folder = await tempFolder({ large: 'x'.repeat(1024 * 1024 + 1), 'sub/a': '' })
-    const secrets = createSecrets({}, folder.path)
-    await expect(secrets.read('file:large')).rejects.toThrow('larger than 1 MiB')
-    await expect(secrets.read('file:sub')).rejects.toThrow('cannot be read')
+    const secrets = createSecrets({})
+    await expect(secrets.read(`file:${folder.path}/large`)).rejects.toThrow('larger than 1 MiB')
+    await expect(secrets.read(`file:${folder.path}/sub`)).rejects.toThrow('cannot be read')
   })
 })

@@ -1,6 +1,7 @@
 import { parseAuthority } from '../../core/net.ts'
 import type { Address, Policy, PublicListener } from '../../core/policy/policy.ts'
 import type { BoundListener } from '../gateway-view.ts'
+import type { GracefulClose } from '../listeners.ts'
 
 /** A listener that a policy wants. Two plans that say the same are the same listener. */
 export interface ListenerPlan {
@@ -16,13 +17,13 @@ export interface RunningListener {
   readonly host: string
   /** The real port, where the plan said 0. */
   readonly port: number
-  /** Answers say `Connection: close` from now on; new requests are still served. */
-  announceClose(): void
-  /** Stops accepting at once; what is under way ends within `withinMs`, then it is cut. Called again, the shorter time holds. Never rejects. */
-  close(withinMs: number): Promise<void>
+  /** Settles when every connection is gone. A second call may shorten the end; it never lengthens it. Never rejects. */
+  close(graceful: GracefulClose): Promise<void>
 }
 
 export type OpenListener = (plan: ListenerPlan) => Promise<RunningListener>
+
+const atOnce: GracefulClose = { lameDuckMs: 0, drainMs: 0 }
 
 interface Bound {
   readonly plan: ListenerPlan
@@ -85,32 +86,28 @@ export class ListenerSet {
         else opened.push(await this.#bind(plan))
       }
     } catch (error) {
-      await closeAll(opened, 0)
+      await closeAll(opened)
       throw error
     }
-    return { commit: () => this.#commit(kept, opened, later), abort: () => closeAll(opened, 0) }
-  }
-
-  announceClose(): void {
-    for (const { listener } of this.#bound.values()) listener.announceClose()
+    return { commit: () => this.#commit(kept, opened, later), abort: () => closeAll(opened) }
   }
 
   /** Closes every listener but those that `spared` names, and settles when nothing drains any more. */
-  async close(withinMs: number, spared: (name: string) => boolean = () => false): Promise<void> {
+  async close(graceful: GracefulClose, spared: (name: string) => boolean = () => false): Promise<void> {
     const all = [...this.#bound.values()]
     this.#bound = new Map(all.filter(({ plan }) => spared(plan.name)).map((bound) => [bound.plan.name, bound]))
-    for (const bound of all) if (!spared(bound.plan.name)) this.#letGo(bound, withinMs)
+    for (const bound of all) if (!spared(bound.plan.name)) this.#letGo(bound, graceful)
     await Promise.all(this.#closing.values())
   }
 
   /** Cuts whatever still drains. */
-  cut(): void {
-    for (const { listener } of this.#closing.keys()) void listener.close(0)
+  async cut(): Promise<void> {
+    await closeAll([...this.#closing.keys()])
   }
 
-  /** It stops accepting in this very turn. */
-  #letGo(bound: Bound, withinMs: number): void {
-    const closed = bound.listener.close(withinMs).finally(() => this.#closing.delete(bound))
+  /** Without a lame duck it stops accepting in this very turn. */
+  #letGo(bound: Bound, graceful: GracefulClose): void {
+    const closed = bound.listener.close(graceful).finally(() => this.#closing.delete(bound))
     this.#closing.set(bound, closed)
   }
 
@@ -118,7 +115,7 @@ export class ListenerSet {
     const gone = [...this.#bound.values()].filter((bound) => kept.get(bound.plan.name) !== bound)
     const next = new Map([...kept, ...opened.map((bound) => [bound.plan.name, bound] as const)])
     this.#bound = next
-    for (const bound of gone) this.#letGo(bound, this.#drainMs)
+    for (const bound of gone) this.#letGo(bound, { lameDuckMs: 0, drainMs: this.#drainMs })
     const problems: string[] = []
     for (const plan of later) {
       try {
@@ -132,7 +129,7 @@ export class ListenerSet {
 
   /** An address that is in use can only be bound after the old listener let go: whatever else could fail is tried before, on a free port. */
   async #rehearse(plan: ListenerPlan): Promise<ListenerPlan> {
-    await closeAll([await this.#bind({ ...plan, address: { ...plan.address, port: 0 } })], 0)
+    await closeAll([await this.#bind({ ...plan, address: { ...plan.address, port: 0 } })])
     return plan
   }
 
@@ -157,8 +154,8 @@ export class ListenerSet {
   }
 }
 
-async function closeAll(all: readonly Bound[], withinMs: number): Promise<void> {
-  await Promise.all(all.map(({ listener }) => listener.close(withinMs)))
+async function closeAll(all: readonly Bound[]): Promise<void> {
+  await Promise.all(all.map(({ listener }) => listener.close(atOnce)))
 }
 
 function same(one: ListenerPlan, other: ListenerPlan): boolean {

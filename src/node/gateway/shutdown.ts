@@ -1,39 +1,30 @@
 import type { Live } from '../../core/live.ts'
 import type { Clock } from '../../core/ports.ts'
+import type { GracefulClose } from '../listeners.ts'
 import type { ListenerSet } from './listener-set.ts'
 
-export interface ShutdownTimes {
-  /** Time for whoever balances load to see that readiness says no. New requests are still served. */
-  readonly lameDuckMs: number
-  /** Time for what is under way then. */
-  readonly drainMs: number
-}
+/** A walk that never ends must not keep the process once its connection is gone. Milliseconds. */
+const lastWalksMs = 1000
 
 /**
- * Ends the public and egress listeners without losing a request: first they say `Connection: close`, then they stop accepting, then what is
- * under way ends, and only what is still there after `drainMs` is cut. `hurry` skips whatever wait is going on.
+ * Ends the public and egress listeners without losing a request: first they still serve and say `Connection: close`, then they stop
+ * accepting, then what is under way ends, and only what is still there after `drainMs` is cut. `hurry` skips whatever wait is going on. The admin
+ * listener stays: whoever balances load asks it whether we are ready.
  */
-export async function drain(listeners: ListenerSet, live: Live, times: ShutdownTimes, clock: Clock, hurry: AbortSignal): Promise<void> {
-  listeners.announceClose()
-  await wait(times.lameDuckMs, clock, hurry)
-  hurry.addEventListener('abort', () => listeners.cut())
-  await listeners.close(hurry.aborted ? 0 : times.drainMs, isAdmin)
-  const idle = live.close()
-  // Bounded once more: a walk that never ends must not keep the process.
-  await Promise.race([idle, wait(1000, clock, hurry)])
+export async function drain(listeners: ListenerSet, live: Live, graceful: GracefulClose, clock: Clock, hurry: AbortSignal): Promise<void> {
+  const closing = listeners.close(graceful, (name) => name === 'admin')
+  await Promise.race([closing, hurried(hurry).then(() => listeners.cut())])
+  let timer: { cancel(): void } | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = clock.after(lastWalksMs, resolve)
+  })
+  await Promise.race([live.close(), late])
+  timer?.cancel()
 }
 
-function isAdmin(name: string): boolean {
-  return name === 'admin'
-}
-
-function wait(ms: number, clock: Clock, hurry: AbortSignal): Promise<void> {
-  if (ms === 0 || hurry.aborted) return Promise.resolve()
+function hurried(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = clock.after(ms, resolve)
-    hurry.addEventListener('abort', () => {
-      timer.cancel()
-      resolve()
-    })
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }

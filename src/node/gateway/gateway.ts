@@ -1,0 +1,154 @@
+import { keySetsOf } from '../../core/ingress/identify.ts'
+import { Live } from '../../core/live.ts'
+import type { Diagnostic } from '../../core/policy/diagnostic.ts'
+import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
+import { buildAdminApp, startAdmin } from '../admin.ts'
+import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
+import type { Ground } from '../ground.ts'
+import { nodeWarning } from '../node-version.ts'
+import type { PolicySource } from '../policy-source.ts'
+import type { Settings } from '../settings.ts'
+import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
+import { openWalkListener } from './open-listener.ts'
+import { measureProcess } from './process-metrics.ts'
+import { Reloader } from './reloader.ts'
+import { drain } from './shutdown.ts'
+
+/** One running gateway: what is in force, what is bound, and how it ends. */
+export class Gateway implements GatewayView {
+  readonly live: Live
+  readonly startedAt: number
+  readonly warnings: readonly string[]
+  readonly #settings: Settings
+  readonly #ground: Ground
+  readonly #source: PolicySource
+  readonly #listeners: ListenerSet
+  readonly #reloader: Reloader
+  readonly #hurry = new AbortController()
+  #phase: Phase = 'starting'
+  #closing: Promise<void> | undefined
+
+  constructor(settings: Settings, ground: Ground, source: PolicySource, first: Snapshot, diagnostics: readonly Diagnostic[]) {
+    const { ports, counters, journal, meter } = ground
+    const { clock } = ports
+    this.#settings = settings
+    this.#ground = ground
+    this.#source = source
+    this.startedAt = clock.now()
+    this.live = new Live(first)
+    const warning = nodeWarning(process.version, this.startedAt)
+    this.warnings = warning === undefined ? [] : [warning]
+    this.#listeners = new ListenerSet((plan) => this.#open(plan), settings.shutdown.drainMs)
+    this.#reloader = new Reloader(
+      {
+        load: () => source.load(),
+        build: (policy) => buildSnapshot(policy, ports),
+        live: this.live,
+        listeners: this.#listeners,
+        counters,
+        now: () => clock.now(),
+        log: journal.log,
+        meter,
+      },
+      diagnostics,
+    )
+    meter.beforeReading(() => measureProcess(meter, this, journal))
+  }
+
+  /** Binds the listeners of the policy in force; ready from then on. @throws Error when an address cannot be bound. */
+  async open(): Promise<void> {
+    await (await this.#listeners.prepare(plansOf(this.live.current.policy))).commit()
+    this.#phase = 'serving'
+    const { log } = this.#ground.journal
+    for (const warning of this.warnings) log('warn', 'node_version', { message: warning })
+    for (const { name, host, port } of this.listeners) log('info', 'listening', { listener: name, host, port })
+    const { revision, policy } = this.live.current
+    log('info', 'started', { revision, environment: policy.environment, class: policy.environmentClass, routes: policy.routes.length })
+    this.#warm()
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  get now(): number {
+    return this.#ground.ports.clock.now()
+  }
+
+  get snapshot(): Snapshot {
+    return this.live.current
+  }
+
+  get publishedAt(): number {
+    return this.#reloader.publishedAt
+  }
+
+  get inFlight(): number {
+    return this.live.inFlight
+  }
+
+  get inForce(): readonly Diagnostic[] {
+    return this.#reloader.inForce
+  }
+
+  get lastLoad(): LastLoad {
+    return this.#reloader.last
+  }
+
+  get listeners(): readonly BoundListener[] {
+    return this.#listeners.bound
+  }
+
+  get keySets(): readonly KeySetStatus[] {
+    return keySetsOf(this.#ground.ports).status()
+  }
+
+  /** Looks at the policies folder now, unless the end has begun. */
+  async reload(): Promise<LastLoad> {
+    if (this.#closing !== undefined) return this.lastLoad
+    const last = await this.#reloader.reload()
+    this.#warm()
+    return last
+  }
+
+  /** Counts and logs an error that nobody caught. */
+  bug(kind: string, error: unknown): void {
+    this.#ground.meter.count('sallyport_bugs_total', { kind })
+    this.#ground.journal.log('error', 'bug', { kind, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+
+  /** Ends without losing a request, then lets everything go. Always the same end; `hurry` skips what it still waits for. */
+  close(options: { readonly hurry?: boolean } = {}): Promise<void> {
+    if (options.hurry === true) this.#hurry.abort()
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    const { counters, journal, spans, ports } = this.#ground
+    this.#phase = 'draining'
+    this.#source.close()
+    journal.log('info', 'stopping', { in_flight: this.inFlight })
+    await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
+    await this.#listeners.close({ lameDuckMs: 0, drainMs: 0 })
+    await Promise.allSettled([counters.close(), spans?.close()])
+    journal.log('info', 'stopped')
+    await journal.close()
+  }
+
+  #open(plan: ListenerPlan): Promise<RunningListener> {
+    if (plan.name !== 'admin') return openWalkListener(plan, this.live, this.#ground.ports)
+    return startAdmin(plan.address, (options) =>
+      buildAdminApp(
+        () => this,
+        () => this.#ground.meter.text(),
+        options,
+      ),
+    )
+  }
+
+  /** Key sets are fetched ahead of the first token; an issuer that is down holds nothing up. */
+  #warm(): void {
+    void keySetsOf(this.#ground.ports).warm()
+  }
+}

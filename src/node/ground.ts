@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { metrics } from '../core/observe/metrics.ts'
+import type { Clock, Ports } from '../core/ports.ts'
+import { createChannels } from './channels.ts'
+import { createFetch } from './fetch.ts'
+import { type CountersInForce, createCountersInForce } from './gateway/counters-in-force.ts'
+import type { NodeJournal } from './journal.ts'
+import { createLasting } from './lasting.ts'
+import { createMeter, type Registry } from './meter.ts'
+import { createSpanExporter, otlpDefaults, type SpanExporter } from './otlp.ts'
+import { createOwnAddresses } from './own-addresses.ts'
+import { createRandom } from './random.ts'
+import { createResolve } from './resolve.ts'
+import { createSecrets } from './secrets.ts'
+import type { Settings } from './settings.ts'
+import { createFileStore, createMemoryStore } from './store.ts'
+
+/** Everything the core stands on in this process, with the sides of it that only this ground knows. */
+export interface Ground {
+  readonly ports: Ports
+  readonly counters: CountersInForce
+  readonly journal: NodeJournal
+  readonly meter: Registry
+  /** Undefined when no collector is set. */
+  readonly spans: SpanExporter | undefined
+}
+
+/** Opens the ports. @throws Error when the state folder cannot be made. */
+export function createGround(settings: Settings, clock: Clock, journal: NodeJournal): Ground {
+  const meter = createMeter(metrics)
+  const random = createRandom()
+  const secrets = createSecrets(settings.variables)
+  const resolve = createResolve(clock)
+  const fetch = createFetch({ clock, resolve, secrets })
+  const counters = createCountersInForce(settings.redisUrl, { clock, meter, journal, secrets })
+  const ports: Ports = {
+    clock,
+    random,
+    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    channels: createChannels({ clock, resolve, secrets }),
+    fetch,
+    resolve,
+    counters,
+    secrets,
+    store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),
+    lasting: createLasting(),
+    ownAddresses: createOwnAddresses(clock),
+    journal,
+    meter,
+  }
+  return { ports, counters, journal, meter, spans: spansOf(settings, ports, journal) }
+}
+
+/** Every record of a sampled request goes to the collector as well. */
+function spansOf(settings: Settings, ports: Pick<Ports, 'fetch' | 'clock' | 'meter'>, journal: NodeJournal): SpanExporter | undefined {
+  if (settings.otlp === undefined) return undefined
+  const spans = createSpanExporter({ ...otlpDefaults, ...settings.otlp, environment: settings.environment }, ports)
+  journal.subscribe((record) => spans.take(record))
+  return spans
+}

@@ -1,0 +1,143 @@
+import type { Live } from '../core/live.ts'
+import type { Diagnostic } from '../core/policy/diagnostic.ts'
+import type { Policy } from '../core/policy/policy.ts'
+import { buildSnapshot } from '../core/snapshot.ts'
+import { createClock } from './clock.ts'
+import { errorsIn, obstacle } from './gateway/diagnose.ts'
+import { Gateway } from './gateway/gateway.ts'
+import { logDiagnostics } from './gateway/reloader.ts'
+import type { BoundListener, GatewayView, LastLoad } from './gateway-view.ts'
+import { createGround } from './ground.ts'
+import { createJournal, type NodeJournal } from './journal.ts'
+import { type LoadOutcome, openPolicySource, type PolicySource, type PolicySourceOptions } from './policy-source.ts'
+import type { Settings } from './settings.ts'
+
+/** A gateway that serves. */
+export interface Running {
+  /** Every bound address, the admin listener's too; follows reloads. */
+  readonly addresses: readonly BoundListener[]
+  /** The admin listener, when the policies want one. */
+  readonly admin: BoundListener | undefined
+  readonly live: Live
+  readonly journal: NodeJournal
+  readonly view: GatewayView
+  /** Looks at the policies folder now, and settles when what it says is in force or refused. */
+  reload(): Promise<LastLoad>
+  /**
+   * Stops without losing a request: readiness says no and answers say `Connection: close`, then nothing new is accepted, then what is under
+   * way ends. Called again it is the same end; `hurry` skips what it still waits for, and what is under way is cut.
+   */
+  close(options?: { readonly hurry?: boolean }): Promise<void>
+  /** Counts and logs an error that nobody caught. */
+  bug(kind: string, error: unknown): void
+}
+
+/** Another way to load or to watch the folder. Left out: in a thread of its own, as soon as something changes. */
+export type StartOptions = Pick<PolicySourceOptions, 'load' | 'watch'>
+
+/** Sallyport cannot start; `diagnostics` say why. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+  readonly diagnostics: readonly Diagnostic[]
+
+  constructor(message: string, diagnostics: readonly Diagnostic[], cause?: unknown) {
+    super(message, { cause })
+    this.diagnostics = diagnostics
+  }
+}
+
+/**
+ * Starts the gateway of this process: reads the policies, binds the listeners, watches the folder. Errors in single objects
+ * quarantine these objects, or end the start with `strict`; each is logged with its place. It neither ends the process nor listens to its signals.
+ * @throws StartError when the policies cannot be served or an address cannot be bound; Error when the log or the state folder cannot be opened.
+ */
+export async function startSallyport(settings: Settings, options: StartOptions = {}): Promise<Running> {
+  const clock = createClock()
+  const journal = createJournal(settings.log, clock)
+  const source = openPolicySource({ folder: settings.policies, environment: settings.environment, variables: settings.variables, ...options })
+  // Before the first load: a change while it runs must not be missed.
+  const changes = watchFrom(source)
+  try {
+    const { policy, diagnostics } = acceptable(await source.load(), settings)
+    const gateway = await openGateway(settings, createGround(settings, clock, journal), source, policy, diagnostics)
+    changes.tell(() => void gateway.reload())
+    return runningOf(gateway, journal)
+  } catch (error) {
+    source.close()
+    journal.log('error', 'start_failed', { reason: error instanceof Error ? error.message : String(error) })
+    if (error instanceof StartError) logDiagnostics(journal.log, error.diagnostics)
+    await journal.close()
+    throw error
+  }
+}
+
+/** Remembers a change until somebody listens. */
+function watchFrom(source: PolicySource): { readonly tell: (listener: () => void) => void } {
+  let missed = false
+  let changed = () => {
+    missed = true
+  }
+  source.watch(() => changed())
+  return {
+    tell(listener) {
+      changed = listener
+      if (missed) listener()
+    },
+  }
+}
+
+/** @throws StartError */
+function acceptable(outcome: LoadOutcome, settings: Settings): { readonly policy: Policy; readonly diagnostics: readonly Diagnostic[] } {
+  if (outcome.kind !== 'loaded')
+    throw new StartError(`the policies in ${settings.policies} cannot be served`, outcome.kind === 'failed' ? outcome.diagnostics : [])
+  const { policy, diagnostics } = outcome
+  if (settings.strict && errorsIn(diagnostics).length > 0) throw new StartError('the policies have errors, and --strict serves none that do', diagnostics)
+  return { policy, diagnostics }
+}
+
+async function openGateway(
+  settings: Settings,
+  ground: ReturnType<typeof createGround>,
+  source: PolicySource,
+  policy: Policy,
+  diagnostics: readonly Diagnostic[],
+): Promise<Gateway> {
+  const store = await step(() => ground.counters.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
+  store.commit()
+  const snapshot = await step(async () => buildSnapshot(policy, ground.ports), 'snapshot_failed', 'This is a bug in Sallyport.')
+  const gateway = new Gateway(settings, ground, source, snapshot, diagnostics)
+  try {
+    await step(() => gateway.open(), 'listener_unavailable', 'Choose an address that is free.')
+    return gateway
+  } catch (error) {
+    await gateway.close({ hurry: true })
+    throw error
+  }
+}
+
+/** @throws StartError around what `run` threw. */
+async function step<T>(run: () => Promise<T>, code: string, hint: string): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    const why = obstacle(code, error, hint)
+    throw new StartError(why.message, [why], error)
+  }
+}
+
+function runningOf(gateway: Gateway, journal: NodeJournal): Running {
+  return {
+    get addresses() {
+      return gateway.listeners
+    },
+    get admin() {
+      return gateway.listeners.find(({ name }) => name === 'admin')
+    },
+    live: gateway.live,
+    journal,
+    view: gateway,
+    reload: () => gateway.reload(),
+    close: (options) => gateway.close(options),
+    bug: (kind, error) => gateway.bug(kind, error),
+  }
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
+import type { Snapshot } from '../../src/core/snapshot.ts'
+import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
+import type { GatewayView } from '../../src/node/gateway-view.ts'
+import { nodeWarning } from '../../src/node/node-version.ts'
+import { emptyPolicy, plainRoute } from '../support/policy.ts'
+
+const at = Date.UTC(2026, 0, 1)
+const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 2, column: 5, message: 'It is wrong.', hint: 'Mend it.', object: 'routes.a' }
+
+function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
+  return {
+    phase: 'serving',
+    startedAt: at - 3_723_000,
+    now: at,
+    snapshot: { revision: policy.revision, policy } as Snapshot,
+    publishedAt: at - 60_000,
+    inFlight: 3,
+    inForce: [],
+    lastLoad: { outcome: 'published', at, diagnostics: [] },
+    listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
+    keySets: [],
+    warnings: [],
+    ...given,
+  }
+}
+
+function ask(path: string, given: GatewayView = view(), headers: Record<string, string> = { host: 'localhost:9901' }) {
+  const app = buildAdminApp(
+    () => given,
+    () => '# metrics\n',
+    { loopback: true },
+  )
+  return app.request(path, { headers })
+}
+
+describe('the admin listener', () => {
+  it('is live, serves metrics in the text format, and names the revision', async () => {
+    expect(await (await ask('/livez')).text()).toBe('ok\n')
+    const scraped = await ask('/metrics')
+    expect(scraped.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(await scraped.text()).toBe('# metrics\n')
+    expect(await (await ask('/revision')).json()).toEqual({ revision: 'rev0', environment: 'dev' })
+  })
+
+  it('is ready while it serves, and not before or after', async () => {
+    expect((await ask('/readyz')).status).toBe(200)
+    expect((await ask('/readyz', view({ phase: 'draining' }))).status).toBe(503)
+    expect((await ask('/readyz', view({ phase: 'starting' }))).status).toBe(503)
+    expect((await ask('/livez', view({ phase: 'draining' }))).status).toBe(200)
+  })
+
+  it('stays ready with a bad file, and names file, line and column', async () => {
+    const answer = await ask('/readyz', view({ lastLoad: { outcome: 'failed', at, diagnostics: [wrong] } }))
+    expect(answer.status).toBe(200)
+    expect(await answer.json()).toMatchObject({
+      status: 'ready',
+      lastLoad: { outcome: 'failed', at: '2026-01-01T00:00:00Z', diagnostics: ['a.yaml:2:5: error: It is wrong. (Mend it.)'] },
+    })
+  })
+
+  it('names what is quarantined, how key sets stand, and what is wrong with the process', async () => {
+    const policy = emptyPolicy({ routes: [plainRoute('orders', { quarantined: 'unknown cluster' })] })
+    const keySet = { issuer: 'https://idp', state: 'stale', keys: 2, ageMs: 5000, problem: 'timeout' } as const
+    expect(await (await ask('/readyz', view({ keySets: [keySet], warnings: ['old Node'] }, policy))).json()).toMatchObject({
+      quarantined: [{ object: 'routes.orders', reason: 'unknown cluster' }],
+      keySets: [keySet],
+      warnings: ['old Node'],
+    })
+  })
+
+  it('gives diagnostics of what is in force and of the last load', async () => {
+    const answer = await ask(
+      '/policy/diagnostics',
+      view({ inForce: [{ ...wrong, severity: 'warning' }], lastLoad: { outcome: 'failed', at, diagnostics: [wrong] } }),
+    )
+    expect(await answer.json()).toMatchObject({
+      revision: 'rev0',
+      inForce: [{ severity: 'warning' }],
+      lastLoad: { at: '2026-01-01T00:00:00.000Z', diagnostics: [wrong] },
+    })
+  })
+
+  it('answers to loopback names only while it is on loopback', async () => {
+    for (const host of ['localhost:1', '127.0.0.1', '[::1]:9901', 'LOCALHOST']) expect((await ask('/livez', view(), { host })).status).toBe(200)
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', ''])
+      expect((await ask('/livez', view(), { host })).status).toBe(403)
+    const app = buildAdminApp(
+      () => view(),
+      () => '',
+      { loopback: false },
+    )
+    expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
+  })
+
+  it('has a status page on which nothing from the policies is markup', async () => {
+    const route = plainRoute('<script>alert(1)</script>', { match: { hosts: ['"><img>'], path: '/<b>', grpc: undefined, methods: [], headers: [], query: [] } })
+    const answer = await ask('/', view({ lastLoad: { outcome: 'failed', at, diagnostics: [{ ...wrong, message: '<i>' }] } }, emptyPolicy({ routes: [route] })))
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    const page = await answer.text()
+    expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+    expect(page).not.toMatch(/<script|<img|<b>|<i>/)
+    expect(page).toContain('a.yaml:2:5')
+  })
+
+  it('is bound to a real socket and lets it go', async () => {
+    const admin = await startAdmin({ host: '127.0.0.1', port: 0 }, (options) =>
+      buildAdminApp(
+        () => view(),
+        () => '',
+        options,
+      ),
+    )
+    onTestFinished(() => admin.close())
+    expect((await fetch(`http://127.0.0.1:${admin.port}/readyz`)).status).toBe(200)
+    await expect(
+      startAdmin({ host: '127.0.0.1', port: admin.port }, (options) =>
+        buildAdminApp(
+          () => view(),
+          () => '',
+          options,
+        ),
+      ),
+    ).rejects.toThrow('EADDRINUSE')
+    await admin.close()
+    await expect(fetch(`http://127.0.0.1:${admin.port}/livez`)).rejects.toThrow('fetch failed')
+  })
+})
+
+describe('the warning about Node', () => {
+  it('comes when a release line has ended or was never supported', () => {
+    expect(nodeWarning('v24.21.0', Date.UTC(2027, 0, 1))).toBeUndefined()
+    expect(nodeWarning('v24.21.0', Date.UTC(2028, 4, 2))).toContain('no security fixes since 2028-04-30')
+    expect(nodeWarning('v20.1.0', 0)).toContain('older than Sallyport supports')
+    expect(nodeWarning('v99.0.0', Date.UTC(2040, 0, 1))).toBeUndefined()
+  })
+})
