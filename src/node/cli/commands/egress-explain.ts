@@ -1,4 +1,3 @@
-import { resolve as resolvePath } from 'node:path'
 import { explainEgress } from '../../../core/egress/explain.ts'
 import { createClock } from '../../clock.ts'
 import { createResolve } from '../../resolve.ts'
@@ -23,7 +22,7 @@ export const egressExplain: Command = {
     const sound = await loadSound(placeOf(args), terminal)
     if (sound === undefined) return exit.findings
     const clock = createClock()
-    const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env, resolvePath('.')), ownAddresses: () => [] }
+    const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [] }
     const question = { service, method: method.toUpperCase(), path, caller: args.values['caller'], environment: args.values['want'] }
     const lines = await terminal.progress('Resolving', explainEgress(sound.policy, question, ports))
     const passes = lines.every((line) => line.ok)

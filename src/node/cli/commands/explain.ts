@@ -44,7 +44,7 @@ export const explain: Command = {
 function ports(): Ports {
   const offline = createOfflinePorts()
   const resolve = createResolve(offline.clock)
-  return { ...offline, resolve, fetch: createFetch({ resolve }), digest: (text) => createHash('sha256').update(text).digest('hex') }
+  return { ...offline, resolve, fetch: createFetch({ ...offline, resolve }), digest: (text) => createHash('sha256').update(text).digest('hex') }
 }
 
 function arrivalOf(args: Arguments): Arrival {

@@ -1,5 +1,6 @@
-import { startSallyport } from '../../main.ts'
+import { StartError, startSallyport } from '../../main.ts'
 import { readSettings, SettingsError } from '../../settings.ts'
+import { serveUntilTold } from '../../signals.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 
 export const serve: Command = {
@@ -39,28 +40,13 @@ export const serve: Command = {
         process.env,
         terminal.interactive,
       )
-      const running = await startSallyport(settings)
-      await stopSignal(() => running.hurry())
-      await running.close()
-      return exit.ok
+      return await serveUntilTold(await startSallyport(settings), process)
     } catch (error) {
       if (error instanceof SettingsError) throw new UsageError(error.message, { cause: error })
-      terminal.err(error instanceof Error ? error.message : String(error))
+      if (!(error instanceof StartError)) throw error
+      // The log has said why already, place by place.
+      terminal.err(`Sallyport did not start: ${error.message}`)
       return exit.findings
     }
   },
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second one hurries. */
-function stopSignal(hurry: () => void): Promise<void> {
-  return new Promise((stop) => {
-    let asked = false
-    const onSignal = (): void => {
-      if (asked) hurry()
-      asked = true
-      stop()
-    }
-    process.on('SIGTERM', onSignal)
-    process.on('SIGINT', onSignal)
-  })
 }
