@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import type { Sidecar, SidecarPorts } from './sidecar.ts'
+import type { Sidecar, SidecarPorts } from './outbound.ts'
 
 /** Where Envoy is: `$ENVOY_BIN`, else `envoy` on PATH. Undefined when it is not there or does not run. */
 export function findEnvoy(env: Readonly<Record<string, string | undefined>>): string | undefined {

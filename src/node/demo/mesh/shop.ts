@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { Served } from '../serve-app.ts'
 import { startCatalog } from './catalog.ts'
 import { type Orders, type SeenCall, startOrders } from './orders.ts'
-import { type Sidecar, startSidecar } from './sidecar.ts'
+import type { Sidecar } from './outbound.ts'
+import { startSidecar } from './sidecar.ts'
 
 /** The sample mesh: two versions of Orders, a Catalog, and the sidecar in front of them. */
 export interface Shop {

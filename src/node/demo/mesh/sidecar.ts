@@ -1,21 +1,7 @@
 import { connect as connectSocket } from 'node:net'
 import { findEnvoy, startEnvoy } from './envoy.ts'
+import type { Sidecar, SidecarPorts } from './outbound.ts'
 import { startStandIn } from './stand-in.ts'
-
-/** The proxy beside the gateway that knows the mesh. */
-export interface Sidecar {
-  readonly kind: 'envoy' | 'stand-in'
-  readonly description: string
-  readonly pid: number | undefined
-  close(): Promise<void>
-}
-
-export interface SidecarPorts {
-  readonly listen: number
-  readonly services: Readonly<Record<string, { readonly authority: string; readonly port: number; readonly protocol: 'http' | 'grpc' }>>
-  /** Resolves when the listener accepts a connection. */
-  answers(): Promise<void>
-}
 
 /** Starts a real Envoy where there is one; otherwise a stand-in that routes by authority, and says so. */
 export async function startSidecar(listen: number, services: SidecarPorts['services'], env: Readonly<Record<string, string | undefined>>): Promise<Sidecar> {

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type ClientHttp2Session, connect, constants, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'
 import { createServer, type Socket } from 'node:net'
-import type { Sidecar, SidecarPorts } from './sidecar.ts'
+import type { Sidecar, SidecarPorts } from './outbound.ts'
 
 type Service = SidecarPorts['services'][string]
 
