@@ -109,7 +109,7 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
 export function drained(stream: Writable, limit?: { readonly clock: Clock; readonly idleMs: number }): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.closed) return resolve()
-    const timer = limit?.clock.after(limit.idleMs, () => stream.destroy())
+    const timer = limit?.clock.after(limit.idleMs, () => stream.destroy(new Error('the peer takes nothing')))
     const done = () => {
       timer?.cancel()
       stream.off('drain', done)

@@ -210,7 +210,8 @@ function watchConnecting(channel: Channel, endpoint: Endpoint, { clock }: DialPo
 }
 
 const neverSent = /^(?:No connection established|Name resolution failed|Stream refused by server)/
-const cutOff = /^(?:Connection dropped|Received RST_STREAM|read E|write E|socket hang up)/
+// Our own cancellations never get here, so a cancelled call is one that the upstream reset.
+const cutOff = /^(?:Connection dropped|Call cancelled|Received RST_STREAM|read E|write E|socket hang up)/
 
 /**
  * A status that grpc-js made itself because there was no answer, as the fault it is. What the upstream says comes with headers or

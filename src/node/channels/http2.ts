@@ -24,29 +24,44 @@ const pingLimitMs = 3_000
 export function openHttp2(endpoint: Endpoint, ports: DialPorts): Wire {
   const inFlight = new InFlight()
   const pool = openLines(endpoint, ports)
+
+  async function tryOnce(call: HttpCall, options: CallOptions): Promise<HttpReply> {
+    options.lifeline.check()
+    const leave = inFlight.enter()
+    let line: Line | undefined
+    const over = () => {
+      if (line !== undefined) line.active -= 1
+      line = undefined
+      leave()
+    }
+    try {
+      line = await orEnd(pool.take(), options, ports)
+      options.lifeline.check()
+      return await exchange(call, options, endpoint, line.session, ports, over)
+    } catch (error) {
+      over()
+      throw error
+    }
+  }
+
   return {
     async http(call, options) {
-      options.lifeline.check()
-      const leave = inFlight.enter()
-      let line: Line | undefined
-      const over = () => {
-        if (line !== undefined) line.active -= 1
-        line = undefined
-        leave()
-      }
       try {
-        line = await orEnd(pool.take(), options, ports)
-        options.lifeline.check()
-        return await exchange(call, options, endpoint, line.session, ports, over)
+        return await tryOnce(call, options)
       } catch (error) {
-        over()
-        throw error
+        // A connection that is closing refuses what it has not looked at: that may go out once more, over another one.
+        const again = error instanceof Fault && error.detail.cause === refused && call.body === undefined
+        if (!again) throw error
       }
+      return tryOnce(call, options)
     },
     grpc: () => wrongKind(endpoint),
     close: () => inFlight.close(pool.close),
   }
 }
+
+/** The cause of a fault that stands for REFUSED_STREAM. */
+const refused = new Error('REFUSED_STREAM')
 
 interface Lines {
   /** A connection with room for one more stream, already counted. */
@@ -162,13 +177,18 @@ function exchange(
   leave: () => void,
 ): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
-    const stream = session.request(headOf(call), { endStream: call.body === undefined })
+    // Without waiting for trailers, Node marks the last bytes of a stream that it resets as its end: half a body would look whole.
+    const stream = session.request(headOf(call), { endStream: call.body === undefined, waitForTrailers: call.body !== undefined })
+    stream.on('wantTrailers', () => {
+      if (!cancelled) stream.sendTrailers({})
+    })
+    let cancelled = false
     let reading: Pull | undefined
     let cause: Error | undefined
-    let over = false
+    let finished = false
     const finish = () => {
-      if (over) return false
-      over = true
+      if (finished) return false
+      finished = true
       late()
       forget()
       leave()
@@ -176,6 +196,7 @@ function exchange(
     }
     const fail = (fault: Fault) => {
       if (!finish()) return
+      cancelled = true
       stream.close(constants.NGHTTP2_CANCEL)
       reading?.fail(fault)
       reject(fault)
@@ -195,7 +216,14 @@ function exchange(
     })
     stream.on('response', (fields) => {
       late()
-      reading = readBody(stream, { endpoint, options, ports, cause: () => cause, over: finish })
+      const over = (whole: boolean) => {
+        if (!whole || !stream.writableEnded) {
+          cancelled = true
+          stream.close(constants.NGHTTP2_CANCEL)
+        }
+        finish()
+      }
+      reading = readBody(stream, { endpoint, options, ports, cause: () => cause, over })
       const status = Number(fields[':status'])
       resolve({ kind: 'http', status, headers: endToEnd(fieldsOf(fields)), body: reading, trailers: () => trailers })
     })
@@ -208,7 +236,7 @@ interface Reading {
   readonly options: CallOptions
   readonly ports: DialPorts
   readonly cause: () => Error | undefined
-  readonly over: () => void
+  readonly over: (whole: boolean) => void
 }
 
 function readBody(stream: ClientHttp2Stream, { endpoint, options, ports, cause, over }: Reading): Pull {
@@ -220,10 +248,7 @@ function readBody(stream: ClientHttp2Stream, { endpoint, options, ports, cause, 
     broken: (error) => closedFault(stream, endpoint, error ?? cause()),
     // When a connection dies Node ends its streams; only the reset code tells.
     short: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR && cause() === undefined ? undefined : closedFault(stream, endpoint, cause())),
-    over(whole) {
-      if (!whole || !stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL)
-      over()
-    },
+    over,
   })
 }
 
@@ -232,7 +257,7 @@ function closedFault(stream: ClientHttp2Stream, endpoint: Endpoint, cause: Error
   const code = stream.rstCode
   const why = cause === undefined ? `stream closed with code ${code}` : reasonOf(cause)
   if (code === constants.NGHTTP2_REFUSED_STREAM) {
-    return new Fault('upstream_unavailable', 'the upstream refused the request', { internal: `${nameOf(endpoint)}: ${why}` })
+    return new Fault('upstream_unavailable', 'the upstream refused the request', { internal: `${nameOf(endpoint)}: ${why}`, cause: refused })
   }
   return code === constants.NGHTTP2_PROTOCOL_ERROR ? brokenProtocol(endpoint, why, cause) : brokenOff(endpoint, why, cause)
 }

@@ -10,6 +10,8 @@ export interface BodySource {
   readonly length: number | undefined
   readonly clock: Clock
   readonly idleMs: number
+  /** Asked at the end: whether that was the end of the body. */
+  readonly isWhole: () => boolean
   /** Runs once, when somebody wants the body: a `100 Continue` is due now, after the policy has spoken. */
   readonly wanted: () => void
 }
@@ -38,7 +40,7 @@ export function inboundBody(source: BodySource): InboundBody {
       idleMs,
       stalled: () => new Fault('request_timeout', 'the request body stalled', { close: true }),
       broken: (error) => new Fault('client_closed', 'the downstream went away', { cause: error }),
-      short: () => undefined,
+      short: () => (source.isWhole() ? undefined : new Fault('client_closed', 'the downstream went away')),
       over(whole) {
         complete = whole
       },

@@ -80,7 +80,7 @@ function bodyOf(request: IncomingMessage, response: ServerResponse, expects: boo
   const wanted = () => {
     if (expects) response.writeContinue()
   }
-  return inboundBody({ stream: request, length, clock: options.clock, idleMs: options.limits.idleMs, wanted })
+  return inboundBody({ stream: request, length, clock: options.clock, idleMs: options.limits.idleMs, wanted, isWhole: () => request.complete })
 }
 
 async function answer(

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { Fault } from '../../core/model/fault.ts'
+import { noFields } from '../../core/model/fields.ts'
 import { isHopByHop } from '../../core/model/hop-by-hop.ts'
 import { Lifeline } from '../../core/model/lifeline.ts'
 import { problemAnswer } from '../../core/model/problem.ts'
@@ -123,7 +124,14 @@ function bodyOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options
   const wanted = () => {
     if (headers.expect?.toLowerCase() === '100-continue' && !stream.headersSent) stream.additionalHeaders({ ':status': 100 })
   }
-  return inboundBody({ stream, length, clock: options.clock, idleMs: options.limits.idleMs, wanted })
+  return inboundBody({
+    stream,
+    length,
+    clock: options.clock,
+    idleMs: options.limits.idleMs,
+    wanted,
+    isWhole: () => !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR,
+  })
 }
 
 async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbound, { options, isDraining }: Serving): Promise<void> {
@@ -134,18 +142,22 @@ async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbou
   stream.on('finish', () => {
     if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
   })
-  if (trailers !== undefined && !bare) stream.on('wantTrailers', () => stream.sendTrailers(headersOf(trailers())))
-  stream.respond({ ':status': outbound.status, ...headersOf(outbound.headers) }, { endStream: bare, waitForTrailers: trailers !== undefined && !bare })
+  let whole = false
+  // Without waiting for trailers, Node marks the last bytes of a stream that it resets as its end: half a body would look whole.
+  stream.on('wantTrailers', () => {
+    if (whole) stream.sendTrailers(headersOf(trailers?.() ?? noFields))
+  })
+  const waitForTrailers = !bare && (trailers !== undefined || !(body instanceof Uint8Array))
+  stream.respond({ ':status': outbound.status, ...headersOf(outbound.headers) }, { endStream: bare, waitForTrailers })
   if (outbound.close === true || isDraining()) stream.session?.close()
   if (bare) return dropBody(body)
-  if (body === undefined || body instanceof Uint8Array) {
-    stream.end(body)
-    return
+  if (body !== undefined && !(body instanceof Uint8Array)) {
+    const announced = outbound.headers.get('content-length')
+    const length = announced === undefined ? undefined : Number(announced)
+    await pour(stream, body, { clock: options.clock, idleMs: options.limits.idleMs, length, flush: () => {} })
   }
-  const announced = outbound.headers.get('content-length')
-  const length = announced === undefined ? undefined : Number(announced)
-  await pour(stream, body, { clock: options.clock, idleMs: options.limits.idleMs, length, flush: () => {} })
-  stream.end()
+  whole = true
+  stream.end(body instanceof Uint8Array ? body : undefined)
 }
 
 /** Connection fields do not exist in HTTP/2 (RFC 9113 section 8.2.2). */
