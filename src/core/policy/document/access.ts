@@ -1,0 +1,107 @@
+import * as z from 'zod'
+import { defaulted, describe } from './build.ts'
+import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, text, timeOfDay } from './fields.ts'
+
+export interface RequirementDocument {
+  readonly jwt?: string | undefined
+  readonly anyOf?: readonly RequirementDocument[] | undefined
+  readonly optional?: RequirementDocument | undefined
+}
+
+const requirement = z
+  .strictObject({
+    jwt: name.optional().meta({ description: 'A bearer token of this issuer.' }),
+    get anyOf() {
+      return z.array(requirement).min(1).optional().meta({ description: 'One of these.' })
+    },
+    get optional() {
+      return requirement.optional().meta({ description: 'May be left out; a bad credential is still refused.' })
+    },
+  })
+  .meta({ minProperties: 1, maxProperties: 1, id: 'requirement' }) as z.ZodType<RequirementDocument>
+
+const values = z.array(claimValue).min(1)
+
+const claimTest = z.union([
+  claimValue,
+  values,
+  z
+    .strictObject({
+      equals: z
+        .string()
+        .regex(/^(?:path\.[A-Za-z_][\w.]*|header\.[a-z0-9!#$%&'*+.^_`|~-]+|query\.[^\s&=]+|claim\.[^\s]+|host)$/)
+        .meta({ title: 'attribute', examples: ['path.tenant', 'header.x-tenant', 'query.tenant', 'claim.org', 'host'] })
+        .optional()
+        .meta({ description: 'Equal to another fact of the request.' }),
+      present: z.literal(true).optional().meta({ description: 'The claim is there.' }),
+    })
+    .meta({ minProperties: 1, maxProperties: 1 }),
+])
+
+const scopes = z.union([
+  z.array(text).min(1),
+  z
+    .strictObject({
+      all: describe(z.array(text).min(1).optional(), 'Every one of these.'),
+      any: describe(z.array(text).min(1).optional(), 'At least one of these.'),
+    })
+    .meta({ minProperties: 1 }),
+])
+
+const time = z.strictObject({
+  days: describe(
+    z
+      .array(z.enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']))
+      .min(1)
+      .optional(),
+    'Days on which it begins; without it every day.',
+  ),
+  from: describe(timeOfDay, 'First minute.'),
+  to: describe(timeOfDay, 'First minute after; before `from` it is on the next day.'),
+  zone: describe(
+    z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/)
+      .meta({ title: 'time zone', examples: ['Europe/Berlin', 'UTC'] }),
+    'IANA time zone.',
+  ),
+})
+
+const matcher = z.strictObject({
+  anonymous: describe(z.boolean().optional(), 'Fits a request without a credential too. An allow rule without it fits principals only.'),
+  methods: describe(z.array(method).min(1).optional(), 'HTTP methods; GET implies HEAD.'),
+  paths: describe(z.array(path).min(1).optional(), 'Path templates over the canonical path.'),
+  grpc: describe(z.array(grpcMethod).min(1).optional(), 'package.Service/Method, or package.Service/*.'),
+  hosts: describe(z.array(host).min(1).optional(), 'Host names, or *.example.com for one label.'),
+  issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, by name.'),
+  scopes: describe(scopes.optional(), 'Scopes the token must have: all of a list, or {all, any}.'),
+  roles: describe(values.optional(), 'One of these stands in the claim `roles`.'),
+  claims: describe(z.record(claimPath, claimTest).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),
+  clients: describe(z.array(text).min(1).optional(), 'OAuth2 client ids.'),
+  cidrs: describe(z.array(cidr).min(1).optional(), 'Networks of the client address.'),
+  headers: describe(fieldTests.optional(), 'Request headers.'),
+  times: describe(z.array(time).min(1).optional(), 'Time windows; one must be open.'),
+})
+
+const rule = z.strictObject({
+  id: describe(name, 'Unique in its policy; answers and records name it.'),
+  allow: describe(matcher.optional(), 'Lets pass what fits. Everything that is given must hold.'),
+  deny: describe(matcher.optional(), 'Refuses what fits, whatever else allows it. An empty mapping fits everything.'),
+  audit: describe(matcher.optional(), 'Records what fits, and decides nothing.'),
+  when: describe(expression.optional(), 'A further condition in CEL.'),
+  reason: describe(text.optional(), 'Shown to the refused caller.'),
+  mode: defaulted(z.enum(['enforce', 'audit']), 'access.mode', 'audit: evaluated and recorded, never enforced.'),
+  widen: describe(z.literal(true).optional(), "Needed on an allow rule that an environment's overlay adds."),
+})
+
+export const access = z.strictObject({
+  authenticate: describe(
+    z.union([z.literal('none'), requirement]).optional(),
+    'Which credentials a request must bring. Left out: the only issuer there is when a rule needs a principal (optional when a rule also allows anonymous requests), otherwise none.',
+  ),
+  rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
+})
+
+export type AccessDocument = z.output<typeof access>
+export type RuleDocument = z.output<typeof rule>
+export type MatcherDocument = z.output<typeof matcher>

@@ -1,0 +1,30 @@
+import * as z from 'zod'
+import { defaulted, describe } from './build.ts'
+import { durationBetween, safeUrl, text } from './fields.ts'
+
+const algorithm = z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'])
+
+export const issuer = z.strictObject({
+  issuer: describe(safeUrl, 'The `iss` claim, compared exactly. Where its keys are is discovered (RFC 8414, OpenID Connect Discovery) unless `jwks` says it.'),
+  jwks: describe(safeUrl.optional(), 'URL of the key set; no discovery then.'),
+  audiences: describe(z.array(text).min(1), 'A token must be for one of these (`aud`).'),
+  algorithms: defaulted(z.array(algorithm).min(1), 'issuers.algorithms', 'Signature algorithms, asymmetric only.'),
+  tokenTypes: defaulted(
+    z
+      .array(
+        z
+          .string()
+          .regex(/^[\w.+/-]{1,64}$/)
+          .meta({ title: 'token type', examples: ['at+jwt', 'JWT'] }),
+      )
+      .min(1),
+    'issuers.tokenTypes',
+    'Accepted `typ` headers.',
+  ),
+  maxLifetime: defaulted(durationBetween('1s', '366d'), 'issuers.maxLifetime', 'The longest time from now until `exp`.'),
+  clockSkew: defaulted(durationBetween('0s', '60s'), 'issuers.clockSkew', 'How far clocks may differ, at most 60s.'),
+  staleKeysFor: defaulted(durationBetween('0s', '30d'), 'issuers.staleKeysFor', 'How long keys serve on while the issuer does not answer.'),
+  scopeClaims: defaulted(z.array(text).min(1), 'issuers.scopeClaims', 'Where scopes stand, space separated or as a list; the first that is there.'),
+})
+
+export type IssuerDocument = z.output<typeof issuer>

@@ -1,0 +1,108 @@
+/*
+ * What the design of the format holds and this version does not do. Such a key or value is refused with a sentence of its
+ * own, never ignored: a policy that says more than the gateway does would be believed.
+ */
+
+interface Planned {
+  /** Where it may stand: the dotted path of the mapping around a key, or of the value. */
+  readonly at: RegExp
+  readonly what: string
+  readonly instead?: string
+}
+
+const anywhere = /(?:)/
+const authenticate = /\.authenticate\b/
+const matcher = /\.rules\.\d+\.(?:allow|deny|audit)$/
+const cluster = /^clusters\.[^.]+$/
+const route = /^routes\.[^.]+$/
+const egress = /^egress\.[^.]+$/
+const target = /^egress\.[^.]+\.environments\.[^.]+$/
+const limit = /^limits\.[^.]+$/
+
+const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
+
+const keys: Readonly<Record<string, readonly Planned[]>> = {
+  apiKey: [{ at: authenticate, what: 'Authentication with API keys', instead: jwtOnly }],
+  apiKeys: [{ at: /^$/, what: 'The section of API keys', instead: jwtOnly }],
+  mtls: [{ at: anywhere, what: 'Authentication with client certificates', instead: jwtOnly }],
+  dpop: [{ at: anywhere, what: 'DPoP (RFC 9449)', instead: jwtOnly }],
+  introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
+  session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
+  allOf: [{ at: authenticate, what: 'Requiring several credentials at once', instead: jwtOnly }],
+  ask: [{ at: anywhere, what: 'Asking an external decision point', instead: 'Write the decision as rules.' }],
+  acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
+  amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
+  listener: [{ at: matcher, what: 'The matcher listener' }],
+  tls: [
+    { at: matcher, what: 'The matcher tls' },
+    { at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' },
+  ],
+  claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
+  mirror: [{ at: anywhere, what: 'Mirroring' }],
+  guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
+  hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
+  failover: [{ at: anywhere, what: 'Failover to a second cluster' }],
+  fault: [{ at: anywhere, what: 'Fault injection' }],
+  faults: [{ at: anywhere, what: 'Fault injection' }],
+  compose: [{ at: route, what: 'Composing several calls' }],
+  cors: [{ at: route, what: 'CORS' }],
+  websocket: [{ at: route, what: 'WebSocket' }],
+  head: [{ at: anywhere, what: 'HEAD from GET on grpc routes' }],
+  cache: [{ at: anywhere, what: 'Caching of answers' }],
+  breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
+  health: [{ at: cluster, what: 'Active health checks' }],
+  outlier: [{ at: cluster, what: 'Outlier ejection' }],
+  concurrency: [{ at: anywhere, what: 'Concurrency limits', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
+  spiffe: [{ at: anywhere, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
+  token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
+  kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
+  switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],
+  idempotency: [{ at: egress, what: 'Generating idempotency keys', instead: 'Callers send Idempotency-Key themselves.' }],
+  quota: [{ at: anywhere, what: 'Quotas', instead: 'Write a limit.' }],
+  quotas: [{ at: anywhere, what: 'Quotas', instead: 'Write a limit.' }],
+  replay: [{ at: target, what: 'Replaying recorded answers', instead: 'Use mode: mock.' }],
+  record: [{ at: target, what: 'Recording answers', instead: 'Use mode: mock.' }],
+  cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
+  openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
+  sigv4: [{ at: target, what: 'AWS signatures' }],
+  hmac: [{ at: target, what: 'HMAC signatures' }],
+  exchange: [{ at: anywhere, what: 'Token exchange (RFC 8693)' }],
+  vend: [{ at: egress, what: 'Vending credentials' }],
+  redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
+  key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],
+  file: [{ at: /\.endpoints$/, what: 'Endpoints from a file', instead: 'Use static or dns.' }],
+  srv: [{ at: /\.endpoints$/, what: 'Endpoints from SRV records', instead: 'Use static or dns.' }],
+  consul: [{ at: /\.endpoints$/, what: 'Endpoints from Consul', instead: 'Use static or dns.' }],
+  kubernetes: [{ at: /\.endpoints$/, what: 'Endpoints from Kubernetes', instead: 'Use static or dns.' }],
+  xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static or dns.' }],
+  algorithm: [{ at: limit, what: 'Choosing the algorithm of a limit', instead: 'A limit counts requests per window.' }],
+  calendar: [{ at: limit, what: 'Calendar windows', instead: 'Write rate: 1000/1d.' }],
+  cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
+}
+
+const values: Readonly<Record<string, readonly Planned[]>> = {
+  istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
+  consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
+  ring_hash: [{ at: /\.balance$/, what: 'ring_hash balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
+  maglev: [{ at: /\.balance$/, what: 'maglev balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
+  replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
+  record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
+  private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
+  apiKey: [{ at: /^limits\.[^.]+\.key\.\d+$/, what: 'The key part apiKey', instead: 'Use subject or clientId.' }],
+}
+
+/** The sentence for a planned key in the mapping at `path`, or undefined. */
+export function plannedKey(path: string, key: string): { readonly message: string; readonly hint: string } | undefined {
+  return find(keys, key, path, `"${key}"`)
+}
+
+/** The sentence for a planned value at `path`, or undefined. */
+export function plannedValue(path: string, value: string): { readonly message: string; readonly hint: string } | undefined {
+  return find(values, value, path, `"${value}"`)
+}
+
+function find(table: Readonly<Record<string, readonly Planned[]>>, word: string, path: string, quoted: string) {
+  const planned = Object.hasOwn(table, word) ? table[word]?.find(({ at }) => at.test(path)) : undefined
+  if (planned === undefined) return undefined
+  return { message: `${planned.what} (${quoted}) is not available in this version.`, hint: planned.instead ?? 'Remove it.' }
+}

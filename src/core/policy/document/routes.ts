@@ -1,0 +1,134 @@
+import * as z from 'zod'
+import { access } from './access.ts'
+import { defaulted, describe, overridable, section } from './build.ts'
+import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
+
+const match = z.strictObject({
+  host: describe(host.optional(), 'One host name.'),
+  hosts: describe(z.array(host).min(1).optional(), 'Host names, exact or *.example.com (one label); without them any host.'),
+  path: describe(path.optional(), 'Path template: /orders/{id}, /orders/:id, /files/{**}.'),
+  grpc: describe(grpcService.optional(), 'A gRPC service: its google.api.http bindings, its native path, gRPC-Web and Connect.'),
+  methods: describe(z.array(method).min(1).optional(), 'HTTP methods; GET implies HEAD; without them any.'),
+  headers: describe(fieldTests.optional(), 'Request headers.'),
+  query: describe(queryTests.optional(), 'Query parameters.'),
+})
+
+const status = z.int().min(400).max(599)
+
+/** How often a failed try is repeated, on routes and egress services alike. */
+export const retry = z.strictObject({
+  attempts: defaulted(overridable(z.int().min(0).max(10)), 'routes.retry.attempts', 'Further tries after the first.'),
+  on: defaulted(
+    z.array(z.union([z.enum(['connect', 'reset', 'unavailable']), status])).min(1),
+    'routes.retry.on',
+    'connect: nothing was sent; reset: broke off before an answer; unavailable: 503 or gRPC UNAVAILABLE; or a status from 400 to 599.',
+  ),
+  budget: defaulted(percent, 'routes.retry.budget', 'Share of requests that may be retries.'),
+  methods: defaulted(z.array(method), 'routes.retry.methods', 'Methods that may be repeated as they are.'),
+  withIdempotencyKey: defaulted(
+    z.array(method),
+    'routes.retry.withIdempotencyKey',
+    'Methods that may be repeated when the request carries an Idempotency-Key.',
+  ),
+  maxRetryAfter: defaulted(durationBetween('0s', '1h'), 'routes.retry.maxRetryAfter', 'A longer Retry-After is passed on instead of waited for.'),
+})
+
+const limit = z.union([
+  name,
+  z.strictObject({ name: describe(name, 'A limit.'), cost: defaulted(z.int().min(1).max(1_000_000), 'routes.limits.cost', 'Points that one request costs.') }),
+])
+
+const destination = z.strictObject({
+  cluster: describe(name, 'A cluster.'),
+  subset: describe(name.optional(), 'One of its subsets.'),
+  weight: defaulted(overridable(z.int().min(0).max(100)), 'routes.weight', 'Percent of the requests; all weights add up to 100.'),
+  pin: describe(
+    z
+      .strictObject({
+        headers: describe(fieldTests.optional(), 'Request headers.'),
+        claims: describe(z.record(claimPath, claimValue).optional(), 'Claims and the value each must have.'),
+      })
+      .meta({ minProperties: 1 })
+      .optional(),
+    'A request that fits goes here whatever the weights.',
+  ),
+})
+
+const binding = z.strictObject({
+  rpc: describe(
+    z
+      .string()
+      .regex(/^[A-Za-z_]\w*$/)
+      .meta({ title: 'name of an RPC', examples: ['GetOrder'] }),
+    'A method of the service.',
+  ),
+  method: describe(method, 'HTTP method, or a custom one.'),
+  path: describe(path, 'Path template; variables are fields of the request message.'),
+  body: describe(
+    z
+      .string()
+      .regex(/^(?:\*|[A-Za-z_]\w*)$/)
+      .meta({ title: '"*" or a field', examples: ['*', 'order'] })
+      .optional(),
+    '"*" for the whole message, or a field; without it there is no body.',
+  ),
+  responseBody: describe(
+    z
+      .string()
+      .regex(/^[A-Za-z_]\w*$/)
+      .meta({ title: 'field', examples: ['order'] })
+      .optional(),
+    'A field of the answer; without it the whole message.',
+  ),
+})
+
+export const route = z.strictObject({
+  match: describe(match, 'Which requests it takes: exactly one of path and grpc.'),
+  access: describe(z.union([name, z.array(name).min(1), access]), 'Who may: an access policy by name, several, or one written here. A public route says so.'),
+  limits: defaulted(z.array(limit), 'routes.limits', 'Limits by name, or {name, cost}.'),
+  timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
+  retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+  sticky: describe(
+    z
+      .string()
+      .regex(/^(?:claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128}|cookie\.[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|client)$/)
+      .meta({ title: 'sticky key', examples: ['claim.sub', 'header.x-tenant', 'cookie.session', 'client'] })
+      .optional(),
+    'Who stays on one side of the split.',
+  ),
+  to: describe(z.union([name, destination, z.array(destination).min(1)]), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+  handOn: section(
+    {
+      token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),
+      claims: defaulted(z.record(headerName, claimPath), 'routes.handOn.claims', 'Headers made from claims; always removed from the request first.'),
+    },
+    'What the upstream is told about who asks.',
+  ),
+  allow: defaulted(z.array(z.enum(['encodedSlash', 'semicolon'])), 'routes.allow', 'Path characters that are refused otherwise.'),
+  bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
+  translate: section(
+    {
+      unknownQuery: defaulted(
+        z.union([z.enum(['reject', 'ignore']), z.array(z.string().min(1)).min(1)]),
+        'routes.translate.unknownQuery',
+        'Query parameters that no field takes: refused, ignored, or ignored when listed.',
+      ),
+      emitDefaults: defaulted(z.boolean(), 'routes.translate.emitDefaults', 'Write fields that have their default value.'),
+      enumsAsInts: defaulted(z.boolean(), 'routes.translate.enumsAsInts', 'Write enums as numbers.'),
+      protoNames: defaulted(z.boolean(), 'routes.translate.protoNames', 'Write field names as in the .proto file.'),
+      ignoreUnknownFields: defaulted(z.boolean(), 'routes.translate.ignoreUnknownFields', 'Skip members of a body that no field takes.'),
+    },
+    'How JSON and gRPC meet on a grpc route.',
+  ),
+  bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
+})
+
+/** The part of a route that decides which requests it takes. */
+export const routeMatch = match
+
+export type RouteDocument = z.output<typeof route>
+export type MatchDocument = z.output<typeof match>
+export type DestinationDocument = z.output<typeof destination>
+export type RetryDocument = z.output<typeof retry>
+export type BindingDocument = z.output<typeof binding>
+export type FieldTestsDocument = z.output<typeof fieldTests>

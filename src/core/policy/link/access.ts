@@ -1,0 +1,149 @@
+import { expressionRoots } from '../../expression.ts'
+import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
+import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
+import type { Path } from '../read/node.ts'
+import { type Entry, isSaid, isWhole, type Linking, need, refer, refuse, warn } from './linking.ts'
+import { linkMatcher } from './matcher.ts'
+
+const effects = ['allow', 'deny', 'audit'] as const
+
+/** Checks and links one access policy; `name` is the route's for one written inline. Quarantine is set later. */
+export function linkAccess(linking: Linking, entry: Entry<AccessDocument>, name: string): AccessPolicy {
+  const ids = new Map<string, number>()
+  const rules = (entry.value?.rules ?? []).map((rule, i) => {
+    checkRule(linking, entry, rule, i, ids)
+    return linkRule(linking, entry, rule, i)
+  })
+  const kept = rules.filter((rule) => rule !== undefined)
+  const said = entry.value?.authenticate
+  const authenticate = said === undefined ? impliedRequirement(linking, entry, kept) : linkRequirement(linking, entry, said, ['authenticate'])
+  checkPrincipals(linking, entry, kept, authenticate)
+  return { name, quarantined: undefined, authenticate, rules: kept }
+}
+
+function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDocument, i: number, ids: Map<string, number>): void {
+  const path = ['rules', i]
+  const first = ids.get(rule.id)
+  if (first === undefined) ids.set(rule.id, i)
+  else
+    refuse(linking, entry, [...path, 'id'], {
+      code: 'rule_repeated',
+      message: `The rule id "${rule.id}" is given twice in this policy.`,
+      hint: 'Give each rule an id of its own.',
+    })
+  const said = effects.filter((effect) => isSaid(entry, [...path, effect]))
+  if (said.length !== 1) {
+    const message = said.length === 0 ? 'The rule neither allows nor denies nor audits.' : `The rule has more than one effect: ${said.join(', ')}.`
+    refuse(linking, entry, [...path, ...said.slice(1, 2)], {
+      code: 'effect_count',
+      message,
+      hint: 'Give it exactly one of allow, deny and audit.',
+      which: 'key',
+    })
+  }
+  if (rule.mode === 'audit' && rule.audit !== undefined)
+    warn(linking, entry, [...path, 'mode'], { code: 'mode_needless', message: 'An audit rule decides nothing in any mode.', hint: 'Remove mode.' })
+}
+
+function linkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDocument, i: number): Rule | undefined {
+  const effect = effects.find((candidate) => rule[candidate] !== undefined)
+  const document = effect === undefined ? undefined : rule[effect]
+  if (effect === undefined || document === undefined) return undefined
+  const path = ['rules', i, effect]
+  if (effect === 'allow' && saysNothing(document) && isWhole(entry, path.join('.')))
+    refuse(linking, entry, path, {
+      code: 'allow_empty',
+      message: `The rule "${rule.id}" does not say what it allows.`,
+      hint: 'Name methods, paths, scopes or the like; write anonymous: true to let everybody pass.',
+    })
+  return { id: rule.id, effect, mode: rule.mode, matcher: linkMatcher(linking, entry, document, path), when: rule.when, reason: rule.reason }
+}
+
+function saysNothing(matcher: MatcherDocument): boolean {
+  return Object.entries(matcher).every(([key, value]) => value === undefined || (key === 'anonymous' && value === false))
+}
+
+function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: 'none' | RequirementDocument, path: Path): Requirement {
+  if (said === 'none') return { kind: 'none' }
+  const given = (['jwt', 'anyOf', 'optional'] as const).filter((key) => isSaid(entry, [...path, key]))
+  if (given.length !== 1 && isWhole(entry, path.join('.')))
+    refuse(linking, entry, [...path, ...given.slice(1, 2)], {
+      code: 'requirement_shape',
+      message: 'A requirement is exactly one of jwt, anyOf and optional.',
+      hint: 'Write { jwt: issuer }, { anyOf: [ … ] } or { optional: { jwt: issuer } }.',
+      which: 'key',
+    })
+  if (said.jwt !== undefined) {
+    refer(linking, entry, [...path, 'jwt'], 'issuers', said.jwt)
+    return { kind: 'jwt', issuer: said.jwt }
+  }
+  if (said.anyOf !== undefined) return { kind: 'anyOf', of: said.anyOf.map((each, i) => linkRequirement(linking, entry, each, [...path, 'anyOf', i])) }
+  if (said.optional !== undefined) return { kind: 'optional', of: linkRequirement(linking, entry, said.optional, [...path, 'optional']) }
+  return { kind: 'none' }
+}
+
+/** Nothing is said: the only issuer there is, when a rule needs a principal. */
+function impliedRequirement(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[]): Requirement {
+  const asking = rules.findIndex(needsPrincipal)
+  if (asking < 0 || !isWhole(entry, 'authenticate')) return { kind: 'none' }
+  const issuers = Array.from(linking.names('issuers'))
+  const [only] = issuers
+  if (only === undefined || issuers.length > 1) {
+    const message = `The rule "${rules[asking]?.id}" needs a principal, and the policy does not say how one is authenticated.`
+    const hint =
+      only === undefined
+        ? 'Add an issuer under "issuers:", and authenticate: { jwt: … } here.'
+        : `Add authenticate: { jwt: … } with one of ${issuers.join(', ')}.`
+    refuse(linking, entry, ['rules'], { code: 'authenticate_missing', message, hint, which: 'key' })
+    return { kind: 'none' }
+  }
+  linking.used.add(`issuers.${only}`)
+  need(linking, entry.id, `issuers.${only}`)
+  const jwt: Requirement = { kind: 'jwt', issuer: only }
+  return rules.some((rule) => rule.effect === 'allow' && rule.matcher.anonymous) ? { kind: 'optional', of: jwt } : jwt
+}
+
+/** Whether a rule can only be decided for somebody who is known. */
+function needsPrincipal({ effect, matcher, when }: Rule): boolean {
+  if (effect === 'allow' && !matcher.anonymous) return true
+  if (asksWho(matcher)) return true
+  const roots = when === undefined ? undefined : expressionRoots(when)
+  return roots?.has('claims') === true || roots?.has('principal') === true
+}
+
+function asksWho({ issuers, scopes, claims, clients }: Matcher): boolean {
+  return issuers !== undefined || scopes !== undefined || claims !== undefined || clients !== undefined
+}
+
+function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[], authenticate: Requirement): void {
+  const taken = issuersOf(authenticate)
+  for (const rule of rules) {
+    // Rules that were left out shift the list, so the place is found by id.
+    const path = ['rules', (entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
+    if (rule.effect === 'allow' && rule.matcher.anonymous && asksWho(rule.matcher))
+      warn(linking, entry, path, {
+        code: 'rule_contradicts',
+        message: `The rule "${rule.id}" allows anonymous requests, and asks for what only a principal has.`,
+        hint: 'Remove anonymous, or the claims, scopes, issuers and clients.',
+      })
+    if (authenticate.kind === 'none' && isSaid(entry, ['authenticate']) && rule.effect === 'allow' && (!rule.matcher.anonymous || asksWho(rule.matcher)))
+      warn(linking, entry, path, {
+        code: 'rule_never',
+        message: `The rule "${rule.id}" can never match: nobody is authenticated here.`,
+        hint: 'Write authenticate: { jwt: … }, or anonymous: true.',
+      })
+    const others = rule.matcher.issuers?.filter((issuer) => linking.names('issuers').has(issuer) && !taken.has(issuer)) ?? []
+    if (others.length > 0 && others.length === rule.matcher.issuers?.length)
+      warn(linking, entry, path, {
+        code: 'rule_never',
+        message: `The rule "${rule.id}" can never match: tokens of ${others.join(', ')} are not accepted here.`,
+        hint: 'Add the issuer to authenticate.',
+      })
+  }
+}
+
+function issuersOf(requirement: Requirement): ReadonlySet<string> {
+  if (requirement.kind === 'jwt') return new Set([requirement.issuer])
+  if (requirement.kind === 'optional') return issuersOf(requirement.of)
+  return new Set(requirement.kind === 'anyOf' ? requirement.of.flatMap((each) => Array.from(issuersOf(each))) : [])
+}

@@ -1,0 +1,106 @@
+import type { ClusterDocument, WhereDocument } from '../document/clusters.ts'
+import type { Cluster, Endpoints, StaticAddress, Subset } from '../policy.ts'
+import type { Path } from '../read/node.ts'
+import type { Descriptors } from './descriptors.ts'
+import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
+import { addressOf, after, ms } from './values.ts'
+
+const nowhere: Endpoints = { kind: 'static', addresses: [] }
+
+/** Checks and links the clusters. Quarantine is set later. */
+export function linkClusters(linking: Linking, entries: ReadonlyMap<string, Entry<ClusterDocument>>, descriptors: Descriptors): readonly Cluster[] {
+  for (const entry of entries.values()) checkDescriptors(linking, entry, descriptors)
+  return Array.from(entries.values(), (entry) => linkCluster(linking, entry))
+}
+
+function checkDescriptors(linking: Linking, entry: Entry<ClusterDocument>, descriptors: Descriptors): void {
+  const path = entry.value?.descriptors
+  const found = path === undefined ? undefined : descriptors(path)
+  if (found === undefined || !('problem' in found)) return
+  refuse(linking, entry, ['descriptors'], {
+    code: 'descriptors_unreadable',
+    message: found.problem,
+    hint: 'Make it with `sallyport proto build` or `sallyport proto pull`.',
+  })
+}
+
+function linkCluster(linking: Linking, entry: Entry<ClusterDocument>): Cluster {
+  const value = entry.value ?? {}
+  const endpoints = linkEndpoints(linking, entry, value, [])
+  if (endpoints === undefined && isWhole(entry, 'address') && isWhole(entry, 'endpoints') && entry.value !== undefined)
+    refuse(linking, entry, [], { code: 'endpoints_missing', message: `The cluster does not say where it is.`, hint: 'Add address: host:port, or endpoints.' })
+  checkSidecar(linking, entry, value)
+  if ((value.tls?.certificate === undefined) !== (value.tls?.key === undefined) && isWhole(entry, 'tls'))
+    refuse(linking, entry, ['tls'], { code: 'tls_pair', message: 'certificate and key go together.', hint: 'Give both or neither.', which: 'key' })
+  return {
+    name: entry.name,
+    quarantined: undefined,
+    sidecar: value.sidecar ?? 'none',
+    protocol: value.protocol ?? 'http',
+    endpoints: endpoints ?? nowhere,
+    authority: value.authority,
+    tls: value.tls === undefined ? undefined : { serverName: value.tls.serverName, ca: value.tls.ca, certificate: value.tls.certificate, key: value.tls.key },
+    balance: value.balance ?? 'round_robin',
+    connectTimeoutMs: ms(value.connectTimeout ?? ''),
+    caps: { requests: value.caps?.requests ?? 0 },
+    subsets: linkSubsets(linking, entry, value),
+  }
+}
+
+function checkSidecar(linking: Linking, entry: Entry<ClusterDocument>, value: Partial<ClusterDocument>): void {
+  const { sidecar } = value
+  if (sidecar === undefined || sidecar === 'none' || value.authority !== undefined || isSaid(entry, ['authority'])) return
+  warn(linking, entry, ['sidecar'], {
+    code: 'authority_missing',
+    message: `The ${sidecar} sidecar chooses the service by authority, and none is given: it gets the downstream's own host name.`,
+    hint: 'Add authority: the name of the service in the mesh.',
+  })
+}
+
+function linkSubsets(linking: Linking, entry: Entry<ClusterDocument>, value: Partial<ClusterDocument>): Readonly<Record<string, Subset>> {
+  const subsets = Object.entries(value.subsets ?? {}).map(([name, subset]): [string, Subset] => {
+    const path = ['subsets', name]
+    if (Object.keys(subset).length === 0 && isWhole(entry, path.join('.')))
+      refuse(linking, entry, path, {
+        code: 'subset_empty',
+        message: `The subset "${name}" does not differ from its cluster.`,
+        hint: 'Give it an authority, an address or endpoints.',
+        which: 'key',
+      })
+    return [name, { authority: subset.authority, endpoints: linkEndpoints(linking, entry, subset, path) }]
+  })
+  return Object.fromEntries(subsets)
+}
+
+function linkEndpoints(linking: Linking, entry: Entry<ClusterDocument>, where: WhereDocument | Partial<ClusterDocument>, path: Path): Endpoints | undefined {
+  const { address, endpoints } = where
+  if (isSaid(entry, [...path, 'address']) && isSaid(entry, [...path, 'endpoints']))
+    refuse(linking, entry, [...path, 'endpoints'], {
+      code: 'endpoints_twice',
+      message: 'address and endpoints exclude each other.',
+      hint: 'Keep one of them.',
+      which: 'key',
+    })
+  if (address !== undefined) return { kind: 'static', addresses: [staticAddress(address, 1)] }
+  if (endpoints === undefined) return undefined
+  const inside = [...path, 'endpoints']
+  const { dns, port } = endpoints
+  if (isWhole(entry, inside.join('.')) && ((endpoints.static === undefined) === (dns === undefined) || (dns === undefined) !== (port === undefined)))
+    refuse(linking, entry, inside, {
+      code: 'endpoints_shape',
+      message: 'endpoints is either static, or dns with port.',
+      hint: 'Write { static: [host:port, …] } or { dns: name, port: 8080 }.',
+      which: 'key',
+    })
+  if (endpoints.static !== undefined)
+    return {
+      kind: 'static',
+      addresses: endpoints.static.map((one) => (typeof one === 'string' ? staticAddress(one, 1) : staticAddress(one.address, one.weight))),
+    }
+  return dns === undefined || port === undefined ? undefined : { kind: 'dns', name: dns, port }
+}
+
+function staticAddress(text: string, weight: number): StaticAddress {
+  const path = after(text, 'unix:')
+  return path === undefined ? { kind: 'tcp', ...addressOf(text), weight } : { kind: 'unix', path, weight }
+}

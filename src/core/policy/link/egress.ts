@@ -1,0 +1,128 @@
+import type { EgressService, EgressTarget } from '../../model/route.ts'
+import type { EgressDocument } from '../document/egress.ts'
+import { isLoopbackHost } from '../document/fields.ts'
+import type { EnvironmentClass, GuardHost, Listeners } from '../policy.ts'
+import { checkEnvironment } from './callers.ts'
+import { guardHostsOf } from './guards.ts'
+import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
+import type { Mocks } from './mocks.ts'
+import { linkRetry } from './routes.ts'
+import { linkTarget } from './targets.ts'
+import { addressOf, ms } from './values.ts'
+
+export interface LinkedService {
+  readonly service: EgressService
+  /** By environment, of the class in force only. */
+  readonly targets: Readonly<Record<string, EgressTarget>>
+}
+
+export interface EgressSurroundings {
+  readonly classes: ReadonlyMap<string, EnvironmentClass>
+  readonly listeners: Listeners
+  readonly mocks: Mocks
+}
+
+/** Checks and links the egress services. Quarantine is set later. Targets of the other class are checked and dropped. */
+export function linkEgress(
+  linking: Linking,
+  entries: ReadonlyMap<string, Entry<EgressDocument>>,
+  around: EgressSurroundings,
+): { readonly services: readonly LinkedService[]; readonly guards: readonly GuardHost[] } {
+  checkDistinct(linking, entries, around.listeners)
+  const services = Array.from(entries.values(), (entry) => linkService(linking, entry, around))
+  return { services, guards: guardHostsOf(linking, entries, around.classes) }
+}
+
+function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings): LinkedService {
+  const { value = {} } = entry
+  if (entry.value !== undefined) checkWays(linking, entry, value)
+  for (const [i, caller] of (value.callers ?? []).entries()) refer(linking, entry, ['callers', i], 'callers', caller)
+  if (value.callers?.length === 0 && isWhole(entry, 'callers'))
+    warn(linking, entry, [], { code: 'nobody_calls', message: `No caller may use the service "${entry.name}".`, hint: 'Add callers:.' })
+  const service: EgressService = {
+    name: entry.name,
+    quarantined: undefined,
+    listen: value.listen,
+    host: value.host,
+    callers: value.callers ?? [],
+    allow: allowOf(linking, entry, value),
+    connectTimeoutMs: ms(value.timeout?.connect ?? ''),
+    timeoutMs: ms(value.timeout?.total ?? ''),
+    retry: linkRetry(value.retry),
+    mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
+  }
+  return { service, targets: linkTargets(linking, entry, around) }
+}
+
+function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
+  if (!isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
+    refuse(linking, entry, [], {
+      code: 'way_missing',
+      message: 'The service can be reached by neither a port nor a host name.',
+      hint: 'Add listen: 127.0.0.1:9101, or host: name.egress.internal.',
+    })
+  if (value.listen !== undefined && !isLoopbackHost(addressOf(value.listen).host))
+    warn(linking, entry, ['listen'], {
+      code: 'listen_open',
+      message: `${value.listen} is not a loopback address: whoever reaches this machine calls out as its callers.`,
+      hint: 'Listen on 127.0.0.1, or keep the port behind a network policy.',
+    })
+  if (value.environments !== undefined && Object.keys(value.environments).length === 0 && isWhole(entry, 'environments'))
+    refuse(linking, entry, ['environments'], {
+      code: 'environments_missing',
+      message: 'The service lives in no environment.',
+      hint: 'Write at least one, such as dev: { mode: mock, mock: mocks/x.yaml }.',
+      which: 'key',
+    })
+}
+
+function checkDistinct(linking: Linking, entries: ReadonlyMap<string, Entry<EgressDocument>>, listeners: Listeners): void {
+  const taken = new Map<string, string>()
+  for (const kind of ['public', 'egress', 'admin'] as const) {
+    const address = listeners[kind]?.address
+    if (address !== undefined && address.port !== 0) taken.set(`listen ${address.host}:${address.port}`, `listeners.${kind}`)
+  }
+  for (const entry of entries.values()) {
+    for (const kind of ['listen', 'host'] as const) {
+      const said = entry.value?.[kind]
+      if (said === undefined || said.endsWith(':0')) continue
+      const { host, port } = addressOf(said)
+      const key = kind === 'listen' ? `listen ${host}:${port}` : `host ${said}`
+      const other = taken.get(key)
+      if (other === undefined) taken.set(key, `egress.${entry.name} (${nameOfPlace(placeIn(entry, [kind]))})`)
+      else
+        refuse(linking, entry, [kind], {
+          code: 'address_repeated',
+          message: `${said} is taken by ${other}.`,
+          hint: kind === 'listen' ? 'Give it another port.' : 'Give it another name.',
+        })
+    }
+  }
+}
+
+function allowOf(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): EgressService['allow'] {
+  const ids = new Set<string>()
+  return (value.allow ?? []).map(({ id = '', methods, path }, i) => {
+    const name = id === '' ? `allow-${i + 1}` : id
+    if (ids.has(name))
+      refuse(linking, entry, ['allow', i, ...(id === '' ? [] : ['id'])], {
+        code: 'rule_repeated',
+        message: `The id "${name}" is given twice.`,
+        hint: 'Give each its own.',
+      })
+    ids.add(name)
+    return { id: name, methods, path }
+  })
+}
+
+function linkTargets(linking: Linking, entry: Entry<EgressDocument>, { classes, mocks }: EgressSurroundings): Readonly<Record<string, EgressTarget>> {
+  const kept: [string, EgressTarget][] = []
+  for (const [environment, target] of Object.entries(entry.value?.environments ?? {})) {
+    const path = ['environments', environment]
+    if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
+    const kind = classes.get(environment)
+    const linked = linkTarget(linking, entry, target, { path, environment, isProd: kind !== 'nonprod', mocks })
+    if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
+  }
+  return Object.fromEntries(kept)
+}

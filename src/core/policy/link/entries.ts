@@ -1,0 +1,23 @@
+import type { AccessDocument } from '../document/access.ts'
+import type { ClusterDocument } from '../document/clusters.ts'
+import type { CallerDocument, EgressDocument } from '../document/egress.ts'
+import type { EnvironmentDocument } from '../document/environments.ts'
+import type { IssuerDocument } from '../document/issuers.ts'
+import type { LimitDocument } from '../document/limits.ts'
+import type { PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
+import type { RouteDocument } from '../document/routes.ts'
+import type { Entry } from './linking.ts'
+
+/** Every object of the format with its shape checked, by section. */
+export interface Entries {
+  readonly environments: ReadonlyMap<string, Entry<EnvironmentDocument>>
+  readonly listeners: ReadonlyMap<string, Entry<PublicListenerDocument | PlainListenerDocument>>
+  readonly store: ReadonlyMap<string, Entry<string>>
+  readonly issuers: ReadonlyMap<string, Entry<IssuerDocument>>
+  readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
+  readonly limits: ReadonlyMap<string, Entry<LimitDocument>>
+  readonly access: ReadonlyMap<string, Entry<AccessDocument>>
+  readonly routes: ReadonlyMap<string, Entry<RouteDocument>>
+  readonly callers: ReadonlyMap<string, Entry<CallerDocument>>
+  readonly egress: ReadonlyMap<string, Entry<EgressDocument>>
+}

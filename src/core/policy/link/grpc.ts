@@ -1,0 +1,93 @@
+import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
+import { rpcsOf } from '../../protobuf.ts'
+import type { ClusterDocument } from '../document/clusters.ts'
+import type { BindingDocument, RouteDocument } from '../document/routes.ts'
+import type { Descriptors } from './descriptors.ts'
+import { type Entry, isSaid, type Linking, refuse, suggestion } from './linking.ts'
+
+/** Finds the RPCs of a grpc route in the descriptors of its clusters. Undefined when they cannot be known. */
+export function linkGrpc(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  clusters: readonly Entry<ClusterDocument>[],
+  descriptors: Descriptors,
+): GrpcMatch | undefined {
+  const service = entry.value?.match?.grpc
+  const path = service === undefined ? undefined : descriptorsOf(linking, entry, clusters)
+  const pinned = path === undefined ? undefined : descriptors(path)
+  // Descriptors that cannot be read are reported where the cluster names them.
+  if (service === undefined || path === undefined || pinned === undefined || 'problem' in pinned) return undefined
+  const found = rpcsOf(pinned.book, service)
+  if (found === undefined) {
+    const services = pinned.book.services
+    const hint = suggestion(linking, service, new Set(services)) ?? `${path} has ${services.length === 0 ? 'no service' : services.join(', ')}.`
+    refuse(linking, entry, ['match', 'grpc'], { code: 'service_unknown', message: `"${service}" is not a service in ${path}.`, hint })
+    return undefined
+  }
+  const replaced = new Set((entry.value?.bindings ?? []).map(({ rpc }) => `${service}/${rpc}`))
+  for (const { rpc, message } of found.problems) {
+    if (replaced.has(rpc)) continue
+    refuse(linking, entry, ['match', 'grpc'], {
+      code: 'http_rule',
+      message: `${rpc}: ${sentence(message)}`,
+      hint: 'Correct the google.api.http option in the .proto file, or write bindings for this RPC.',
+    })
+  }
+  return { service, rpcs: withBindings(linking, entry, service, found.rpcs), descriptors: path }
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
+}
+
+/** The one set that all clusters of the split name. */
+function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
+  const silent = clusters.find((cluster) => cluster.value?.descriptors === undefined)
+  if (silent !== undefined) {
+    if (!isSaid(silent, ['descriptors']) && silent.value !== undefined)
+      refuse(linking, entry, ['match', 'grpc'], {
+        code: 'descriptors_missing',
+        message: `The cluster "${silent.name}" names no descriptors, so the service is not known.`,
+        hint: `Add descriptors: to clusters.${silent.name}.`,
+      })
+    return undefined
+  }
+  const paths = Array.from(new Set(clusters.map((cluster) => cluster.value?.descriptors)))
+  if (paths.length > 1)
+    refuse(linking, entry, ['to'], {
+      code: 'descriptors_differ',
+      message: `The clusters of this split name different descriptors: ${paths.join(', ')}.`,
+      hint: 'Give all of them the same set.',
+      which: 'key',
+    })
+  return paths[0]
+}
+
+/** Bindings of the route stand in place of the annotations of the RPCs they name; the automatic one stays. */
+function withBindings(linking: Linking, entry: Entry<RouteDocument>, service: string, rpcs: readonly Rpc[]): readonly Rpc[] {
+  const own = new Map<string, HttpBinding[]>()
+  for (const [i, binding] of (entry.value?.bindings ?? []).entries()) {
+    if (!rpcs.some((rpc) => rpc.method === binding.rpc)) {
+      const names = new Set(rpcs.map((rpc) => rpc.method))
+      refuse(linking, entry, ['bindings', i, 'rpc'], {
+        code: 'rpc_unknown',
+        message: `"${binding.rpc}" is not an RPC of ${service}.`,
+        hint: suggestion(linking, binding.rpc, names) ?? `It has ${Array.from(names).join(', ')}.`,
+      })
+      continue
+    }
+    const list = own.get(binding.rpc) ?? []
+    own.set(binding.rpc, list)
+    list.push(bindingOf(binding))
+  }
+  return rpcs.map((rpc) => {
+    const bindings = own.get(rpc.method)
+    return bindings === undefined
+      ? rpc
+      : { ...rpc, bindings: [...bindings, ...rpc.bindings.filter(({ method, template }) => method === 'POST' && template === rpc.path)] }
+  })
+}
+
+function bindingOf({ method, path, body, responseBody }: BindingDocument): HttpBinding {
+  return { method, template: path, body: body ?? '', responseBody: responseBody ?? '' }
+}

@@ -1,0 +1,93 @@
+import { parseAuthority } from '../../net.ts'
+import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import { parseHttpUrl } from '../document/fields.ts'
+import type { EnvironmentClass, GuardHost } from '../policy.ts'
+import type { Path } from '../read/node.ts'
+import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
+
+interface Place {
+  readonly entry: Entry<EgressDocument>
+  readonly environment: string
+  readonly target: TargetDocument
+}
+
+/**
+ * Checks what must hold between environments (a secret belongs to one; no nonprod target is a production host) and answers the
+ * hosts that a nonprod process must deny; none in prod.
+ */
+export function guardHostsOf(
+  linking: Linking,
+  entries: ReadonlyMap<string, Entry<EgressDocument>>,
+  classes: ReadonlyMap<string, EnvironmentClass>,
+): readonly GuardHost[] {
+  const places = Array.from(entries.values()).flatMap((entry) =>
+    Object.entries(entry.value?.environments ?? {}).map(([environment, target]): Place => ({ entry, environment, target })),
+  )
+  checkSecrets(linking, places)
+  const prod = places.filter(({ environment }) => classes.get(environment) === 'prod')
+  const guards = prod.flatMap(hostsOf)
+  checkHosts(
+    linking,
+    places.filter(({ environment }) => classes.get(environment) === 'nonprod'),
+    guards,
+  )
+  return linking.environmentClass === 'prod' ? [] : distinct(guards)
+}
+
+function checkSecrets(linking: Linking, places: readonly Place[]): void {
+  const owners = new Map<string, { readonly place: Place; readonly path: Path }>()
+  for (const place of places) {
+    for (const { reference, path } of secretsOf(place)) {
+      const owner = owners.get(reference)
+      if (owner === undefined) owners.set(reference, { place, path })
+      else if (owner.place.environment !== place.environment)
+        // The reference itself is not named: of the other class not even that may be known.
+        refuse(linking, place.entry, path, {
+          code: 'secret_shared',
+          message: `This secret belongs to the environment "${owner.place.environment}" of ${owner.place.entry.id} already, at ${nameOfPlace(placeIn(owner.place.entry, owner.path))}.`,
+          hint: 'Give every environment a secret of its own.',
+        })
+    }
+  }
+}
+
+function secretsOf({ environment, target }: Place): readonly { readonly reference: string; readonly path: Path }[] {
+  const at = (reference: string | undefined, ...rest: Path) => (reference === undefined ? [] : [{ reference, path: ['environments', environment, ...rest] }])
+  return [
+    ...at(target.inject?.secret, 'inject', 'secret'),
+    ...at(target.basic?.password, 'basic', 'password'),
+    ...at(target.oauth2?.clientSecret, 'oauth2', 'clientSecret'),
+  ]
+}
+
+/** A guarded host without a port is guarded on the ports it could be dialled at: the target's, and those of http and https. */
+function hostsOf({ entry, target }: Place): readonly GuardHost[] {
+  const url = target.target === undefined ? undefined : parseHttpUrl(target.target)
+  const live = url === undefined || 'problem' in url ? undefined : url
+  const own = live === undefined ? [] : [{ host: live.host, port: live.port, service: entry.name }]
+  const further = target.guardHosts.flatMap((text) => {
+    const parsed = parseAuthority(text)
+    if ('problem' in parsed) return []
+    const ports = parsed.port === undefined ? [443, 80, ...(live === undefined ? [] : [live.port])] : [parsed.port]
+    return ports.map((port) => ({ host: parsed.host, port, service: entry.name }))
+  })
+  return [...own, ...further]
+}
+
+function checkHosts(linking: Linking, places: readonly Place[], guards: readonly GuardHost[]): void {
+  const guarded = new Map(guards.map((guard) => [`${guard.host}:${guard.port}`, guard.service]))
+  for (const { entry, environment, target } of places) {
+    const url = target.target === undefined ? undefined : parseHttpUrl(target.target)
+    const service = url === undefined || 'problem' in url ? undefined : guarded.get(`${url.host}:${url.port}`)
+    if (service === undefined) continue
+    refuse(linking, entry, ['environments', environment, 'target'], {
+      code: 'target_is_prod',
+      message: `This nonprod target is a production host of "${service}".`,
+      hint: 'Write the address of the test system; a nonprod process never reaches production.',
+    })
+  }
+}
+
+function distinct(guards: readonly GuardHost[]): readonly GuardHost[] {
+  return Array.from(new Map(guards.map((guard) => [JSON.stringify([guard.host, guard.port, guard.service]), guard])).values())
+}

@@ -1,0 +1,73 @@
+import type { PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
+import type { Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import { type Entry, isSaid, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
+import { addressOf, bytes, ms } from './values.ts'
+
+export interface ListenerEntries {
+  readonly public: Entry<PublicListenerDocument> | undefined
+  readonly egress: Entry<PlainListenerDocument> | undefined
+  readonly admin: Entry<PlainListenerDocument> | undefined
+}
+
+/** Checks and links the listeners. */
+export function linkListeners(linking: Linking, entries: ListenerEntries): Listeners {
+  checkDistinct(linking, entries)
+  return {
+    public: entries.public === undefined ? undefined : linkPublic(linking, entries.public),
+    egress: linkPlain(entries.egress),
+    admin: linkPlain(entries.admin),
+  }
+}
+
+function checkDistinct(linking: Linking, entries: ListenerEntries): void {
+  const taken = new Map<string, Entry<PlainListenerDocument>>()
+  for (const entry of [entries.public, entries.egress, entries.admin]) {
+    const address = entry?.value?.address
+    // Port 0 is any free port.
+    if (entry === undefined || address === undefined || address.endsWith(':0')) continue
+    const other = taken.get(address)
+    if (other === undefined) taken.set(address, entry)
+    else
+      refuse(linking, entry, ['address'], {
+        code: 'address_repeated',
+        message: `${address} is the address of "${other.name}" too, at ${nameOfPlace(placeIn(other, ['address']))}.`,
+        hint: 'Give one of the two another port.',
+      })
+  }
+}
+
+function linkPlain(entry: Entry<PlainListenerDocument> | undefined): Listeners['egress'] {
+  const address = entry?.value?.address
+  return address === undefined ? undefined : { address: addressOf(address) }
+}
+
+function linkPublic(linking: Linking, entry: Entry<PublicListenerDocument>): PublicListener | undefined {
+  const value = entry.value
+  if (value?.address === undefined || value.limits === undefined) return undefined
+  const { headers, headerCount, body, requests, idle } = value.limits
+  if (value.trustedProxies?.some((network) => network.endsWith('/0')) === true)
+    warn(linking, entry, ['trustedProxies'], {
+      code: 'proxies_everywhere',
+      message: 'Every peer is a trusted proxy: anybody may claim any client address.',
+      hint: 'Name the networks of your load balancers.',
+    })
+  return {
+    address: addressOf(value.address),
+    protocols: value.protocols ?? [],
+    tls: linkTls(linking, entry),
+    trustedProxies: value.trustedProxies ?? [],
+    limits: { headerBytes: bytes(headers), headerCount, bodyBytes: bytes(body), requestMs: ms(requests), idleMs: ms(idle) },
+  }
+}
+
+function linkTls(linking: Linking, entry: Entry<PublicListenerDocument>): ListenerTls | undefined {
+  const tls = entry.value?.tls
+  if (tls === undefined) return undefined
+  if (tls.clientAuth !== 'none' && tls.clientCa === undefined && !isSaid(entry, ['tls', 'clientCa']))
+    refuse(linking, entry, ['tls', 'clientAuth'], {
+      code: 'client_ca_missing',
+      message: `clientAuth: ${tls.clientAuth} needs to know who signs client certificates.`,
+      hint: 'Add clientCa: file:/….',
+    })
+  return { certificate: tls.certificate, key: tls.key, clientAuth: tls.clientAuth, clientCa: tls.clientCa }
+}

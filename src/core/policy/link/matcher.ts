@@ -1,0 +1,76 @@
+import type { AccessDocument, MatcherDocument } from '../document/access.ts'
+import type { ClaimTest, Matcher, TimeWindow } from '../policy.ts'
+import type { Path } from '../read/node.ts'
+import { parseTime } from '../units.ts'
+import { type Entry, isWhole, type Linking, refer, refuse } from './linking.ts'
+import { fieldTests } from './values.ts'
+
+const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
+
+/** Checks and links the matcher of one rule, which stands at `path` in its policy. */
+export function linkMatcher(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, path: Path): Matcher {
+  for (const [i, issuer] of (said.issuers ?? []).entries()) refer(linking, entry, [...path, 'issuers', i], 'issuers', issuer)
+  return {
+    anonymous: said.anonymous ?? false,
+    methods: said.methods,
+    paths: said.paths,
+    grpc: said.grpc,
+    hosts: said.hosts,
+    issuers: said.issuers,
+    scopes: scopesOf(said.scopes),
+    claims: claimsOf(linking, entry, said, path),
+    clients: said.clients,
+    cidrs: said.cidrs,
+    headers: said.headers === undefined ? undefined : fieldTests(said.headers),
+    times: said.times?.map((_, i) => linkTime(linking, entry, said, i, [...path, 'times', i])),
+  }
+}
+
+function scopesOf(said: MatcherDocument['scopes']): Matcher['scopes'] {
+  if (said === undefined) return undefined
+  return 'length' in said ? { all: said, any: [] } : { all: said.all ?? [], any: said.any ?? [] }
+}
+
+function claimsOf(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, path: Path): readonly ClaimTest[] | undefined {
+  if (said.claims === undefined && said.roles === undefined) return undefined
+  const tests = Object.entries(said.claims ?? {}).map(([claim, test]): ClaimTest => {
+    if (typeof test !== 'object') return { path: claim, kind: 'in', values: [test] }
+    if (Array.isArray(test)) return { path: claim, kind: 'in', values: test }
+    if (isWhole(entry, [...path, 'claims', claim].join('.')) && (test.equals === undefined) === (test.present === undefined))
+      refuse(linking, entry, [...path, 'claims', claim], {
+        code: 'claim_shape',
+        message: 'A claim is tested by exactly one of equals and present.',
+        hint: 'Write a value, a list of values, { equals: path.tenant } or { present: true }.',
+        which: 'key',
+      })
+    return test.equals === undefined ? { path: claim, kind: 'present' } : { path: claim, kind: 'equals', attribute: test.equals }
+  })
+  return said.roles === undefined ? tests : [...tests, { path: 'roles', kind: 'in', values: said.roles }]
+}
+
+function linkTime(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, i: number, path: Path): TimeWindow {
+  const { days, from, to, zone } = said.times?.[i] ?? { days: [], from: '', to: '', zone: '' }
+  if (from === to)
+    refuse(linking, entry, [...path, 'to'], {
+      code: 'time_empty',
+      message: 'The window ends when it begins.',
+      hint: 'For a whole day write from: "00:00", to: "24:00".',
+    })
+  if (from === '24:00') refuse(linking, entry, [...path, 'from'], { code: 'time_empty', message: 'A window cannot begin at 24:00.', hint: 'Write "00:00".' })
+  if (!isZone(zone))
+    refuse(linking, entry, [...path, 'zone'], {
+      code: 'zone_unknown',
+      message: `"${zone}" is not a time zone that is known here.`,
+      hint: 'Write an IANA name, such as Europe/Berlin or UTC.',
+    })
+  const numbers = days === undefined ? [1, 2, 3, 4, 5, 6, 7] : Array.from(new Set(days.map((day) => weekdays.indexOf(day) + 1))).sort((a, b) => a - b)
+  return { days: numbers, from: parseTime(from) ?? 0, to: parseTime(to) ?? 0, zone }
+}
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}

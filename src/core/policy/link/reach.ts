@@ -1,0 +1,123 @@
+import { isTemplateError, parseTemplate, type Template } from '../../model/template.ts'
+import type { AccessDocument } from '../document/access.ts'
+import type { AccessPolicy, Rule } from '../policy.ts'
+import type { Path } from '../read/node.ts'
+import { type Entry, type Linking, placeIn, suggestion } from './linking.ts'
+import { hostsOverlap, overlap, type Way, waysInto, withHead } from './takes.ts'
+import type { Matched } from './ties.ts'
+
+/** An access policy with where it stands, and the routes that use it. */
+export interface UsedPolicy {
+  readonly entry: Entry<AccessDocument>
+  readonly policy: AccessPolicy
+  readonly routes: readonly Matched[]
+}
+
+interface Reached extends Matched {
+  readonly ways: readonly Way[]
+}
+
+/**
+ * Rules that no request on any of their policy's routes can match, RPCs that do not exist, facts of paths that are not there.
+ * A deny that never fires because of a slip is worth as many words as an allow.
+ */
+export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): void {
+  const ways = new Map<Matched['route'], readonly Way[]>()
+  for (const used of policies) {
+    const routes = used.routes.map((matched): Reached => {
+      const known = ways.get(matched.route) ?? waysInto(matched.route)
+      ways.set(matched.route, known)
+      return { ...matched, ways: known }
+    })
+    // Routes whose RPCs are not known could match anything.
+    if (routes.length === 0 || routes.some((reached) => reached.ways.length === 0)) continue
+    for (const rule of used.policy.rules) checkRule(linking, used, rule, routes)
+  }
+}
+
+function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {
+  const path = ['rules', (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
+  if (!checkRpcs(linking, used, rule, routes, path)) return
+  checkAttributes(linking, used, rule, routes, path)
+  const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
+  const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
+  if (routes.some((reached) => canMatch(rule, templates, methods, reached))) return
+  linking.report.warn({
+    code: 'rule_never',
+    at: placeIn(used.entry, path, 'key'),
+    object: used.entry.id,
+    message: `The rule "${rule.id}" can never match: no route that uses it takes such methods, paths, RPCs and hosts.`,
+    hint: `Routes that use it: ${routes
+      .slice(0, 5)
+      .map(({ route }) => route.name)
+      .join(', ')}${routes.length > 5 ? ', …' : ''}.`,
+  })
+}
+
+function isTemplate(parsed: ReturnType<typeof parseTemplate>): parsed is Template {
+  return !isTemplateError(parsed)
+}
+
+function canMatch(rule: Rule, templates: readonly Template[] | undefined, methods: ReadonlySet<string> | undefined, { route, ways }: Reached): boolean {
+  const { grpc, hosts } = rule.matcher
+  if (hosts !== undefined && !hostsOverlap(hosts, route.match.hosts)) return false
+  return ways.some((way) => {
+    if (methods !== undefined && way.methods !== undefined && methods.isDisjointFrom(way.methods)) return false
+    if (grpc !== undefined && !grpc.some((one) => fitsRpc(one, way.rpc))) return false
+    return templates === undefined || templates.some((template) => overlap(template, way.template))
+  })
+}
+
+function fitsRpc(pattern: string, rpc: string | undefined): boolean {
+  return rpc !== undefined && (pattern === rpc || (pattern.endsWith('/*') && rpc.startsWith(pattern.slice(0, -1))))
+}
+
+/** A method that its service does not have is an unresolved name. Answers false when it reported one. */
+function checkRpcs(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[], path: Path): boolean {
+  let sound = true
+  for (const [i, name] of (rule.matcher.grpc ?? []).entries()) {
+    const service = name.slice(0, name.indexOf('/'))
+    const grpc = routes.find(({ route }) => route.match.grpc?.service === service)?.route.match.grpc
+    if (grpc === undefined || name.endsWith('/*') || grpc.rpcs.some((rpc) => `${service}/${rpc.method}` === name)) continue
+    const names = new Set(grpc.rpcs.map((rpc) => `${service}/${rpc.method}`))
+    const hint = suggestion(linking, name, names) ?? `It has ${grpc.rpcs.map((rpc) => rpc.method).join(', ')}.`
+    linking.report.error({
+      code: 'rpc_unknown',
+      at: placeIn(used.entry, [...path, 'grpc', i]),
+      object: used.entry.id,
+      message: `"${name.slice(service.length + 1)}" is not an RPC of ${service}.`,
+      hint,
+    })
+    sound = false
+  }
+  return sound
+}
+
+/** `equals: path.x` needs a variable x in a path of the rule or of a route. */
+function checkAttributes(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[], path: Path): void {
+  for (const test of rule.matcher.claims ?? []) {
+    const name = test.kind === 'equals' && test.attribute.startsWith('path.') ? test.attribute.slice('path.'.length) : undefined
+    if (name === undefined) continue
+    const names = new Set([
+      ...variablesOf(rule.matcher.paths ?? []),
+      ...routes.flatMap(({ ways }) => ways.flatMap((way) => way.template.variables.map((variable) => variable.name))),
+    ])
+    if (names.has(name)) continue
+    const hint =
+      suggestion(linking, name, names) ?? (names.size === 0 ? 'Name a variable in a path.' : `Variables are ${Array.from(names).slice(0, 12).join(', ')}.`)
+    linking.report.error({
+      code: 'variable_unknown',
+      at: placeIn(used.entry, [...path, 'claims', test.path, 'equals']),
+      object: used.entry.id,
+      message: `No path has a variable "${name}".`,
+      hint,
+    })
+  }
+}
+
+function variablesOf(paths: readonly string[]): readonly string[] {
+  return paths.flatMap((source) => {
+    const template = parseTemplate(source)
+    return isTemplateError(template) ? [] : template.variables.map((variable) => variable.name)
+  })
+}

@@ -1,0 +1,275 @@
+import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
+import { isTemplateError, parseTemplate } from '../../model/template.ts'
+import type { AccessDocument } from '../document/access.ts'
+import type { ClusterDocument } from '../document/clusters.ts'
+import type { DestinationDocument, MatchDocument, RetryDocument, RouteDocument } from '../document/routes.ts'
+import type { AccessPolicy } from '../policy.ts'
+import { nodeAt, type Path } from '../read/node.ts'
+import { linkAccess } from './access.ts'
+import type { Descriptors } from './descriptors.ts'
+import { linkGrpc } from './grpc.ts'
+import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { after, bytes, fieldTests, ms, share } from './values.ts'
+
+export interface LinkedRoute {
+  readonly entry: Entry<RouteDocument>
+  /** Undefined when what it takes cannot be read. */
+  readonly route: Route | undefined
+  /** An access policy that is written in the route itself. */
+  readonly inline: AccessPolicy | undefined
+}
+
+export interface RouteSurroundings {
+  readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
+  readonly access: ReadonlyMap<string, Entry<AccessDocument>>
+  readonly descriptors: Descriptors
+}
+
+/** Headers that no claim may stand in: they frame the request, route it, or are credentials. */
+const ownHeaders = new Set([
+  'authorization',
+  'connection',
+  'content-length',
+  'content-type',
+  'cookie',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'grpc-timeout',
+])
+
+/** Checks and links the routes. Quarantine is set later. */
+export function linkRoutes(linking: Linking, entries: ReadonlyMap<string, Entry<RouteDocument>>, around: RouteSurroundings): readonly LinkedRoute[] {
+  return Array.from(entries.values(), (entry) => linkRoute(linking, entry, around))
+}
+
+function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteSurroundings): LinkedRoute {
+  const value = entry.value ?? {}
+  const split = linkSplit(linking, entry, value, around.clusters)
+  const match = linkMatch(linking, entry, value, around, split)
+  const { access, inline } = linkRouteAccess(linking, entry, value, around)
+  const limits = linkRouteLimits(linking, entry, value)
+  const claims = Object.entries(value.handOn?.claims ?? {}).map(([header, claim]) => ({ header, claim }))
+  for (const { header } of claims) {
+    if (ownHeaders.has(header))
+      refuse(linking, entry, ['handOn', 'claims', header], {
+        code: 'header_refused',
+        message: `The header ${header} cannot carry a claim.`,
+        hint: 'Use a header of your own, such as x-user.',
+        which: 'key',
+      })
+  }
+  checkNoEffect(linking, entry, value)
+  if (match === undefined) return { entry, route: undefined, inline }
+  const route: Route = {
+    name: entry.name,
+    quarantined: undefined,
+    match,
+    access,
+    limits,
+    timeoutMs: ms(value.timeout ?? ''),
+    retry: linkRetry(value.retry),
+    sticky: stickyOf(value.sticky),
+    split,
+    handOn: { token: value.handOn?.token ?? false, claims },
+    allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
+    bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
+    translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
+  }
+  return { entry, route, inline }
+}
+
+function linkMatch(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  value: Partial<RouteDocument>,
+  around: RouteSurroundings,
+  split: readonly WeightedDestination[],
+): RouteMatch | undefined {
+  const { match } = value
+  if (match === undefined) return undefined
+  checkMatch(linking, entry, match)
+  const clusters = Array.from(new Set(split.map(({ cluster }) => cluster)), (name) => around.clusters.get(name)).filter((cluster) => cluster !== undefined)
+  checkProtocols(linking, entry, match, clusters)
+  const grpc = match.grpc === undefined ? undefined : linkGrpc(linking, entry, clusters, around.descriptors)
+  if (!isWhole(entry, 'match') || (match.path === undefined) === (match.grpc === undefined)) return undefined
+  return {
+    hosts: match.hosts ?? (match.host === undefined ? [] : [match.host]),
+    path: match.path,
+    // Of a service that cannot be known no request can be told; the route is quarantined by what was reported.
+    grpc: grpc ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
+    methods: match.methods ?? [],
+    headers: fieldTests(match.headers),
+    query: fieldTests(match.query),
+  }
+}
+
+function checkMatch(linking: Linking, entry: Entry<RouteDocument>, match: MatchDocument): void {
+  if (isSaid(entry, ['match', 'host']) && isSaid(entry, ['match', 'hosts']))
+    refuse(linking, entry, ['match', 'hosts'], { code: 'hosts_twice', message: 'host and hosts exclude each other.', hint: 'Keep hosts.', which: 'key' })
+  const said = ['path', 'grpc'].filter((key) => isSaid(entry, ['match', key]))
+  if (said.length !== 1) {
+    const message = said.length === 0 ? 'The route says neither a path nor a gRPC service.' : 'A route takes a path or a gRPC service, not both.'
+    refuse(linking, entry, ['match', ...said.slice(1)], {
+      code: 'match_shape',
+      message,
+      hint: 'Give match exactly one of path and grpc; path: "/{**}" takes everything.',
+      which: 'key',
+    })
+  }
+  checkReachable(linking, entry, match)
+}
+
+/** `;` and %2F reach a route only when it allows them. */
+function checkReachable(linking: Linking, entry: Entry<RouteDocument>, { path }: MatchDocument): void {
+  const template = path === undefined ? undefined : parseTemplate(path)
+  if (template === undefined || isTemplateError(template)) return
+  const allow: readonly string[] = entry.value?.allow ?? []
+  for (const [text, name] of [
+    [';', 'semicolon'],
+    ['%2F', 'encodedSlash'],
+  ] as const) {
+    if (!template.segments.some((segment) => segment.kind === 'literal' && segment.text.includes(text)) || allow.includes(name)) continue
+    warn(linking, entry, ['match', 'path'], {
+      code: 'path_never',
+      message: `No request can match: paths with "${text}" are refused on this route.`,
+      hint: `Add allow: [${name}].`,
+    })
+  }
+}
+
+function checkProtocols(linking: Linking, entry: Entry<RouteDocument>, match: MatchDocument, clusters: readonly Entry<ClusterDocument>[]): void {
+  for (const { name, value } of clusters) {
+    if (value?.protocol === undefined || (match.grpc !== undefined) === (value.protocol === 'grpc')) continue
+    const message =
+      match.grpc === undefined ? `The cluster "${name}" speaks gRPC, which a path route cannot.` : `The cluster "${name}" speaks ${value.protocol}, not gRPC.`
+    const hint = match.grpc === undefined ? 'Match with grpc: package.Service.' : `Set protocol: grpc in clusters.${name}.`
+    refuse(linking, entry, ['to'], { code: 'protocol_differs', message, hint, which: 'key' })
+  }
+}
+
+function linkSplit(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  value: Partial<RouteDocument>,
+  clusters: RouteSurroundings['clusters'],
+): readonly WeightedDestination[] {
+  const { to } = value
+  if (to === undefined) return []
+  const list = typeof to === 'string' ? [{ cluster: to, subset: undefined, weight: 100, pin: undefined }] : Array.isArray(to) ? to : [to]
+  const placed = list.map((destination, i) =>
+    linkDestination(linking, entry, destination, typeof to === 'string' ? ['to'] : Array.isArray(to) ? ['to', i] : ['to'], typeof to === 'string', clusters),
+  )
+  const sum = list.reduce((total, { weight }) => total + weight, 0)
+  if (sum !== 100 && isWhole(entry, 'to'))
+    refuse(linking, entry, ['to'], {
+      code: 'weights_sum',
+      message: `The weights add up to ${sum}, not 100.`,
+      hint: 'Give every destination a weight; a destination that only pins reach has weight 0.',
+      which: 'key',
+    })
+  return placed
+}
+
+function linkDestination(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  said: DestinationDocument,
+  path: Path,
+  bare: boolean,
+  clusters: RouteSurroundings['clusters'],
+): WeightedDestination {
+  const known = refer(linking, entry, bare ? path : [...path, 'cluster'], 'clusters', said.cluster)
+  const subsets = clusters.get(said.cluster)?.value?.subsets ?? {}
+  if (known && said.subset !== undefined && !Object.hasOwn(subsets, said.subset)) {
+    const names = new Set(Object.keys(subsets))
+    const hint =
+      suggestion(linking, said.subset, names) ?? (names.size === 0 ? `Add subsets: to clusters.${said.cluster}.` : `Known: ${Array.from(names).join(', ')}.`)
+    refuse(linking, entry, [...path, 'subset'], { code: 'name_unknown', message: `The cluster "${said.cluster}" has no subset "${said.subset}".`, hint })
+  }
+  const claims = Object.entries(said.pin?.claims ?? {}).map(([claim, value]) => ({ path: claim, value }))
+  return {
+    cluster: said.cluster,
+    subset: said.subset,
+    weight: said.weight,
+    pin: said.pin === undefined ? undefined : { headers: fieldTests(said.pin.headers), claims },
+  }
+}
+
+function linkRouteAccess(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  value: Partial<RouteDocument>,
+  around: RouteSurroundings,
+): { readonly access: readonly string[]; readonly inline: AccessPolicy | undefined } {
+  const { access } = value
+  if (access === undefined) return { access: [], inline: undefined }
+  if (typeof access === 'string' || Array.isArray(access)) {
+    const names = typeof access === 'string' ? [access] : access
+    for (const [i, name] of names.entries()) refer(linking, entry, typeof access === 'string' ? ['access'] : ['access', i], 'access', name)
+    return { access: names, inline: undefined }
+  }
+  const node = nodeAt(entry.node, ['access'])
+  if (around.access.has(entry.name))
+    refuse(linking, entry, ['access'], {
+      code: 'name_repeated',
+      message: `The policy written here takes the name of its route, and "access" has a "${entry.name}" already.`,
+      hint: `Write access: ${entry.name} to use that one, or rename one of them.`,
+      which: 'key',
+    })
+  const removed = entry.removed.filter((path) => path.startsWith('access.')).map((path) => path.slice('access.'.length))
+  const inner: Entry<AccessDocument> = { ...entry, key: placeIn(entry, ['access'], 'key'), node: node ?? entry.node, value: access, removed }
+  return { access: [entry.name], inline: linkAccess(linking, inner, entry.name) }
+}
+
+function linkRouteLimits(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): Route['limits'] {
+  const seen = new Set<string>()
+  return (value.limits ?? []).map((said, i) => {
+    const [name, path] = typeof said === 'string' ? [said, ['limits', i]] : [said.name, ['limits', i, 'name']]
+    refer(linking, entry, path, 'limits', name)
+    if (seen.has(name))
+      refuse(linking, entry, path, {
+        code: 'limit_repeated',
+        message: `The limit "${name}" is named twice.`,
+        hint: 'Name it once; write { name, cost } to count more.',
+      })
+    seen.add(name)
+    return { name, cost: typeof said === 'string' ? 1 : said.cost }
+  })
+}
+
+/** What a route says and its kind cannot use would be believed. */
+function checkNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): void {
+  const isGrpc = value.match?.grpc !== undefined
+  const idle = isGrpc ? ['allow'] : value.match?.path === undefined ? [] : ['translate', 'bindings']
+  for (const key of idle) {
+    if (!isSaid(entry, [key])) continue
+    const message = isGrpc ? `"${key}" is for path routes: a grpc route decodes its variables itself.` : `"${key}" is for grpc routes.`
+    refuse(linking, entry, [key], { code: 'no_effect', message, hint: 'Remove it.', which: 'key' })
+  }
+}
+
+/** Links `retry` of a route or an egress service. */
+export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
+  if (said === undefined) return undefined
+  return {
+    attempts: said.attempts,
+    on: said.on,
+    budget: share(said.budget),
+    methods: said.methods,
+    withIdempotencyKey: said.withIdempotencyKey,
+    maxRetryAfterMs: ms(said.maxRetryAfter),
+  }
+}
+
+function stickyOf(said: string | undefined): Sticky | undefined {
+  if (said === undefined) return undefined
+  const [claim, header, cookie] = [after(said, 'claim.'), after(said, 'header.'), after(said, 'cookie.')]
+  if (claim !== undefined) return { kind: 'claim', path: claim }
+  if (header !== undefined) return { kind: 'header', name: header }
+  return cookie === undefined ? { kind: 'client' } : { kind: 'cookie', name: cookie }
+}
