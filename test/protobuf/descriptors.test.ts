@@ -44,6 +44,14 @@ test('a set built without its google imports is completed from the built-in file
   expect(rpcsOf(book, 'shop.v1.Orders')).toEqual(rpcsOf(await shop(), 'shop.v1.Orders'))
 })
 
+test('a set without JSON names has those that protoc would have written', async () => {
+  const set = fromBinary(FileDescriptorSetSchema, await readFile('policies/descriptors/shop.binpb'))
+  for (const file of set.file) for (const message of file.messageType) for (const field of message.field) field.jsonName = ''
+  const book = readDescriptors(toBinary(FileDescriptorSetSchema, set))
+  if ('problem' in book) throw new Error(book.problem)
+  expect(book.registry.getMessage('shop.v1.Order')?.fields.map((field) => field.jsonName)).toContain('createdAt')
+})
+
 test('a set that lacks an import names it', () => {
   const set = create(FileDescriptorSetSchema, { file: [{ name: 'a.proto', dependency: ['b.proto'] }] })
   expect(readDescriptors(toBinary(FileDescriptorSetSchema, set))).toEqual({ problem: expect.stringContaining('b.proto') })

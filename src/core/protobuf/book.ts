@@ -1,6 +1,8 @@
 import { createFileRegistry, createRegistry, type DescFile, type FileRegistry, fromBinary, type Registry } from '@bufbuild/protobuf'
+import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import {
+  type DescriptorProto,
   type FileDescriptorProto,
   type FileDescriptorSet,
   FileDescriptorSetSchema,
@@ -56,12 +58,19 @@ export function readDescriptors(bytes: Uint8Array): DescriptorBook | { readonly 
     if (set.file.length === 0) return { problem: 'it is not a descriptor set: it holds no file' }
     const missing = missingImports(set)
     if (missing.length > 0) return { problem: `it lacks imported files (build it with imports): ${missing.join(', ')}` }
+    for (const file of set.file) for (const message of file.messageType) nameInJson(message)
     const own = registryOf(completed(set.file))
     const services = set.file.flatMap((file) => file.service.map((service) => (file.package === '' ? service.name : `${file.package}.${service.name}`)))
     return { registry: createRegistry(builtinRegistry, own), services: services.sort() }
   } catch (error) {
     return { problem: `it is not a descriptor set: ${error instanceof Error ? error.message : String(error)}` }
   }
+}
+
+/** Sets from C++ servers leave `json_name` out; it is then the lower camel case that protoc would have written. */
+function nameInJson(message: DescriptorProto): void {
+  for (const field of [...message.field, ...message.extension]) if (field.jsonName === '') field.jsonName = protoCamelCase(field.name)
+  for (const nested of message.nestedType) nameInJson(nested)
 }
 
 function registryOf(files: readonly FileDescriptorProto[]): FileRegistry {

@@ -1,4 +1,5 @@
 import { create, createFileRegistry, type DescMessage } from '@bufbuild/protobuf'
+import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import { FileDescriptorProtoSchema, FieldDescriptorProto_Label as Label, FieldDescriptorProto_Type as Type } from '@bufbuild/protobuf/wkt'
 
 /*
@@ -9,17 +10,17 @@ import { FileDescriptorProtoSchema, FieldDescriptorProto_Label as Label, FieldDe
 const own = '.grpc.reflection.v1.'
 
 function text(name: string, number: number): object {
-  return { name, number, type: Type.STRING, label: Label.OPTIONAL }
+  return { name, number, jsonName: protoCamelCase(name), type: Type.STRING, label: Label.OPTIONAL }
 }
 
 function choice(name: string, number: number, message?: string): object {
   const type = message === undefined ? { type: Type.STRING } : { type: Type.MESSAGE, typeName: own + message }
-  return { name, number, label: Label.OPTIONAL, oneofIndex: 0, ...type }
+  return { name, number, jsonName: protoCamelCase(name), label: Label.OPTIONAL, oneofIndex: 0, ...type }
 }
 
 function repeated(name: string, message?: string): object {
   const type = message === undefined ? { type: Type.BYTES } : { type: Type.MESSAGE, typeName: own + message }
-  return { name, number: 1, label: Label.REPEATED, ...type }
+  return { name, number: 1, jsonName: protoCamelCase(name), label: Label.REPEATED, ...type }
 }
 
 const file = create(FileDescriptorProtoSchema, {
@@ -44,7 +45,7 @@ const file = create(FileDescriptorProtoSchema, {
     { name: 'FileDescriptorResponse', field: [repeated('file_descriptor_proto')] },
     { name: 'ListServiceResponse', field: [repeated('service', 'ServiceResponse')] },
     { name: 'ServiceResponse', field: [text('name', 1)] },
-    { name: 'ErrorResponse', field: [{ name: 'error_code', number: 1, type: Type.INT32, label: Label.OPTIONAL }, text('error_message', 2)] },
+    { name: 'ErrorResponse', field: [{ ...text('error_code', 1), type: Type.INT32 }, text('error_message', 2)] },
   ],
 })
 
