@@ -1,8 +1,9 @@
 import { html, raw } from 'hono/html'
 import type { EgressTarget, Route, WeightedDestination } from '../../core/model/route.ts'
+import { formatAuthority } from '../../core/net.ts'
 import type { LinkedEgress, Policy } from '../../core/policy/policy.ts'
 import type { GatewayView } from '../gateway-view.ts'
-import { diagnosticText, quarantinedIn, timeText } from './detail.ts'
+import { diagnosticText, quarantinedIn } from './detail.ts'
 import { style } from './style.ts'
 
 type Html = ReturnType<typeof html>
@@ -26,7 +27,7 @@ ${routesSection(policy)}
 ${egressSection(policy)}
 ${keySetsSection(view)}
 ${diagnosticsSection(view)}
-<footer>As of ${timeText(view.now)}. Reload the page for newer figures.</footer>
+<footer>As of ${spoken(view.now)}. Reload the page for newer figures.</footer>
 </main></body>
 </html>`
 }
@@ -47,7 +48,7 @@ function notices(view: GatewayView): Html[] {
   const found: Html[] = []
   if (lastLoad.outcome === 'failed') {
     const errors = lastLoad.diagnostics.filter((one) => one.severity === 'error')
-    found.push(notice('bad', `The last load failed at ${timeText(lastLoad.at)}; revision ${view.snapshot.revision} still serves.`, errors.map(diagnosticText)))
+    found.push(notice('bad', `The last load failed at ${spoken(lastLoad.at)}; revision ${view.snapshot.revision} still serves.`, errors.map(diagnosticText)))
   }
   const broken = quarantinedIn(view.snapshot.policy)
   if (broken.length > 0) {
@@ -70,12 +71,13 @@ function notice(kind: string, title: string, lines: readonly string[]): Html {
 function facts(view: GatewayView): Html {
   const rows: readonly (readonly [string, string | Html])[] = [
     ['Revision', html`<code>${view.snapshot.revision}</code>`],
-    ['In force since', timeText(view.publishedAt).replace('T', ' ')],
+    ['In force since', spoken(view.publishedAt)],
     ['Up for', lengthText(view.now - view.startedAt)],
     ['Requests in flight', String(view.inFlight)],
-    ...view.listeners.map((one) => [`Listener ${one.name}`, html`<code>${one.host.includes(':') ? `[${one.host}]` : one.host}:${one.port}</code>`] as const),
   ]
-  return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+  const bound = view.listeners.map(({ name, host, port }) => html`<li>${name} <code>${formatAuthority(host, port)}</code></li>`)
+  return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+<div class="wide"><dt>Listeners</dt><dd><ul>${bound}</ul></dd></div></dl>`
 }
 
 function routesSection(policy: Policy): Html {
@@ -115,7 +117,7 @@ function accessText(policy: Policy, name: string): Html {
 
 function limitText(policy: Policy, name: string, cost: number): Html {
   const limit = policy.limits[name]
-  const rate = limit === undefined ? '' : `${limit.points} per ${lengthText(limit.windowMs)}${limit.burst > 0 ? `, burst ${limit.burst}` : ''}`
+  const rate = limit === undefined ? '' : `${limit.points} in ${lengthText(limit.windowMs)}${limit.burst > 0 ? `, burst ${limit.burst}` : ''}`
   return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
 }
 
@@ -178,7 +180,7 @@ function keySetsSection(view: GatewayView): Html | string {
 
 function diagnosticsSection(view: GatewayView): Html {
   const { lastLoad, inForce } = view
-  const outcome = html`${tag(lastLoad.outcome === 'failed' ? 'bad' : 'good', lastLoad.outcome)} <span class="soft">${timeText(lastLoad.at).replace('T', ' ')}</span>`
+  const outcome = html`${tag(lastLoad.outcome === 'failed' ? 'bad' : 'good', lastLoad.outcome)} <span class="soft">${spoken(lastLoad.at)}</span>`
   const lines = inForce.map((one) => html`<li>${diagnosticText(one)}</li>`)
   const body = lines.length === 0 ? html`<p class="soft">The policies in force have no warnings.</p>` : html`<ul class="list mono">${lines}</ul>`
   return html`<h2>Last load</h2><p>${outcome}</p>${body}`
@@ -197,6 +199,11 @@ function list(items: readonly Html[]): Html | string {
 
 function tag(kind: '' | 'good' | 'warn' | 'bad', text: string): Html {
   return html`<span class="tag ${kind}">${text}</span>`
+}
+
+/** Wall time for a reader: `2026-01-31 12:00:00 UTC`. */
+function spoken(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 const units: readonly (readonly [number, string])[] = [

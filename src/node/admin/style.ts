@@ -15,20 +15,23 @@ h2 small { color: var(--soft); font-weight: 400; margin-left: 6px; }
 code, .mono { font: 13px/1.5 ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; }
 a { color: var(--accent); }
 nav { margin-left: auto; display: flex; gap: 16px; font-size: 14px; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 1px; background: var(--line); border: 1px solid var(--line);
+.facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; background: var(--line); border: 1px solid var(--line);
   border-radius: 10px; overflow: hidden; margin: 0; }
 .facts div { background: var(--card); padding: 12px 16px; }
 .facts dt { color: var(--soft); font-size: 13px; }
 .facts dd { margin: 2px 0 0; font-size: 16px; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.facts .wide { grid-column: 1 / -1; }
+.facts ul { display: flex; flex-wrap: wrap; gap: 2px 24px; margin: 0; padding: 0; list-style: none; font-size: 15px; }
+@media (max-width: 760px) { .facts { grid-template-columns: repeat(2, 1fr); } main { padding: 20px 14px 40px; } nav { margin-left: 0; } }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; background: var(--card); }
-table { width: 100%; border-collapse: collapse; }
+table { width: 100%; min-width: 860px; border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: 9px 16px; border-top: 1px solid var(--line); }
 thead th { border-top: 0; color: var(--soft); font-size: 13px; font-weight: 500; white-space: nowrap; }
 tbody th { font-weight: 600; white-space: nowrap; }
 td ul { margin: 0; padding: 0; list-style: none; }
 .soft { color: var(--soft); }
 .small { font-size: 13px; }
-.tag { display: inline-block; padding: 1px 9px; border-radius: 999px; font-size: 13px; background: var(--plain-bg); white-space: nowrap; }
+.tag { display: inline-block; padding: 1px 9px; border-radius: 999px; font-size: 13px; font-weight: 500; background: var(--plain-bg); white-space: nowrap; }
 .good { background: var(--good-bg); color: var(--good); }
 .warn { background: var(--warn-bg); color: var(--warn); }
 .bad { background: var(--bad-bg); color: var(--bad); }
