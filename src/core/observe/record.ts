@@ -128,7 +128,7 @@ function refusalOf(fault: Fault, clean: Clean): JournalRecord {
 }
 
 function readingOf(reading: Reading): JournalValue {
-  return { limit: reading.limit, remaining: reading.remaining, reset_ms: Math.round(reading.resetMs), degraded: reading.degraded }
+  return { limit: reading.limit, remaining: reading.remaining, reset_ms: Math.round(reading.resetMs), degraded: reading.degraded, audit: reading.audit }
 }
 
 function egressOf(x: Furthest): JournalRecord {

@@ -1,0 +1,283 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import { RedisLimiters } from '../../src/node/counters/redis-limiters.ts'
+import { createRedisCounters, type RedisCounters } from '../../src/node/counters.ts'
+import { fakeClock } from '../support/clock.ts'
+import { type FakeJournal, type FakeMeter, memoryJournal, memoryMeter } from '../support/ports.ts'
+import { hasRedis, type RedisServer, redisHint, startRedis } from '../support/redis.ts'
+
+const installed = hasRedis()
+const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({ name, points: 3, windowMs: 60_000, burst: 0, onStoreFailure: 'local', ...given })
+const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
+const failures = 'sallyport_limit_store_failures_total'
+
+describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint})`}`, () => {
+  let server: RedisServer
+  let open: RedisCounters[]
+  let clock: ReturnType<typeof fakeClock>
+  let meter: FakeMeter
+  let journal: FakeJournal
+
+  /** An instance of the gateway. Its own clock stands still unless told: breaker, refusals and presence do what the test says. */
+  const instance = async (): Promise<RedisCounters> => {
+    const counters = createRedisCounters({ url: server.url, clock, meter, journal })
+    open.push(counters)
+    await counters.ready(5000)
+    return counters
+  }
+  const passedOf = async (counters: RedisCounters, descriptors: readonly Descriptor[], times: number): Promise<number> => {
+    let passed = 0
+    for (let i = 0; i < times; i++) if ((await counters.take(descriptors)).allowed) passed++
+    return passed
+  }
+  /** Takes with fresh keys, the clock moving on, until the store answers again. */
+  const recovered = (counters: RedisCounters, limit: LimitSpec) =>
+    vi.waitFor(
+      async () => {
+        clock.advance(50)
+        const taken = await counters.take([on(limit, `fresh-${Math.random()}`)])
+        expect(taken.readings[0]?.degraded).toBe(false)
+      },
+      { timeout: 2000, interval: 20 },
+    )
+
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server.close())
+  beforeEach(async () => {
+    open = []
+    clock = fakeClock()
+    meter = memoryMeter()
+    journal = memoryJournal()
+    await server.admin.flushall()
+  })
+  afterEach(async () => {
+    for (const counters of open) await counters.close()
+  })
+
+  it('let points and burst pass in one window, over all instances together', async () => {
+    const [one, two] = [await instance(), await instance()]
+    const limit = spec('a', { points: 30, burst: 5 })
+    const taken = await Promise.all(Array.from({ length: 100 }, async (_, i) => (i % 2 === 0 ? one : two).take([on(limit)])))
+    expect(taken.filter((each) => each.allowed)).toHaveLength(35)
+    expect(taken.every((each) => !each.readings[0]?.degraded)).toBe(true)
+  })
+
+  it('count from the very first request after connecting, several limits at once', async () => {
+    const counters = await instance()
+    const taken = await counters.take([on(spec('a')), on(spec('b', { points: 9 }))])
+    expect(taken).toEqual({
+      allowed: true,
+      refusedBy: undefined,
+      readings: [
+        { limit: 'a', remaining: 2, resetMs: 60_000, degraded: false },
+        { limit: 'b', remaining: 8, resetMs: 60_000, degraded: false },
+      ],
+    })
+  })
+
+  it('write under their own prefix, with the window in whole seconds, rounded up', async () => {
+    const counters = await instance()
+    await counters.take([on(spec('a', { windowMs: 1500 }), '5:alice')])
+    expect((await server.admin.keys('*')).filter((key) => !key.endsWith(':instances'))).toEqual(['sallyport:limit:1:a:5:alice'])
+    const left = await server.admin.pttl('sallyport:limit:1:a:5:alice')
+    expect(left).toBeGreaterThan(1500)
+    expect(left).toBeLessThanOrEqual(2000)
+  })
+
+  it('begin a new window when the old one has ended', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 1 })
+    await counters.take([on(limit)])
+    await server.admin.pexpire('sallyport:limit:1:a:k', 1)
+    await vi.waitFor(async () => expect(await server.admin.exists('sallyport:limit:1:a:k')).toBe(0))
+    expect(await counters.take([on(limit)])).toMatchObject({ allowed: true, readings: [{ remaining: 0, resetMs: 60_000 }] })
+  })
+
+  it('give a counter that lost its expiry a new one instead of locking out for good', async () => {
+    const counters = await instance()
+    await server.admin.set('sallyport:limit:1:a:k', '3')
+    expect((await counters.take([on(spec('a'))])).allowed).toBe(false)
+    expect(await server.admin.pttl('sallyport:limit:1:a:k')).toBeGreaterThan(59_000)
+  })
+
+  it('consume nothing for a refused request, in any limit', async () => {
+    const counters = await instance()
+    const [wide, narrow] = [spec('wide', { points: 100 }), spec('narrow', { points: 2 })]
+    const taken: Taken[] = []
+    for (let i = 0; i < 20; i++) {
+      taken.push(await counters.take([on(wide), on(narrow)]))
+      clock.advance(100_000) // past every remembered refusal: each of these asks the store
+    }
+    expect(taken.filter((each) => each.allowed)).toHaveLength(2)
+    expect(taken[19]?.readings.map((reading) => reading.remaining)).toEqual([98, 0])
+    // What the last refusal held is given back a moment after its answer.
+    await vi.waitFor(async () => expect(await server.admin.get('sallyport:limit:4:wide:k')).toBe('2'))
+    expect(await server.admin.get('sallyport:limit:6:narrow:k')).toBe('2')
+  })
+
+  it('leave what is left to a smaller cost', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 5 })
+    expect((await counters.take([on(limit, 'k', 3)])).allowed).toBe(true)
+    expect(await counters.take([on(limit, 'k', 3)])).toMatchObject({ allowed: false, readings: [{ remaining: 2 }] })
+    expect((await counters.take([on(limit, 'k', 2)])).allowed).toBe(true)
+  })
+
+  it('never give back into a later window or below zero', async () => {
+    const client = server.admin.duplicate()
+    const limiters = new RedisLimiters(client)
+    const key = 'sallyport:limit:1:a:k'
+    const limit = spec('a')
+    await limiters.giveBack(on(limit, 'k', 2))
+    expect(await server.admin.exists(key)).toBe(0)
+    await limiters.take(on(limit))
+    await limiters.giveBack(on(limit, 'k', 2))
+    expect(await server.admin.get(key)).toBe('0')
+    expect(await server.admin.pttl(key)).toBeGreaterThan(0)
+    client.disconnect()
+  })
+
+  it('refuse bad costs before asking', async () => {
+    const counters = await instance()
+    for (const cost of [0, -5, 1.5, Number.NaN]) expect(() => counters.take([on(spec('a'), 'k', cost)])).toThrow(RangeError)
+    expect(await server.admin.exists('sallyport:limit:1:a:k')).toBe(0)
+  })
+
+  it('peek without taking', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 1 })
+    expect(await counters.peek([on(limit)])).toEqual({
+      allowed: true,
+      refusedBy: undefined,
+      readings: [{ limit: 'a', remaining: 1, resetMs: 0, degraded: false }],
+    })
+    await counters.take([on(limit)])
+    expect(await counters.peek([on(limit)])).toMatchObject({ allowed: false, refusedBy: 'a', readings: [{ remaining: 0 }] })
+  })
+
+  it('remember a refusal, so that a flood costs no call', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 1 })
+    await passedOf(counters, [on(limit)], 2)
+    const calls = async () => Number(/cmdstat_(?:evalsha|eval):calls=(\d+)/.exec(await server.admin.info('commandstats'))?.[1] ?? 0)
+    const before = await calls()
+    expect(await passedOf(counters, [on(limit)], 1000)).toBe(0)
+    expect(await calls()).toBe(before)
+  })
+
+  it('share the limit by the instances last seen when the store is lost', async () => {
+    const all = [await instance(), await instance(), await instance()]
+    // All have signed by now; the next sign of each sees the others.
+    clock.advance(5000)
+    await vi.waitFor(async () => expect(await server.admin.zcard('sallyport:limit:instances')).toBe(3))
+    await all[0]?.take([on(spec('warm'))])
+    await server.kill()
+    try {
+      expect(await passedOf(all[0]!, [on(spec('a', { points: 12 }))], 30)).toBe(4)
+    } finally {
+      await server.restart()
+    }
+  })
+
+  it('take their sign away when they close', async () => {
+    const counters = await instance()
+    await vi.waitFor(async () => expect(await server.admin.zcard('sallyport:limit:instances')).toBe(1))
+    await counters.close()
+    open = []
+    expect(await server.admin.zcard('sallyport:limit:instances')).toBe(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('survive a kill in the middle: nothing rejects, limits still refuse, answers say degraded, back within 2 s', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 10 })
+    await counters.take([on(limit)])
+    const fifty = () => Array.from({ length: 50 }, async () => counters.take([on(limit)]))
+    const during = fifty()
+    await server.kill()
+    const taken = await Promise.all([...during, ...fifty()])
+    const local = taken.filter((each) => each.readings[0]?.degraded)
+    expect(local.length).toBeGreaterThanOrEqual(50)
+    expect(local.filter((each) => each.allowed).length).toBeLessThanOrEqual(10)
+    expect(local.at(-1)).toMatchObject({ allowed: false, refusedBy: 'a' })
+    expect(counters.degraded).toBe(true)
+    expect(meter.samples.findLast((sample) => sample.kind === 'gauge')?.value).toBe(1)
+    expect(journal.records).toMatchObject([{ event: 'limit_store_lost' }])
+
+    await server.restart()
+    await recovered(counters, spec('b'))
+    expect(counters.degraded).toBe(false)
+    expect(meter.samples.findLast((sample) => sample.kind === 'gauge')?.value).toBe(0)
+    expect(journal.records.at(-1)).toMatchObject({ event: 'limit_store_back' })
+  })
+
+  it('answer deny and allow limits as they say while the store is gone', async () => {
+    const counters = await instance()
+    await server.kill()
+    try {
+      await vi.waitFor(async () => expect((await counters.take([on(spec('x'), `${Math.random()}`)])).readings[0]?.degraded).toBe(true))
+      expect(await counters.take([on(spec('login', { onStoreFailure: 'deny' }))])).toMatchObject({
+        allowed: false,
+        refusedBy: 'login',
+        readings: [{ degraded: true }],
+      })
+      expect(await passedOf(counters, [on(spec('free', { onStoreFailure: 'allow' }))], 20)).toBe(20)
+      expect(await counters.peek([on(spec('login', { onStoreFailure: 'deny' }))])).toMatchObject({ allowed: false })
+    } finally {
+      await server.restart()
+    }
+  })
+
+  it('wait for a frozen store five times, then for one probe a second', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 100 })
+    await counters.take([on(limit)])
+    server.freeze()
+    try {
+      const taken: Taken[] = []
+      for (let i = 0; i < 40; i++) taken.push(await counters.take([on(limit)]))
+      expect(taken.every((each) => each.readings[0]?.degraded)).toBe(true)
+      expect(meter.total(failures)).toBe(5)
+      expect(meter.total(failures, { reason: 'timeout' })).toBe(5)
+      clock.advance(1000)
+      for (let i = 0; i < 40; i++) await counters.take([on(limit)])
+      expect(meter.total(failures)).toBeLessThanOrEqual(6)
+    } finally {
+      server.thaw()
+    }
+    await recovered(counters, spec('b'))
+  })
+
+  it('survive FLUSHALL: at most one window more, no failure', async () => {
+    const counters = await instance()
+    const limit = spec('a')
+    expect(await passedOf(counters, [on(limit)], 5)).toBe(3)
+    await server.admin.flushall()
+    clock.advance(100)
+    expect(await passedOf(counters, [on(limit)], 5)).toBe(3)
+    expect(meter.total(failures)).toBe(0)
+  })
+
+  it('survive SCRIPT FLUSH without losing a count', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 10 })
+    expect(await passedOf(counters, [on(limit)], 4)).toBe(4)
+    await server.admin.script('FLUSH')
+    expect(await passedOf(counters, [on(limit)], 10)).toBe(6)
+    expect(meter.total(failures)).toBe(0)
+  })
+
+  it('answer alone from the start when there is no store, and find it when it comes', async () => {
+    await server.kill()
+    const counters = createRedisCounters({ url: server.url, clock, meter, journal })
+    open.push(counters)
+    const ready = counters.ready(10)
+    clock.advance(10)
+    expect(await ready).toBe(false)
+    expect(await passedOf(counters, [on(spec('a'))], 5)).toBe(3)
+    await server.restart()
+    await recovered(counters, spec('b'))
+  })
+})
