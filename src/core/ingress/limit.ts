@@ -37,8 +37,6 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
   }
 }
 
-export type { LimitReport }
-
 /** Builds what `explain` asks: how the limits of a request stand, without taking. */
 export function buildLimitReport(policy: Policy, ports: Pick<Ports, 'counters'>): (x: Permitted) => readonly LimitReport[] | Promise<readonly LimitReport[]> {
   const plans = planLimits(policy)
