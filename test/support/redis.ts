@@ -64,6 +64,10 @@ export async function startRedis(): Promise<RedisServer> {
 async function launch(port: number, directory: string): Promise<ChildProcess> {
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory, '--daemonize', 'no']
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  // A test process that dies must not leave a server behind.
+  const orphan = () => void child.kill('SIGKILL')
+  process.once('exit', orphan)
+  child.once('exit', () => process.off('exit', orphan))
   await new Promise<void>((resolve, reject) => {
     const ended = (code: number | null) => reject(new Error(`redis-server ended with ${code}`))
     child.once('error', reject)
