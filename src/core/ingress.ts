@@ -42,7 +42,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const metered = trail.reach(await limit(permitted))
       const steered = trail.reach(steer(metered))
       const translated = trail.reach(await translate(steered))
-      const reply = await upstream.forward(translated)
+      const reply = trail.hear(await upstream.forward(translated))
       return trail.close(await respond(translated, reply))
     } catch (error) {
       return trail.close(rescue(trail.last, trail.fail(Fault.from(error))))

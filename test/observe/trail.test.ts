@@ -134,6 +134,24 @@ describe('the record', () => {
     expect(last()).toMatchObject({ grpc_status: 5 })
   })
 
+  it('takes the gRPC status from the upstream where the answer is JSON, and none where the call broke', () => {
+    const status = { code: 7, message: '', details: undefined, trailers: noFields }
+    const reply = { kind: 'grpc', metadata: noFields, messages: chunksOf(), status: () => status } as const
+    const known = opened()
+    expect(known.trail.hear(reply)).toBe(reply)
+    known.trail.close({ status: 403, headers: noFields, body: bytes('{}') })
+    expect(known.last()).toMatchObject({ status: 403, grpc_status: 7 })
+    const broken = opened()
+    broken.trail.hear({
+      ...reply,
+      status: () => {
+        throw new Error('not ended')
+      },
+    })
+    broken.trail.close({ status: 502, headers: noFields, body: bytes('{}') })
+    expect(broken.last()['grpc_status']).toBeUndefined()
+  })
+
   it('has no body bytes for HEAD', () => {
     const { trail, last } = opened({ method: 'HEAD' })
     trail.close({ status: 200, headers: noFields, body: bytes('hello') })

@@ -1,3 +1,4 @@
+import type { Reply } from '../model/call.ts'
 import type { Arrived } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Fields, Outbound } from '../model/wire.ts'
@@ -12,6 +13,8 @@ export interface Trail<Far extends Arrived> {
   reach<X extends Arrived>(x: X): X
   /** Notes the fault that the answer was made from. */
   fail(fault: Fault): Fault
+  /** Notes what the upstream answered, before it becomes the answer downstream. */
+  hear<R extends Reply>(reply: R): R
   /** Writes the record when the body of the answer has ended: sent whole, broken off, or given up by the downstream. */
   close(outbound: Outbound): Outbound
 }
@@ -37,6 +40,7 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
   readonly #ports: TrailPorts
   readonly #startedAt: number
   #fault: Fault | undefined
+  #reply: Reply | undefined
   #status = 0
   #grpcStatus: number | undefined
   #bytesOut = 0
@@ -61,6 +65,11 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
   fail(fault: Fault): Fault {
     this.#fault ??= fault
     return fault
+  }
+
+  hear<R extends Reply>(reply: R): R {
+    this.#reply = reply
+    return reply
   }
 
   close(outbound: Outbound): Outbound {
@@ -129,7 +138,7 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
       endedAt: this.#ports.clock.ticks(),
       ending,
       status: this.#status,
-      grpcStatus: this.#grpcStatus,
+      grpcStatus: this.#grpcStatus ?? grpcStatusIn(this.#reply),
       bytesOut: this.#bytesOut,
       fault: this.#fault,
     }
@@ -169,6 +178,17 @@ function watch(source: AsyncIterable<Uint8Array>, watcher: Watcher): AsyncIterab
         },
       }
     },
+  }
+}
+
+/** How the upstream's call ended, where the answer downstream does not speak gRPC. */
+function grpcStatusIn(reply: Reply | undefined): number | undefined {
+  if (reply?.kind !== 'grpc') return undefined
+  try {
+    return reply.status().code
+  } catch {
+    // Not known before the messages ended, and a broken call never gets there.
+    return undefined
   }
 }
 

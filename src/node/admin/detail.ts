@@ -49,6 +49,6 @@ export function diagnosticText(one: Diagnostic): string {
 }
 
 /** Wall time in milliseconds as RFC 3339 without fractions. */
-export function timeText(ms: number): string {
+function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }

@@ -9,7 +9,7 @@ export interface CountersInForce extends Counters {
   close(): Promise<void>
 }
 
-export interface PreparedCounters {
+interface PreparedCounters {
   /** Puts the store in force. What it returns lets the previous one go, once no request uses it any more. */
   readonly commit: () => () => Promise<void>
   /** Forgets the prepared store. */

@@ -6,7 +6,7 @@ const timeLimitMs = 60_000
 const memoryLimitMb = 1024
 
 // The worker stands beside this file, in the source tree and in what was compiled from it.
-const entry = new URL(import.meta.url.endsWith('.ts') ? './load-worker.ts' : './load-worker.js', import.meta.url)
+const entry = import.meta.url.endsWith('.ts') ? new URL('./load-worker.ts', import.meta.url) : new URL('./load-worker.js', import.meta.url)
 
 /** Loads the folder in a thread of its own, so that a large parse never holds a request up. @throws Error when the thread fails. */
 export function loadInThread(request: LoadRequest): Promise<LoadedFolder> {
