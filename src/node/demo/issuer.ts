@@ -2,11 +2,13 @@ import { Hono } from 'hono'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { type Served, serveApp } from './serve-app.ts'
 
-/** The demo's clients: what each may ask for. The secret of every one is `demo-secret`. */
+/** The demo's clients: what each may ask for; `guest-<n>` may read. The secret of every one is `demo-secret`. */
 const clients: Readonly<Record<string, { readonly scope: string; readonly tenant: string }>> = {
-  alice: { scope: 'orders:read orders:write', tenant: 'red' },
+  ada: { scope: 'orders:read orders:write', tenant: 'red' },
   bob: { scope: 'profile', tenant: 'red' },
 }
+
+const guest = { scope: 'orders:read', tenant: 'red' }
 
 export interface Issuer extends Served {
   readonly url: string
@@ -52,7 +54,7 @@ export async function startIssuer(port: number): Promise<Issuer> {
     if (client === undefined) return c.json({ error: 'invalid_client' }, 401, { 'www-authenticate': 'Basic realm="demo"' })
     const form = await c.req.parseBody()
     if (form['grant_type'] !== 'client_credentials') return c.json({ error: 'unsupported_grant_type' }, 400)
-    const granted = clients[client] as { scope: string; tenant: string }
+    const granted = clients[client] ?? guest
     const asked = typeof form['scope'] === 'string' ? form['scope'].split(' ') : granted.scope.split(' ')
     const scope = asked.filter((one) => granted.scope.split(' ').includes(one)).join(' ')
     return c.json({ access_token: await mint(client, { scope, tenant: granted.tenant }), token_type: 'Bearer', expires_in: 3600, scope }, 200, {
@@ -66,5 +68,5 @@ function authenticate(authorization: string | undefined): string | undefined {
   const [scheme, value] = authorization?.split(' ') ?? []
   if (scheme?.toLowerCase() !== 'basic' || value === undefined) return undefined
   const [id, secret] = Buffer.from(value, 'base64').toString().split(':')
-  return id !== undefined && secret === 'demo-secret' && Object.hasOwn(clients, id) ? id : undefined
+  return id !== undefined && secret === 'demo-secret' && (Object.hasOwn(clients, id) || /^guest-\d{1,4}$/.test(id)) ? id : undefined
 }

@@ -14,14 +14,14 @@ export interface DemoWorld {
 
 /** Everything the demo shows, in the order of a first visit. */
 export async function demoSteps(world: DemoWorld): Promise<readonly Step[]> {
-  const alice = nameToken(await world.issuer.mint('alice', { scope: 'orders:read orders:write', tenant: 'red' }), 'ALICE')
+  const ada = nameToken(await world.issuer.mint('ada', { scope: 'orders:read orders:write', tenant: 'red' }), 'ADA')
   const bob = nameToken(await world.issuer.mint('bob', { scope: 'profile', tenant: 'red' }), 'BOB')
   return [
-    ...identitySteps(world, alice, bob),
-    ...translationSteps(world, alice),
+    ...identitySteps(world, ada, bob),
+    ...translationSteps(world, ada),
     limitStep(world),
     splitStep(world),
-    pinStep(world, alice),
+    pinStep(world, ada),
     ...egressSteps(world),
     editStep(world),
   ]
@@ -29,15 +29,17 @@ export async function demoSteps(world: DemoWorld): Promise<readonly Step[]> {
 
 /** How to get the tokens that the commands name. */
 export function tokenCommands(world: DemoWorld): readonly string[] {
-  const token = (client: string) =>
-    `$(curl -s -u ${client}:demo-secret -d grant_type=client_credentials ${world.issuer.url}/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`
-  return [`ALICE=${token('alice')}`, `BOB=${token('bob')}`]
+  return [`ADA=${tokenCommand(world, 'ada')}`, `BOB=${tokenCommand(world, 'bob')}`]
+}
+
+function tokenCommand(world: DemoWorld, client: string): string {
+  return `$(curl -s -u ${client}:demo-secret -d grant_type=client_credentials ${world.issuer.url}/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`
 }
 
 const gate = (world: DemoWorld): string => `http://127.0.0.1:${world.workspace.ports.public}`
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-function identitySteps(world: DemoWorld, alice: string, bob: string): readonly Step[] {
+function identitySteps(world: DemoWorld, ada: string, bob: string): readonly Step[] {
   return [
     requestStep(
       'No token: refused, with a challenge',
@@ -51,7 +53,7 @@ function identitySteps(world: DemoWorld, alice: string, bob: string): readonly S
     ),
     requestStep(
       "Another tenant's order: a deny rule wins over every scope",
-      { url: `${gate(world)}/v1/tenants/blue/orders/8`, headers: bearer(alice) },
+      { url: `${gate(world)}/v1/tenants/blue/orders/8`, headers: bearer(ada) },
       { status: 403, json: { code: 'forbidden', rule: 'orders/own-tenant-only' } },
     ),
     requestStep(
@@ -62,38 +64,34 @@ function identitySteps(world: DemoWorld, alice: string, bob: string): readonly S
   ]
 }
 
-function translationSteps(world: DemoWorld, alice: string): readonly Step[] {
+function translationSteps(world: DemoWorld, ada: string): readonly Step[] {
   const url = `${gate(world)}/v1/orders:watch?count=3&interval_ms=50`
   return [
     requestStep(
       'HTTP and JSON outside, gRPC inside: read an order',
-      { url: `${gate(world)}/v1/orders/7`, headers: bearer(alice) },
-      { status: 200, json: { id: '7', total: '4990', status: 'ORDER_STATUS_OPEN' }, headers: { ratelimit: '*' } },
+      { url: `${gate(world)}/v1/orders/7`, headers: bearer(ada) },
+      { status: 200, json: { id: '7', total: '4990', status: 'ORDER_STATUS_OPEN', servedBy: 'orders-v1' }, headers: { ratelimit: '*' } },
     ),
     requestStep(
       'JSON to gRPC and back: make one',
       {
         url: `${gate(world)}/v1/orders`,
-        headers: bearer(alice),
+        headers: bearer(ada),
         json: { order: { tenant: 'red', currency: 'EUR', total: '1990', items: [{ sku: 'b-1', quantity: 1, unitPrice: '1990' }] } },
       },
       { status: 200, json: { tenant: 'red', total: '1990', status: 'ORDER_STATUS_OPEN' } },
     ),
     requestStep(
       'A mistake in the JSON is the client’s, and says where',
-      { url: `${gate(world)}/v1/orders`, headers: bearer(alice), json: { order: { total: 'much' } } },
+      { url: `${gate(world)}/v1/orders`, headers: bearer(ada), json: { order: { total: 'much' } } },
       { status: 400, json: { code: 'body_invalid' } },
     ),
-    requestStep(
-      'An error of the service keeps its meaning',
-      { url: `${gate(world)}/v1/orders/404`, headers: bearer(alice) },
-      { status: 404, json: { code: 5 } },
-    ),
+    requestStep('An error of the service keeps its meaning', { url: `${gate(world)}/v1/orders/404`, headers: bearer(ada) }, { status: 404, json: { code: 5 } }),
     {
       title: 'A server stream becomes NDJSON, line by line',
-      command: `curl -sN -H "authorization: Bearer $ALICE" '${url}'`,
+      command: `curl -sN -H "authorization: Bearer $ADA" '${url}'`,
       run: async () => {
-        const answer = await send({ url, headers: bearer(alice) })
+        const answer = await send({ url, headers: bearer(ada) })
         const lines = answer.text.trimEnd().split('\n')
         const problems = [...differences(answer, { status: 200, headers: { 'content-type': 'application/x-ndjson' } })]
         if (lines.length !== 3) problems.push(`${lines.length} lines instead of 3`)
@@ -107,7 +105,7 @@ function limitStep(world: DemoWorld): Step {
   const url = `${gate(world)}/v1/orders/7`
   return {
     title: 'The limit: 30 requests in 10 seconds for each subject, then 429 with the standard headers',
-    command: `for i in $(seq 31); do curl -s -o /dev/null -w '%{http_code}\\n' -H "authorization: Bearer $ALICE" '${url}'; done | sort | uniq -c`,
+    command: `for i in $(seq 31); do curl -s -o /dev/null -w '%{http_code}\\n' -H "authorization: Bearer $ADA" '${url}'; done | sort | uniq -c`,
     run: async () => {
       const token = await world.issuer.mint('greedy', { scope: 'orders:read' })
       const counts = new Map<number, number>()
@@ -139,12 +137,12 @@ function splitStep(world: DemoWorld): Step {
   const url = `${gate(world)}/v1/orders/7`
   return {
     title: 'The split: nine of ten subjects see v1, and each stays where it is',
-    command: `# 300 subjects, each with a token of its own, ask for ${url}`,
+    command: `for i in $(seq 50); do T=${tokenCommand(world, 'guest-$i')}; curl -s -H "authorization: Bearer $T" '${url}'; echo; done | grep -o 'orders-v[12]' | sort | uniq -c`,
     run: async () => {
       const served = new Map<string, number>()
       let moved = 0
       for (let i = 0; i < 300; i++) {
-        const headers = bearer(await world.issuer.mint(`subject-${i}`, { scope: 'orders:read' }))
+        const headers = bearer(await world.issuer.mint(`guest-${i}`, { scope: 'orders:read' }))
         const [first, second] = [await send({ url, headers }), await send({ url, headers })].map((answer) =>
           String((answer.json as { servedBy?: string } | undefined)?.servedBy),
         )
@@ -159,10 +157,10 @@ function splitStep(world: DemoWorld): Step {
   }
 }
 
-function pinStep(world: DemoWorld, alice: string): Step {
+function pinStep(world: DemoWorld, ada: string): Step {
   return requestStep(
-    'A header pins a caller to v2',
-    { url: `${gate(world)}/v1/orders/7`, headers: { ...bearer(alice), 'x-version': 'v2' } },
+    'A header pins a caller to v2, whatever its side of the split',
+    { url: `${gate(world)}/v1/orders/7`, headers: { ...bearer(ada), 'x-version': 'v2' } },
     { status: 200, json: { servedBy: 'orders-v2' } },
   )
 }

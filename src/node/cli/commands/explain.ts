@@ -25,7 +25,7 @@ export const explain: Command = {
   ],
   examples: [
     'sallyport explain GET http://api.shop.example/v1/orders/7 --env dev',
-    `sallyport explain GET http://api.shop.example/v1/orders/7 --env dev --claims '{"sub":"alice","scope":"orders:read"}'`,
+    `sallyport explain GET http://api.shop.example/v1/orders/7 --env dev --claims '{"sub":"ada","scope":"orders:read"}'`,
   ],
   async run(args, terminal) {
     const place = placeOf(args)
