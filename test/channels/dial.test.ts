@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { Fault, type FaultCode } from '../../src/core/model/fault.ts'
+import { Fault } from '../../src/core/model/fault.ts'
 import type { Vet } from '../../src/core/model/route.ts'
 import { createChannels } from '../../src/node/channels.ts'
 import { createClock } from '../../src/node/clock.ts'
@@ -20,7 +20,7 @@ function ports(resolve: FakeResolve) {
   return { clock, resolve, secrets: fakeSecrets() }
 }
 
-async function call(host: string, port: number, vet: Vet, resolve = fakeResolve()): Promise<FaultCode | string> {
+async function call(host: string, port: number, vet: Vet, resolve = fakeResolve()): Promise<string> {
   const channel = createChannels(ports(resolve)).acquire(endpointAt(port, { address: { kind: 'tcp', host, port }, vet }))
   onTestFinished(() => channel.release())
   try {

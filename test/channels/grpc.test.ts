@@ -10,7 +10,7 @@ import { createClock } from '../../src/node/clock.ts'
 import { createResolve } from '../../src/node/resolve.ts'
 import { callOptions, endpointAt, grpcCall } from '../support/calls.ts'
 import { fakeSecrets } from '../support/ports.ts'
-import { gate, rawServer } from '../support/sockets.ts'
+import { gate, rawServer, settled } from '../support/sockets.ts'
 
 const clock = createClock()
 type Duplex = ServerDuplexStream<Buffer, Buffer>
@@ -210,12 +210,7 @@ test('a slow reader slows the service', async () => {
   const reply = await open(port).grpc(talkCall({ serverStream: true }), callOptions())
   const answers = reply.messages[Symbol.asyncIterator]()
   await answers.next()
-  let before = -1
-  while (before !== written) {
-    before = written
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  expect(written).toBeLessThan(8 * 1024 * 1024)
+  expect(await settled(() => written)).toBeLessThan(8 * 1024 * 1024)
   await answers.return?.()
 })
 

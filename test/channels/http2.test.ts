@@ -10,7 +10,7 @@ import { createClock } from '../../src/node/clock.ts'
 import { createResolve } from '../../src/node/resolve.ts'
 import { callOptions, chunkedBody, endpointAt, httpCall } from '../support/calls.ts'
 import { fakeSecrets } from '../support/ports.ts'
-import { gate, httpServer, type Running, running, textOf } from '../support/sockets.ts'
+import { gate, httpServer, type Running, running, settled, textOf } from '../support/sockets.ts'
 
 const clock = createClock()
 
@@ -22,7 +22,7 @@ function open(port: number, given: Partial<Endpoint> = {}): Channel {
 }
 
 async function h2Server(
-  handle: (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => void,
+  handle: (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => unknown,
   settings: { maxConcurrentStreams?: number } = {},
 ): Promise<Running & { readonly server: Http2Server; readonly sessions: ServerHttp2Session[] }> {
   const server = createServer({ settings })
@@ -33,7 +33,7 @@ async function h2Server(
   })
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {})
-    handle(stream, headers)
+    void handle(stream, headers)
   })
   return { ...(await running(server)), server, sessions }
 }
@@ -210,11 +210,6 @@ test('a reader that does not read holds its sender to the flow-control window', 
   const reply = await open(port).http(httpCall(), callOptions())
   const chunks = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
   await chunks.next()
-  let before = -1
-  while (before !== taken) {
-    before = taken
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  expect(taken).toBeLessThan(1024 * 1024)
+  expect(await settled(() => taken)).toBeLessThan(1024 * 1024)
   await chunks.return?.()
 })

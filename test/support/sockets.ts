@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
@@ -30,17 +30,17 @@ export async function running(server: Server): Promise<Running> {
 }
 
 /** An HTTP/1.1 server. */
-export function httpServer(handle: RequestListener): Promise<Running> {
+export function httpServer(handle: (request: IncomingMessage, response: ServerResponse) => unknown): Promise<Running> {
   const server: HttpServer = createHttpServer({ keepAliveTimeout: 60_000 }, (request: IncomingMessage, response: ServerResponse) => {
     response.on('error', () => {})
-    handle(request, response)
+    void handle(request, response)
   })
   return running(server)
 }
 
 /** A server of bare bytes: `talk` gets each connection. */
-export function rawServer(talk: (socket: Socket) => void): Promise<Running> {
-  return running(createTcpServer({ allowHalfOpen: true }, talk))
+export function rawServer(talk: (socket: Socket) => unknown): Promise<Running> {
+  return running(createTcpServer({ allowHalfOpen: true }, (socket) => void talk(socket)))
 }
 
 /** A promise to settle from outside. */
@@ -55,4 +55,14 @@ export async function textOf(body: Uint8Array | AsyncIterable<Uint8Array> | unde
   const parts: Uint8Array[] = []
   for await (const part of body) parts.push(part)
   return Buffer.concat(parts).toString()
+}
+
+/** Settles with the figure once it has stopped growing: kernel buffers are full, and nothing moves any more. */
+export async function settled(figure: () => number): Promise<number> {
+  for (let before = -1; ; ) {
+    const now = figure()
+    if (now === before && now > 0) return now
+    before = now
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
 }

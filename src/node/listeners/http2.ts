@@ -76,7 +76,7 @@ function keepSession(session: ServerHttp2Session, serving: Serving): void {
     if (open === 1) session.setTimeout(idleConnectionMs)
     stream.on('close', () => {
       open -= 1
-      guard.end(stream.writableFinished, open)
+      guard.end(wentOut(stream), open)
     })
     void serve(stream, headers, rawHeaders ?? flatten(headers), serving)
   })
@@ -85,7 +85,7 @@ function keepSession(session: ServerHttp2Session, serving: Serving): void {
 async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[], serving: Serving): Promise<void> {
   const lifeline = new Lifeline()
   stream.on('close', () => {
-    if (stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR) lifeline.settle()
+    if (wentOut(stream)) lifeline.settle()
     else lifeline.end(new Fault('client_closed', 'the downstream went away'))
   })
   try {
@@ -98,6 +98,11 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ra
     // A body that broke, or headers that cannot be written: a reset, so that what was sent does not look complete.
     stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
+}
+
+/** Our answer was sent whole. A stream that was reset is "finished" too; only its code tells. */
+function wentOut(stream: ServerHttp2Stream): boolean {
+  return stream.headersSent && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR
 }
 
 function arrivalOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[], lifeline: Lifeline, { options }: Serving): Arrival {
@@ -138,18 +143,18 @@ async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbou
   if (stream.destroyed || stream.closed) return dropBody(outbound.body)
   const { body, trailers } = outbound
   const bare = head || (body === undefined && trailers === undefined)
-  // A complete answer makes the rest of the request pointless (RFC 9113 section 8.1): the downstream is told to stop.
-  stream.on('finish', () => {
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
-  })
   let whole = false
   // Without waiting for trailers, Node marks the last bytes of a stream that it resets as its end: half a body would look whole.
   stream.on('wantTrailers', () => {
-    if (whole) stream.sendTrailers(headersOf(trailers?.() ?? noFields))
+    if (!whole) return
+    stream.sendTrailers(headersOf(trailers?.() ?? noFields))
+    // A turn later, when the trailers are out.
+    setImmediate(() => stopUpload(stream))
   })
   const waitForTrailers = !bare && (trailers !== undefined || !(body instanceof Uint8Array))
   stream.respond({ ':status': outbound.status, ...headersOf(outbound.headers) }, { endStream: bare, waitForTrailers })
   if (outbound.close === true || isDraining()) stream.session?.close()
+  if (!waitForTrailers) stream.on('finish', () => stopUpload(stream))
   if (bare) return dropBody(body)
   if (body !== undefined && !(body instanceof Uint8Array)) {
     const announced = outbound.headers.get('content-length')
@@ -158,6 +163,11 @@ async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbou
   }
   whole = true
   stream.end(body instanceof Uint8Array ? body : undefined)
+}
+
+/** A complete answer makes the rest of the request pointless: the downstream is told to stop (RFC 9113 section 8.1). */
+function stopUpload(stream: ServerHttp2Stream): void {
+  if (!stream.endAfterHeaders && !stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR)
 }
 
 /** Connection fields do not exist in HTTP/2 (RFC 9113 section 8.2.2). */

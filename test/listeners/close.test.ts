@@ -1,0 +1,79 @@
+import { connect } from 'node:http2'
+import { expect, onTestFinished, test } from 'vitest'
+import { fakeClock } from '../support/clock.ts'
+import { listen, outbound, talkTo } from '../support/listener.ts'
+import { gate, textOf } from '../support/sockets.ts'
+
+const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+test('a graceful close finishes what is in flight, over both protocols, and takes nothing new', async () => {
+  const go = gate()
+  const arrived = [gate(), gate()]
+  let count = 0
+  const listener = await listen(async () => {
+    arrived[count++]?.resolve()
+    await go.promise
+    return outbound('finished')
+  })
+  const idle = talkTo(listener.address.port)
+  const h1 = talkTo(listener.address.port)
+  h1.say(get)
+  const client = connect(`http://127.0.0.1:${listener.address.port}`)
+  onTestFinished(() => client.destroy())
+  const h2 = textOf(client.request({ ':path': '/' }))
+  await Promise.all(arrived.map((one) => one.promise))
+
+  const closed = listener.close({ lameDuckMs: 0, drainMs: 10_000 })
+  await idle.end()
+  const late = talkTo(listener.address.port)
+  expect(await late.end()).toBe('(reset)')
+  go.resolve()
+  expect(await h1.end()).toMatch(/connection: close[\s\S]*finished$/)
+  expect(await h2).toBe('finished')
+  await closed
+})
+
+test('in the lame duck time requests are still served, and told to come back elsewhere', async () => {
+  const clock = fakeClock()
+  const listener = await listen(async () => outbound('served'), { clock })
+  const talk = talkTo(listener.address.port)
+  talk.say(get)
+  expect(await talk.hear('served')).not.toContain('connection: close')
+  const closed = listener.close({ lameDuckMs: 5_000, drainMs: 1_000 })
+  talk.say(get)
+  expect(await talk.end()).toContain('connection: close')
+  const other = talkTo(listener.address.port)
+  other.say(get)
+  expect(await other.end()).toContain('served')
+  clock.advance(5_000)
+  await closed
+})
+
+test('what has not ended when the drain time is over is cut', async () => {
+  const clock = fakeClock()
+  const arrived = gate()
+  const lost = gate<string>()
+  const listener = await listen(
+    async ({ lifeline }) => {
+      lifeline.onEnd((why) => lost.resolve(why.code))
+      arrived.resolve()
+      await lost.promise
+      return outbound('too late')
+    },
+    { clock },
+  )
+  const talk = talkTo(listener.address.port)
+  talk.say(get)
+  await arrived.promise
+  const closed = listener.close({ lameDuckMs: 0, drainMs: 25_000 })
+  clock.advance(24_999)
+  expect(talk.socket.destroyed).toBe(false)
+  clock.advance(1)
+  expect(await lost.promise).toBe('client_closed')
+  await closed
+})
+
+test('an address that is taken is an error at the start', async () => {
+  const { address } = await listen(async () => outbound('ok'))
+  await expect(listen(async () => outbound('ok'), { address })).rejects.toThrow('EADDRINUSE')
+})
