@@ -42,13 +42,14 @@ export function readText(options: ReadOptions, report: Report): ReadFile {
     return { source, root: undefined, cut: 'it is too large' }
   }
   const { text, mistakes, document } = parseRepaired(options.text, lines)
-  for (const { at, path } of mistakes) report.error(braceProblem({ source, offset: at }, path))
   const first = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])[0]
   // One slip of YAML makes many errors; the first says where it is.
   if (first !== undefined) report.error({ ...syntaxProblem(first.code, first.message, text, first.pos[0]), at: { source, offset: first.pos[0] } })
   else if (options.file.endsWith('.json')) checkJson(options.text, start, report)
-  const broken = new Set(mistakes.map(({ at }) => at))
-  const root = document.contents === null ? undefined : new Reading(options, source, report, broken).node(document.contents, [])
+  const repaired = new Map(mistakes.map(({ at, path }) => [at, path]))
+  const root = document.contents === null ? undefined : new Reading(options, source, report, repaired).node(document.contents, [])
+  // What the reading did not come across stands in a part that was dropped.
+  for (const [offset, path] of repaired) report.error({ ...braceProblem(path), at: { source, offset } })
   return { source, root, cut: first === undefined ? undefined : 'its file does not parse' }
 }
 
@@ -68,7 +69,7 @@ function isTooLong(text: string): boolean {
 }
 
 function parse(text: string, lineCounter: LineCounter): Document.Parsed {
-  // Unique keys are checked here, in linear time; the library compares every pair.
+  // Unique keys are checked here, in linear time; the library compares every pair. A silent log level would drop a second document in silence.
   return parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -77,7 +78,7 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed {
     stringKeys: true,
     strict: true,
     lineCounter,
-    logLevel: 'silent',
+    logLevel: 'error',
   })
 }
 
@@ -91,11 +92,10 @@ function parseRepaired(text: string, lines: LineCounter) {
   return { text: repaired, mistakes, document: parse(repaired, new LineCounter()) }
 }
 
-function braceProblem(at: Spot, path: string): Problem {
+function braceProblem(path: string): Omit<Problem, 'at'> {
   const colon = /\{[^}]*[^A-Za-z0-9_}][^}]*\}/.test(path) ? '' : `, or write ${path.replace(/\{([^}]*)\}/g, ':$1')}`
   return {
     code: 'path_unquoted',
-    at,
     message: `${path} stands without quotes inside { } or [ ], where YAML reads its braces as a mapping.`,
     hint: `Quote it: "${path}"${colon}.`,
   }
@@ -114,10 +114,10 @@ class Reading {
   readonly #options: ReadOptions
   readonly #source: Source
   readonly #report: Report
-  /** Offsets of paths that were repaired for reading on: their objects are broken. */
-  readonly #repaired: ReadonlySet<number>
+  /** Paths that were repaired for reading on, by offset; each is taken out when it is reported. */
+  readonly #repaired: Map<number, string>
 
-  constructor(options: ReadOptions, source: Source, report: Report, repaired: ReadonlySet<number>) {
+  constructor(options: ReadOptions, source: Source, report: Report, repaired: Map<number, string>) {
     this.#options = options
     this.#source = source
     this.#report = report
@@ -180,7 +180,9 @@ class Reading {
 
   #scalar(scalar: YamlScalar.Parsed, at: Spot, path: readonly string[]): Node | undefined {
     const text = scalar.source ?? String(scalar.value)
-    if (this.#repaired.has(at.offset)) this.#markBroken(at, path)
+    const mistake = this.#repaired.get(at.offset)
+    if (mistake !== undefined) this.#report.error({ ...braceProblem(mistake), at, object: this.#objectOf(path) })
+    this.#repaired.delete(at.offset)
     if (typeof scalar.value === 'number' && Number.isInteger(scalar.value) && !Number.isSafeInteger(scalar.value))
       this.#error('number_inexact', at, path, `${text} is too large to be exact as a number.`, `Put it in quotes: "${text}".`)
     if (typeof scalar.value !== 'string') return { kind: 'scalar', at, value: scalarValue(scalar.value), text }
@@ -196,11 +198,6 @@ class Reading {
 
   #error(code: string, at: Spot, path: readonly string[], message: string, hint: string): void {
     this.#report.error({ code, at, message, hint, object: this.#objectOf(path) })
-  }
-
-  /** The problem itself is reported already, with its place alone. */
-  #markBroken(at: Spot, path: readonly string[]): void {
-    this.#report.markBroken(this.#objectOf(path), at)
   }
 
   #objectOf(path: readonly string[]): string | undefined {

@@ -133,7 +133,7 @@ function valueProblem(
       return {
         code: 'type_wrong',
         message: `${quote(at)} is ${kindOf(at)}; ${typeWord(issue.expected)} is expected here.`,
-        hint: (issue.expected === 'string' ? quotes(at) : undefined) ?? like(facts) ?? facts.description,
+        hint: (facts.title === 'name' ? quotes(at) : undefined) ?? like(facts) ?? (issue.expected === 'string' ? quotes(at) : undefined) ?? facts.description,
       }
     case 'invalid_value':
       return invalidValue(issue.values.map(String), at, full)
@@ -158,8 +158,9 @@ function valueProblem(
     case 'invalid_union':
     case 'not_multiple_of':
     case 'unrecognized_keys':
-      return { code: 'value_invalid', message: `${quote(at)} does not fit here.`, hint: like(facts) ?? facts.description }
+      break
   }
+  return { code: 'value_invalid', message: `${quote(at)} does not fit here.`, hint: like(facts) ?? facts.description }
 }
 
 function invalidFormat(at: Node, facts: FieldFacts, full: string) {
