@@ -7,7 +7,7 @@ import type { AccessPolicy, Cluster, Policy } from '../../src/core/policy/policy
 import type { JournalRecord } from '../../src/core/ports.ts'
 import { type Running, StartError, startSallyport } from '../../src/node/main.ts'
 import type { LoadedFolder } from '../../src/node/policy-source/load-folder.ts'
-import { readSettings } from '../../src/node/settings.ts'
+import { readSettings, type SettingFlags } from '../../src/node/settings.ts'
 import { type Signalling, serveUntilTold } from '../../src/node/signals.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'
 
@@ -88,7 +88,7 @@ async function upstream(hold?: Promise<void>): Promise<number> {
 }
 
 /** Starts a gateway whose folder says what `folder.next` holds. */
-async function gateway(first: Partial<LoadedFolder> & { readonly policy: Policy | undefined }, flags: { readonly strict?: boolean } = {}) {
+async function gateway(first: Partial<LoadedFolder> & { readonly policy: Policy | undefined }, flags: SettingFlags = {}) {
   const folder = { next: first }
   let loads = 0
   const load = async (): Promise<LoadedFolder> => ({ diagnostics: [], origins: {}, unchanged: false, hash: `${loads++}`, ...folder.next })
@@ -221,6 +221,35 @@ describe('startSallyport', () => {
     await running.close({ hurry: true })
     expect(await pending).toBeInstanceOf(Error)
     expect(running.live.inFlight).toBe(0)
+  })
+
+  it('exports a span per request, under the parent that the downstream named', async () => {
+    const bodies: string[] = []
+    const collector = createServer((request, response) => {
+      let text = ''
+      request.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+      })
+      request.on('end', () => {
+        bodies.push(text)
+        response.end('{}')
+      })
+    })
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void collector.close())
+    const otlp = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`
+    const { running, url } = await gateway({ policy: shop(await upstream()) }, { otlp })
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01'
+    await (await fetch(`${url('public')}/x`, { headers: { traceparent } })).text()
+    await running.close()
+    const spans = bodies.flatMap((body) => JSON.parse(body).resourceSpans[0].scopeSpans[0].spans)
+    expect(spans).toEqual([
+      expect.objectContaining({
+        traceId: '0af7651916cd43dd8448eb211c80319c',
+        parentSpanId: '00f067aa0ba902b7',
+        spanId: expect.stringMatching(/^[0-9a-f]{16}$/),
+      }),
+    ])
   })
 
   it('answers every request while 200 policies are published', async () => {

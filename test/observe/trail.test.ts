@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openExchange, type Translated } from '../../src/core/model/exchange.ts'
+import { type Credentialed, openExchange, type Translated } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList, noFields } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
@@ -208,6 +208,56 @@ describe('the record', () => {
     trail.close({ status: 200, headers: noFields, body: undefined })
     expect(last()['limits']).toEqual([{ limit: 'per-client', remaining: 9, reset_ms: 500, degraded: true }])
     expect(ports.meter.total('sallyport_limit_decisions_total', { source: 'local' })).toBe(1)
+  })
+})
+
+describe('the record of a call out of the mesh', () => {
+  function calledOut(secrets: readonly string[], internal: string) {
+    const ports = fakePorts()
+    const came = arrival('POST', '/v1/charges', { 'x-own-key': 'k-12345678' })
+    const exchange = openExchange(came, 'rev1')
+    const trail = openTrail<Credentialed>('egress', exchange, ports)
+    const facts = {
+      request: {
+        method: 'POST',
+        scheme: 'http',
+        authority: '127.0.0.1:9101',
+        host: '127.0.0.1',
+        target: { path: '/v1/charges/sk_test_4eC39H', query: 'sk_test_4eC39H&x=1', encodedSlash: false, semicolon: false },
+        headers: new FieldList([['x-own-key', 'k-12345678']]),
+        body: undefined,
+      },
+      service: { name: 'payments', mask: { headers: ['X-Own-Key'], jsonPaths: [], responses: false } },
+      caller: { kind: 'caller', name: 'checkout' },
+      target: { mode: 'live', environment: 'test' },
+      wanted: 'test',
+      secrets,
+      sent: { endpoint: '127.0.0.1:9201', attempts: 2, startedAt: 1000 },
+    }
+    // Only the facts that a record reads.
+    trail.reach(Object.assign(exchange, facts) as unknown as Credentialed)
+    trail.fail(new Fault('upstream_reset', 'gone', { internal }))
+    trail.close({ status: 502, headers: noFields, body: undefined })
+    return ports.journal.records[0] as JournalRecord
+  }
+
+  it('names service, environment, mode, caller and tries', () => {
+    expect(calledOut([], 'x')).toMatchObject({
+      wing: 'egress',
+      egress: { service: 'payments', environment: 'test', wanted: 'test', mode: 'live', caller: 'checkout' },
+      endpoint: '127.0.0.1:9201',
+      attempts: 2,
+      upstream_ms: 0,
+    })
+  })
+
+  it('holds no injected secret in any spelling, nor a header that the service masks', () => {
+    const secret = 'sk_test_4eC39H'
+    const record = JSON.stringify(calledOut([secret], `GET https://v/?k=${secret} Basic ${btoa(`user:${secret}`)} with k-12345678`))
+    expect(record).not.toContain(secret)
+    expect(record).not.toContain(btoa(`user:${secret}`).slice(8, 20))
+    expect(record).not.toContain('k-12345678')
+    expect(record).toContain('"path":"/v1/charges/[redacted]"')
   })
 })
 
