@@ -124,6 +124,15 @@ describe('the shutdown', () => {
     expect(net.events).toEqual(['close public 8081 after 5000 within 25000', 'cut public', 'cut public'])
   })
 
+  it('leaves nothing behind of a reload that was under way', async () => {
+    const { net, set } = await bound(plan('public', 8080))
+    const prepared = await set.prepare([plan('public', 8081)])
+    await set.close({ lameDuckMs: 0, drainMs: 0 })
+    expect(await prepared.commit()).toEqual([])
+    expect(net.names).toEqual([])
+    await expect(set.prepare([plan('public', 8080)])).rejects.toThrow('stopping')
+  })
+
   it('does not wait for a walk that never ends', async () => {
     const { set } = await bound()
     const stuck = new Promise<Outbound>(() => {})

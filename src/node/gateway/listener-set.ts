@@ -60,6 +60,8 @@ export class ListenerSet {
   readonly #open: OpenListener
   readonly #drainMs: number
   #bound: ReadonlyMap<string, Bound> = new Map()
+  /** The end has begun: nothing is bound any more. */
+  #ended = false
   /** Listeners that drain. */
   readonly #closing = new Map<Bound, Promise<void>>()
 
@@ -74,6 +76,7 @@ export class ListenerSet {
 
   /** @throws Error naming the listener and its address when a new address cannot be bound; nothing has changed then. */
   async prepare(plans: readonly ListenerPlan[]): Promise<PreparedListeners> {
+    if (this.#ended) throw new Error('the gateway is stopping')
     const kept = new Map<string, Bound>()
     const later: ListenerPlan[] = []
     const opened: Bound[] = []
@@ -92,8 +95,9 @@ export class ListenerSet {
     return { commit: () => this.#commit(kept, opened, later), abort: () => closeAll(opened) }
   }
 
-  /** Closes every listener but those that `spared` names, and settles when nothing drains any more. */
+  /** Ends the set: closes every listener but those that `spared` names, and settles when nothing drains any more. */
   async close(graceful: GracefulClose, spared: (name: string) => boolean = () => false): Promise<void> {
+    this.#ended = true
     const all = [...this.#bound.values()]
     this.#bound = new Map(all.filter(({ plan }) => spared(plan.name)).map((bound) => [bound.plan.name, bound]))
     for (const bound of all) if (!spared(bound.plan.name)) this.#letGo(bound, graceful)
@@ -112,6 +116,10 @@ export class ListenerSet {
   }
 
   async #commit(kept: ReadonlyMap<string, Bound>, opened: readonly Bound[], later: readonly ListenerPlan[]): Promise<readonly string[]> {
+    if (this.#ended) {
+      await closeAll(opened)
+      return []
+    }
     const gone = [...this.#bound.values()].filter((bound) => kept.get(bound.plan.name) !== bound)
     const next = new Map([...kept, ...opened.map((bound) => [bound.plan.name, bound] as const)])
     this.#bound = next
