@@ -11,8 +11,8 @@ import { fakeSecrets } from '../support/ports.ts'
 import { textOf } from '../support/sockets.ts'
 
 let pem: Certificates
-beforeAll(() => {
-  pem = makeCertificates()
+beforeAll(async () => {
+  pem = await makeCertificates()
 })
 
 const clock = createClock()

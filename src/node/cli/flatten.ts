@@ -3,7 +3,7 @@ export function flatten(value: unknown, at = ''): readonly (readonly [path: stri
   if (value === undefined) return []
   if (value instanceof Uint8Array) return [[at, `${value.length} bytes`]]
   if (Array.isArray(value)) {
-    if (value.length === 0 || value.every((one) => typeof one !== 'object' || one === null)) return [[at, value]]
+    if (value.every((one) => typeof one !== 'object' || one === null)) return [[at, value]]
     return value.flatMap((one, index) => flatten(one, `${at}[${index}]`))
   }
   if (typeof value === 'object' && value !== null) {

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -22,7 +22,7 @@ interface Streams {
 
 /** The terminal of this process. `NO_COLOR` and `FORCE_COLOR` are honoured (no-color.org). */
 export function openTerminal({ stdout, stderr, env }: Streams, json: boolean): Terminal {
-  const interactive = stdout.isTTY === true && !json
+  const interactive = stdout.isTTY && !json
   const colour = !json && (env['NO_COLOR'] ?? '') === '' && (interactive || (env['FORCE_COLOR'] ?? '') !== '')
   return {
     json,
@@ -40,7 +40,7 @@ async function showProgress<T>(what: string, work: Promise<T>, stderr: NodeJS.Wr
   let shown = false
   const timer = setInterval(() => {
     const seconds = Math.round((performance.now() - started) / 1000)
-    if (stderr.isTTY === true) stderr.write(`\r${what} … ${seconds} s`)
+    if (stderr.isTTY) stderr.write(`\r${what} … ${seconds} s`)
     else if (!shown) stderr.write(`${what} …\n`)
     shown = true
   }, 1000)
@@ -48,7 +48,7 @@ async function showProgress<T>(what: string, work: Promise<T>, stderr: NodeJS.Wr
     return await work
   } finally {
     clearInterval(timer)
-    if (shown && stderr.isTTY === true) stderr.write('\r\x1b[K')
+    if (shown && stderr.isTTY) stderr.write('\r\x1b[K')
   }
 }
 
@@ -62,5 +62,5 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 function visibleLength(text: string): number {
-  return text.replace(/\x1b\[[0-9;]*m/g, '').length
+  return stripVTControlCharacters(text).length
 }

@@ -104,11 +104,14 @@ function compare(expected: PolicyTest['expect'], facts: Facts): readonly string[
 }
 
 function same(expected: unknown, found: unknown): boolean {
-  if (Array.isArray(expected) && Array.isArray(found)) return JSON.stringify([...expected].sort()) === JSON.stringify([...found].sort())
+  if (Array.isArray(expected) && Array.isArray(found))
+    return JSON.stringify(expected.map(String).sort(byText)) === JSON.stringify(found.map(String).sort(byText))
   if (typeof expected === 'object' && expected !== null)
     return Object.entries(expected).every(([name, value]) => (found as Readonly<Record<string, unknown>> | undefined)?.[name] === value)
   return expected === found
 }
+
+const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
 
 function exercisedBy({ refusal, last, decision }: Rehearsal): readonly string[] {
   const decided = last.permit === undefined ? refusal?.detail.rule : `${last.permit.policy}/${last.permit.rule}`

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@bufbuild/protobuf'
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { status } from '@grpc/grpc-js'
 
 /** An order in ProtoJSON. */
@@ -53,7 +53,7 @@ export class OrderBook {
 
   /** Changes the top-level fields that `mask` names (FieldMask in JSON: camelCase, comma separated). */
   update(order: OrderJson, mask: string): OrderJson {
-    const id = String(order['id'] ?? '')
+    const id = textOf(order['id'])
     const old = this.#orders.get(id)
     if (old === undefined) throw notFound(id)
     const fields = mask === '' ? Object.keys(order) : mask.split(',').map((path) => path.split('.')[0] as string)
@@ -79,6 +79,11 @@ export class OrderBook {
   #signed(order: OrderJson): OrderJson {
     return { ...order, servedBy: this.#version }
   }
+}
+
+/** A string member of ProtoJSON; empty when it is left out. */
+export function textOf(member: JsonValue | undefined): string {
+  return typeof member === 'string' ? member : ''
 }
 
 function notFound(id: string): Error {

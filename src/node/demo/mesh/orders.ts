@@ -25,7 +25,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { OrderBook, type OrderJson } from './order-book.ts'
+import { OrderBook, type OrderJson, textOf } from './order-book.ts'
 import { addReflection } from './reflection.ts'
 
 /** One call as the service saw it. */
@@ -113,20 +113,20 @@ function handlers(options: OrdersOptions, registry: FileRegistry): UntypedServic
       }
     }
   return {
-    GetOrder: unary('GetOrder', 'GetOrderRequest', 'Order', (request) => book.get(String(request['id'] ?? ''), request['tenant'] as string | undefined)),
+    GetOrder: unary('GetOrder', 'GetOrderRequest', 'Order', (request) => book.get(textOf(request['id']), request['tenant'] as string | undefined)),
     ListOrders: unary('ListOrders', 'ListOrdersRequest', 'ListOrdersResponse', (request) => book.list(request)),
     CreateOrder: unary('CreateOrder', 'CreateOrderRequest', 'Order', (request) => book.create((request['order'] ?? {}) as OrderJson)),
     UpdateOrder: unary('UpdateOrder', 'UpdateOrderRequest', 'Order', (request) =>
-      book.update((request['order'] ?? {}) as OrderJson, String(request['updateMask'] ?? '')),
+      book.update((request['order'] ?? {}) as OrderJson, textOf(request['updateMask'])),
     ),
-    CancelOrder: unary('CancelOrder', 'CancelOrderRequest', 'Order', (request) => book.cancel(String(request['id'] ?? ''))),
+    CancelOrder: unary('CancelOrder', 'CancelOrderRequest', 'Order', (request) => book.cancel(textOf(request['id']))),
     WatchOrders: (call: ServerWritableStream<Message, Message>) =>
       watch(options, book, call, read('WatchOrdersRequest', call.request), (json) => write('OrderEvent', json)),
     ImportOrders: (call: ServerReadableStream<Message, Message>, answer: (error: Error | null, message?: Message) => void) => {
       see(options, 'ImportOrders', call, () => 0)
       let imported = 0
       call.on('data', (message: Message) => {
-        book.create(read('Order', message) as OrderJson)
+        book.create(read('Order', message))
         imported += 1
       })
       call.on('end', () => answer(null, write('ImportOrdersResponse', { imported })))
@@ -135,7 +135,7 @@ function handlers(options: OrdersOptions, registry: FileRegistry): UntypedServic
       see(options, 'Chat', call, () => 0)
       call.on('data', (message: Message) => {
         const said = read('ChatMessage', message)
-        call.write(write('ChatMessage', { from: options.version, text: `you said: ${String(said['text'] ?? '')}` }))
+        call.write(write('ChatMessage', { from: options.version, text: `you said: ${textOf(said['text'])}` }))
       })
       call.on('end', () => call.end())
     },
