@@ -202,7 +202,8 @@ test('a slow reader slows the service', async () => {
     const message = Buffer.alloc(16 * 1024)
     const more = () => {
       if (call.cancelled) return
-      while (call.write(message)) written += message.length
+      do written += message.length
+      while (call.write(message))
       call.once('drain', more)
     }
     more()
