@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../../src/core/model/fault.ts'
+import { FieldList } from '../../src/core/model/fields.ts'
+import { Lifeline } from '../../src/core/model/lifeline.ts'
+import type { EgressService, LiveTarget, Vet } from '../../src/core/model/route.ts'
+import { buildUpstream, type SendableOut } from '../../src/core/upstream.ts'
+import { httpCall } from '../support/calls.ts'
+import { live, service } from '../support/egress.ts'
+import { emptyPolicy } from '../support/policy.ts'
+import { fakeChannels, fakePorts } from '../support/ports.ts'
+import { httpReply, retry } from '../support/sendable.ts'
+
+const vet: Vet = () => undefined
+
+interface OutInput {
+  readonly service?: EgressService
+  readonly target?: LiveTarget
+  readonly vet?: Vet | undefined
+  readonly headers?: FieldList
+}
+
+function outgoing(given: OutInput = {}): SendableOut {
+  const slots = {
+    lifeline: new Lifeline(),
+    receivedAt: 1_000,
+    deadline: Number.POSITIVE_INFINITY,
+    sent: undefined,
+    request: { headers: given.headers ?? new FieldList() },
+    service: given.service ?? service('payments'),
+    target: given.target ?? live('test', 'https://pay.example'),
+    vet: 'vet' in given ? given.vet : vet,
+    call: httpCall({ scheme: 'https', authority: 'pay.example' }),
+  }
+  return slots as unknown as SendableOut // the other slots belong to other rooms, and permits are minted by them alone
+}
+
+function setUp(answer = async () => httpReply(200)) {
+  const channels = fakeChannels({ http: answer })
+  const ports = fakePorts({ channels })
+  return { ...ports, ports, upstream: buildUpstream(emptyPolicy(), ports) }
+}
+
+test('a target is dialled over TLS with its own name, its own roots and its own guard', async () => {
+  const { upstream, channels } = setUp()
+  const x = outgoing({ service: service('payments', { connectTimeoutMs: 700 }), target: live('test', 'https://pay.example:8443', { ca: 'file:ca' }) })
+  await upstream.forwardOut(x)
+  expect(channels.acquired[0]).toMatchObject({
+    protocol: 'http1',
+    address: { kind: 'tcp', host: 'pay.example', port: 8443 },
+    tls: { serverName: 'pay.example', ca: 'file:ca', certificate: undefined, key: undefined },
+    connectTimeoutMs: 700,
+    vet,
+  })
+  expect(x.sent).toMatchObject({ endpoint: 'pay.example:8443', attempts: 1 })
+})
+
+test('without an address guard nothing leaves', async () => {
+  const { upstream, channels } = setUp()
+  await expect(upstream.forwardOut(outgoing({ vet: undefined }))).rejects.toMatchObject({ code: 'address_denied' })
+  expect(channels.acquired).toEqual([])
+})
+
+test('connections are shared by nothing that differs in service, environment, place or revision', async () => {
+  const { upstream, channels, ports } = setUp()
+  const other = buildUpstream(emptyPolicy({ revision: 'rev1' }), ports)
+  await upstream.forwardOut(outgoing())
+  await upstream.forwardOut(outgoing())
+  expect(channels.acquired.length).toBe(1)
+  await upstream.forwardOut(outgoing({ service: service('other') }))
+  await upstream.forwardOut(outgoing({ target: live('dev', 'https://pay.example') }))
+  await upstream.forwardOut(outgoing({ target: live('test', 'http://pay.example') }))
+  await other.forwardOut(outgoing())
+  expect(new Set(channels.acquired.map(({ key }) => key)).size).toBe(5)
+  await upstream.close()
+  expect(channels.released.length).toBe(4)
+})
+
+test('a redirect is an answer like any other', async () => {
+  const { upstream, channels } = setUp(async () => httpReply(302, { headers: new FieldList([['location', 'http://169.254.169.254/']]) }))
+  expect(await upstream.forwardOut(outgoing())).toMatchObject({ status: 302 })
+  expect(channels.calls.length).toBe(1)
+})
+
+test('a failed call is repeated by the service’s rules, unless the caller says not to', async () => {
+  const failing = service('payments', { retry: retry({ attempts: 1, on: ['connect'] }) })
+  for (const [headers, tries] of [
+    [new FieldList(), 2],
+    [new FieldList([['x-egress-retry', 'off']]), 1],
+  ] as const) {
+    const { upstream, clock } = setUp(() => Promise.reject(new Fault('upstream_unavailable', 'nothing was sent')))
+    const x = outgoing({ service: failing, headers })
+    const call = upstream.forwardOut(x).catch((error: unknown) => Fault.from(error).code)
+    for (let i = 0; i < 10; i += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(100)
+    }
+    expect(await call).toBe('upstream_unavailable')
+    expect(x.sent?.attempts).toBe(tries)
+  }
+})
+
+test('an address that was refused is refused for good: no other try, no other address', async () => {
+  const { upstream, channels } = setUp(() => Promise.reject(new Fault('address_denied', 'no')))
+  const everything = service('payments', { retry: retry() })
+  await expect(upstream.forwardOut(outgoing({ service: everything }))).rejects.toMatchObject({ code: 'address_denied' })
+  expect(channels.calls.length).toBe(1)
+})
+
+test('the service’s time bounds the call', async () => {
+  const { upstream, channels, clock } = setUp()
+  await upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))
+  expect(channels.calls[0]?.options.deadline).toBe(5_000)
+  clock.advance(4_000)
+  await expect(upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))).rejects.toMatchObject({ code: 'deadline_exceeded' })
+})
