@@ -1,3 +1,4 @@
+import { Agent, get as get1 } from 'node:http'
 import { connect } from 'node:http2'
 import { expect, onTestFinished, test } from 'vitest'
 import { fakeClock } from '../support/clock.ts'
@@ -47,6 +48,52 @@ test('in the lame duck time requests are still served, and told to come back els
   expect(await other.end()).toContain('served')
   clock.advance(5_000)
   await closed
+})
+
+test('a graceful close under load loses no request, over HTTP/1.1 with keep-alive', async () => {
+  const listener = await listen(async () => {
+    await new Promise((resolve) => setImmediate(resolve))
+    return outbound('answered')
+  })
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  onTestFinished(() => agent.destroy())
+  let asked = 0
+  let failed = 0
+  const enough = gate()
+  const state = { stopping: false }
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      const request = get1({ host: '127.0.0.1', port: listener.address.port, agent }, (response) => {
+        response.resume()
+        response.on('end', () => resolve())
+        response.on('error', () => {
+          failed += 1
+          resolve()
+        })
+      })
+      request.on('error', () => {
+        failed += 1
+        resolve()
+      })
+    })
+  const client = async () => {
+    while (!state.stopping) {
+      asked += 1
+      if (asked === 500) enough.resolve()
+      await ask()
+    }
+  }
+  const clients = Promise.all(Array.from({ length: 16 }, client))
+  await enough.promise
+  // In the lame duck time traffic moves elsewhere: here, it stops.
+  const closed = listener.close({ lameDuckMs: 100, drainMs: 5_000 })
+  setTimeout(() => {
+    state.stopping = true
+  }, 50)
+  await clients
+  await closed
+  expect(asked).toBeGreaterThan(500)
+  expect(failed).toBe(0)
 })
 
 test('what has not ended when the drain time is over is cut', async () => {

@@ -115,13 +115,21 @@ test('a stream without a stated deadline may run on once it has begun; its begin
   expect(channels.calls[1]?.options.lifeline.ended?.code).toBe('deadline_exceeded')
 })
 
-test('a stated deadline ends a stream in the middle, and the route’s a unary call after its headers', async () => {
+test('a stated deadline ends a stream in the middle, and the route’s a unary call whose end does not come', async () => {
+  const begun = () => ({
+    ...grpcReply([]),
+    messages: (async function* () {
+      yield Buffer.from('one')
+      await new Promise<never>(() => {})
+    })(),
+  })
   for (const given of [
     { call: grpcCall({ serverStream: true }), deadline: 2_000 },
     { call: grpcCall(), route: { timeoutMs: 1_000 } },
   ]) {
-    const { upstream, channels, clock } = setUp()
-    await upstream.forward(sendable(given))
+    const { upstream, channels, clock } = setUp({}, async () => begun())
+    const reply = await upstream.forward(sendable(given))
+    if (reply.kind === 'grpc') await reply.messages[Symbol.asyncIterator]().next()
     clock.advance(999)
     expect(channels.calls[0]?.options.lifeline.ended).toBeUndefined()
     clock.advance(1)

@@ -92,7 +92,9 @@ test('each condition repeats what it names, and no more', async () => {
 })
 
 test('every further try goes to another endpoint, as long as there is one', async () => {
-  const { hosts } = await setUp([reset(), reset()]).run()
+  // By its weight the first would be chosen every time.
+  const { hosts } = await setUp([reset(), reset()], at('10.0.0.1:80*1000', '10.0.0.2:80', '10.0.0.3:80')).run()
+  expect(hosts[0]).toBe('10.0.0.1')
   expect(new Set(hosts).size).toBe(3)
   const single = await setUp([reset()], at('10.0.0.1:80')).run()
   expect(single).toMatchObject({ result: 200, hosts: ['10.0.0.1', '10.0.0.1'] })

@@ -16,10 +16,6 @@ export class InFlight {
   #count = 0
   #last: (() => void) | undefined
 
-  get count(): number {
-    return this.#count
-  }
-
   /** Returns the way out; calling that twice counts once. */
   enter(): () => void {
     this.#count += 1
