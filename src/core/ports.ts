@@ -137,7 +137,7 @@ export interface Taken {
   readonly allowed: boolean
   /** Name of the limit that refused. */
   readonly refusedBy: string | undefined
-  /** In the order of the descriptors. After a refusal, limits that had no say are left out. */
+  /** In the order of the descriptors. After a refusal, limits that had no say are left out; so is what a store without numbers allowed. */
   readonly readings: readonly TakenReading[]
 }
 
@@ -148,6 +148,8 @@ export interface TakenReading {
   readonly resetMs: number
   /** Made without the shared store. A `deny` limit that refused so did not count: its store could not be asked. */
   readonly degraded: boolean
+  /** The store says yes or no and knows no numbers: `remaining` is nothing, `resetMs` a whole window, and nobody is told either. */
+  readonly coarse?: true
 }
 
 export interface Secrets {

@@ -83,6 +83,12 @@ export interface Translated extends Steered {
   readonly call: HttpCall | GrpcCall
 }
 
+// The edge walk: after Metered, a call to the gateway behind it instead of a destination in the mesh.
+export interface Vouched extends Metered {
+  readonly destination: Destination
+  readonly call: HttpCall
+}
+
 // The egress walk.
 export interface Attributed extends Received {
   readonly caller: Principal
@@ -123,6 +129,8 @@ export interface Reading {
   readonly degraded: boolean
   /** Set on limits in audit mode, which never refuse: whether this one would have. */
   readonly audit?: 'within' | 'exceeded'
+  /** The store knows no numbers: these are bounds, for the record alone. */
+  readonly coarse?: true
 }
 
 /** Whether the placed call leaves the house; anything else is answered here. */

@@ -8,10 +8,10 @@ const none: readonly Header[] = []
  * The headers that tell a downstream about its limits, tightest first: `ratelimit-policy` (quota and window in seconds) and
  * `ratelimit` (what remains, and seconds until it is restored), both structured-field lists of strings with parameters
  * (draft-ietf-httpapi-ratelimit-headers section 3 and 4, RFC 9651). A reading made without the shared store carries the
- * parameter `sallyport-degraded`. Audit limits are not announced; no readings, no headers.
+ * parameter `sallyport-degraded`. Audit limits and readings without numbers are not announced; no readings, no headers.
  */
 export function rateLimitHeaders(readings: readonly Reading[]): readonly Header[] {
-  const announced = readings.filter((reading) => reading.audit === undefined)
+  const announced = readings.filter((reading) => reading.audit === undefined && reading.coarse === undefined)
   if (announced.length === 0) return none
   announced.sort(tightestFirst)
   return [

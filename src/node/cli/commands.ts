@@ -11,6 +11,7 @@ import { protoPull } from './commands/proto-pull.ts'
 import { schema } from './commands/schema.ts'
 import { serve } from './commands/serve.ts'
 import { test } from './commands/test.ts'
+import { workerBundle } from './commands/worker-bundle.ts'
 
 /** Every command, in the order the overview lists them. */
-export const commands: readonly Command[] = [serve, check, test, explain, describe, diff, schema, protoPull, protoBuild, egressList, egressExplain, demo]
+export const commands: readonly Command[] = [serve, check, test, explain, describe, diff, schema, protoPull, protoBuild, egressList, egressExplain, workerBundle, demo]

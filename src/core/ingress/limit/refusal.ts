@@ -22,10 +22,10 @@ export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answe
 
 /** The answer as it stands in the exchange; `allowed` is what the limit's own take said. */
 export function readingOf({ limit, taken }: Answered, allowed: boolean): Reading {
-  const { remaining, resetMs, degraded } = taken
+  const { remaining, resetMs, degraded, coarse } = taken
   const { name, windowMs } = limit.spec
-  if (limit.mode === 'enforce') return { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded }
-  return { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded, audit: allowed ? 'within' : 'exceeded' }
+  const facts = { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
+  return limit.mode === 'enforce' ? facts : { ...facts, audit: allowed ? 'within' : 'exceeded' }
 }
 
 /** After a refusal or a peek: this limit has too little left for the request. */

@@ -1,0 +1,101 @@
+import type { Route } from '../model/route.ts'
+import type { Diagnostic } from '../policy/diagnostic.ts'
+import type { Origin } from '../policy/load.ts'
+import type { Limit, Policy } from '../policy/policy.ts'
+
+/** Paths of the public port that the Worker answers itself. */
+export const workerPaths = ['/livez', '/readyz', '/.well-known/jwks.json'] as const
+
+/** What the rate-limit binding of a limit is called: `per-client` counts in `LIMIT_PER_CLIENT`. */
+export function limitBinding(limit: string): string {
+  return `LIMIT_${limit.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`
+}
+
+/** The only windows that a rate-limit binding knows, milliseconds. */
+const windows: ReadonlySet<number> = new Set([10_000, 60_000])
+
+/** A binding counts one by one: a request that costs ten asks ten times. */
+const highestCost = 10
+
+interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hint'> {
+  /** `section.name` of the object. */
+  readonly object: string
+  /** Dotted path below the object, where its author should look. */
+  readonly member: string
+}
+
+/**
+ * What these policies ask that an edge in a Worker cannot do, each with its place. Errors must keep a bundle from being made; warnings
+ * name requests that only the gateway behind can serve.
+ */
+export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
+  const served = policy.routes.filter((route) => route.quarantined === undefined)
+  const findings = [...checkListener(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  return findings.map(({ member, ...finding }) => ({ ...finding, ...placeOf(origins, finding.object, member) }))
+}
+
+function checkListener(policy: Policy): readonly Finding[] {
+  if (policy.listeners.public?.tls?.clientAuth !== 'required') return []
+  return [
+    {
+      severity: 'error',
+      code: 'worker_client_certificate',
+      message: 'A Worker sees no client certificates and shows none to the gateway behind it.',
+      hint: 'Use clientAuth: optional, or no Worker in front of this listener.',
+      object: 'listeners.public',
+      member: 'tls.clientAuth',
+    },
+  ]
+}
+
+/** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */
+export function limitsAtEdge(policy: Policy): readonly Limit[] {
+  const used = new Set(policy.routes.flatMap((route) => (route.quarantined === undefined ? route.limits.map(({ name }) => name) : [])))
+  return Object.values(policy.limits).filter((limit) => used.has(limit.name))
+}
+
+function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding[] {
+  const limits = limitsAtEdge(policy)
+  const findings: Finding[] = []
+  const taken = new Map<string, string>()
+  for (const { name, windowMs } of limits) {
+    const object = `limits.${name}`
+    if (!windows.has(windowMs)) {
+      const message = `A Worker counts over 10 or 60 seconds only, and the limit "${name}" over ${windowMs / 1000}.`
+      findings.push({ severity: 'error', code: 'worker_limit_window', message, hint: 'Write the rate per 10s or per 1m.', object, member: 'rate' })
+    }
+    const other = taken.get(limitBinding(name))
+    taken.set(limitBinding(name), name)
+    if (other === undefined) continue
+    const message = `The limits "${other}" and "${name}" would share the binding ${limitBinding(name)}.`
+    findings.push({ severity: 'error', code: 'worker_binding_clash', message, hint: 'Rename one of them.', object, member: 'rate' })
+  }
+  for (const route of routes) {
+    for (const { name, cost } of route.limits) {
+      if (cost <= highestCost) continue
+      const message = `A Worker counts a request ${highestCost} times at most, and the route "${route.name}" costs ${cost} of "${name}".`
+      findings.push({ severity: 'error', code: 'worker_limit_cost', message, hint: undefined, object: `routes.${route.name}`, member: 'limits' })
+    }
+  }
+  return findings
+}
+
+function checkRoute(route: Route): readonly Finding[] {
+  const object = `routes.${route.name}`
+  if (workerPaths.some((path) => path === route.match.path)) {
+    const message = `The Worker answers ${route.match.path} itself: the route "${route.name}" never gets a request there.`
+    return [{ severity: 'error', code: 'worker_path_taken', message, hint: 'Choose another path.', object, member: 'match.path' }]
+  }
+  if (route.match.grpc === undefined) return []
+  const message = `Native gRPC of "${route.name}" is answered with UNIMPLEMENTED at the edge: a Worker cannot pass on trailers.`
+  const hint = 'Native gRPC clients call the gateway itself; the JSON form works at the edge.'
+  return [{ severity: 'warning', code: 'worker_native_grpc', message, hint, object, member: 'match.grpc' }]
+}
+
+/** Where a member is written, else where anything of its object is. */
+function placeOf(origins: Readonly<Record<string, Origin>>, object: string, member: string): Pick<Diagnostic, 'file' | 'line' | 'column'> {
+  const path = `${object}.${member}`
+  const key = Object.keys(origins).find((one) => one === path || one.startsWith(`${path}.`)) ?? Object.keys(origins).find((one) => one.startsWith(`${object}.`))
+  const origin = key === undefined ? undefined : origins[key]
+  return origin === undefined ? { file: '', line: 1, column: 1 } : { file: origin.file, line: origin.line, column: origin.column }
+}
