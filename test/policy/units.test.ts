@@ -29,7 +29,7 @@ describe('durations', () => {
 
   it('never throw, and are whole and finite where they parse', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'0123456789dhms. /'), maxLength: 24 }), (text) => {
+      fc.property(fc.string({ unit: fc.constantFrom(...'0123456789dhms. /'.split('')), maxLength: 24 }), (text) => {
         const ms = parseDuration(text)
         expect(ms === undefined || Number.isSafeInteger(ms)).toBe(true)
       }),

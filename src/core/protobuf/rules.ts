@@ -48,6 +48,12 @@ export function rpcsOf(book: DescriptorBook, service: string): ServiceRpcs | und
   return { rpcs, problems }
 }
 
+/** What is wrong with an HTTP rule that a route gives an RPC of a service, or undefined. */
+export function bindingProblem(book: DescriptorBook, service: string, rpc: string, binding: HttpBinding): string | undefined {
+  const method = book.registry.getService(service)?.methods.find(({ name }) => name === rpc)
+  return method === undefined ? `${service} has no RPC "${rpc}"` : checkBinding(method, binding)
+}
+
 function rpcOf(service: DescService, method: DescMethod, bindings: readonly HttpBinding[]): Rpc {
   return {
     service: service.typeName,

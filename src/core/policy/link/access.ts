@@ -2,7 +2,7 @@ import { expressionRoots } from '../../expression.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
 import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { type Entry, isSaid, isWhole, type Linking, need, refer, refuse, warn } from './linking.ts'
+import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
 const effects = ['allow', 'deny', 'audit'] as const
@@ -41,6 +41,13 @@ function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDoc
       which: 'key',
     })
   }
+  if (rule.widen === true && (rule.allow === undefined || placeIn(entry, [...path, 'widen']).source.kind === 'file'))
+    refuse(linking, entry, [...path, 'widen'], {
+      code: 'no_effect',
+      message: '"widen" is for an allow rule that an overlay adds.',
+      hint: 'Remove it.',
+      which: 'key',
+    })
   if (rule.mode === 'audit' && rule.audit !== undefined)
     warn(linking, entry, [...path, 'mode'], { code: 'mode_needless', message: 'An audit rule decides nothing in any mode.', hint: 'Remove mode.' })
 }

@@ -27,8 +27,8 @@ function checkDescriptors(linking: Linking, entry: Entry<ClusterDocument>, descr
 function linkCluster(linking: Linking, entry: Entry<ClusterDocument>): Cluster {
   const value = entry.value ?? {}
   const endpoints = linkEndpoints(linking, entry, value, [])
-  if (endpoints === undefined && isWhole(entry, 'address') && isWhole(entry, 'endpoints') && entry.value !== undefined)
-    refuse(linking, entry, [], { code: 'endpoints_missing', message: `The cluster does not say where it is.`, hint: 'Add address: host:port, or endpoints.' })
+  if (!isSaid(entry, ['address']) && !isSaid(entry, ['endpoints']) && entry.value !== undefined)
+    refuse(linking, entry, [], { code: 'endpoints_missing', message: 'The cluster does not say where it is.', hint: 'Add address: host:port, or endpoints.' })
   checkSidecar(linking, entry, value)
   if ((value.tls?.certificate === undefined) !== (value.tls?.key === undefined) && isWhole(entry, 'tls'))
     refuse(linking, entry, ['tls'], { code: 'tls_pair', message: 'certificate and key go together.', hint: 'Give both or neither.', which: 'key' })

@@ -1,5 +1,5 @@
 import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
-import { rpcsOf } from '../../protobuf.ts'
+import { bindingProblem, type DescriptorBook, rpcsOf } from '../../protobuf.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
@@ -33,7 +33,7 @@ export function linkGrpc(
       hint: 'Correct the google.api.http option in the .proto file, or write bindings for this RPC.',
     })
   }
-  return { service, rpcs: withBindings(linking, entry, service, found.rpcs), descriptors: path }
+  return { service, rpcs: withBindings(linking, entry, pinned.book, service, found.rpcs), descriptors: path }
 }
 
 function sentence(text: string): string {
@@ -44,7 +44,7 @@ function sentence(text: string): string {
 function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
   const silent = clusters.find((cluster) => cluster.value?.descriptors === undefined)
   if (silent !== undefined) {
-    if (!isSaid(silent, ['descriptors']) && silent.value !== undefined)
+    if (!isSaid(silent, ['descriptors']) && silent.value?.protocol === 'grpc')
       refuse(linking, entry, ['match', 'grpc'], {
         code: 'descriptors_missing',
         message: `The cluster "${silent.name}" names no descriptors, so the service is not known.`,
@@ -64,7 +64,7 @@ function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: 
 }
 
 /** Bindings of the route stand in place of the annotations of the RPCs they name; the automatic one stays. */
-function withBindings(linking: Linking, entry: Entry<RouteDocument>, service: string, rpcs: readonly Rpc[]): readonly Rpc[] {
+function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: DescriptorBook, service: string, rpcs: readonly Rpc[]): readonly Rpc[] {
   const own = new Map<string, HttpBinding[]>()
   for (const [i, binding] of (entry.value?.bindings ?? []).entries()) {
     if (!rpcs.some((rpc) => rpc.method === binding.rpc)) {
@@ -78,7 +78,15 @@ function withBindings(linking: Linking, entry: Entry<RouteDocument>, service: st
     }
     const list = own.get(binding.rpc) ?? []
     own.set(binding.rpc, list)
-    list.push(bindingOf(binding))
+    const linked = bindingOf(binding)
+    const problem = bindingProblem(book, service, binding.rpc, linked)
+    if (problem !== undefined)
+      refuse(linking, entry, ['bindings', i], {
+        code: 'http_rule',
+        message: `The rule cannot work: ${sentence(problem)}`,
+        hint: 'Variables and bodies are fields of the request message, responseBody of the answer.',
+      })
+    list.push(linked)
   }
   return rpcs.map((rpc) => {
     const bindings = own.get(rpc.method)

@@ -94,9 +94,10 @@ function linkMatch(
   if (match === undefined) return undefined
   checkMatch(linking, entry, match)
   const clusters = Array.from(new Set(split.map(({ cluster }) => cluster)), (name) => around.clusters.get(name)).filter((cluster) => cluster !== undefined)
-  checkProtocols(linking, entry, match, clusters)
-  const grpc = match.grpc === undefined ? undefined : linkGrpc(linking, entry, clusters, around.descriptors)
-  if (!isWhole(entry, 'match') || (match.path === undefined) === (match.grpc === undefined)) return undefined
+  const isOne = (match.path === undefined) !== (match.grpc === undefined)
+  if (isOne) checkProtocols(linking, entry, match, clusters)
+  const grpc = match.grpc === undefined || !isOne ? undefined : linkGrpc(linking, entry, clusters, around.descriptors)
+  if (!isWhole(entry, 'match') || !isOne) return undefined
   return {
     hosts: match.hosts ?? (match.host === undefined ? [] : [match.host]),
     path: match.path,

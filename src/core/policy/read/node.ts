@@ -80,7 +80,7 @@ export function spotAt(node: Node, start: Spot, path: Path, which: 'key' | 'valu
     member = next
     at = next.value
   }
-  if (member === undefined) return start
+  if (member === undefined) return which === 'key' ? start : node.at
   return which === 'key' ? member.key : member.value.at
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { type FieldFacts, factsOf } from '../document/build.ts'
 import { plannedKey, plannedValue } from '../document/planned.ts'
 import { type Node, nodeAt, type Path } from '../read/node.ts'
-import { didYouMean } from '../suggest.ts'
+import { didYouMean, suggest } from '../suggest.ts'
 import { candidatesAt, knownKeys } from './schema-at.ts'
 import { an, kindOf, quote, typeWord } from './words.ts'
 
@@ -16,6 +16,8 @@ export interface Finding {
   readonly hint: string | undefined
   /** What to leave out to read on. */
   readonly drop: Path
+  /** The key that is missing, or that was meant by an unknown one. */
+  readonly key?: string | undefined
 }
 
 type Issue = z.core.$ZodIssue
@@ -23,8 +25,11 @@ type Issue = z.core.$ZodIssue
 /** Puts the schema library's issues into plain sentences, one per place. */
 export function findingsOf(issues: readonly Issue[], schema: z.core.$ZodType, node: Node, object: string): readonly Finding[] {
   const found = issues.flatMap((issue) => explain(issue, issue.path as Path, schema, node, object))
+  const meant = new Set(found.flatMap(({ code, path, key }) => (code === 'key_unknown' && key !== undefined ? [[...path.slice(0, -1), key].join('\0')] : [])))
   const places = new Set<string>()
-  return found.filter(({ path, which }) => {
+  return found.filter(({ code, path, which, key }) => {
+    // A misspelled key is one mistake, not also a missing one.
+    if (code === 'key_missing' && meant.has([...path, key].join('\0'))) return false
     const place = `${which} ${path.join('\0')}`
     return !places.has(place) && places.add(place)
   })
@@ -49,8 +54,9 @@ function unknownKey(key: string, path: Path, schema: z.core.$ZodType, object: st
   const planned = plannedKey(around, key)
   if (planned !== undefined) return { path: inner, which: 'key', code: 'not_available', drop: inner, ...planned }
   const known = knownKeys(schema, path)
-  const hint = didYouMean(key, known) ?? `Known here: ${known.join(', ')}.`
-  return { path: inner, which: 'key', code: 'key_unknown', message: `"${key}" is not known here.`, hint, drop: inner }
+  const close = suggest(key, known)
+  const hint = close === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${close}"?`
+  return { path: inner, which: 'key', code: 'key_unknown', message: `"${key}" is not known here.`, hint, drop: inner, key: close }
 }
 
 function badKey(path: Path, issues: readonly Issue[], schema: z.core.$ZodType): Finding {
@@ -74,6 +80,7 @@ function missing(path: Path, schema: z.core.$ZodType): Finding {
     message: `"${key}" is missing.`,
     hint: `Add it. ${hint}`,
     drop: path.length === 1 ? path : path.slice(0, -1),
+    key,
   }
 }
 

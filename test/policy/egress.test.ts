@@ -1,0 +1,287 @@
+import { describe, expect, it } from 'vitest'
+import { base, brief, clean, loadBeside, loadCase, marked } from '../support/load.ts'
+
+const service = (environments: string, more = '') => `
+callers: { checkout: {} }
+egress:
+  pay:
+    listen: 127.0.0.1:9101
+    callers: [checkout]
+${more}    environments:
+${environments}`
+const codes = async (text: string, environment = 'dev') =>
+  (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
+
+describe('a target', () => {
+  it('is linked with everything the walk needs', async () => {
+    const policy = clean(
+      await loadBeside(
+        service(
+          `      dev:
+        target: https://Sandbox.pay.example:8443/v2/
+        inject: { header: authorization, format: "Bearer {secret}", secret: file:/run/secrets/pay, pattern: ^sk_test_, forbidPattern: ^sk_live_ }
+        allowAddresses: [10.20.0.0/24]
+        sharesAddressWithProd: true
+        ca: file:/run/ca.pem
+      staging:
+        target: http://10.20.0.1
+        basic: { username: u, password: env:PAY_STAGING }
+      prod:
+        target: https://api.pay.example
+        guardHosts: [files.pay.example, eu.pay.example:8443]
+        oauth2: { tokenUrl: https://auth.pay.example/token, clientId: b, clientSecret: env:PAY_PROD, scope: [read], audience: pay }
+`,
+          `    host: pay.egress.internal
+    allow: [{ methods: [POST], path: /v1/charges }, { id: read, methods: [GET], path: "/v1/charges/{id}" }]
+    timeout: { connect: 2s }
+    retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s }
+    mask: { jsonPaths: [$.card.number], responses: true }
+`,
+        ),
+      ),
+    )
+    expect(policy.egress['pay']?.service).toEqual({
+      name: 'pay',
+      quarantined: undefined,
+      listen: '127.0.0.1:9101',
+      host: 'pay.egress.internal',
+      callers: ['checkout'],
+      allow: [
+        { id: 'allow-1', methods: ['POST'], path: '/v1/charges' },
+        { id: 'read', methods: ['GET'], path: '/v1/charges/{id}' },
+      ],
+      connectTimeoutMs: 2000,
+      timeoutMs: 15_000,
+      retry: { attempts: 1, on: ['connect', 429], budget: 0.2, methods: ['GET'], withIdempotencyKey: ['POST'], maxRetryAfterMs: 3000 },
+      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], jsonPaths: ['$.card.number'], responses: true },
+    })
+    expect(policy.egress['pay']?.targets).toEqual({
+      dev: {
+        mode: 'live',
+        environment: 'dev',
+        origin: 'https://sandbox.pay.example:8443',
+        scheme: 'https',
+        host: 'sandbox.pay.example',
+        port: 8443,
+        basePath: '/v2',
+        credential: {
+          kind: 'header',
+          header: 'authorization',
+          format: 'Bearer {secret}',
+          secret: { reference: 'file:/run/secrets/pay', pattern: '^sk_test_', forbidPattern: '^sk_live_' },
+        },
+        allowAddresses: ['10.20.0.0/24'],
+        sharesAddressWithProd: true,
+        ca: 'file:/run/ca.pem',
+      },
+      staging: expect.objectContaining({
+        origin: 'http://10.20.0.1',
+        port: 80,
+        basePath: '',
+        credential: { kind: 'basic', username: 'u', password: { reference: 'env:PAY_STAGING', pattern: undefined, forbidPattern: undefined } },
+      }),
+    })
+    expect(policy.guards).toEqual([
+      { host: 'api.pay.example', port: 443, service: 'pay' },
+      { host: 'files.pay.example', port: 443, service: 'pay' },
+      { host: 'files.pay.example', port: 80, service: 'pay' },
+      { host: 'eu.pay.example', port: 8443, service: 'pay' },
+    ])
+  })
+
+  it.each([
+    ['dev: { target: "https://api.pay.example" }\n      prod: { target: "https://api.pay.example" }', 'target_is_prod', 9],
+    ['dev: { target: "https://api.pay.example:8443" }\n      prod: { target: "https://x.example", guardHosts: ["api.pay.example:8443"] }', 'target_is_prod', 9],
+    ['dev: { target: "https://files.pay.example" }\n      prod: { target: "https://x.example", guardHosts: [files.pay.example] }', 'target_is_prod', 9],
+    ['prod: { target: "http://api.pay.example" }', 'target_clear_text', 9],
+    ['prod: { target: "https://a.example", allowAddresses: ["0.0.0.0/0"] }', 'addresses_wide', 9],
+    ['prod: { target: "https://a.example", allowAddresses: ["::/0"] }', 'addresses_wide', 9],
+    ['prod: { target: "https://a.example", allowAddresses: [169.254.169.254/32] }', 'addresses_wide', 9],
+    ['prod: { target: "https://a.example", allowAddresses: [169.0.0.0/8] }', 'addresses_wide', 9],
+    ['prod: { target: "https://a.example", allowAddresses: ["fe80::/64"] }', 'addresses_wide', 9],
+    ['dev: { target: "ftp://a.example" }', 'value_invalid', 9],
+    ['dev: { target: "https://u:p@a.example" }', 'value_invalid', 9],
+    ['dev: { target: "https://a.example?x=1" }', 'value_invalid', 9],
+    ['dev: {}', 'mode_unclear', 9],
+    ['dev: { target: "https://a.example", mock: m.yaml }', 'mode_unclear', 9],
+    ['dev: { mode: live }', 'key_missing', 9],
+    ['dev: { mode: mock }', 'key_missing', 9],
+    ['dev: { mode: mock, mock: gone.yaml }', 'mock_missing', 9],
+    ['dev: { mode: mock, mock: ../gone.yaml }', 'value_invalid', 9],
+    ['dev: { mode: replay, target: "https://a.example" }', 'not_available', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, query: b, secret: env:X } }', 'inject_shape', 9],
+    ['dev: { target: "https://a.example", inject: { secret: env:X } }', 'inject_shape', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, format: "{secret}{secret}", secret: env:X } }', 'format_shape', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, format: Bearer, secret: env:X } }', 'value_invalid', 9],
+    ['dev: { target: "https://a.example", inject: { query: a, format: "{secret}", secret: env:X } }', 'no_effect', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, secret: "vault:kv/pay#x" } }', 'not_available', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, secret: 12345 } }', 'secret_literal', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, secret: env:X }, basic: { username: u, password: env:Y } }', 'credential_twice', 9],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "http://a.example/t", clientId: a, clientSecret: env:X } }', 'value_invalid', 9],
+    [
+      'dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, clientSecret: env:X, auth: private_key_jwt } }',
+      'not_available',
+      9,
+    ],
+    ['tset: { target: "https://a.example" }', 'environment_unknown', 9],
+    ['dev: { target: "https://a.example", record: true }', 'not_available', 9],
+  ])('that says %s is refused, whatever environment is in force', async (environments, code, line) => {
+    const text = service(`      ${environments}`)
+    for (const environment of ['dev', 'prod']) {
+      const { diagnostics, policy } = await loadBeside(text, { environment })
+      const errors = diagnostics.filter(({ severity }) => severity === 'error')
+      expect(errors.map((each) => `${each.code} ${each.line}`)).toEqual([`${code} ${line}`])
+      expect(policy?.egress['pay']).toMatchObject({ service: { quarantined: expect.any(String) }, targets: {} })
+    }
+  })
+
+  it('in a mode that cannot use what is said is a warning', async () => {
+    expect(await codes(service('      dev: { mode: deny, reason: closed, target: "https://a.example" }'))).toEqual(['warning no_effect'])
+  })
+})
+
+describe('a secret', () => {
+  it('belongs to one environment: the error names the other place, and not the reference', async () => {
+    const inject = 'inject: { header: a, secret: env:SHARED_KEY }'
+    const { diagnostics } = await loadBeside(
+      service(`      dev: { target: "https://a.example", ${inject} }\n      staging: { target: "https://b.example", ${inject} }`),
+    )
+    expect(diagnostics).toMatchObject([
+      { code: 'secret_shared', line: 10, message: 'This secret belongs to the environment "dev" of egress.pay already, at a.yaml:9:72.' },
+    ])
+    expect(JSON.stringify(diagnostics)).not.toContain('SHARED_KEY')
+  })
+
+  it('written as a variable is refused without being shown, and the reference is named', async () => {
+    const loaded = await loadBeside(service('      dev: { target: "https://a.example", inject: { header: a, secret: "${PAY_KEY}" } }'), {
+      variables: { PAY_KEY: 'sk_live_4242' },
+    })
+    expect(loaded.diagnostics).toMatchObject([{ code: 'secret_literal', hint: 'Write env:PAY_KEY, which is read when it is needed.' }])
+    expect(JSON.stringify(loaded)).not.toContain('sk_live_4242')
+  })
+
+  it.each(['sk_live_4242', 'env:', 'env:a-b', 'file:relative', '"env: X"', '{ a: sk_live_4242 }', '[sk_live_4242]', 'SK_4242: 1'])(
+    'that is %s is never quoted back',
+    async (literal) => {
+      const { diagnostics } = await loadBeside(service(`      dev: { target: "https://a.example", inject: { header: a, secret: ${literal} } }`))
+      expect(diagnostics.some(({ severity }) => severity === 'error')).toBe(true)
+      expect(JSON.stringify(diagnostics)).not.toContain('4242')
+    },
+  )
+
+  it('of the store is a reference too; a broken one quarantines what is limited', async () => {
+    const text =
+      'clusters: { a: { address: "127.0.0.1:1" } }\nlimits: { l: { rate: 1/1s, key: [route] } }\nroutes: { r: { match: { path: / }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, limits: [l], to: a } }\nstore: { redis: redis://u:4242@h }'
+    const { diagnostics, policy } = await loadBeside(text)
+    expect(brief(diagnostics)).toEqual(['error secret_literal a.yaml:5:17'])
+    expect(JSON.stringify(diagnostics)).not.toContain('4242')
+    expect(policy?.limits).toEqual({})
+    expect(policy?.routes[0]?.quarantined).toContain('store.redis')
+  })
+})
+
+describe('a mock file', () => {
+  const load = (mock: string, path = 'mocks/pay.yaml') => loadBeside(service('      dev: { mock: mocks/pay.yaml }'), { files: { [path]: mock } })
+
+  it('is read into answers', async () => {
+    const policy = clean(
+      await load(`
+- match: { method: POST, path: /v1/charges, body: { card.country: DE, amount: 0 } }
+  status: 422
+  json: { error: "{{body.amount}}" }
+  delay: 50ms
+- match: { path: "/{**}" }
+  headers: { x-a: b }
+  text: hello
+- match: { methods: [GET, PUT], path: /x }
+`),
+    )
+    expect(policy.egress['pay']?.targets['dev']).toEqual({
+      mode: 'mock',
+      environment: 'dev',
+      mock: [
+        {
+          methods: ['POST'],
+          path: '/v1/charges',
+          body: { 'card.country': 'DE', amount: 0 },
+          status: 422,
+          headers: [['content-type', 'application/json']],
+          answer: '{"error":"{{body.amount}}"}',
+          delayMs: 50,
+        },
+        { methods: [], path: '/{**}', body: {}, status: 200, headers: [['x-a', 'b']], answer: 'hello', delayMs: 0 },
+        { methods: ['GET', 'PUT'], path: '/x', body: {}, status: 200, headers: [], answer: '', delayMs: 0 },
+      ],
+    })
+  })
+
+  it('may be an asset that is no file of the folder', async () => {
+    const { policy } = await loadCase({
+      files: { 'base.yaml': base, 'a.yaml': `sallyport: v1\n${service('      dev: { mock: m.json }')}` },
+      assets: { 'm.json': new TextEncoder().encode('[{"match":{"path":"/"}}]') },
+    })
+    expect(policy?.egress['pay']?.targets['dev']).toMatchObject({ mode: 'mock', mock: [{ path: '/' }] })
+  })
+
+  it('has its problems at their places in it, and quarantines its service', async () => {
+    const text = marked(`- match: { path: «x }
+- match: { path: /a }
+  «statsu: 200
+- «match: { methods: [GET] }
+- match: { path: /a, method: GET, «methods: [PUT] }
+- match: { path: «/a/{id} }
+`)
+    const { diagnostics, policy } = await load(text.text)
+    expect(diagnostics.map(({ file, line, column }) => `${file} ${line}:${column}`)).toEqual(text.marks.map((mark) => `mocks/pay.yaml ${mark}`))
+    expect(policy?.egress['pay']).toMatchObject({ service: { quarantined: expect.stringContaining('mock') }, targets: {} })
+  })
+
+  it('is a list', async () => {
+    expect(brief((await load('sallyport: v1\n')).diagnostics)).toEqual(['error file_shape mocks/pay.yaml:1:1'])
+  })
+
+  it('that nobody names is taken for a policy, and the hint says how to name it', async () => {
+    const { diagnostics } = await load('- match: { path: / }\n', 'mocks/other.yaml')
+    expect(diagnostics.find(({ code }) => code === 'file_shape')).toMatchObject({ file: 'mocks/other.yaml', hint: expect.stringContaining('mock:') })
+  })
+})
+
+describe('ways in and callers', () => {
+  const target = '      dev: { target: "https://a.example" }'
+
+  it('warn of a port that is not loopback, of a service without callers, and of a missing shared listener', async () => {
+    expect(await codes(service(target).replace('127.0.0.1:9101', '0.0.0.0:9101'))).toEqual(['warning listen_open'])
+    expect(await codes(service(target).replace('callers: [checkout]', 'callers: []'))).toEqual(['warning name_unused', 'warning nobody_calls'])
+    const { diagnostics } = await loadCase({
+      files: {
+        'a.yaml': `sallyport: v1\nenvironments: { dev: { class: nonprod } }\n${service(target).replace('listen: 127.0.0.1:9101', 'host: pay.egress.internal')}`,
+      },
+    })
+    expect(diagnostics.map(({ code }) => code)).toEqual(['listener_missing'])
+  })
+
+  it.each([
+    [service(target).replace('    listen: 127.0.0.1:9101\n', ''), 'way_missing'],
+    [service(target).replace('127.0.0.1:9101', '127.0.0.1:9100'), 'address_repeated'],
+    [service(target).replace('[checkout]', '[chekout]'), 'name_unknown'],
+    [service(target).replace('checkout: {}', 'checkout: { environment: dve }'), 'environment_unknown'],
+    [service(target).replace('checkout: {}', 'checkout: { mayChooseEnv: [dev, tset] }'), 'environment_unknown'],
+    [service(target).replace('checkout: {}', 'checkout: { listener: "egress:pya" }'), 'name_unknown'],
+    [service(target).replace('checkout: {}', 'checkout: { listener: public }'), 'value_invalid'],
+    [service(target).replace('checkout: {}', 'checkout: { token: x }'), 'not_available'],
+    [service(target, '    kind: tcp\n'), 'not_available'],
+    [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
+    [service(target, '    quota: {}\n'), 'not_available'],
+    [service(target, '    idempotency: {}\n'), 'not_available'],
+    [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],
+  ])('refuse case %#', async (text, code) => {
+    const { diagnostics, policy } = await loadBeside(text)
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
+    expect(policy?.egress['pay']?.service.quarantined).toBeDefined()
+  })
+
+  it('keep of a caller only the environments of the class in force', async () => {
+    const text = service(target).replace('checkout: {}', 'checkout: { environment: staging, mayChooseEnv: [dev, prod] }')
+    expect(clean(await loadBeside(text)).callers['checkout']).toEqual({ name: 'checkout', listener: 'egress', environment: 'staging', mayChooseEnv: ['dev'] })
+  })
+})

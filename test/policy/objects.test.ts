@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest'
+import { base, brief, clean, loadBeside, loadCase } from '../support/load.ts'
+
+const errors = async (text: string) => (await loadBeside(text)).diagnostics.filter(({ severity }) => severity === 'error')
+
+describe('an issuer', () => {
+  const issuer = (said: string) => `issuers: { main: { ${said} } }`
+  it.each([
+    ['issuer: "https://a.example"', 'key_missing'],
+    ['issuer: "https://a.example", audiences: []', 'value_out_of_range'],
+    ['issuer: "http://a.example", audiences: [a]', 'value_invalid'],
+    ['issuer: "https://a.example", jwks: "http://a.example/keys", audiences: [a]', 'value_invalid'],
+    ['issuer: "https://a.example", audiences: [a], algorithms: [HS512]', 'algorithm_unsafe'],
+    ['issuer: "https://a.example", audiences: [a], algorithms: [none]', 'algorithm_unsafe'],
+    ['issuer: "https://a.example", audiences: [a], algorithms: [RS2556]', 'value_invalid'],
+    ['issuer: "https://a.example", audiences: [a], clockSkew: 61s', 'value_invalid'],
+    ['issuer: "https://a.example", audiences: [a], introspection: x', 'not_available'],
+  ])('that says %s is refused and quarantined', async (said, code) => {
+    const { diagnostics, policy } = await loadBeside(issuer(said))
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
+    expect(policy?.issuers['main']?.quarantined).toBeDefined()
+  })
+
+  it('may be http on a loopback address', async () => {
+    expect(await errors(issuer('issuer: "http://127.0.0.1:8181", jwks: "http://localhost/k", audiences: [a]'))).toEqual([])
+  })
+
+  it('cannot share its URL with another', async () => {
+    const [error] = await errors('issuers: { a: { issuer: "https://x.example", audiences: [a] }, b: { issuer: "https://x.example", audiences: [b] } }')
+    expect(error).toMatchObject({ code: 'issuer_repeated', object: 'issuers.b', message: expect.stringContaining('a.yaml:2:25') })
+  })
+})
+
+describe('a cluster', () => {
+  it.each([
+    ['', 'endpoints_missing'],
+    ['address: "127.0.0.1"', 'value_invalid'],
+    ['address: "127.0.0.1:99999"', 'value_invalid'],
+    ['address: "127.0.0.1:0"', 'value_invalid'],
+    ['address: "unix:relative"', 'value_invalid'],
+    ['address: "a:1", endpoints: { dns: a, port: 1 }', 'endpoints_twice'],
+    ['endpoints: { dns: a }', 'endpoints_shape'],
+    ['endpoints: { static: ["a:1"], dns: a, port: 1 }', 'endpoints_shape'],
+    ['endpoints: { consul: a }', 'not_available'],
+    ['address: "a:1", sidecar: consul', 'not_available'],
+    ['address: "a:1", balance: maglev', 'not_available'],
+    ['address: "a:1", subsets: { v1: {} }', 'subset_empty'],
+    ['address: "a:1", subsets: { V1: { authority: a } }', 'key_invalid'],
+    ['address: "a:1", tls: { certificate: env:A }', 'tls_pair'],
+    ['address: "a:1", tls: { ca: "-----BEGIN" }', 'secret_literal'],
+    ['address: "a:1", health: {}', 'not_available'],
+  ])('that says { %s } is refused and quarantined', async (said, code) => {
+    const { diagnostics, policy } = await loadBeside(`clusters: { c: { ${said} } }`)
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
+    expect(policy?.clusters['c']).toMatchObject({ quarantined: expect.any(String), endpoints: { kind: 'static', addresses: [] } })
+  })
+
+  it('may be a unix socket, several endpoints with weights, or IPv6', async () => {
+    const { policy } = await loadBeside('clusters: { c: { endpoints: { static: ["unix:/run/c.sock", { address: "[::1]:80", weight: 2 }] } } }')
+    expect(policy?.clusters['c']?.endpoints).toEqual({
+      kind: 'static',
+      addresses: [
+        { kind: 'unix', path: '/run/c.sock', weight: 1 },
+        { kind: 'tcp', host: '::1', port: 80, weight: 2 },
+      ],
+    })
+  })
+
+  it('behind a sidecar without an authority is a warning', async () => {
+    expect((await loadBeside('clusters: { c: { sidecar: linkerd, address: "a:1" } }')).diagnostics.map(({ code }) => code)).toContain('authority_missing')
+  })
+})
+
+describe('a limit', () => {
+  it.each([
+    ['rate: 100/500ms, key: [route]', 'window_short'],
+    ['rate: 0/1m, key: [route]', 'rate_zero'],
+    ['rate: 100/25d, key: [route]', 'window_long'],
+    ['rate: 100/1m, key: []', 'value_out_of_range'],
+    ['rate: 100/1m, key: [subjet]', 'value_invalid'],
+    ['rate: 100/1m, key: [apiKey]', 'not_available'],
+    ['rate: { claim: plan }, key: [route]', 'type_wrong'],
+    ['rate: 100/1m, key: [route], burst: -1', 'value_out_of_range'],
+    ['rate: 100/1m, key: [route], burst: 1.5', 'value_invalid'],
+    ['rate: 100/1m, key: [route], algorithm: gcra', 'not_available'],
+  ])('that says %s is refused and left out', async (said, code) => {
+    const { diagnostics, policy } = await loadBeside(`limits: { l: { ${said} } }`)
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
+    expect(policy?.limits).toEqual({})
+  })
+
+  it('may have a long window with a shared store', async () => {
+    expect(await errors('store: { redis: env:REDIS_URL }\nlimits: { l: { rate: 100/30d, key: [route] } }')).toEqual([])
+  })
+
+  it('that refuses when the store fails is a warning', async () => {
+    expect((await loadBeside('limits: { l: { rate: 1/1s, key: [route], onStoreFailure: deny } }')).diagnostics.map(({ code }) => code)).toContain(
+      'limit_denies',
+    )
+  })
+
+  it('counts by claims, headers and facts', async () => {
+    const { policy } = await loadBeside('limits: { l: { rate: 1/1s, key: [claim.org.id, header.x-a, client.network], missing: skip, mode: audit } }')
+    expect(policy?.limits['l']).toMatchObject({
+      key: [{ kind: 'claim', path: 'org.id' }, { kind: 'header', name: 'x-a' }, { kind: 'client.network' }],
+      missing: 'skip',
+      mode: 'audit',
+    })
+  })
+})
+
+describe('listeners and environments', () => {
+  it.each([
+    ['listeners: { public: { adress: "127.0.0.1:1" } }', 'key_unknown'],
+    ['listeners: { publc: { address: "127.0.0.1:1" } }', 'key_unknown'],
+    ['listeners: { public: { address: "127.0.0.1:1" }, admin: { address: "127.0.0.1:1" } }', 'address_repeated'],
+    ['listeners: { public: { address: "127.0.0.1:1", tls: { certificate: env:A, key: env:B, clientAuth: required } } }', 'client_ca_missing'],
+    ['listeners: { public: { address: "127.0.0.1:1", limits: { body: huge } } }', 'value_invalid'],
+  ])('%s is refused', async (text, code) => {
+    const { policy, diagnostics } = await loadCase({ files: { 'a.yaml': `sallyport: v1\nenvironments: { dev: { class: nonprod } }\n${text}` } })
+    expect(diagnostics.map((each) => each.code)).toEqual([code])
+    // A name that is no listener leaves the others as they are; a broken one leaves nothing to serve on.
+    expect(policy === undefined).toBe(!text.includes('publc'))
+  })
+
+  it('that are broken leave no policy; everything else does', async () => {
+    expect((await loadCase({ files: { 'a.yaml': 'sallyport: v1\nenvironments: { dev: { class: test } }' } })).policy).toBeUndefined()
+    expect((await loadCase({ files: { 'a.yaml': 'sallyport: v1\nenvironments: { dev: { class: nonprod }' } })).policy?.environment).not.toBe('prod')
+  })
+
+  it('are files of the format: version, sections, names', async () => {
+    const found = async (text: string) => brief((await loadCase({ files: { 'base.yaml': base, 'b.yaml': text } })).diagnostics)
+    expect(await found('clusters: {}\n')).toEqual(['error version_missing b.yaml:1:1'])
+    expect(await found('sallyport: v2\n')).toEqual(['error version_unknown b.yaml:1:12'])
+    expect(await found('sallyport: 1\n')).toEqual(['error version_unknown b.yaml:1:12'])
+    expect(await found('- a\n')).toEqual(['error file_shape b.yaml:1:1'])
+    expect(await found('')).toEqual(['warning file_empty b.yaml:1:1'])
+    expect(await found('sallyport: v1\ncluster: {}\n')).toEqual(['error key_unknown b.yaml:2:1'])
+    expect(await found('sallyport: v1\nclusters:\n')).toEqual(['error value_missing b.yaml:2:1'])
+    expect(await found('sallyport: v1\nclusters: [a]\n')).toEqual(['error type_wrong b.yaml:2:11'])
+    expect(await found('sallyport: v1\nclusters: { Orders: { address: "a:1" } }\n')).toEqual(['error key_invalid b.yaml:2:13'])
+    expect(await found('sallyport: v1\nlimits: { a: 5 }\n')).toEqual(['error type_wrong b.yaml:2:14', 'warning name_unused b.yaml:2:11'])
+    expect(await found('sallyport: v1\napiKeys: { a: {} }\n')).toEqual(['error not_available b.yaml:2:1'])
+  })
+})
+
+describe('a clean load', () => {
+  it('of environments and listeners alone is a policy that serves nothing', async () => {
+    expect(clean(await loadCase({ files: { 'base.yaml': base } }))).toMatchObject({ routes: [], egress: {}, environments: ['dev', 'staging'] })
+  })
+})
