@@ -20,7 +20,7 @@ export const fixedSections = { listeners, store }
 
 export type NamedSection = keyof typeof namedSections
 export type FixedSection = keyof typeof fixedSections
-export type Section = NamedSection | FixedSection
+type Section = NamedSection | FixedSection
 
 export const sectionNames: readonly string[] = [...Object.keys(namedSections), ...Object.keys(fixedSections)]
 

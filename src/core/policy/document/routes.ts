@@ -123,9 +123,6 @@ export const route = z.strictObject({
   bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
 })
 
-/** The part of a route that decides which requests it takes. */
-export const routeMatch = match
-
 export type RouteDocument = z.output<typeof route>
 export type MatchDocument = z.output<typeof match>
 export type DestinationDocument = z.output<typeof destination>

@@ -62,7 +62,7 @@ function canMatch(rule: Rule, templates: readonly Template[] | undefined, method
   const { grpc, hosts } = rule.matcher
   if (hosts !== undefined && !hostsOverlap(hosts, route.match.hosts)) return false
   return ways.some((way) => {
-    if (methods !== undefined && way.methods !== undefined && methods.isDisjointFrom(way.methods)) return false
+    if (methods !== undefined && way.methods !== undefined && methods.isDisjointFrom(withHead(way.methods))) return false
     if (grpc !== undefined && !grpc.some((one) => fitsRpc(one, way.rpc))) return false
     return templates === undefined || templates.some((template) => overlap(template, way.template))
   })

@@ -4,7 +4,7 @@ import { isTemplateError, parseTemplate, type Template } from '../../model/templ
 /** One way into a route: a path template with the methods it goes by. */
 export interface Way {
   readonly template: Template
-  /** Undefined means any. GET brings HEAD. */
+  /** As said; undefined means any. GET takes HEAD too, after routes that say HEAD. */
   readonly methods: ReadonlySet<string> | undefined
   /** `package.Service/Method`; undefined on a path route. */
   readonly rpc: string | undefined
@@ -13,7 +13,7 @@ export interface Way {
 /** Every path a route takes; bindings and native paths of its RPCs on a grpc route. */
 export function waysInto(route: Route): readonly Way[] {
   const { path, grpc, methods } = route.match
-  const own = methods.length === 0 ? undefined : withHead(methods)
+  const own = methods.length === 0 ? undefined : new Set(methods)
   if (path !== undefined) return way(path, own, undefined)
   return (grpc?.rpcs ?? []).flatMap((rpc) =>
     rpc.bindings.flatMap(({ method, template }) => {
@@ -29,8 +29,9 @@ function way(source: string, methods: ReadonlySet<string> | undefined, rpc: stri
 }
 
 /** GET implies HEAD. */
-export function withHead(methods: readonly string[]): ReadonlySet<string> {
-  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
+export function withHead(methods: Iterable<string>): ReadonlySet<string> {
+  const all = new Set(methods)
+  return all.has('GET') ? all.add('HEAD') : all
 }
 
 function both(a: ReadonlySet<string> | undefined, b: ReadonlySet<string> | undefined): ReadonlySet<string> | undefined {
