@@ -2,7 +2,7 @@ import { percentile } from '../report/statistics.ts'
 import { Connection } from './connection.ts'
 import { type LoadPlan, type LoadResult, wireRequests } from './plan.ts'
 
-/** Time for answers that are still under way at the end. */
+/** Time for what is still under way or due at the end. */
 const graceMs = 2000
 
 /**
@@ -30,13 +30,10 @@ export async function generate(plan: LoadPlan): Promise<LoadResult> {
     sentFor.delete(connection)
     if (status !== undefined && status >= 200 && status <= 299) latencies.push(now - since)
     else errors += 1
-    if (over) {
-      if (sentFor.size === 0) idle.resolve()
-      return
-    }
-    const waited = plan.rate === undefined ? now : due.shift()
-    if (waited === undefined) free.push(connection)
-    else send(connection, waited)
+    const waited = plan.rate === undefined && !over ? now : due.shift()
+    if (waited !== undefined) send(connection, waited)
+    else if (over && sentFor.size === 0) idle.resolve()
+    else free.push(connection)
   }
 
   const connections = Array.from({ length: plan.connections }, () => new Connection(plan.port, answered))
@@ -58,12 +55,11 @@ export async function generate(plan: LoadPlan): Promise<LoadResult> {
   clearInterval(clock)
   over = true
   const seconds = (performance.now() - startedAt) / 1000
-  const answers = latencies.length
   const late = setTimeout(() => idle.resolve(), graceMs)
   if (sentFor.size > 0) await idle.promise
   clearTimeout(late)
   errors += sentFor.size + due.length
   for (const connection of connections) connection.close()
   if (latencies.length === 0) return { requests: 0, seconds, errors, p50Ms: Number.NaN, p99Ms: Number.NaN }
-  return { requests: answers, seconds, errors, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) }
+  return { requests: latencies.length, seconds, errors, p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) }
 }
