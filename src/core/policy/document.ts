@@ -19,8 +19,7 @@ export const namedSections = { environments: environment, issuers: issuer, clust
 export const fixedSections = { listeners, store }
 
 export type NamedSection = keyof typeof namedSections
-export type FixedSection = keyof typeof fixedSections
-type Section = NamedSection | FixedSection
+type FixedSection = keyof typeof fixedSections
 
 export const sectionNames: readonly string[] = [...Object.keys(namedSections), ...Object.keys(fixedSections)]
 

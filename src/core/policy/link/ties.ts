@@ -1,7 +1,7 @@
 import type { Route } from '../../model/route.ts'
 import type { RouteDocument } from '../document/routes.ts'
 import { type Entry, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
-import { compatible, implies, shapeOf, type Way, waysInto } from './takes.ts'
+import { compatible, implies, shapeOf, type Way, waysInto, withHead } from './takes.ts'
 
 /** A route that could be matched, with where it stands. */
 export interface Matched {
@@ -96,7 +96,7 @@ function isBefore(a: Claim, b: Claim): boolean {
 /** Whether `winner` takes every request that fits `loser` here. */
 function covers(winner: Claim, loser: Claim): boolean {
   if (!isBefore(winner, loser)) return false
-  const methods = winner.way.methods
+  const methods = winner.way.methods === undefined ? undefined : withHead(winner.way.methods)
   const all = methods === undefined || Array.from(loser.way.methods ?? methodsThereAre).every((method) => methods.has(method))
   return all && implies(loser.route.match.headers, winner.route.match.headers) && implies(loser.route.match.query, winner.route.match.query)
 }
