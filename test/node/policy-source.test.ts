@@ -103,6 +103,23 @@ describe('watching the folder', () => {
     expect(told()).toBeGreaterThanOrEqual(changes.length)
   })
 
+  it('tells every time of a file that is moved into place again and again, and of one in a folder that is new', async () => {
+    const folder = await tempFolder({ 'live/a.yaml': 'a' })
+    const { next, told } = watched(join(folder.path, 'live'), { quietMs: 1, pollMs: 60_000 })
+    for (let i = 0; i < 20; i++) {
+      await folder.write('aside/a.yaml', `a${i}`)
+      const heard = next()
+      await rename(join(folder.path, 'aside/a.yaml'), join(folder.path, 'live/a.yaml'))
+      await heard
+    }
+    for (const file of ['new/b.yaml', 'new/b.yaml', 'new/deep/c.yaml', 'new/deep/c.yaml']) {
+      const heard = next()
+      await folder.write(`live/${file}`, 'b')
+      await heard
+    }
+    expect(told()).toBeGreaterThanOrEqual(24)
+  })
+
   it('finds by polling what the system does not tell: the folder replaced as a whole, and made again', async () => {
     const folder = await tempFolder({ 'live/a.yaml': 'a', 'next/a.yaml': 'a2' })
     const { next, told } = watched(join(folder.path, 'live'), { quietMs: 5, pollMs: 20 })

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { isReal } from './real.ts'
 
 /** A real redis-server of the test's own, on loopback, in a directory of its own, without persistence. */
 export interface RedisServer {
@@ -24,16 +25,9 @@ export interface RedisServer {
 /** How to get the tests that this machine cannot run. */
 export const redisHint = 'redis-server is not installed: apt-get install -y redis-server'
 
-/**
- * Whether `redis-server` is there. Where it is not, tests that need it are skipped and say so; in CI (`CI=true`) its absence
- * is a failure. @throws Error then.
- */
+/** Whether `redis-server` is there. @throws Error where it has to be and is not. */
 export function hasRedis(): boolean {
-  const found = spawnSync('redis-server', ['--version']).status === 0
-  if (found) return true
-  if (process.env.CI === 'true') throw new Error(redisHint)
-  process.stderr.write(`SKIPPED: ${redisHint}\n`)
-  return false
+  return isReal(spawnSync('redis-server', ['--version']).status === 0, redisHint)
 }
 
 /** Starts a server on a free port and waits until it answers. */

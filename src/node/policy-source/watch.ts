@@ -1,4 +1,6 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, statSync, watch } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fingerprintOf } from './folder.ts'
 
 export interface FolderWatch {
@@ -12,6 +14,9 @@ export interface WatchOptions {
   readonly pollMs: number
 }
 
+/** Deeper folders are an error of the folder, which the load says. */
+const depthLimit = 16
+
 export const watchDefaults: WatchOptions = { quietMs: 100, pollMs: 2000 }
 
 /**
@@ -20,49 +25,104 @@ export const watchDefaults: WatchOptions = { quietMs: 100, pollMs: 2000 }
  */
 export function watchFolder(root: string, options: WatchOptions, changed: () => void): FolderWatch {
   let quiet: NodeJS.Timeout | undefined
-  let watcher: FSWatcher | undefined
   let last: string | undefined
   let closed = false
+  const ears = openEars(root, () => soon())
 
   const soon = () => {
     if (closed) return
     clearTimeout(quiet)
-    quiet = setTimeout(changed, options.quietMs)
+    quiet = setTimeout(() => void tell(), options.quietMs)
     quiet.unref()
   }
-  const listen = () => {
-    try {
-      watcher = watch(root, { recursive: true, persistent: false }, soon)
-      // The folder went away or watches ran out: the poll goes on, and listens again when it can.
-      watcher.on('error', deafen)
-    } catch {
-      watcher = undefined
-    }
-  }
-  const deafen = () => {
-    watcher?.close()
-    watcher = undefined
+  const tell = async () => {
+    await ears.listen()
+    if (!closed) changed()
   }
   const look = async () => {
+    await ears.listen()
     const now = await fingerprintOf(root)
-    if (last !== undefined && now !== last) {
-      // A folder that was replaced has another inode: what was watched may be gone.
-      deafen()
-      soon()
-    }
+    if (last !== undefined && now !== last) soon()
     last = now
-    if (!closed && watcher === undefined) listen()
   }
   const poll = setInterval(() => void look(), options.pollMs)
   poll.unref()
-  listen()
   void look()
   return {
     close() {
       closed = true
       clearInterval(poll)
       clearTimeout(quiet)
-      deafen()
+      ears.close()
     },
+  }
+}
+
+interface Ears {
+  /** Listens to the folder and every folder in it as they are now, and no longer to those that went away. */
+  listen(): Promise<void>
+  close(): void
+}
+
+/**
+ * One watcher per folder: it hears of everything that happens right in it, also when a file is moved over another, which
+ * Node's recursive watcher on Linux loses every other time.
+ */
+function openEars(root: string, heard: () => void): Ears {
+  /** By path and inode: a folder that was replaced is another one. */
+  const watchers = new Map<string, FSWatcher>()
+  let closed = false
+
+  const forget = (key: string) => {
+    watchers.get(key)?.close()
+    watchers.delete(key)
+  }
+  const add = (key: string, path: string): boolean => {
+    try {
+      const watcher = watch(path, { persistent: false }, heard)
+      watchers.set(key, watcher)
+      // The folder went away: the poll goes on, and listens again when it can.
+      watcher.on('error', () => forget(key))
+      return true
+    } catch {
+      // Watches ran out, or the folder went away at this moment: the poll finds what is not heard.
+      return false
+    }
+  }
+  const inode = statSync(root, { throwIfNoEntry: false })?.ino
+  // At once: whoever reads the folder next must hear of what changes meanwhile.
+  if (inode !== undefined) add(keyOf(root, inode), root)
+  return {
+    async listen() {
+      const folders = new Map<string, string>()
+      await addFolders(root, 0, folders)
+      if (closed) return
+      for (const key of watchers.keys()) if (!folders.has(key)) forget(key)
+      for (const [key, path] of folders) {
+        // What changed in it before there were ears for it was not heard.
+        if (!watchers.has(key) && add(key, path)) heard()
+      }
+    },
+    close() {
+      closed = true
+      for (const key of watchers.keys()) forget(key)
+    },
+  }
+}
+
+function keyOf(path: string, inode: number): string {
+  return `${inode} ${path}`
+}
+
+/** Adds `path` and what is below it, without what policies are not read from. Links lead to folders that are below it as themselves. */
+async function addFolders(path: string, depth: number, folders: Map<string, string>): Promise<void> {
+  try {
+    folders.set(keyOf(path, (await stat(path)).ino), path)
+    if (depth === depthLimit) return
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isDirectory() && !entry.name.startsWith('.')) await addFolders(join(path, entry.name), depth + 1, folders)
+    }
+  } catch {
+    // Gone between two looks: whoever removed it made another change that is heard.
   }
 }
