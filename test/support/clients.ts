@@ -121,7 +121,7 @@ export function h2c(port: number, { method, path, headers = [], body }: Sent): P
       const entries = Object.entries(answer).filter(([name]) => !name.startsWith(':'))
       const headers = Object.fromEntries(entries.map(([name, value]) => [name, [value ?? ''].flat().join(', ')]))
       if (answer[':status'] === undefined) reject(new Error(`the stream was closed with ${stream.rstCode}`))
-      else resolve({ status: answer[':status'], headers, text: Buffer.concat(parts).toString() })
+      else resolve({ status: Number(answer[':status']), headers, text: Buffer.concat(parts).toString() })
     })
     if (body !== undefined) stream.end(body)
   })

@@ -89,7 +89,7 @@ function openEars(root: string, heard: () => void): Ears {
       return false
     }
   }
-  const inode = statSync(root, { throwIfNoEntry: false })?.ino
+  const inode = inodeOf(root)
   // At once: whoever reads the folder next must hear of what changes meanwhile.
   if (inode !== undefined) add(keyOf(root, inode), root)
   return {
@@ -97,16 +97,29 @@ function openEars(root: string, heard: () => void): Ears {
       const folders = new Map<string, string>()
       await addFolders(root, 0, folders)
       if (closed) return
-      for (const key of watchers.keys()) if (!folders.has(key)) forget(key)
-      for (const [key, path] of folders) {
-        // What changed in it before there were ears for it was not heard.
-        if (!watchers.has(key) && add(key, path)) heard()
+      let changed = false
+      for (const key of watchers.keys()) {
+        if (folders.has(key)) continue
+        forget(key)
+        changed = true
       }
+      for (const [key, path] of folders) if (!watchers.has(key) && add(key, path)) changed = true
+      // A folder that came or went: what happened in it before there were ears for it, or was still to be told, counts as heard.
+      if (changed) heard()
     },
     close() {
       closed = true
       for (const key of watchers.keys()) forget(key)
     },
+  }
+}
+
+/** Undefined where the folder cannot be looked at: the one who loads it says why. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino
+  } catch {
+    return undefined
   }
 }
 
