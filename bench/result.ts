@@ -1,9 +1,9 @@
-import type { Machine } from './harness/machine.ts'
+import type { Disturbance, Machine } from './harness/machine.ts'
 import type { BenchRequest, Feature, SuiteName } from './model.ts'
 import type { Spread } from './report/statistics.ts'
 
 /** What one measurement of one peer gave. */
-export interface Round {
+export interface Round extends Disturbance {
   /** User and system time of the peer and whatever it started, divided by requests. */
   readonly cpuMicros: number
   /** CPU time of the peer per second: 1 is a CPU that does nothing else. */
@@ -16,8 +16,6 @@ export interface Round {
   /** The same of the service behind it. */
   readonly backendMicros: number
   readonly backendUtilisation: number
-  /** Share of CPU time that the hypervisor gave to others meanwhile. */
-  readonly steal: number
 }
 
 export interface PeerResult {

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseCpuList, parseMachineTimes, read } from './proc.ts'
+import { cpuTicks, parseCpuList, parseMachineTimes, read } from './proc.ts'
 
 /** Where the figures come from. */
 export interface Machine {
@@ -49,12 +49,23 @@ function pinning(): Pinning | undefined {
   return { underTest: String(allowed.at(-1)), others: allowed.slice(0, -1).join(',') }
 }
 
-/** CPU time that the hypervisor gave to others, as a share of all, since the function was made. */
-export function watchSteal(): () => number {
-  const before = parseMachineTimes(read('/proc/stat') ?? '')
+/** What disturbed a measurement, as shares of all the CPU time there was. */
+export interface Disturbance {
+  /** Given to others by the hypervisor. */
+  readonly steal: number
+  /** Used by processes that are not of this run. */
+  readonly foreign: number
+}
+
+/** Watches from now until the function is called. */
+export function watchMachine(): () => Disturbance {
+  const look = () => ({ ...parseMachineTimes(read('/proc/stat') ?? ''), own: cpuTicks(process.pid) })
+  const before = look()
   return () => {
-    const after = parseMachineTimes(read('/proc/stat') ?? '')
-    return after.all === before.all ? 0 : (after.stolen - before.stolen) / (after.all - before.all)
+    const after = look()
+    const all = Math.max(1, after.all - before.all)
+    const foreign = after.busy - before.busy - (after.own - before.own)
+    return { steal: (after.stolen - before.stolen) / all, foreign: Math.max(0, foreign) / all }
   }
 }
 

@@ -1,12 +1,12 @@
 import type { LoadPlan } from '../load/plan.ts'
 import type { Round } from '../result.ts'
 import type { Bench } from './bench.ts'
-import { watchSteal } from './machine.ts'
+import { watchMachine } from './machine.ts'
 import { cpuTicks } from './proc.ts'
 
 /** Puts the load of a plan on a peer and reads what it cost. `pid` is the peer, `backendPid` the service behind it. */
 export async function measure(bench: Pick<Bench, 'load' | 'hertz'>, plan: LoadPlan, pid: number, backendPid: number): Promise<Round> {
-  const steal = watchSteal()
+  const disturbed = watchMachine()
   const before = cpuTicks(pid)
   const backendBefore = cpuTicks(backendPid)
   const result = await bench.load.run(plan)
@@ -22,6 +22,6 @@ export async function measure(bench: Pick<Bench, 'load' | 'hertz'>, plan: LoadPl
     p99Ms: result.p99Ms,
     backendMicros: (backendSeconds * 1e6) / result.requests,
     backendUtilisation: backendSeconds / result.seconds,
-    steal: steal(),
+    ...disturbed(),
   }
 }

@@ -27,10 +27,21 @@ export function parseResident(status: string): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0)
 }
 
-/** All and stolen ticks of the first line of /proc/stat (proc_stat(5)): steal is the eighth figure, guest time is part of user time. */
-export function parseMachineTimes(stat: string): { readonly all: number; readonly stolen: number } {
+/** Ticks of all CPUs together since the machine started. */
+export interface MachineTimes {
+  readonly all: number
+  /** Neither idle, nor waiting for a disk, nor stolen. */
+  readonly busy: number
+  /** Given to others by the hypervisor. */
+  readonly stolen: number
+}
+
+/** The first line of /proc/stat (proc_stat(5)). Of its figures the fourth is idle, the fifth iowait, the eighth steal; guest time is part of user time. */
+export function parseMachineTimes(stat: string): MachineTimes {
   const figures = (stat.split('\n')[0] ?? '').trim().split(/\s+/).slice(1, 9).map(Number)
-  return { all: figures.reduce((sum, ticks) => sum + ticks, 0), stolen: figures[7] ?? 0 }
+  const all = figures.reduce((sum, ticks) => sum + ticks, 0)
+  const [, , , idle = 0, waiting = 0, , , stolen = 0] = figures
+  return { all, busy: all - idle - waiting - stolen, stolen }
 }
 
 /** `0-3,8` as numbers (cpuset(7), list format). */

@@ -60,12 +60,27 @@ function peerRow(peer: PeerResult): readonly string[] {
   ]
 }
 
+/** Beyond these shares of the machine the figures of a round say as much about its neighbours. */
+const quiet = { foreign: 0.05, steal: 0.05 } as const
+
+function disturbed(foreign: number, steal: number): readonly string[] {
+  const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+  if (foreign <= quiet.foreign && steal <= quiet.steal) return []
+  return [
+    `THE MACHINE WAS NOT QUIET: other processes took up to ${percent(foreign)} of it in a round, the hypervisor ${percent(steal)}. Trust the ratios only, and those with care.`,
+  ]
+}
+
 function footnotes({ suites, tookSeconds }: BenchResult): string {
   const rounds = suites.flatMap((suite) => suite.peers.flatMap((peer) => peer.rounds))
   const most = (value: (round: (typeof rounds)[number]) => number): number => rounds.reduce((greatest, round) => Math.max(greatest, value(round)), 0)
   return [
     '',
     'Medians over the rounds, which take the peers in turn; × is CPU per request against the reference in the same round. The first p50 and p99 are at saturation.',
-    `Backend: at most ${figure(most((round) => round.backendMicros))} µs CPU per request and ${figure(most((round) => round.backendUtilisation))} of a CPU. Stolen by the hypervisor: at most ${figure(most((round) => round.steal) * 100)} %. Took ${tookSeconds.toFixed(0)} s.`,
+    `Backend: at most ${figure(most((round) => round.backendMicros))} µs CPU per request and ${figure(most((round) => round.backendUtilisation))} of a CPU. Took ${tookSeconds.toFixed(0)} s.`,
+    ...disturbed(
+      most((round) => round.foreign),
+      most((round) => round.steal),
+    ),
   ].join('\n')
 }

@@ -24,8 +24,8 @@ describe('figures of /proc', () => {
     expect(parseResident('Name:\tkthreadd\nThreads:\t1\n')).toBe(0)
   })
 
-  test('stolen time is the eighth figure, and guest time is not counted twice', () => {
-    expect(parseMachineTimes('cpu  100 1 50 800 10 0 4 35 20 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n')).toEqual({ all: 1000, stolen: 35 })
+  test('waiting and stolen time are not busy, and guest time is not counted twice', () => {
+    expect(parseMachineTimes('cpu  100 1 50 800 10 0 4 35 20 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n')).toEqual({ all: 1000, busy: 155, stolen: 35 })
   })
 
   test('a list of CPUs holds numbers and ranges', () => {
