@@ -15,9 +15,9 @@ import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import { buildUpstream } from './upstream.ts'
 
-export type { Vouch, VouchFacts } from './edge/hand-over.ts'
+export type { Vouch } from './edge/hand-over.ts'
 export { edgePolicyOf, type Origin } from './edge/policy.ts'
-export { checkWorkerGround, limitBinding, limitsAtEdge, workerPaths } from './edge/worker-ground.ts'
+export { checkWorkerGround, limitBinding, limitsAtEdge } from './edge/worker-ground.ts'
 
 export interface Edge {
   (arrival: Arrival): Promise<Outbound>

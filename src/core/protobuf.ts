@@ -5,6 +5,6 @@ export { builtinRegistry, type DescriptorBook, readDescriptors } from './protobu
 export { collide, fieldOf, isTextual, resolvePath } from './protobuf/fields.ts'
 export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'
 export { buildRouteCodecs, type RouteTypes } from './protobuf/route-codecs.ts'
-export { bindingProblem, type RpcProblem, rpcsOf, type ServiceRpcs } from './protobuf/rules.ts'
+export { bindingProblem, rpcsOf } from './protobuf/rules.ts'
 export { isMembers, type Json, parseJson } from './protobuf/strict-json.ts'
 export { type LocalValue, valueFromText } from './protobuf/text-value.ts'

@@ -1,6 +1,6 @@
 import { checkWorkerGround, edgePolicyOf } from '../core/edge.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
-import type { Loaded } from '../core/policy/load.ts'
+import type { Loaded } from '../core/policy/loading.ts'
 
 /** What a Worker is built with, or why it may not be built. */
 export interface WorkerBundle {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
-import { type Loaded, loadPolicy } from '../../src/core/policy/load.ts'
+import { loadPolicy } from '../../src/core/policy/load.ts'
+import type { Loaded } from '../../src/core/policy/loading.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 
 export interface LoadCase {

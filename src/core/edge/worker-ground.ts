@@ -1,6 +1,6 @@
 import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
-import type { Origin } from '../policy/load.ts'
+import type { Origin } from '../policy/loading.ts'
 import type { Limit, Policy } from '../policy/policy.ts'
 
 /** Paths of the public port that the Worker answers itself. */

@@ -5,8 +5,7 @@ import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
-export { buildDecide, type Decide, type DecideOptions, type Decision, type Permission, type Refusal, type RuleTrace } from './authorize/decide.ts'
-export type { FailedMatcher } from './authorize/rules.ts'
+export { buildDecide, type Decision } from './authorize/decide.ts'
 
 export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
 

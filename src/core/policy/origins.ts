@@ -1,5 +1,5 @@
 import type { Entry } from './link/linking.ts'
-import type { Origin } from './load.ts'
+import type { Origin } from './loading.ts'
 import { memberOf, type Node, type Spot } from './read/node.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { ClaimEquals, Credential, EgressService, EgressTarget, FieldTest, Route } from '../model/route.ts'
+import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route } from '../model/route.ts'
 
 export type EnvironmentClass = 'nonprod' | 'prod'
 
@@ -211,5 +211,3 @@ export interface GuardHost {
   /** The service whose production target it is. */
   readonly service: string
 }
-
-export type { Credential }

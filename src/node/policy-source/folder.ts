@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
-import type { PolicyFile } from '../../core/policy/load.ts'
+import type { PolicyFile } from '../../core/policy/loading.ts'
 
 /** The policies folder as it was read. */
 export interface PolicyFolder {

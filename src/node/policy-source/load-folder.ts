@@ -1,4 +1,5 @@
-import { type Loaded, loadPolicy } from '../../core/policy/load.ts'
+import { loadPolicy } from '../../core/policy/load.ts'
+import type { Loaded } from '../../core/policy/loading.ts'
 import { fingerprintOf, readPolicyFolder } from './folder.ts'
 
 /** What to load and for whom. Plain data: it may go to another thread. */

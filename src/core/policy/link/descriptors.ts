@@ -1,5 +1,5 @@
 import { type DescriptorBook, readDescriptors } from '../../protobuf.ts'
-import type { LoadInput } from '../load.ts'
+import type { LoadInput } from '../loading.ts'
 
 export interface PinnedDescriptors {
   readonly bytes: Uint8Array

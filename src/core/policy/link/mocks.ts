@@ -1,6 +1,6 @@
 import type { MockAnswer, MockBook } from '../../model/route.ts'
 import { type MockAnswerDocument, mockAnswer } from '../document/mocks.ts'
-import type { LoadInput } from '../load.ts'
+import type { LoadInput } from '../loading.ts'
 import { nodeAt, spotAt } from '../read/node.ts'
 import { readText } from '../read.ts'
 import type { Report } from '../report.ts'
