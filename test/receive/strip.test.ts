@@ -123,6 +123,14 @@ describe('the egress guard', () => {
     expect(x.deadline).toBe(2500)
     expect(x.request.target).toEqual({ path: '/a%2Fb;c', query: '', encodedSlash: true, semicolon: true })
   })
+
+  test('keeps a wish for an environment in every spelling, for `address` to refuse, and other wishes in the right one alone', () => {
+    const x = send('GET', '/', { 'x.egress.env': 'prod', 'X-Egress.Env': 'prod', 'x.egress.retry': 'off', 'x-egress.timeout-ms': '1' }, { listener: 'egress' })
+    expect(kept(x)).toEqual([
+      ['x.egress.env', 'prod'],
+      ['x-egress.env', 'prod'],
+    ])
+  })
 })
 
 test('the request is normalised once: authority, host, scheme, target and body as every room reads them', () => {

@@ -35,6 +35,7 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     trustedProxies: listener?.trustedProxies ?? [],
     own: [...ingressTimeouts.map(({ name }) => name), ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase()))],
     keep: [],
+    keepSpellings: [],
     timeouts: ingressTimeouts,
   })
 }
@@ -49,7 +50,8 @@ export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' |
     bodyLimit: egressBodyBytes,
     trustedProxies: [],
     own: [],
-    keep: ['x-egress-env', 'x-egress-timeout-ms', 'x-egress-retry'],
+    keep: ['x-egress-timeout-ms', 'x-egress-retry'],
+    keepSpellings: ['x-egress-env'],
     timeouts: egressTimeouts,
   })
 }
@@ -61,6 +63,7 @@ interface Rules {
   readonly trustedProxies: readonly string[]
   readonly own: readonly string[]
   readonly keep: readonly string[]
+  readonly keepSpellings: readonly string[]
   readonly timeouts: readonly TimeoutHeader[]
 }
 

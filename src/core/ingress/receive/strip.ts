@@ -49,6 +49,8 @@ export interface StripRules {
   readonly own: readonly string[]
   /** Exceptions, spelt exactly so. */
   readonly keep: readonly string[]
+  /** Exceptions in every spelling: a later room refuses all but the right one, so that none is ignored. */
+  readonly keepSpellings: readonly string[]
 }
 
 /**
@@ -58,6 +60,7 @@ export interface StripRules {
  */
 export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldList, trusted: boolean) => FieldList {
   const keep = new Set(rules.keep)
+  const spelt = new Set(rules.keepSpellings)
   const own = new Set([...ownHop, ...ownWord, ...rules.own.map(fold)])
   const isProtected = (name: string) => endToEnd.has(name) || own.has(name) || startsWithAny(name, endToEndPrefixes)
   const isForeign = (name: string, trusted: boolean) =>
@@ -67,7 +70,8 @@ export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldL
     const kept = new FieldList()
     for (const [name, value] of fields.entries()) {
       if (nominated?.has(name) === true) continue
-      if (keep.has(name) || !isForeign(fold(name), trusted)) kept.append(name, value)
+      const folded = fold(name)
+      if (keep.has(name) || spelt.has(folded) || !isForeign(folded, trusted)) kept.append(name, value)
     }
     return kept
   }
