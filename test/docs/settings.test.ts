@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { serve } from '../../src/node/cli/commands/serve.ts'
+import { readSettings } from '../../src/node/settings.ts'
+import { codesIn, rowsOf } from './pages.ts'
+
+const rows = rowsOf('docs/operating.md', 'variable')
+
+/** Every variable that the settings look at, whatever the others say. */
+function variablesRead(values: Readonly<Record<string, string>>): ReadonlySet<string> {
+  const names = new Set<string>()
+  const variables = new Proxy(values, {
+    get(target, name) {
+      names.add(String(name))
+      return Reflect.get(target, name)
+    },
+  })
+  readSettings({ environment: 'dev' }, variables, true)
+  return names
+}
+
+describe('the settings in docs/operating.md', () => {
+  it('are the variables that the program reads, and no others', () => {
+    const read = new Set([...variablesRead({}), ...variablesRead({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }), 'SALLYPORT_ENV'])
+    expect(rows.map((row) => codesIn(row['variable'])[0]).toSorted()).toEqual([...read].toSorted())
+  })
+
+  it('are the flags of serve, and no others', () => {
+    const listed = rows.flatMap((row) => codesIn(row['flag']))
+    expect(listed.toSorted()).toEqual(serve.options.map(({ name }) => `--${name}`).toSorted())
+  })
+
+  it('have the defaults that the program has', () => {
+    const byVariable = new Map(rows.map((row) => [codesIn(row['variable'])[0], codesIn(row['default'])[0]]))
+    const { strict, log, shutdown, policies, otlp } = readSettings({ environment: 'dev', otlp: 'http://127.0.0.1:4318' }, {}, false)
+    expect(policies.endsWith(`/${byVariable.get('SALLYPORT_POLICIES')}`)).toBe(true)
+    expect({
+      SALLYPORT_STRICT: `${strict}`,
+      SALLYPORT_LOG: log.to,
+      SALLYPORT_LOG_FORMAT: log.form,
+      SALLYPORT_LOG_LEVEL: log.level,
+      SALLYPORT_LAME_DUCK: `${shutdown.lameDuckMs / 1000}s`,
+      SALLYPORT_DRAIN: `${shutdown.drainMs / 1000}s`,
+      OTEL_SERVICE_NAME: otlp?.serviceName,
+    }).toEqual(Object.fromEntries([...byVariable].filter(([, value]) => value !== undefined && value !== 'policies')))
+  })
+})
