@@ -1,6 +1,6 @@
 /** Import boundaries of ARCHITECTURE.md. `parser: 'swc'`: with TypeScript 7 alone the tool sees no modules; test/boundaries proves it does. */
 const room = '^src/core/(ingress|egress|upstream|observe)/'
-const walks = '^src/core/(ingress|egress|snapshot|live|rehearse)\\.ts$'
+const walks = '^src/core/(ingress|egress|edge|snapshot|live|rehearse)\\.ts$'
 
 module.exports = {
   forbidden: [
@@ -51,6 +51,7 @@ module.exports = {
       from: { pathNot: '^src/core/upstream(\\.ts$|/)' },
       to: { path: '^src/core/upstream/' },
     },
+    { name: 'edge-interior-is-private', severity: 'error', from: { pathNot: '^src/core/edge(\\.ts$|/)' }, to: { path: '^src/core/edge/' } },
     {
       name: 'protobuf-is-for-translation-and-linking',
       severity: 'error',

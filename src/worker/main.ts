@@ -40,6 +40,7 @@ async function openOnce(env: WorkerEnv): Promise<Isolate | SettingsError> {
 
 async function walk(request: Request, { edge, clock }: Isolate): Promise<Response> {
   const lifeline = new Lifeline()
+  // The platform notices a client that went when it next has something to send it; until then the route's time and the limit on silence hold.
   request.signal.addEventListener('abort', () => lifeline.end(new Fault('client_closed', 'the downstream went away')))
   // The record is written when the request is over, which may be after its client has gone.
   waitUntil(new Promise<void>((resolve) => lifeline.onOver(resolve)))

@@ -31,7 +31,10 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
   const findings = [...checkListener(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
-  return findings.map(({ member, ...finding }) => ({ ...finding, ...placeOf(origins, finding.object, member) }))
+  return findings.map(({ severity, code, message, hint, object, member }) => {
+    const { file, line, column } = placeOf(origins, object, member)
+    return { severity, code, file, line, column, message, hint, object }
+  })
 }
 
 function checkListener(policy: Policy): readonly Finding[] {

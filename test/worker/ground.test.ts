@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import { checkWorkerGround, limitBinding } from '../../src/core/edge.ts'
+import { loadFolder } from '../../src/node/policy-source/load-folder.ts'
+import { bundleForWorker } from '../../src/node/worker-bundle.ts'
+import { shopDescriptors } from '../support/shop.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const house = `sallyport: v1
+environments: { dev: { class: nonprod } }
+clusters:
+  orders: { sidecar: none, protocol: grpc, address: "127.0.0.1:15001", descriptors: shop.binpb }
+  plain: { sidecar: none, protocol: http, address: "127.0.0.1:15001" }
+`
+
+async function load(text: string) {
+  const folder = await tempFolder({ 'a.yaml': house + text, 'shop.binpb': shopDescriptors })
+  return loadFolder({ folder: folder.path, environment: 'dev', variables: {}, known: undefined })
+}
+
+const open = 'access: { rules: [{ id: everyone, allow: { anonymous: true } }] }'
+const bothClusters = `  orders: { match: { grpc: shop.v1.Orders }, ${open}, to: orders }\n  plain: { match: { path: /plain }, ${open}, to: plain }\n`
+
+describe('the check for the Worker ground', () => {
+  it('finds what a Worker cannot do, at its place', async () => {
+    const loaded = await load(`limits:
+  per-hour: { rate: 10/1h, key: [client.network] }
+  a-b: { rate: 10/10s, key: [route] }
+  a_b: { rate: 10/1m, key: [route] }
+routes:
+  alive: { match: { path: /livez }, ${open}, to: plain }
+  dear: { match: { path: /dear }, ${open}, to: plain, limits: [per-hour, { name: a-b, cost: 11 }, a_b] }
+${bothClusters}`)
+    expect(loaded.diagnostics.filter((one) => one.severity === 'error')).toEqual([])
+    if (loaded.policy === undefined) throw new Error('no policy')
+    const found = checkWorkerGround(loaded.policy, loaded.origins)
+    expect(found.map(({ severity, code, line, object }) => [severity, code, line, object])).toEqual([
+      ['error', 'worker_limit_window', 7, 'limits.per-hour'],
+      ['error', 'worker_binding_clash', 9, 'limits.a_b'],
+      ['error', 'worker_limit_cost', 12, 'routes.dear'],
+      ['error', 'worker_path_taken', 11, 'routes.alive'],
+      ['warning', 'worker_native_grpc', 13, 'routes.orders'],
+    ])
+    expect(found.every(({ file }) => file === 'a.yaml')).toBe(true)
+    expect(bundleForWorker(loaded).json).toBeUndefined()
+  })
+
+  it('wants no client certificates', async () => {
+    const tls = 'tls: { certificate: file:/c, key: file:/k, clientAuth: required, clientCa: file:/ca }'
+    const loaded = await load(`listeners: { public: { address: "127.0.0.1:0", ${tls} } }\nroutes:\n${bothClusters}`)
+    expect(bundleForWorker(loaded).diagnostics.map(({ code }) => code)).toContain('worker_client_certificate')
+  })
+
+  it('names a binding after its limit', () => {
+    expect(limitBinding('per-client')).toBe('LIMIT_PER_CLIENT')
+  })
+})
+
+describe('the bundle of a Worker', () => {
+  it('carries nothing of the mesh, the way out, or secrets', async () => {
+    const loaded = await load(`listeners: { public: { address: "127.0.0.1:0", tls: { certificate: file:/secret.crt, key: file:/secret.key } } }
+routes:
+${bothClusters}callers: { checkout: { listener: egress } }
+egress:
+  pay:
+    host: pay.internal
+    callers: [checkout]
+    environments: { dev: { target: "https://vendor.example", inject: { header: authorization, format: "Bearer {secret}", secret: env:PAY_KEY } } }
+`)
+    const { json, diagnostics } = bundleForWorker(loaded)
+    expect(diagnostics.filter((one) => one.severity === 'error')).toEqual([])
+    expect(json).toMatch(/"revision"/)
+    expect(json).not.toMatch(/15001|secret|vendor|PAY_KEY|pay\.internal|checkout/)
+  })
+
+  it('is not made of policies with errors', async () => {
+    const { json, diagnostics } = bundleForWorker(await load(`routes:\n  odd: { match: { path: /odd }, to: nowhere }\n${bothClusters}`))
+    expect(json).toBeUndefined()
+    expect(diagnostics.some((one) => one.severity === 'error')).toBe(true)
+  })
+})
