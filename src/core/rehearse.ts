@@ -24,7 +24,11 @@ export interface Rehearsal {
   readonly limits: readonly LimitReport[]
 }
 
-export type Rehearse = (arrival: Arrival, credentials: Credentials) => Promise<Rehearsal>
+export interface Rehearse {
+  (arrival: Arrival, credentials: Credentials): Promise<Rehearsal>
+  /** Lets go of the key sets it may have fetched; they would be kept fresh otherwise. */
+  close(): void
+}
 
 /**
  * Builds the rehearsal that `explain` and `test` use: the same rooms as the ingress walk, so that what they say and what the
@@ -42,7 +46,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const steer = buildSteer(policy, ports)
   const translate = buildTranslate(policy)
 
-  return async function rehearse(arrival, credentials) {
+  const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)
     const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = { refusal: undefined, last, candidates: [], decision: undefined, limits: [] }
     try {
@@ -62,4 +66,5 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
     }
     return found
   }
+  return Object.assign(rehearse, { close: () => identify.close() })
 }

@@ -160,7 +160,7 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
       },
       onReceiveStatus(received) {
         if (over) return
-        const lost = answered ? undefined : lossOf(received, endpoint)
+        const lost = answered ? cutShort(received, endpoint) : lossOf(received, endpoint)
         if (lost !== undefined) return fail(lost)
         status = received
         finish()
@@ -222,6 +222,11 @@ function lossOf(status: StatusObject, endpoint: Endpoint): Fault | undefined {
   const { details } = status
   if (neverSent.test(details)) return new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: ${details}` })
   if (details.includes('without gRPC status')) return brokenProtocol(endpoint, details)
-  if (details.startsWith('Received message larger than max')) return new Fault('upstream_message_too_large', 'the upstream sent too large a message')
-  return cutOff.test(details) ? brokenOff(endpoint, details) : undefined
+  return cutShort(status, endpoint) ?? (cutOff.test(details) ? brokenOff(endpoint, details) : undefined)
+}
+
+/** The same for an answer that had begun: grpc-js gave up a message over the channel's limit. */
+function cutShort({ code, details, metadata }: StatusObject, endpoint: Endpoint): Fault | undefined {
+  if (code !== Code.RESOURCE_EXHAUSTED || !isEmptyMetadata(metadata) || !details.startsWith('Received message larger than max')) return undefined
+  return new Fault('upstream_message_too_large', 'the upstream sent too large a message', { internal: `${nameOf(endpoint)}: ${details}` })
 }

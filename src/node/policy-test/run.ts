@@ -20,7 +20,8 @@ export async function runPolicyTests(policy: Policy, tests: readonly PolicyTest[
   const outcomes: TestOutcome[] = []
   for (const test of tests) {
     const ports = createOfflinePorts(test.time === undefined ? undefined : Date.parse(test.time))
-    const rehearsal = await buildRehearse(policy, ports)(arrivalOf(test), { kind: 'assumed', token: test.principal })
+    const rehearse = buildRehearse(policy, ports)
+    const rehearsal = await rehearse(arrivalOf(test), { kind: 'assumed', token: test.principal }).finally(() => rehearse.close())
     outcomes.push({ test, differences: compare(test.expect, factsOf(rehearsal)), exercised: exercisedBy(rehearsal) })
   }
   return outcomes

@@ -33,7 +33,8 @@ export const explain: Command = {
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
     const credentials = credentialsOf(args, Object.keys(sound.policy.issuers))
-    const rehearsal = await terminal.progress('Walking', buildRehearse(sound.policy, ports())(arrival, credentials))
+    const rehearse = buildRehearse(sound.policy, ports())
+    const rehearsal = await terminal.progress('Walking', rehearse(arrival, credentials)).finally(() => rehearse.close())
     const explanation = explanationOf(sound.policy, arrival, rehearsal)
     terminal.out(terminal.json ? JSON.stringify(explanation, null, 2) : explanationText(explanation, terminal))
     return rehearsal.refusal === undefined ? exit.ok : exit.findings
