@@ -276,7 +276,7 @@ async function openBare(words: string): Promise<number> {
     socket.once('data', () => socket.end(words))
   })
   await new Promise<void>((ready) => void server.listen(0, '127.0.0.1', ready))
-  keep(() => server.close())
+  keep(() => void server.close())
   return (server.address() as AddressInfo).port
 }
 

@@ -59,7 +59,7 @@ async function openStream(url: string, headers: Readonly<Record<string, string>>
   const sent = httpRequest(url, { headers, agent: false })
   sent.end()
   const [answer] = (await once(sent, 'response')) as [IncomingMessage]
-  keep(() => sent.destroy())
+  keep(() => void sent.destroy())
   const seen = { status: answer.statusCode, text: '', ended: false }
   answer.setEncoding('utf8')
   answer.on('data', (text: string) => {
