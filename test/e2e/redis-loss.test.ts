@@ -51,7 +51,7 @@ describe.skipIf(!installed)(`the limit store is lost in the middle of a run${ins
     const run = async () => {
       while (!stop.signal.aborted) {
         const started = performance.now()
-        const { status } = await ask(`other-${seen.count % 7}`)
+        const { status } = await ask(`other-${seen.count % 2}`)
         seen.statuses.add(status)
         seen.slowestMs = Math.max(seen.slowestMs, performance.now() - started)
         seen.count += 1
@@ -102,7 +102,7 @@ describe.skipIf(!installed)(`the limit store is lost in the middle of a run${ins
 
     const seen = await going.stop()
     expect(seen.statuses).toEqual(new Set([200, 429]))
-    expect(seen.count).toBeGreaterThan(50)
+    expect(seen.count).toBeGreaterThan(30)
     expect(seen.slowestMs).toBeLessThan(1000)
     const refused = gateway.journal.filter((entry) => entry['kind'] === 'request' && Number(entry['status']) >= 500)
     expect(refused.every((entry) => entry['route'] === 'login')).toBe(true)
