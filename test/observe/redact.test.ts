@@ -45,6 +45,17 @@ describe('the redactor', () => {
     expect(buildRedactor([''])('anything')).toBe('anything')
   })
 
+  it('covers spellings that overlap or touch with one mark', () => {
+    expect(buildRedactor(['abcdef', 'defghi'])('x abcdefghi y')).toBe('x [redacted] y')
+    expect(buildRedactor(['secretsecret'])('secretsecretsecret')).toBe('[redacted]')
+  })
+
+  it('takes a secret of header size without compiling anything from it', () => {
+    const secret = 'Az0-'.repeat(4096)
+    expect(buildRedactor([secret])('short')).toBe('short')
+    expect(buildRedactor([secret])(`x${secret}y`)).toBe('x[redacted]y')
+  })
+
   it('takes the longer secret when one begins like another', () => {
     expect(buildRedactor(['abcdefgh', 'abcdefghijkl'])('x abcdefghijkl y')).toBe('x [redacted] y')
   })

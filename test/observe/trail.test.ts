@@ -47,6 +47,16 @@ describe('the trail writes one record', () => {
     expect(last()).toMatchObject({ kind: 'request', wing: 'ingress', revision: 'rev1', status: 200, bytes_out: 5, ending: 'whole' })
   })
 
+  it('and a bug in the writing of it never costs the answer', () => {
+    const ports = fakePorts()
+    const broken = () => {
+      throw new TypeError('no such metric')
+    }
+    const trail = openTrail<Translated>('ingress', openExchange(arrival('GET', '/'), 'rev1'), { ...ports, meter: { ...ports.meter, count: broken } })
+    expect(trail.close({ status: 200, headers: noFields, body: bytes('hello') }).status).toBe(200)
+    expect(ports.journal.records.at(-1)).toMatchObject({ kind: 'bug', what: 'record', reason: 'TypeError: no such metric' })
+  })
+
   it('when a streamed answer was read to its end, with all its bytes and its duration', async () => {
     const { trail, records, last, ports } = opened()
     const out = trail.close(streamed(chunksOf('abc', 'defg')))

@@ -122,7 +122,7 @@ function refusalOf(fault: Fault, clean: Clean): JournalRecord {
   return {
     code: fault.code,
     rule: fault.detail.rule,
-    reason: why === undefined ? undefined : clean(why).slice(0, 1000),
+    reason: why === undefined ? undefined : clean(why.slice(0, 1000)),
     stack: stack === undefined ? undefined : clean(stack),
   }
 }

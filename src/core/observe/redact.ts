@@ -9,12 +9,41 @@ const credentialHeaders = ['authorization', 'proxy-authorization', 'cookie', 'x-
  * and base64 in both alphabets at each of its three alignments (a secret inside `Basic` stands behind the user name).
  */
 export function buildRedactor(secrets: readonly string[]): (text: string) => string {
-  const spellings = [...new Set(secrets.filter((secret) => secret !== '').flatMap(spellingsOf))]
-  if (spellings.length === 0) return (text) => text
-  // Longest first: a short spelling inside a long one must not leave the rest of the long one standing.
-  spellings.sort((a, b) => b.length - a.length)
-  const pattern = new RegExp(spellings.map((spelling) => spelling.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
-  return (text) => text.replace(pattern, mark)
+  const known = [...new Set(secrets)].filter((secret) => secret !== '').map((secret) => ({ secret, spellings: lazily(() => spellingsOf(secret)) }))
+  if (known.length === 0) return (text) => text
+  return (text) => {
+    const found: Range[] = []
+    for (const { secret, spellings } of known) {
+      // No spelling is more than two characters shorter than the secret, so most texts need none of them: a token costs more to spell than a request.
+      if (secret.length > text.length + 2) continue
+      for (const spelling of spellings()) findAll(text, spelling, found)
+    }
+    return found.length === 0 ? text : without(text, found)
+  }
+}
+
+/** Offsets, the end exclusive. */
+type Range = readonly [start: number, end: number]
+
+function findAll(text: string, spelling: string, into: Range[]): void {
+  for (let at = text.indexOf(spelling); at >= 0; at = text.indexOf(spelling, at + 1)) into.push([at, at + spelling.length])
+}
+
+/** The text with one mark for each run of ranges that touch or overlap: no part of a longer spelling stays behind a shorter one. */
+function without(text: string, found: Range[]): string {
+  found.sort((a, b) => a[0] - b[0])
+  let clean = ''
+  let covered = 0
+  for (const [start, end] of found) {
+    if (start > covered || clean === '') clean += text.slice(covered, start) + mark
+    covered = Math.max(covered, end)
+  }
+  return clean + text.slice(covered)
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 /** What a record about a request must not repeat: the values of credential headers and of the headers a policy masks. */

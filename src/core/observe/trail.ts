@@ -143,8 +143,18 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
       fault: this.#fault,
     }
     const furthest: Furthest = this.last
-    this.#ports.journal.write(recordOf(furthest, measured))
-    measure(furthest, measured, this.#ports.meter)
+    try {
+      this.#ports.journal.write(recordOf(furthest, measured))
+      measure(furthest, measured, this.#ports.meter)
+    } catch (error) {
+      // A bug in what writes the record must not cost the downstream its answer.
+      this.#ports.journal.write({
+        kind: 'bug',
+        what: 'record',
+        id: furthest.id,
+        reason: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown',
+      })
+    }
   }
 }
 
