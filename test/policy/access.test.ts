@@ -195,10 +195,10 @@ describe('a route', () => {
     expect(policy?.routes).toMatchObject([{ name: 'r', quarantined: expect.stringContaining('access') }])
   })
 
-  it('whose match cannot be read is left out', async () => {
+  it('whose match cannot be read is quarantined, and takes what can be seen of it', async () => {
     const { diagnostics, policy } = await load('match: { path: /a, headers: { x: 5 } }, to: a, access: { rules: [{ id: all, allow: { anonymous: true } }] }')
     expect(diagnostics.map(({ code }) => code)).toEqual(['type_wrong'])
-    expect(policy?.routes).toEqual([])
+    expect(policy?.routes).toMatchObject([{ name: 'r', quarantined: expect.stringContaining('a.yaml:4:'), match: { seen: { paths: ['/a'], sure: true } } }])
   })
 
   it('may carry its access policy, which takes its name', async () => {

@@ -1,5 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { buildMatch } from '../../src/core/ingress/match.ts'
+import { Fault } from '../../src/core/model/fault.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
+import { received } from '../match/ask.ts'
 import { base, loadCase } from '../support/load.ts'
 
 const good = `sallyport: v1
@@ -183,6 +187,27 @@ describe('damage of bytes, lines and values, 1,200 times', () => {
     )
   })
 
+  it('never lets a request of the route fall to a wider one, as long as its match stands there', { timeout: 120_000 }, async () => {
+    const match = /\n +match:\n( +)hosts: .*\n\1path: .*\n\1methods: .*\n/
+    const wide = 'sallyport: v1\naccess: { all: { rules: [{ id: all, allow: { anonymous: true } }] } }\nclusters: { w: { address: "127.0.0.1:1" } }\n'
+    const wider = `${wide}routes: { wide: { match: { path: "/{**}" }, access: all, to: w } }\n`
+    let asked = 0
+    await fc.assert(
+      fc.asyncProperty(damage, async (list) => {
+        const text = list.reduce(apply, source)
+        const block = match.exec(text)?.[0]
+        if (block === undefined || !source.replace(/\n +/g, '\n').includes(block.trim().replace(/\n +/g, '\n'))) return
+        const { policy, diagnostics } = await loadCase({ files: { 'base.yaml': base, 'a.yaml': text, 'wide.yaml': wider } })
+        if (policy === undefined || diagnostics.every(({ severity }) => severity !== 'error')) return
+        asked += 1
+        const request = received('GET', '/tenants/t/catalog/x', { host: 'api.example.com' })
+        expect(takes(policy, request), text).not.toBe('wide')
+      }),
+      { numRuns: 600 },
+    )
+    expect(asked).toBeGreaterThan(100)
+  })
+
   it('of a deny rule never leaves the rest of its policy in force', async () => {
     const lines = source.split('\n')
     const from = lines.findIndex((line) => line.includes('id: office'))
@@ -199,6 +224,15 @@ describe('damage of bytes, lines and values, 1,200 times', () => {
     }
   })
 })
+
+function takes(policy: Policy, request: ReturnType<typeof received>): string {
+  try {
+    return buildMatch(policy)(request).route.name
+  } catch (error) {
+    if (error instanceof Fault) return error.code
+    throw error
+  }
+}
 
 type Damage =
   | { readonly kind: 'byte'; readonly at: number; readonly to: string }

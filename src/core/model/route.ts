@@ -75,6 +75,16 @@ export interface RouteMatch {
   readonly methods: readonly string[]
   readonly headers: readonly FieldTest[]
   readonly query: readonly FieldTest[]
+  /** On a quarantined route alone: what else it can be seen to take, where its match cannot be read as a whole. */
+  readonly seen?: SeenMatch
+}
+
+/** What shows through a match that cannot be read: its requests must be refused, and not fall to a wider route. */
+export interface SeenMatch {
+  /** Templates; of one that does not parse, the leading segments count. */
+  readonly paths: readonly string[]
+  /** The hosts and methods beside it can be relied on. Otherwise it takes these paths on any host, before all but literal ones. */
+  readonly sure: boolean
 }
 
 export interface GrpcMatch {

@@ -70,6 +70,20 @@ export function isTemplateError(parsed: Template | TemplateError): parsed is Tem
   return 'message' in parsed
 }
 
+/**
+ * The template, or everything under those of its leading segments that can be read; undefined when not even one can. For a
+ * broken route, whose requests must not fall to a wider one.
+ */
+export function readableTemplate(source: string): Template | undefined {
+  const parsed = parseTemplate(source)
+  if (!isTemplateError(parsed)) return parsed
+  for (let cut = source.lastIndexOf('/', parsed.at); cut > 0; cut = source.lastIndexOf('/', cut - 1)) {
+    const prefix = parseTemplate(`${source.slice(0, cut)}/{**}`)
+    if (!isTemplateError(prefix)) return prefix
+  }
+  return undefined
+}
+
 /** Offset of the colon before the verb, or -1: the last colon that follows the last "/" and "}" and does not start its segment. */
 function verbOffset(source: string): number {
   const floor = Math.max(source.lastIndexOf('/'), source.lastIndexOf('}'))

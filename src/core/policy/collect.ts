@@ -11,6 +11,8 @@ import { didYouMean } from './suggest.ts'
 export interface RawObject extends Member {
   readonly section: string
   readonly name: string
+  /** Dotted paths in it that its file says and that could not be read. */
+  readonly dropped: readonly string[]
 }
 
 /** `section.name` of every object. */
@@ -24,7 +26,7 @@ export function collect(files: readonly ReadFile[], report: Report): ReadonlyMap
   for (const file of files) {
     for (const object of objectsOf(file, report)) {
       const id = idOf(object.section, object.name)
-      if (file.cut !== undefined) report.markBroken(id, object.key, file.cut)
+      if (file.cut !== undefined) report.markBroken(id, object.key, file.cut.why)
       const before = objects.get(id)
       if (before === undefined) objects.set(id, object)
       else reportTwice(before, object, report)
@@ -57,7 +59,7 @@ export function objectsOf(file: ReadFile, report: Report): readonly RawObject[] 
   for (const [section, member] of root.members) {
     if (section === 'sallyport' || section === '$schema') continue
     if (!sectionNames.includes(section)) unknownSection(section, member, report)
-    else objects.push(...membersOf(section, member, report))
+    else objects.push(...membersOf(section, member, file, report))
   }
   return objects
 }
@@ -94,7 +96,7 @@ function unknownSection(section: string, { key }: Member, report: Report): void 
     })
 }
 
-function membersOf(section: string, { key, value }: Member, report: Report): readonly RawObject[] {
+function membersOf(section: string, { key, value }: Member, { dropped }: ReadFile, report: Report): readonly RawObject[] {
   if (value.kind !== 'map') {
     const empty = value.kind === 'scalar' && value.value === null
     report.error({
@@ -105,7 +107,12 @@ function membersOf(section: string, { key, value }: Member, report: Report): rea
     })
     return []
   }
-  return Array.from(value.members, ([name, member]) => ({ section, name, ...member })).filter((object) => isNamed(object, report))
+  const gone = Map.groupBy(
+    dropped.filter(({ path }) => path.length > 2 && path[0] === section),
+    ({ path }) => path[1],
+  )
+  const droppedOf = (name: string) => (gone.get(name) ?? []).map(({ path }) => path.slice(2).join('.'))
+  return Array.from(value.members, ([name, member]) => ({ section, name, ...member, dropped: droppedOf(name) })).filter((object) => isNamed(object, report))
 }
 
 function isNamed({ section, name, key }: RawObject, report: Report): boolean {

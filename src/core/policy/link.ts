@@ -1,3 +1,4 @@
+import { rpcsOf } from '../protobuf.ts'
 import { idOf, type RawObject } from './collect.ts'
 import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
@@ -6,6 +7,7 @@ import { linkClusters } from './link/clusters.ts'
 import type { Descriptors } from './link/descriptors.ts'
 import { linkEgress } from './link/egress.ts'
 import type { Entries } from './link/entries.ts'
+import { quarantineRoutes } from './link/half.ts'
 import { linkIssuers } from './link/issuers.ts'
 import { linkLimits } from './link/limits.ts'
 import type { Entry, Linking } from './link/linking.ts'
@@ -14,6 +16,7 @@ import type { Mocks } from './link/mocks.ts'
 import { buildQuarantine } from './link/quarantine.ts'
 import { linkRoutes } from './link/routes.ts'
 import { checkWhole } from './link/whole.ts'
+import type { LostRoute } from './lost.ts'
 import type { EnvironmentClass, Policy } from './policy.ts'
 import type { Report } from './report.ts'
 import { checkShape, type Shaped } from './shape.ts'
@@ -28,6 +31,9 @@ export interface LinkInput {
   readonly mocks: Mocks
   /** Some file does not parse. */
   readonly incomplete: boolean
+  readonly lost: readonly LostRoute[]
+  /** Why nothing may be served: what this environment narrows is not known. */
+  readonly doubt: string | undefined
 }
 
 export interface Linked {
@@ -77,7 +83,8 @@ function entryOf(object: RawObject, { report, shapes }: LinkInput): Entry<unknow
     key: object.key,
     node: object.value,
     value: known.value,
-    removed: known.removed,
+    removed: [...object.dropped, ...known.removed],
+    dropped: object.dropped,
   }
 }
 
@@ -103,7 +110,7 @@ function link(
   linking: Linking,
   entries: Entries,
   classes: ReadonlyMap<string, EnvironmentClass>,
-  { environment, descriptors, mocks }: LinkInput,
+  { environment, descriptors, mocks, lost, doubt }: LinkInput,
 ): Omit<Policy, 'revision'> {
   const { environmentClass } = linking
   const store = entries.store.get('redis')
@@ -122,10 +129,11 @@ function link(
   const { services, guards } = linkEgress(linking, entries.egress, { classes, listeners, mocks })
   checkWhole(linking, entries, access, routes, listeners)
 
-  const reasonOf = buildQuarantine(linking)
+  const ownReason = buildQuarantine(linking)
+  const reasonOf = (object: string) => ownReason(object) ?? (/^(?:routes|egress)\./.test(object) ? doubt : undefined)
   const sound = <T extends { readonly name: string }>(section: string, list: readonly T[]) =>
     list.filter(({ name }) => reasonOf(`${section}.${name}`) === undefined)
-  const linkedRoutes = routes.flatMap(({ entry, route }) => (route === undefined ? [] : [quarantineRoute(route, reasonOf(entry.id))]))
+  const linkedRoutes = quarantineRoutes({ routes, lost, reasonOf, templatesOf: templatesIn(entries.clusters, descriptors) })
   const policies = [
     ...access.map(({ entry, policy }) => ({ id: entry.id, policy })),
     ...routes.flatMap(({ entry, inline }) => (inline === undefined || entries.access.has(entry.name) ? [] : [{ id: entry.id, policy: inline }])),
@@ -152,14 +160,9 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): Readon
   return Object.fromEntries(list.map((each) => [each.name, each]))
 }
 
-// What is quarantined keeps its name and what finds it, and nothing that half an object could do harm with.
+// What is quarantined keeps its name, and nothing that half an object could do harm with.
 
 type ObjectOf<K extends keyof Policy> = Policy[K] extends Readonly<Record<string, infer T>> ? T : never
-
-function quarantineRoute(route: Policy['routes'][number], quarantined: string | undefined): Policy['routes'][number] {
-  if (quarantined === undefined) return route
-  return { ...route, quarantined, access: [], limits: [], retry: undefined, sticky: undefined, split: [], handOn: { token: false, claims: [] } }
-}
 
 function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | undefined): ObjectOf<'issuers'> {
   return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [] }
@@ -179,6 +182,21 @@ function quarantineService(
   quarantined: string | undefined,
 ): ObjectOf<'egress'> {
   return quarantined === undefined ? { service, targets } : { service: { ...service, quarantined }, targets: {} }
+}
+
+/** Native paths and bindings of a service, from whichever descriptor set has it. */
+function templatesIn(clusters: Entries['clusters'], descriptors: Descriptors): (service: string) => readonly string[] | undefined {
+  const paths = new Set(Array.from(clusters.values(), ({ value }) => value?.descriptors).filter((path) => path !== undefined))
+  return (service) => {
+    for (const path of paths) {
+      const pinned = descriptors(path)
+      const found = 'problem' in pinned ? undefined : rpcsOf(pinned.book, service)
+      if (found === undefined) continue
+      const left = found.problems.flatMap(({ template }) => (template === undefined ? [] : [template]))
+      return [`/${service}/{method}`, ...found.rpcs.flatMap(({ bindings }) => bindings.map(({ template }) => template)), ...left]
+    }
+    return undefined
+  }
 }
 
 function descriptorsOf(routes: Policy['routes'], descriptors: Descriptors): Policy['descriptors'] {

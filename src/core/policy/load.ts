@@ -6,6 +6,7 @@ import type { Entry } from './link/linking.ts'
 import { openMocks } from './link/mocks.ts'
 import { type Linked, type LinkInput, linkObjects } from './link.ts'
 import type { Loaded, LoadInput, Origin } from './loading.ts'
+import { lostRoutes } from './lost.ts'
 import { originsOf } from './origins.ts'
 import { applyOverlay } from './overlay.ts'
 import { outside } from './read/node.ts'
@@ -25,17 +26,31 @@ export async function loadPolicy(input: LoadInput): Promise<Loaded> {
     descriptors: openDescriptors(input.asset),
     mocks: openMocks(input, report),
     incomplete: policies.some((file) => file.cut !== undefined),
+    lost: lostRoutes(policies, base, (path) => input.files.find((file) => file.path === path)?.text ?? ''),
   }
   checkEnvironments(input, base, policies, overlays, report)
-  const own = overlays.get(input.environment)
-  const objects = own === undefined ? base : applyOverlay(base, own.file(report), report)
-  const linked = linkObjects({ ...shared, objects, environment: input.environment, report })
+  const { objects, doubt } = overlaid(base, overlays.get(input.environment), report)
+  const linked = linkObjects({ ...shared, objects, doubt, environment: input.environment, report })
   for (const [environment, overlay] of overlays) {
     if (environment !== input.environment) checkOverlay(base, environment, overlay, shared, report)
   }
   const diagnostics = sortDiagnostics(withoutCut(policies, report))
   const policy = linked.policy === undefined ? undefined : { revision: await revisionOf(linked.policy), ...linked.policy }
   return { policy, diagnostics, origins: originsIn(linked, input.environment) }
+}
+
+/** Errors of a file that take nothing of what it says away. */
+const harmless: ReadonlySet<string> = new Set(['version_missing', 'version_unknown', 'json_invalid'])
+
+/** The overlay in force may narrow anything: an error in it that is no one object's leaves everything in doubt. */
+function overlaid(base: ReadonlyMap<string, RawObject>, overlay: Overlay | undefined, report: Report) {
+  if (overlay === undefined) return { objects: base, doubt: undefined }
+  const own = openReport()
+  const objects = applyOverlay(base, overlay.file(own), own)
+  report.absorb(own)
+  const first = own.diagnostics().find(({ severity, object, code }) => severity === 'error' && object === undefined && !harmless.has(code))
+  const doubt = first === undefined ? undefined : `what this environment narrows is not known: ${first.file}:${first.line}:${first.column} ${first.message}`
+  return { objects, doubt }
 }
 
 interface Overlay {
@@ -109,12 +124,12 @@ function checkOverlay(
   base: ReadonlyMap<string, RawObject>,
   environment: string,
   { path, file }: Overlay,
-  shared: Omit<LinkInput, 'objects' | 'environment' | 'report'>,
+  shared: Omit<LinkInput, 'objects' | 'environment' | 'report' | 'doubt'>,
   report: Report,
 ): void {
   const aside = openReport()
   const objects = applyOverlay(base, file(aside), aside)
-  linkObjects({ ...shared, objects, environment, report: aside })
+  linkObjects({ ...shared, objects, doubt: undefined, environment, report: aside })
   report.absorb({ ...aside, diagnostics: () => aside.diagnostics().filter((each) => each.file === path), broken: () => new Map() })
 }
 

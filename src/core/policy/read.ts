@@ -26,7 +26,18 @@ export interface ReadFile {
   /** Undefined when nothing can be read. */
   readonly root: Node | undefined
   /** Objects may be missing or cut: the text does not parse. */
-  readonly cut: string | undefined
+  readonly cut: { readonly why: string; readonly at: Spot } | undefined
+  /** What the file says and `root` does not hold. */
+  readonly dropped: readonly Dropped[]
+}
+
+/** Something that had to be left out while reading. */
+export interface Dropped {
+  /** Keys and indexes from the root on. */
+  readonly path: readonly string[]
+  readonly key: Spot
+  /** Undefined when nothing of it can be known. */
+  readonly value: Node | undefined
 }
 
 /**
@@ -39,7 +50,7 @@ export function readText(options: ReadOptions, report: Report): ReadFile {
   const start: Spot = { source, offset: 0 }
   if (isTooLong(options.text)) {
     report.error({ code: 'file_too_large', at: start, message: `The file is larger than ${sizeLimit / 1024 ** 2} MiB.`, hint: 'Split it.' })
-    return { source, root: undefined, cut: 'it is too large' }
+    return { source, root: undefined, cut: { why: 'it is too large', at: start }, dropped: [] }
   }
   const { text, mistakes, document } = parseRepaired(options.text, lines)
   const first = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])[0]
@@ -47,10 +58,12 @@ export function readText(options: ReadOptions, report: Report): ReadFile {
   if (first !== undefined) report.error({ ...syntaxProblem(first.code, first.message, text, first.pos[0]), at: { source, offset: first.pos[0] } })
   else if (options.file.endsWith('.json')) checkJson(options.text, start, report)
   const repaired = new Map(mistakes.map(({ at, path }) => [at, path]))
-  const root = document.contents === null ? undefined : new Reading(options, source, report, repaired).node(document.contents, [])
+  const reading = new Reading(options, source, report, repaired)
+  const root = document.contents === null ? undefined : reading.node(document.contents, [])
   // What the reading did not come across stands in a part that was dropped.
   for (const [offset, path] of repaired) report.error({ ...braceProblem(path), at: { source, offset } })
-  return { source, root, cut: first === undefined ? undefined : 'its file does not parse' }
+  const cut = first === undefined ? undefined : { why: 'its file does not parse', at: { source, offset: first.pos[0] } }
+  return { source, root, cut, dropped: reading.dropped }
 }
 
 function sourceOf({ file, kind }: ReadOptions, lines: LineCounter): Source {
@@ -111,6 +124,7 @@ function checkJson(text: string, at: Spot, report: Report): void {
 
 /** Turns the library's tree into nodes with places. */
 class Reading {
+  readonly dropped: Dropped[] = []
   readonly #options: ReadOptions
   readonly #source: Source
   readonly #report: Report
@@ -142,6 +156,7 @@ class Reading {
     }
     if (isMap(parsed)) return this.#map(parsed.items, at, path)
     const items = parsed.items.map((item, i) => this.node(item, [...path, String(i)]))
+    for (const [i, item] of items.entries()) if (item === undefined) this.dropped.push({ path: [...path, String(i)], key: at, value: undefined })
     return { kind: 'list', at, items: items.filter((item) => item !== undefined) }
   }
 
@@ -162,10 +177,14 @@ class Reading {
     const inner = [...path, name]
     if (name === '__proto__' || name === 'constructor' || name === 'prototype') {
       this.#error('key_refused', spot, path, `"${name}" cannot be a key.`, 'Choose another name.')
+      this.dropped.push({ path: inner, key: spot, value: undefined })
       return
     }
     const read = value === null ? absent(spot) : this.node(value, inner)
-    if (read === undefined) return
+    if (read === undefined) {
+      this.dropped.push({ path: inner, key: spot, value: undefined })
+      return
+    }
     const before = members.get(name)
     if (before === undefined) {
       members.set(name, { key: spot, value: read })
@@ -174,8 +193,12 @@ class Reading {
     const first = this.#source.position(before.key.offset)
     this.#error('key_repeated', spot, inner, `"${name}" stands here twice: first in line ${first.line}.`, 'Keep one of the two.')
     // A repeated section keeps the objects of both, so that no rule is lost in silence.
-    if (path.length === 0 && before.value.kind === 'map' && read.kind === 'map')
-      members.set(name, { key: before.key, value: { ...before.value, members: new Map([...read.members, ...before.value.members]) } })
+    if (path.length > 0 || before.value.kind !== 'map' || read.kind !== 'map') {
+      this.dropped.push({ path: inner, key: spot, value: read })
+      return
+    }
+    members.set(name, { key: before.key, value: { ...before.value, members: new Map([...read.members, ...before.value.members]) } })
+    for (const [twice, member] of read.members) if (before.value.members.has(twice)) this.dropped.push({ path: [name, twice], ...member })
   }
 
   #scalar(scalar: YamlScalar.Parsed, at: Spot, path: readonly string[]): Node | undefined {

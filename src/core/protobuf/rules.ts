@@ -9,6 +9,8 @@ export interface RpcProblem {
   /** `package.Service/Method` */
   readonly rpc: string
   readonly message: string
+  /** Path template of a rule that was left out. */
+  readonly template?: string
 }
 
 export interface ServiceRpcs {
@@ -79,7 +81,7 @@ function annotatedBindings(method: DescMethod, registry: Registry, problems: Rpc
     if (nested && each.additionalBindings.length > 0) problems.push({ rpc, message: `${textOf(each)}: an additional binding cannot have additional_bindings` })
     const binding = bindingOf(each)
     const problem = 'problem' in binding ? binding.problem : checkBinding(method, binding)
-    if (problem !== undefined) problems.push({ rpc, message: `${textOf(each)}: ${problem}` })
+    if (problem !== undefined) problems.push({ rpc, message: `${textOf(each)}: ${problem}`, ...templateOf(each) })
     else if (!('problem' in binding)) bindings.push(binding)
   }
   return bindings
@@ -92,6 +94,11 @@ function rpcName(method: DescMethod): string {
 function textOf(rule: HttpRule): string {
   if (rule.pattern.case === undefined) return 'HTTP rule'
   return rule.pattern.case === 'custom' ? `${rule.pattern.value.kind} ${rule.pattern.value.path}` : `${rule.pattern.case.toUpperCase()} ${rule.pattern.value}`
+}
+
+function templateOf({ pattern }: HttpRule): Pick<RpcProblem, 'template'> {
+  if (pattern.case === undefined) return {}
+  return { template: pattern.case === 'custom' ? pattern.value.path : pattern.value }
 }
 
 function bindingOf(rule: HttpRule): HttpBinding | { readonly problem: string } {

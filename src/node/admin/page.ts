@@ -103,7 +103,7 @@ function takes(route: Route): Html {
     return html`<code>${match.grpc.service}</code> ${tag('', 'gRPC')}<br><span class="soft small">${hosts} · ${count} ${count === 1 ? 'method' : 'methods'}</span>`
   }
   const methods = match.methods.length === 0 ? 'any method' : match.methods.join(', ')
-  return html`<code>${match.path ?? ''}</code><br><span class="soft small">${hosts} · ${methods}</span>`
+  return html`<code>${match.path ?? match.seen?.paths.join(', ') ?? ''}</code><br><span class="soft small">${hosts} · ${methods}</span>`
 }
 
 function accessText(policy: Policy, name: string): Html {

@@ -1,6 +1,6 @@
 import type { Received } from '../../model/exchange.ts'
 import type { Route } from '../../model/route.ts'
-import { type Entry, entriesOf } from './entry.ts'
+import { type Entry, entriesOf, hiddenEntriesOf, isLiteral, seenEntriesOf } from './entry.ts'
 import { queryReader } from './query.ts'
 import { allowed, emptyTrie, find, insert, type Search, seal, type TrieNode } from './trie.ts'
 
@@ -9,6 +9,8 @@ export interface RouteBook {
   readonly exact: ReadonlyMap<string, TrieNode>
   readonly wildcard: ReadonlyMap<string, TrieNode>
   readonly any: TrieNode
+  /** What shows through broken matches whose hosts are unknown; undefined when there is none. */
+  readonly hidden: TrieNode | undefined
 }
 
 export type Found =
@@ -29,8 +31,23 @@ export function buildBook(routes: readonly Route[]): RouteBook {
     const tries = hosts.length === 0 ? [any] : hosts.map((host) => (host.startsWith('*.') ? trieOf(wildcard, host.slice(2)) : trieOf(exact, host)))
     for (const trie of tries) for (const entry of entries) insert(trie, entry)
   }
+  for (const entry of routes.filter(isHostless).flatMap(seenEntriesOf)) for (const trie of [...exact.values(), ...wildcard.values()]) insert(trie, entry)
   for (const trie of [any, ...exact.values(), ...wildcard.values()]) seal(trie)
-  return { exact, wildcard, any }
+  return { exact, wildcard, any, hidden: hiddenTrie(routes) }
+}
+
+/** Of a broken match even the hosts may be what is missing: it stands beside every host's routes too. */
+function isHostless({ match }: Route): boolean {
+  return match.seen !== undefined && match.hosts.length === 0
+}
+
+function hiddenTrie(routes: readonly Route[]): TrieNode | undefined {
+  const entries = routes.flatMap(hiddenEntriesOf)
+  if (entries.length === 0) return undefined
+  const trie = emptyTrie()
+  for (const entry of entries) insert(trie, entry)
+  seal(trie)
+  return trie
 }
 
 function trieOf(tries: Map<string, TrieNode>, key: string): TrieNode {
@@ -41,7 +58,10 @@ function trieOf(tries: Map<string, TrieNode>, key: string): TrieNode {
   return made
 }
 
-/** The entry that takes a request: of its exact host before its wildcard before any host, then the most specific. */
+/**
+ * The entry that takes a request: of its exact host before its wildcard before any host, then the most specific. What shows
+ * through a broken match of unknown hosts goes before all of them but literal templates.
+ */
 export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>): Found {
   const { host, target, method, headers } = request
   const tries = [book.exact.get(host), book.wildcard.get(parentOf(host)), book.any]
@@ -56,13 +76,24 @@ export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>):
     trailingSlash: segments.at(-1) === '',
     missed: [],
   }
-  for (const trie of tries) {
-    const entry = trie === undefined ? undefined : find(trie, search)
-    if (entry !== undefined) return { kind: 'found', entry, segments: withoutVerb(entry, search) }
-  }
+  const entry = findHidden(book.hidden, search, findIn(tries, search))
+  if (entry !== undefined) return { kind: 'found', entry, segments: withoutVerb(entry, search) }
   const allow = allowed(search)
   if (allow.length > 0 && !allow.includes(method)) return { kind: 'method', allow }
   return { kind: 'none', fits: search.missed.length > 0 ? 'path' : tries.some(isUsed) ? 'host' : 'nothing' }
+}
+
+function findIn(tries: readonly (TrieNode | undefined)[], search: Search): Entry | undefined {
+  for (const trie of tries) {
+    const entry = trie === undefined ? undefined : find(trie, search)
+    if (entry !== undefined) return entry
+  }
+  return undefined
+}
+
+function findHidden(trie: TrieNode | undefined, search: Search, found: Entry | undefined): Entry | undefined {
+  const hidden = trie === undefined ? undefined : find(trie, search)
+  return hidden === undefined || (found !== undefined && isLiteral(found) && !isLiteral(hidden)) ? found : hidden
 }
 
 /** What follows the first label; empty, which is no key, for a host of one label. */

@@ -1,6 +1,6 @@
 import { canonicalPath } from '../../model/path.ts'
 import type { FieldTest, HttpBinding, Route, Rpc } from '../../model/route.ts'
-import { isTemplateError, parseTemplate, type Segment, type Template } from '../../model/template.ts'
+import { isTemplateError, parseTemplate, readableTemplate, type Segment, type Template } from '../../model/template.ts'
 import type { Fields } from '../../model/wire.ts'
 import { compileFieldTests } from '../../pattern.ts'
 
@@ -25,6 +25,8 @@ export interface Entry {
   readonly binding: HttpBinding | undefined
   /** Takes native gRPC only. */
   readonly native: boolean
+  /** Seen of a quarantined route whose match cannot be read: goes before whatever else has its template. */
+  readonly seen?: true
   readonly accepts: (asked: Asked) => boolean
 }
 
@@ -34,21 +36,51 @@ export interface Entry {
  */
 export function entriesOf(route: Route): readonly Entry[] {
   if (route.quarantined === undefined) return compileRoute(route)
+  const seen = seenEntriesOf(route)
   try {
     const entries = compileRoute(route)
-    return entries.length > 0 ? entries : salvage(route)
+    return entries.length > 0 ? [...entries, ...seen] : [...salvage(route), ...seen]
   } catch {
-    return salvage(route)
+    return [...salvage(route), ...seen]
   }
+}
+
+/** Of a quarantined route, what shows through a match that cannot be read. */
+export function seenEntriesOf(route: Route): readonly Entry[] {
+  return route.quarantined !== undefined && route.match.seen?.sure === true ? seenEntries(route) : []
+}
+
+/** Of a quarantined route, what shows through a match whose hosts are unknown: it could be more specific than any route of its paths. */
+export function hiddenEntriesOf(route: Route): readonly Entry[] {
+  return route.quarantined === undefined || route.match.seen === undefined || route.match.seen.sure ? [] : seenEntries(route)
+}
+
+function seenEntries(route: Route): readonly Entry[] {
+  const { seen, methods } = route.match
+  const taken = seen?.sure === true ? methods : []
+  return templatesOf(seen?.paths ?? []).map((template) =>
+    Object.assign(
+      plainEntry(route, template, taken, () => true),
+      { seen: true as const },
+    ),
+  )
+}
+
+/** A literal template is the most specific there is: nothing that could not be read may take its requests away. */
+export function isLiteral({ template }: Entry): boolean {
+  return template.segments.every((segment) => segment.kind === 'literal')
 }
 
 function compileRoute(route: Route): readonly Entry[] {
   const { match } = route
-  const base = { route, accepts: compileAccepts(match.headers, match.query) }
-  const plain = { ...base, headWithGet: true, rpc: undefined, binding: undefined, native: false }
-  const entries: Entry[] = match.path === undefined ? [] : [{ ...plain, template: templateOf(match.path, route), methods: match.methods }]
-  for (const rpc of match.grpc?.rpcs ?? []) entries.push(...entriesOfRpc(rpc, route, base.accepts))
+  const accepts = compileAccepts(match.headers, match.query)
+  const entries = match.path === undefined ? [] : [plainEntry(route, templateOf(match.path, route), match.methods, accepts)]
+  for (const rpc of match.grpc?.rpcs ?? []) entries.push(...entriesOfRpc(rpc, route, accepts))
   return entries
+}
+
+function plainEntry(route: Route, template: Template, methods: readonly string[], accepts: Entry['accepts']): Entry {
+  return { route, template, methods, accepts, headWithGet: true, rpc: undefined, binding: undefined, native: false }
 }
 
 /**
@@ -61,21 +93,15 @@ function salvage(route: Route): readonly Entry[] {
     ...(match.path === undefined ? [] : [match.path]),
     ...(match.grpc === undefined ? [] : [`/${match.grpc.service}/{method}`, ...match.grpc.rpcs.flatMap((rpc) => rpc.bindings.map(({ template }) => template))]),
   ]
-  const templates = paths.map(readable).filter((template) => template !== undefined)
-  const { methods } = match
   const accepts = salvageAccepts(route)
-  return templates.map((template) => ({ route, template, methods, accepts, headWithGet: true, rpc: undefined, binding: undefined, native: false }))
+  return templatesOf(paths).map((template) => plainEntry(route, template, match.methods, accepts))
 }
 
-/** The template, or everything under its leading segments that can be read; undefined when not even one can. */
-function readable(source: string): Template | undefined {
-  const parsed = parseTemplate(source)
-  if (!isTemplateError(parsed)) return canonicalTemplate(parsed)
-  for (let cut = source.lastIndexOf('/', parsed.at); cut > 0; cut = source.lastIndexOf('/', cut - 1)) {
-    const prefix = parseTemplate(`${source.slice(0, cut)}/{**}`)
-    if (!isTemplateError(prefix)) return canonicalTemplate(prefix)
-  }
-  return undefined
+function templatesOf(paths: readonly string[]): readonly Template[] {
+  return paths.flatMap((source) => {
+    const template = readableTemplate(source)
+    return template === undefined ? [] : [canonicalTemplate(template)]
+  })
 }
 
 function salvageAccepts({ match }: Route): Entry['accepts'] {
@@ -128,11 +154,12 @@ function canonicalSegment(segment: Segment): Segment {
 }
 
 /**
- * Order among entries of one template: native gRPC, then more header tests, then more query tests, then (for routes that
+ * Order among entries of one template: what shows through a broken match, native gRPC, then more header tests, then more query tests, then (for routes that
  * tie, which the loader refuses) the quarantined one and the name. Independent of the order of files.
  */
 export function bySpecificity(a: Entry, b: Entry): number {
   return (
+    Number(b.seen === true) - Number(a.seen === true) ||
     Number(b.native) - Number(a.native) ||
     b.route.match.headers.length - a.route.match.headers.length ||
     b.route.match.query.length - a.route.match.query.length ||

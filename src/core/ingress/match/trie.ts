@@ -89,7 +89,7 @@ function sealLeaf(leaf: Leaf): void {
   leaf.entries.sort(bySpecificity)
   leaf.plain = leaf.entries.some((entry) => entry.rpc === undefined)
   leaf.any = leaf.entries.filter((entry) => entry.methods.length === 0)
-  const named = (method: string) => leaf.entries.filter((entry) => entry.methods.includes(method))
+  const named = (method: string) => leaf.entries.filter((entry) => entry.methods.includes(method) || (entry.seen === true && entry.methods.length === 0))
   for (const method of new Set(leaf.entries.flatMap((entry) => entry.methods))) leaf.byMethod.set(method, [...named(method), ...leaf.any])
   const heads = named('HEAD')
   const gets = named('GET').filter((entry) => entry.headWithGet && !heads.includes(entry))

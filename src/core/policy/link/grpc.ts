@@ -5,13 +5,19 @@ import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
 import { type Entry, isSaid, type Linking, refuse, suggestion } from './linking.ts'
 
+export interface LinkedGrpc {
+  readonly match: GrpcMatch
+  /** Templates of HTTP rules that cannot work. */
+  readonly left: readonly string[]
+}
+
 /** Finds the RPCs of a grpc route in the descriptors of its clusters. Undefined when they cannot be known. */
 export function linkGrpc(
   linking: Linking,
   entry: Entry<RouteDocument>,
   clusters: readonly Entry<ClusterDocument>[],
   descriptors: Descriptors,
-): GrpcMatch | undefined {
+): LinkedGrpc | undefined {
   const service = entry.value?.match?.grpc
   const path = service === undefined ? undefined : descriptorsOf(linking, entry, clusters)
   const pinned = path === undefined ? undefined : descriptors(path)
@@ -33,7 +39,8 @@ export function linkGrpc(
       hint: 'Correct the google.api.http option in the .proto file, or write bindings for this RPC.',
     })
   }
-  return { service, rpcs: withBindings(linking, entry, pinned.book, service, found.rpcs), descriptors: path }
+  const left = found.problems.flatMap(({ template }) => (template === undefined ? [] : [template]))
+  return { match: { service, rpcs: withBindings(linking, entry, pinned.book, service, found.rpcs), descriptors: path }, left }
 }
 
 function sentence(text: string): string {

@@ -14,6 +14,8 @@ export interface Entry<T> {
   readonly node: Node
   readonly value: Partial<T> | undefined
   readonly removed: readonly string[]
+  /** Those of them that the node does not hold either. */
+  readonly dropped: readonly string[]
 }
 
 /** What linking one environment works on. Problems go to the report, uses to `used`, dependencies to `needs`. */

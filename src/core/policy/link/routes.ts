@@ -9,12 +9,17 @@ import { linkAccess } from './access.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
 export interface LinkedRoute {
   readonly entry: Entry<RouteDocument>
   /** Undefined when what it takes cannot be read. */
   readonly route: Route | undefined
+  /** What it can be seen to take all the same, then. */
+  readonly sight: Sight | undefined
+  /** Templates of bindings that cannot work. */
+  readonly hidden: readonly string[]
   /** An access policy that is written in the route itself. */
   readonly inline: AccessPolicy | undefined
 }
@@ -50,7 +55,7 @@ export function linkRoutes(linking: Linking, entries: ReadonlyMap<string, Entry<
 function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteSurroundings): LinkedRoute {
   const value = entry.value ?? {}
   const split = linkSplit(linking, entry, value, around.clusters)
-  const match = linkMatch(linking, entry, value, around, split)
+  const { match, hidden } = linkMatch(linking, entry, value, around, split)
   const { access, inline } = linkRouteAccess(linking, entry, value, around)
   const limits = linkRouteLimits(linking, entry, value)
   const claims = Object.entries(value.handOn?.claims ?? {}).map(([header, claim]) => ({ header, claim }))
@@ -64,7 +69,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
       })
   }
   checkNoEffect(linking, entry, value)
-  if (match === undefined) return { entry, route: undefined, inline }
+  if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
     name: entry.name,
     quarantined: undefined,
@@ -80,7 +85,11 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
   }
-  return { entry, route, inline }
+  return { entry, inline, hidden, route, sight: undefined }
+}
+
+function isOfMatch(path: string): boolean {
+  return path === 'match' || path.startsWith('match.')
 }
 
 function linkMatch(
@@ -89,24 +98,26 @@ function linkMatch(
   value: Partial<RouteDocument>,
   around: RouteSurroundings,
   split: readonly WeightedDestination[],
-): RouteMatch | undefined {
+): { readonly match: RouteMatch | undefined; readonly hidden: readonly string[] } {
   const { match } = value
-  if (match === undefined) return undefined
+  if (match === undefined) return { match, hidden: [] }
   checkMatch(linking, entry, match)
   const clusters = Array.from(new Set(split.map(({ cluster }) => cluster)), (name) => around.clusters.get(name)).filter((cluster) => cluster !== undefined)
   const isOne = (match.path === undefined) !== (match.grpc === undefined)
   if (isOne) checkProtocols(linking, entry, match, clusters)
   const grpc = match.grpc === undefined || !isOne ? undefined : linkGrpc(linking, entry, clusters, around.descriptors)
-  if (!isWhole(entry, 'match') || !isOne) return undefined
-  return {
+  // A member of match that stands beside it is one that the match lacks.
+  if (!isWhole(entry, 'match') || !isOne || entry.removed.some((path) => matchKeys.includes(path))) return { match: undefined, hidden: [] }
+  const linked: RouteMatch = {
     hosts: match.hosts ?? (match.host === undefined ? [] : [match.host]),
     path: match.path,
     // Of a service that cannot be known no request can be told; the route is quarantined by what was reported.
-    grpc: grpc ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
+    grpc: grpc?.match ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
     methods: match.methods ?? [],
     headers: fieldTests(match.headers),
     query: fieldTests(match.query),
   }
+  return { match: linked, hidden: match.grpc === undefined ? [] : [...(grpc?.left ?? []), ...pathsIn(nodeAt(entry.node, ['bindings']))] }
 }
 
 function checkMatch(linking: Linking, entry: Entry<RouteDocument>, match: MatchDocument): void {
