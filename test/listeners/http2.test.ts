@@ -101,7 +101,10 @@ test('an answer that breaks in the middle is a reset, not an end', async () => {
   expect((await get(session(address.port))).code).toBe(constants.NGHTTP2_INTERNAL_ERROR)
 })
 
-test('a reset by the downstream ends the lifeline, and the other streams go on', async () => {
+test.each([
+  ['that says why', constants.NGHTTP2_CANCEL],
+  ['that names no error', constants.NGHTTP2_NO_ERROR],
+])('a reset %s ends the lifeline, and the other streams go on', async (_how, code) => {
   const lost = gate<string>()
   const begun = gate()
   const { address } = await listen(async ({ lifeline, target }) => {
@@ -115,7 +118,7 @@ test('a reset by the downstream ends the lifeline, and the other streams go on',
   const stream = client.request({ ':path': '/' })
   stream.on('error', () => {})
   await begun.promise
-  stream.close(constants.NGHTTP2_CANCEL)
+  stream.close(code)
   expect(await lost.promise).toBe('client_closed')
   expect((await get(client, { ':path': '/other' })).text).toBe('fine')
 })

@@ -41,6 +41,8 @@ export function openHttp2Service(serving: Serving): Http2Service {
   const server: Http2Server = createServer({
     maxHeaderListPairs: options.limits.headerCount + 32,
     streamResetBurst: 200,
+    // What a field may say twice is for the front guard; an answer that an upstream gave over HTTP/1 may repeat any.
+    strictSingleValueFields: false,
     settings: { maxConcurrentStreams: streamsPerConnection, initialWindowSize: 65_535, maxHeaderListSize: options.limits.headerBytes, enablePush: false },
   })
   server.on('sessionError', () => {}) // the session is closed by then; nobody is left to tell
@@ -71,6 +73,8 @@ function keepSession(session: ServerHttp2Session, serving: Serving): void {
   session.on('error', () => {}) // its close follows
   session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders?: readonly string[]) => {
     stream.on('error', () => {}) // its close says all there is to know
+    // After a reset that names no error Node would wait for somebody to read the rest of a request that nobody wants any more.
+    stream.on('aborted', () => setImmediate(() => stream.destroy()))
     if (!guard.start()) return
     open += 1
     if (open === 1) session.setTimeout(idleConnectionMs)
@@ -100,9 +104,9 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ra
   }
 }
 
-/** Our answer was sent whole. A stream that was reset is "finished" too; only its code tells. */
+/** Our answer was sent whole. A stream that was reset is "finished" too; that it was aborted tells, or its code. */
 function wentOut(stream: ServerHttp2Stream): boolean {
-  return stream.headersSent && stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR
+  return stream.headersSent && stream.writableFinished && !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR
 }
 
 function arrivalOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[], lifeline: Lifeline, { options }: Serving): Arrival {
@@ -147,12 +151,12 @@ async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbou
   // Without waiting for trailers, Node marks the last bytes of a stream that it resets as its end: half a body would look whole.
   stream.on('wantTrailers', () => {
     if (!whole) return
-    stream.sendTrailers(headersOf(trailers?.() ?? noFields))
+    stream.sendTrailers(headersOf(trailers?.() ?? noFields, outbound.status))
     // A turn later, when the trailers are out.
     setImmediate(() => stopUpload(stream))
   })
   const waitForTrailers = !bare && (trailers !== undefined || !(body instanceof Uint8Array))
-  stream.respond({ ':status': outbound.status, ...headersOf(outbound.headers) }, { endStream: bare, waitForTrailers })
+  stream.respond({ ':status': outbound.status, ...headersOf(outbound.headers, outbound.status) }, { endStream: bare, waitForTrailers })
   if (outbound.close === true || isDraining()) stream.session?.close()
   if (!waitForTrailers) stream.on('finish', () => stopUpload(stream))
   if (bare) return dropBody(body)
@@ -170,11 +174,11 @@ function stopUpload(stream: ServerHttp2Stream): void {
   if (!stream.endAfterHeaders && !stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR)
 }
 
-/** Connection fields do not exist in HTTP/2 (RFC 9113 section 8.2.2). */
-function headersOf(fields: Fields): OutgoingHttpHeaders {
-  const headers: Record<string, string | string[]> = {}
+/** Connection fields do not exist in HTTP/2 (RFC 9113 section 8.2.2), and a 204 has no length (RFC 9110 section 8.6). */
+function headersOf(fields: Fields, status: number): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = Object.create(null)
   for (const [name, value] of fields.entries()) {
-    if (isHopByHop(name) || name.startsWith(':')) continue
+    if (isHopByHop(name) || name.startsWith(':') || (status === 204 && name === 'content-length')) continue
     const before = headers[name]
     headers[name] = before === undefined ? value : typeof before === 'string' ? [before, value] : [...before, value]
   }
