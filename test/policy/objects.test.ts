@@ -79,6 +79,10 @@ describe('a limit', () => {
     ['rate: 100/1m, key: []', 'value_out_of_range'],
     ['rate: 100/1m, key: [subjet]', 'value_invalid'],
     ['rate: 100/1m, key: [apiKey]', 'not_available'],
+    ['rate: 100/1m, key: [header.authorization]', 'key_secret'],
+    ['rate: 100/1m, key: [route, header.Authorization]', 'key_secret'],
+    ['rate: 100/1m, key: [header.cookie]', 'key_secret'],
+    ['rate: 100/1m, key: [header.PROXY-AUTHORIZATION]', 'key_secret'],
     ['rate: { claim: plan }, key: [route]', 'type_wrong'],
     ['rate: 100/1m, key: [route], burst: -1', 'value_out_of_range'],
     ['rate: 100/1m, key: [route], burst: 1.5', 'value_invalid'],
@@ -106,6 +110,38 @@ describe('a limit', () => {
       missing: 'skip',
       mode: 'audit',
     })
+  })
+})
+
+describe('a route with limits', () => {
+  const cost = async (limit: string, said: string) =>
+    (
+      await errors(
+        `limits: { l: { key: [route], ${limit} } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: / }, to: a, limits: [${said}], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`,
+      )
+    ).map(({ code }) => code)
+
+  it('whose cost no window can hold is refused at the cost', async () => {
+    const { diagnostics, policy } = await loadBeside(
+      'limits: { l: { rate: 10/1m, burst: 5, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes:\n  r:\n    match: { path: / }\n    to: a\n    access: { rules: [{ id: all, allow: { anonymous: true } }] }\n    limits: [{ name: l, cost: 16 }]\n',
+    )
+    expect(diagnostics).toMatchObject([{ code: 'cost_too_large', line: 9, column: 31, object: 'routes.r' }])
+    expect(policy?.routes[0]?.quarantined).toContain('15')
+  })
+
+  it('may cost all that a window holds, and any amount where nothing is refused', async () => {
+    expect(await cost('rate: 10/1m, burst: 5', '{ name: l, cost: 15 }')).toEqual([])
+    expect(await cost('rate: 10/1m, mode: audit', '{ name: l, cost: 11 }')).toEqual([])
+    expect(await cost('rate: 10/1m', '{ name: l, cost: 11 }')).toEqual(['cost_too_large'])
+    expect(await cost('rate: 0/1m', 'l')).toEqual(['rate_zero'])
+  })
+
+  it('that an overlay made too small for its cost is refused there', async () => {
+    const text =
+      'limits: { l: { rate: 10/1m, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: / }, to: a, limits: [{ name: l, cost: 10 }], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }'
+    const files = { 'environments/prod.yaml': 'sallyport: v1\nlimits: { l: { rate: 5/1m } }\n' }
+    expect((await loadBeside(text, { files, environment: 'prod' })).diagnostics.map(({ code }) => code)).toEqual(['cost_too_large'])
+    expect((await loadBeside(text, { files })).policy?.routes[0]?.quarantined).toBeUndefined()
   })
 })
 

@@ -124,7 +124,7 @@ function link(
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
   const access = Array.from(entries.access.values(), (entry) => ({ entry, policy: linkAccess(linking, entry, entry.name) }))
-  const routes = linkRoutes(linking, entries.routes, { clusters: entries.clusters, access: entries.access, descriptors })
+  const routes = linkRoutes(linking, entries.routes, { clusters: entries.clusters, access: entries.access, limits: entries.limits, descriptors })
   const callers = linkCallers(linking, entries.callers, entries.egress, new Set(environments))
   const { services, guards } = linkEgress(linking, entries.egress, { classes, listeners, mocks })
   checkWhole(linking, entries, access, routes, listeners)

@@ -2,9 +2,14 @@ import * as z from 'zod'
 import { defaulted, describe, overridable } from './build.ts'
 import { rate } from './fields.ts'
 
+/** A key is stored, counted and shown: nothing that proves who somebody is may stand in one. */
+export const secretHeader = /^header\.(?:authorization|cookie|proxy-authorization)$/i
+
 const keyPart = z
   .string()
-  .regex(/^(?:issuer|subject|clientId|client\.network|client\.address|route|host|claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128})$/)
+  .regex(
+    /^(?:issuer|subject|clientId|client\.network|client\.address|route|host|claim\.[^\s]{1,200}|header\.(?!(?:authorization|cookie|proxy-authorization)$)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$/,
+  )
   .meta({
     title: 'key part',
     examples: ['issuer', 'subject', 'clientId', 'client.network', 'client.address', 'route', 'host', 'claim.tenant', 'header.x-tenant'],

@@ -2,9 +2,11 @@ import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../.
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
+import type { LimitDocument } from '../document/limits.ts'
 import type { DestinationDocument, MatchDocument, RetryDocument, RouteDocument } from '../document/routes.ts'
 import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
+import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
@@ -27,6 +29,7 @@ export interface LinkedRoute {
 export interface RouteSurroundings {
   readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
   readonly access: ReadonlyMap<string, Entry<AccessDocument>>
+  readonly limits: ReadonlyMap<string, Entry<LimitDocument>>
   readonly descriptors: Descriptors
 }
 
@@ -57,7 +60,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   const split = linkSplit(linking, entry, value, around.clusters)
   const { match, hidden } = linkMatch(linking, entry, value, around, split)
   const { access, inline } = linkRouteAccess(linking, entry, value, around)
-  const limits = linkRouteLimits(linking, entry, value)
+  const limits = linkRouteLimits(linking, entry, value, around.limits)
   const claims = Object.entries(value.handOn?.claims ?? {}).map(([header, claim]) => ({ header, claim }))
   for (const { header } of claims) {
     if (ownHeaders.has(header))
@@ -238,7 +241,7 @@ function linkRouteAccess(
   return { access: [entry.name], inline: linkAccess(linking, inner, entry.name) }
 }
 
-function linkRouteLimits(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): Route['limits'] {
+function linkRouteLimits(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>, around: RouteSurroundings['limits']): Route['limits'] {
   const seen = new Set<string>()
   return (value.limits ?? []).map((said, i) => {
     const [name, path] = typeof said === 'string' ? [said, ['limits', i]] : [said.name, ['limits', i, 'name']]
@@ -250,7 +253,22 @@ function linkRouteLimits(linking: Linking, entry: Entry<RouteDocument>, value: P
         hint: 'Name it once; write { name, cost } to count more.',
       })
     seen.add(name)
-    return { name, cost: typeof said === 'string' ? 1 : said.cost }
+    const cost = typeof said === 'string' ? 1 : said.cost
+    checkCost(linking, entry, path, cost, around.get(name))
+    return { name, cost }
+  })
+}
+
+function checkCost(linking: Linking, entry: Entry<RouteDocument>, path: Path, cost: number, limit: Entry<LimitDocument> | undefined): void {
+  const rate = parseRate(limit?.value?.rate ?? '')
+  // What only counts refuses nobody; a rate of zero is reported where it stands.
+  if (limit === undefined || rate === undefined || rate.points === 0 || limit.value?.mode === 'audit') return
+  const quota = rate.points + (limit.value?.burst ?? 0)
+  if (cost <= quota) return
+  refuse(linking, entry, path.at(-1) === 'name' ? [...path.slice(0, -1), 'cost'] : path, {
+    code: 'cost_too_large',
+    message: `A request costs ${cost}, and the limit "${limit.name}" never holds more than ${quota}: none could ever pass.`,
+    hint: `Write a cost of at most ${quota}, or a larger rate or burst.`,
   })
 }
 

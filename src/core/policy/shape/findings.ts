@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { type FieldFacts, factsOf } from '../document/build.ts'
+import { secretHeader } from '../document/limits.ts'
 import { plannedKey, plannedValue } from '../document/planned.ts'
 import { type Node, nodeAt, type Path } from '../read/node.ts'
 import { didYouMean, suggest } from '../suggest.ts'
@@ -174,7 +175,13 @@ function invalidFormat(at: Node, facts: FieldFacts, full: string) {
   const planned = at.kind === 'scalar' ? plannedValue(full, String(at.value)) : undefined
   if (planned !== undefined) return { code: 'not_available', ...planned }
   const written = at.kind === 'scalar' ? String(at.value) : ''
-  const close = facts.title?.startsWith('key part') === true ? didYouMean(written, facts.examples ?? []) : undefined
+  if (facts.title === 'key part' && secretHeader.test(written))
+    return {
+      code: 'key_secret',
+      message: `${quote(at)} holds a credential, which must never become a key.`,
+      hint: 'Count by who it proves: issuer and subject, clientId, or a claim.',
+    }
+  const close = facts.title === 'key part' ? didYouMean(written, facts.examples ?? []) : undefined
   return { code: 'value_invalid', message: `${quote(at)} is not ${an(facts.title ?? 'valid here')}.`, hint: close ?? capitals(written, facts) ?? like(facts) }
 }
 
