@@ -14,7 +14,7 @@ export function guidePages(): readonly string[] {
   return readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => `docs/${path}`)
-    .sort()
+    .toSorted((a, b) => (a < b ? -1 : 1))
 }
 
 /** The rows of every table of a page whose first heading cell is `first`: each row's cells by heading, without the blanks around them. */
@@ -32,6 +32,12 @@ export function rowsOf(page: string, first: string): readonly Readonly<Record<st
 /** What stands in code quotes in a cell, in order. */
 export function codesIn(cell: string | undefined): readonly string[] {
   return [...(cell ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] as string)
+}
+
+/** The same items in one order, whatever order they came in: what two lists have in common is what counts. */
+export function sorted<T>(items: Iterable<T>): readonly T[] {
+  const keyed = Array.from(items, (item) => ({ item, key: JSON.stringify(item) ?? '' }))
+  return keyed.toSorted((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))).map(({ item }) => item)
 }
 
 export interface CodeBlock {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { serve } from '../../src/node/cli/commands/serve.ts'
 import { readSettings } from '../../src/node/settings.ts'
-import { codesIn, rowsOf } from './pages.ts'
+import { codesIn, rowsOf, sorted } from './pages.ts'
 
 const rows = rowsOf('docs/operating.md', 'variable')
 
@@ -21,12 +21,12 @@ function variablesRead(values: Readonly<Record<string, string>>): ReadonlySet<st
 describe('the settings in docs/operating.md', () => {
   it('are the variables that the program reads, and no others', () => {
     const read = new Set([...variablesRead({}), ...variablesRead({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }), 'SALLYPORT_ENV'])
-    expect(rows.map((row) => codesIn(row['variable'])[0]).toSorted()).toEqual([...read].toSorted())
+    expect(sorted(rows.map((row) => codesIn(row['variable'])[0]))).toEqual(sorted(read))
   })
 
   it('are the flags of serve, and no others', () => {
     const listed = rows.flatMap((row) => codesIn(row['flag']))
-    expect(listed.toSorted()).toEqual(serve.options.map(({ name }) => `--${name}`).toSorted())
+    expect(sorted(listed)).toEqual(sorted(serve.options.map(({ name }) => `--${name}`)))
   })
 
   it('have the defaults that the program has', () => {
