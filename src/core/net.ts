@@ -78,6 +78,12 @@ export function parseAuthority(text: string): { readonly host: string; readonly 
   return port === undefined ? { problem: 'the port is not a number from 0 to 65535' } : { host, port }
 }
 
+/** One spelling of a host name or address, to compare by: lower-case, without brackets and without the dot of an absolute name. */
+export function plainHost(host: string): string {
+  const bare = host.startsWith('[') ? host.slice(1, -1) : host
+  return normalizeAddress(bare.endsWith('.') ? bare.slice(0, -1) : bare).toLowerCase()
+}
+
 /** `host[:port]` with IPv6 in brackets. */
 export function formatAuthority(host: string, port: number | undefined): string {
   const name = host.includes(':') ? `[${host}]` : host

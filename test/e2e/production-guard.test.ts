@@ -248,7 +248,7 @@ describe('with SALLYPORT_ENV=dev, production is not reached', () => {
 
   it('by asking for a token there, nor by a token endpoint that points there', async () => {
     for (const [service, code] of [
-      ['token-by-name', 'address_denied'],
+      ['token-by-name', 'config_quarantined'],
       ['token-by-address', 'credential_unavailable'],
       ['token-redirect', 'credential_unavailable'],
     ]) {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { buildGuard } from '../../src/core/egress/guard.ts'
 import { base, brief, clean, loadBeside, loadCase, marked } from '../support/load.ts'
+import { fakePorts } from '../support/ports.ts'
 
 const service = (environments: string, more = '') => `
 callers: { checkout: {} }
@@ -93,6 +95,26 @@ describe('a target', () => {
     ['dev: { target: "https://api.pay.example" }\n      prod: { target: "https://api.pay.example" }', 'target_is_prod', 9],
     ['dev: { target: "https://api.pay.example:8443" }\n      prod: { target: "https://x.example", guardHosts: ["api.pay.example:8443"] }', 'target_is_prod', 9],
     ['dev: { target: "https://files.pay.example" }\n      prod: { target: "https://x.example", guardHosts: [files.pay.example] }', 'target_is_prod', 9],
+    ['dev: { target: "https://api.pay.example:8443" }\n      prod: { target: "https://API.pay.example" }', 'target_is_prod', 9],
+    ['dev: { target: "http://api.pay.example." }\n      prod: { target: "https://api.pay.example" }', 'value_invalid', 9],
+    ['dev: { target: "http://[2001:db8:0::1]" }\n      prod: { target: "https://[2001:DB8::1]:8443" }', 'target_is_prod', 9],
+    ['dev: { target: "http://[::ffff:192.0.2.1]" }\n      prod: { target: "https://192.0.2.1" }', 'target_is_prod', 9],
+    ['dev: { target: "https://a.example", sharesAddressWithProd: true }\n      prod: { target: "https://a.example" }', 'target_is_prod', 9],
+    [
+      'dev: { target: "https://a.example", sharesAddressWithProd: true, inject: { header: a, secret: env:X } }\n      prod: { target: "https://a.example" }',
+      'target_is_prod',
+      9,
+    ],
+    [
+      'dev: { target: "https://a.example", inject: { header: a, secret: env:X, pattern: ^sk_test_ } }\n      prod: { target: "https://a.example" }',
+      'target_is_prod',
+      9,
+    ],
+    [
+      'dev: { target: "https://b.example", oauth2: { tokenUrl: "https://a.example:9/t", clientId: a, clientSecret: env:X } }\n      prod: { target: "https://a.example" }',
+      'target_is_prod',
+      9,
+    ],
     ['prod: { target: "http://api.pay.example" }', 'target_clear_text', 9],
     ['prod: { target: "https://a.example", allowAddresses: ["0.0.0.0/0"] }', 'addresses_wide', 9],
     ['prod: { target: "https://a.example", allowAddresses: ["::/0"] }', 'addresses_wide', 9],
@@ -133,6 +155,29 @@ describe('a target', () => {
       expect(errors.map((each) => `${each.code} ${each.line}`)).toEqual([`${code} ${line}`])
       expect(policy?.egress['pay']).toMatchObject({ service: { quarantined: expect.any(String) }, targets: {} })
     }
+  })
+
+  it.each([
+    ['pattern: ^sk_test_', 'inject: { header: authorization, secret: env:TEST_KEY, pattern: ^sk_test_ }'],
+    ['forbidPattern: ^sk_live_', 'inject: { header: authorization, secret: env:TEST_KEY, forbidPattern: ^sk_live_ }'],
+    ['a password', 'basic: { username: u, password: env:TEST_KEY, pattern: ^sk_test_ }'],
+    ['a client secret', 'oauth2: { tokenUrl: "https://api.pay.example/token", clientId: c, clientSecret: env:TEST_KEY, pattern: ^sk_test_ }'],
+  ])('may share the host of production when that is known and its key is checked, at load as at run time: %s', async (_, credential) => {
+    const policy = clean(
+      await loadBeside(
+        service(
+          `      dev: { target: "https://api.pay.example", sharesAddressWithProd: true, ${credential} }\n      prod: { target: "https://api.pay.example", inject: { header: authorization, secret: env:LIVE_KEY } }`,
+        ),
+      ),
+    )
+    const target = policy.egress['pay']?.targets['dev']
+    if (target?.mode !== 'live') throw new Error('no live target')
+    expect(buildGuard(policy, fakePorts()).checkNames(target)).toBeUndefined()
+    expect(buildGuard(policy, fakePorts()).checkNames({ ...target, sharesAddressWithProd: false })).toContain('api.pay.example is production (pay)')
+  })
+
+  it("at an address of production's name, but not of that name, loads: it is refused when it is dialled", async () => {
+    clean(await loadBeside(service('      dev: { target: "http://127.0.0.1:9202" }\n      prod: { target: "https://localhost:9202" }')))
   })
 
   it('in a mode that cannot use what is said is a warning', async () => {

@@ -1,5 +1,5 @@
-import type { Credential, LiveTarget, Vet } from '../model/route.ts'
-import { secretRuleOf } from '../model/secret-rule.ts'
+import { mayShareName, namesOf } from '../model/names.ts'
+import type { LiveTarget, Vet } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { classifyAddress } from './guard/classify.ts'
@@ -29,11 +29,12 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   const vets = new WeakMap<LiveTarget, Vet>()
 
   function checkNames(target: LiveTarget): string | undefined {
-    const own = production.named(target.host)
-    if (own !== undefined && !mayShareName(target)) return `${target.host} is production (${own})`
-    const token = tokenHost(target.credential)
-    const issuer = token === undefined ? undefined : production.named(token)
-    return issuer === undefined || mayShareName(target) ? undefined : `the token endpoint ${token} is production (${issuer})`
+    if (mayShareName(target)) return undefined
+    for (const { of, host } of namesOf(target)) {
+      const service = production.named(host)
+      if (service !== undefined) return `${of === 'token' ? 'the token endpoint ' : ''}${host} is production (${service})`
+    }
+    return undefined
   }
 
   function vetFor(target: LiveTarget): Vet {
@@ -59,16 +60,4 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
 /** What kind of network an address leads to, in a word. */
 export function kindOfAddress(address: string): string {
   return classifyAddress(address).kind
-}
-
-/** A vendor with one host for test and live tells them apart by the key alone: then the key must be checked. */
-function mayShareName(target: LiveTarget): boolean {
-  const rule = target.credential === undefined ? undefined : secretRuleOf(target.credential)
-  return target.sharesAddressWithProd && (rule?.pattern !== undefined || rule?.forbidPattern !== undefined)
-}
-
-function tokenHost(credential: Credential | undefined): string | undefined {
-  if (credential?.kind !== 'oauth2') return undefined
-  // The URL was checked at load; what does not parse has no host that could be dialled.
-  return URL.parse(credential.tokenUrl)?.hostname
 }

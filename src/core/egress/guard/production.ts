@@ -1,4 +1,4 @@
-import { isAddress, normalizeAddress } from '../../net.ts'
+import { isAddress, normalizeAddress, plainHost } from '../../net.ts'
 import type { GuardHost } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
 import { classifyAddress } from './classify.ts'
@@ -31,10 +31,10 @@ interface Watched {
  * resolved keeps the addresses it had, and is held by its name in any case.
  */
 export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports, 'resolve' | 'clock'>): Production {
-  const names = new Map(guards.map((guard) => [plainName(guard.host), guard.service]))
+  const names = new Map(guards.map((guard) => [plainHost(guard.host), guard.service]))
   const watched = guards.map(watch)
   return {
-    named: (host) => names.get(plainName(host)),
+    named: (host) => names.get(plainHost(host)),
     async at(address, port) {
       const here = watched.filter(({ guard }) => guard.port === port)
       await Promise.all(here.map((host) => refresh(host, ports)))
@@ -44,14 +44,8 @@ export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports,
   }
 }
 
-/** Lower-case, without brackets and without the dot of an absolute name; an address in its one spelling. */
-function plainName(host: string): string {
-  const bare = host.startsWith('[') ? host.slice(1, -1) : host
-  return normalizeAddress(bare.endsWith('.') ? bare.slice(0, -1) : bare).toLowerCase()
-}
-
 function watch(guard: GuardHost): Watched {
-  const literal = plainName(guard.host)
+  const literal = plainHost(guard.host)
   const seen = new Map(isAddress(literal) ? [[literal, Infinity]] : [])
   return { guard, seen, staleAt: seen.size > 0 ? Infinity : -Infinity, asking: undefined }
 }

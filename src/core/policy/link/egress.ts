@@ -3,7 +3,7 @@ import type { EgressDocument } from '../document/egress.ts'
 import { isLoopbackHost } from '../document/fields.ts'
 import type { EnvironmentClass, GuardHost, Listeners } from '../policy.ts'
 import { checkEnvironment } from './callers.ts'
-import { guardHostsOf } from './guards.ts'
+import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
 import { linkRetry } from './routes.ts'
@@ -29,11 +29,12 @@ export function linkEgress(
   around: EgressSurroundings,
 ): { readonly services: readonly LinkedService[]; readonly guards: readonly GuardHost[] } {
   checkDistinct(linking, entries, around.listeners)
-  const services = Array.from(entries.values(), (entry) => linkService(linking, entry, around))
-  return { services, guards: guardHostsOf(linking, entries, around.classes) }
+  const live: PlacedTarget[] = []
+  const services = Array.from(entries.values(), (entry) => linkService(linking, entry, around, live))
+  return { services, guards: guardHostsOf(linking, entries, around.classes, live) }
 }
 
-function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings): LinkedService {
+function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings, live: PlacedTarget[]): LinkedService {
   const { value = {} } = entry
   if (entry.value !== undefined) checkWays(linking, entry, value)
   for (const [i, caller] of (value.callers ?? []).entries()) refer(linking, entry, ['callers', i], 'callers', caller)
@@ -51,7 +52,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     retry: linkRetry(value.retry),
     mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
   }
-  return { service, targets: linkTargets(linking, entry, around) }
+  return { service, targets: linkTargets(linking, entry, around, live) }
 }
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
@@ -115,13 +116,20 @@ function allowOf(linking: Linking, entry: Entry<EgressDocument>, value: Partial<
   })
 }
 
-function linkTargets(linking: Linking, entry: Entry<EgressDocument>, { classes, mocks }: EgressSurroundings): Readonly<Record<string, EgressTarget>> {
+/** Those of the class in force; live ones of every class are noted in `live`. */
+function linkTargets(
+  linking: Linking,
+  entry: Entry<EgressDocument>,
+  { classes, mocks }: EgressSurroundings,
+  live: PlacedTarget[],
+): Readonly<Record<string, EgressTarget>> {
   const kept: [string, EgressTarget][] = []
   for (const [environment, target] of Object.entries(entry.value?.environments ?? {})) {
     const path = ['environments', environment]
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
     const linked = linkTarget(linking, entry, target, { path, environment, isProd: kind !== 'nonprod', mocks })
+    if (linked?.mode === 'live') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }
   return Object.fromEntries(kept)

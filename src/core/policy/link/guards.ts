@@ -1,9 +1,18 @@
-import { parseAuthority } from '../../net.ts'
+import { mayShareName, namesOf } from '../../model/names.ts'
+import type { LiveTarget } from '../../model/route.ts'
+import { parseAuthority, plainHost } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
 import type { EnvironmentClass, GuardHost } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
+
+/** A live target with where it stands. */
+export interface PlacedTarget {
+  readonly entry: Entry<EgressDocument>
+  readonly environment: string
+  readonly target: LiveTarget
+}
 
 interface Place {
   readonly entry: Entry<EgressDocument>
@@ -19,6 +28,7 @@ export function guardHostsOf(
   linking: Linking,
   entries: ReadonlyMap<string, Entry<EgressDocument>>,
   classes: ReadonlyMap<string, EnvironmentClass>,
+  targets: readonly PlacedTarget[],
 ): readonly GuardHost[] {
   const places = Array.from(entries.values()).flatMap((entry) =>
     Object.entries(entry.value?.environments ?? {}).map(([environment, target]): Place => ({ entry, environment, target })),
@@ -26,9 +36,9 @@ export function guardHostsOf(
   checkSecrets(linking, places)
   const prod = places.filter(({ environment }) => classes.get(environment) === 'prod')
   const guards = prod.flatMap(hostsOf)
-  checkHosts(
+  checkNames(
     linking,
-    places.filter(({ environment }) => classes.get(environment) === 'nonprod'),
+    targets.filter(({ environment }) => classes.get(environment) === 'nonprod'),
     guards,
   )
   return linking.environmentClass === 'prod' ? [] : distinct(guards)
@@ -74,17 +84,21 @@ function hostsOf({ entry, target }: Place): readonly GuardHost[] {
   return [...own, ...further]
 }
 
-function checkHosts(linking: Linking, places: readonly Place[], guards: readonly GuardHost[]): void {
-  const guarded = new Map(guards.map((guard) => [`${guard.host}:${guard.port}`, guard.service]))
-  for (const { entry, environment, target } of places) {
-    const url = target.target === undefined ? undefined : parseHttpUrl(target.target)
-    const service = url === undefined || 'problem' in url ? undefined : guarded.get(`${url.host}:${url.port}`)
-    if (service === undefined) continue
-    refuse(linking, entry, ['environments', environment, 'target'], {
-      code: 'target_is_prod',
-      message: `This nonprod target is a production host of "${service}".`,
-      hint: 'Write the address of the test system; a nonprod process never reaches production.',
-    })
+/** By name alone, whatever the port: the guard of a nonprod process denies the name, so such a target could never be called. */
+function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: readonly GuardHost[]): void {
+  const production = new Map(guards.map((guard) => [plainHost(guard.host), guard.service]))
+  for (const { entry, environment, target } of targets) {
+    if (mayShareName(target)) continue
+    for (const { of, host } of namesOf(target)) {
+      const service = production.get(plainHost(host))
+      if (service === undefined) continue
+      const path = ['environments', environment, ...(of === 'target' ? ['target'] : ['oauth2', 'tokenUrl'])]
+      refuse(linking, entry, path, {
+        code: 'target_is_prod',
+        message: `This nonprod ${of === 'target' ? 'target' : 'token endpoint'} is a production host of "${service}".`,
+        hint: 'Write the address of the test system. Where a vendor has one host for test and live, say sharesAddressWithProd: true, and pattern or forbidPattern for the secret.',
+      })
+    }
   }
 }
 
