@@ -1,3 +1,4 @@
+import { egressBodyBytes } from '../model/body.ts'
 import type { Arrived, Received } from '../model/exchange.ts'
 import { continueTrace, type Trace } from '../model/trace.ts'
 import type { Fields, Inbound } from '../model/wire.ts'
@@ -17,7 +18,6 @@ export type Receive = (x: Arrived) => Received
 /** What a listener without stated limits takes, and what every egress listener takes. */
 const headerLimits: FieldLimits = { headerBytes: 16 * 1024, headerCount: 100 }
 const publicBodyBytes = 1024 * 1024
-const egressBodyBytes = 10 * 1024 * 1024
 
 /**
  * Builds the front guard of the public listener: out of an arrival nobody has looked at, a request that can be read in one

@@ -1,3 +1,4 @@
+import { capped, egressBodyBytes } from '../../model/body.ts'
 import type { HttpCall } from '../../model/call.ts'
 import type { PlacedLive } from '../../model/exchange.ts'
 import type { FieldList } from '../../model/fields.ts'
@@ -44,7 +45,7 @@ export function outgoingCall(x: PlacedLive, injection: Injection | undefined, in
     authority: authorityOf(target),
     target: pathAndQuery(target.basePath, request.target.path, queryWith(request.target.query, injection?.query)),
     headers: outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses),
-    body: request.body,
+    body: request.body === undefined ? undefined : capped(request.body, egressBodyBytes),
   }
 }
 
