@@ -163,6 +163,24 @@ test('a slow downstream holds the producer to the flow-control window', async ()
   stream.close()
 })
 
+test('a downstream that ends its connection while it does not read is heard', async () => {
+  const lost = gate<string>()
+  const { address } = await listen(async ({ lifeline }) => {
+    lifeline.onEnd((why) => lost.resolve(why.code))
+    return outbound(
+      (async function* () {
+        for (;;) yield Buffer.alloc(16 * 1024)
+      })(),
+    )
+  })
+  const client = session(address.port)
+  const stream = client.request({ ':path': '/' })
+  stream.on('error', () => {})
+  await new Promise((resolve) => stream.once('response', resolve))
+  client.destroy()
+  expect(await lost.promise).toBe('client_closed')
+})
+
 test('an answer before the body was read tells the downstream to stop sending', async () => {
   const { address } = await listen(async () => outbound('no thanks', { status: 401 }))
   const stream = session(address.port).request({ ':path': '/', ':method': 'POST' })

@@ -53,7 +53,11 @@ export function openHttp2Service(serving: Serving): Http2Service {
     session.on('close', () => sessions.delete(session))
   })
   return {
-    take: (socket) => void server.emit('connection', socket),
+    take(socket) {
+      // HTTP/1 servers keep a connection open whose peer has ended it. HTTP/2 has no such half, and would not hear of the end.
+      socket.allowHalfOpen = false
+      server.emit('connection', socket)
+    },
     close() {
       for (const session of sessions) session.close()
     },
@@ -65,7 +69,7 @@ function keepSession(session: ServerHttp2Session, serving: Serving): void {
   let open = 0
   const guard = floodGuard(options.clock, () => {
     options.meter.count('sallyport_connections_refused_total', { listener: options.purpose, reason: 'flood' })
-    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   })
   session.setTimeout(firstRequestMs, () => {
     if (open === 0) session.close()
