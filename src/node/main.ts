@@ -110,6 +110,8 @@ async function openGateway(
     await step(() => gateway.open(), 'listener_unavailable', 'Choose an address that is free.')
     return gateway
   } catch (error) {
+    // Closing ends the log, so the reason goes there first.
+    ground.journal.log('error', 'start_failed', { reason: error instanceof Error ? error.message : String(error) })
     await gateway.close({ hurry: true })
     throw error
   }
