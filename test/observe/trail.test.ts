@@ -237,7 +237,7 @@ describe('the record of a call out of the mesh', () => {
         headers: new FieldList([['x-own-key', 'k-12345678']]),
         body: undefined,
       },
-      service: { name: 'payments', mask: { headers: ['X-Own-Key'], jsonPaths: [], responses: false } },
+      service: { name: 'payments', mask: { headers: ['X-Own-Key'], responses: false } },
       caller: { kind: 'caller', name: 'checkout' },
       target: { mode: 'live', environment: 'test' },
       wanted: 'test',

@@ -37,7 +37,7 @@ describe('a target', () => {
     allow: [{ methods: [POST], path: /v1/charges }, { id: read, methods: [GET], path: "/v1/charges/{id}" }]
     timeout: { connect: 2s }
     retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s }
-    mask: { jsonPaths: [$.card.number], responses: true }
+    mask: { responses: true }
 `,
         ),
       ),
@@ -55,7 +55,7 @@ describe('a target', () => {
       connectTimeoutMs: 2000,
       timeoutMs: 15_000,
       retry: { attempts: 1, on: ['connect', 429], budget: 0.2, methods: ['GET'], withIdempotencyKey: ['POST'], maxRetryAfterMs: 3000 },
-      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], jsonPaths: ['$.card.number'], responses: true },
+      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], responses: true },
     })
     expect(policy.egress['pay']?.targets).toEqual({
       dev: {
@@ -177,7 +177,9 @@ describe('a target', () => {
   })
 
   it("at an address of production's name, but not of that name, loads: it is refused when it is dialled", async () => {
-    clean(await loadBeside(service('      dev: { target: "http://127.0.0.1:9202" }\n      prod: { target: "https://localhost:9202" }')))
+    const policy = clean(await loadBeside(service('      dev: { target: "http://127.0.0.1:9202" }\n      prod: { target: "https://localhost:9202" }')))
+    expect(policy.egress['pay']?.targets['dev']).toMatchObject({ mode: 'live', host: '127.0.0.1' })
+    expect(policy.guards).toEqual([{ host: 'localhost', port: 9202, service: 'pay' }])
   })
 
   it('in a mode that cannot use what is said is a warning', async () => {
@@ -317,6 +319,7 @@ describe('ways in and callers', () => {
     [service(target, '    kind: tcp\n'), 'not_available'],
     [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
     [service(target, '    quota: {}\n'), 'not_available'],
+    [service(target, '    mask: { jsonPaths: [$.card.number] }\n'), 'not_available'],
     [service(target, '    idempotency: {}\n'), 'not_available'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],
   ])('refuse case %#', async (text, code) => {

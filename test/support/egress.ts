@@ -57,7 +57,7 @@ export function service(name: string, rest: Partial<EgressService> = {}): Egress
     connectTimeoutMs: 1000,
     timeoutMs: 10_000,
     retry: undefined,
-    mask: { headers: [], jsonPaths: [], responses: false },
+    mask: { headers: [], responses: false },
     ...rest,
   }
 }

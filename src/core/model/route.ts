@@ -172,7 +172,7 @@ export interface EgressService {
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
-  readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
+  readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
 }
 
 /** Where an egress service lives in one environment. */

@@ -154,13 +154,13 @@ export interface Rule {
   readonly matcher: Matcher
   /** CEL, checked at load: result bool, no `matches()`. */
   readonly when: string | undefined
-  /** Shown to the refused caller. */
+  /** Shown to the refused caller: of a deny, or of an allow that only lacks scopes. */
   readonly reason: string | undefined
 }
 
 /** All that are given must hold. An absent member does not restrict. */
 export interface Matcher {
-  /** Fits a request without a credential. Without it, an allow rule fits principals only. */
+  /** In an allow rule: fits a request without a credential too; without it principals only. In others: fits such requests alone. */
   readonly anonymous: boolean
   readonly methods: readonly string[] | undefined
   readonly paths: readonly string[] | undefined

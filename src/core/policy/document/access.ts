@@ -68,7 +68,10 @@ const time = z.strictObject({
 })
 
 const matcher = z.strictObject({
-  anonymous: describe(z.boolean().optional(), 'Fits a request without a credential too. An allow rule without it fits principals only.'),
+  anonymous: describe(
+    z.boolean().optional(),
+    'In allow: fits a request without a credential too; without it principals only. In deny and audit: fits requests without a credential alone.',
+  ),
   methods: describe(z.array(method).min(1).optional(), 'HTTP methods; GET implies HEAD.'),
   paths: describe(z.array(path).min(1).optional(), 'Path templates over the canonical path.'),
   grpc: describe(z.array(grpcMethod).min(1).optional(), 'package.Service/Method, or package.Service/*.'),
@@ -89,7 +92,7 @@ const rule = z.strictObject({
   deny: describe(matcher.optional(), 'Refuses what fits, whatever else allows it. An empty mapping fits everything.'),
   audit: describe(matcher.optional(), 'Records what fits, and decides nothing.'),
   when: describe(expression.optional(), 'A further condition in CEL.'),
-  reason: describe(text.optional(), 'Shown to the refused caller.'),
+  reason: describe(text.optional(), 'Shown to the refused caller, of a deny, or of an allow that only lacks scopes.'),
   mode: defaulted(z.enum(['enforce', 'audit']), 'access.mode', 'audit: evaluated and recorded, never enforced.'),
   widen: describe(z.literal(true).optional(), "Needed on an allow rule that an environment's overlay adds."),
 })

@@ -60,7 +60,6 @@ export const defaults = {
   'egress.timeout.connect': { value: '3s', reason: 'a vendor is across the internet' },
   'egress.timeout.total': { value: '15s', reason: 'longer than any healthy call' },
   'egress.mask.headers': { value: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], reason: 'these carry credentials' },
-  'egress.mask.jsonPaths': { value: [], reason: 'bodies are not recorded unless asked for' },
   'egress.mask.responses': { value: false, reason: 'rewriting an answer is asked for on purpose' },
   'egress.environments.allowAddresses': { value: [], reason: 'a third party has a public address' },
   'egress.environments.guardHosts': { value: [], reason: 'the target itself is always guarded' },

@@ -118,16 +118,6 @@ export const egress = z.strictObject({
   mask: section(
     {
       headers: defaulted(z.array(headerName), 'egress.mask.headers', 'Headers whose values never stand in a record.'),
-      jsonPaths: defaulted(
-        z.array(
-          z
-            .string()
-            .regex(/^\$(?:\.[A-Za-z_][\w-]*|\[\*\]|\[\d{1,6}\])+$/)
-            .meta({ title: 'JSON path', examples: ['$.card.number', '$.items[*].token'] }),
-        ),
-        'egress.mask.jsonPaths',
-        'Members of JSON bodies whose values never stand in a record.',
-      ),
       responses: defaulted(z.boolean(), 'egress.mask.responses', 'Injected secrets are masked in answers too.'),
     },
     'What records and answers must not show.',

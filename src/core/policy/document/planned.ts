@@ -63,6 +63,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   replay: [{ at: target, what: 'Replaying recorded answers', instead: 'Use mode: mock.' }],
   record: [{ at: target, what: 'Recording answers', instead: 'Use mode: mock.' }],
   cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
+  jsonPaths: [{ at: /^egress\.[^.]+\.mask$/, what: 'Masking members of bodies', instead: 'Remove it: records hold no bodies.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   sigv4: [{ at: target, what: 'AWS signatures' }],
   hmac: [{ at: target, what: 'HMAC signatures' }],

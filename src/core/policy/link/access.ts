@@ -48,6 +48,14 @@ function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDoc
       hint: 'Remove it.',
       which: 'key',
     })
+  const shows = rule.deny !== undefined || rule.allow?.scopes !== undefined
+  if (rule.reason !== undefined && !shows && said.length === 1)
+    warn(linking, entry, [...path, 'reason'], {
+      code: 'no_effect',
+      message: `"reason" has no effect on ${rule.audit === undefined ? 'an allow rule without scopes' : 'an audit rule'}: it refuses nobody.`,
+      hint: 'Write it on the deny rule that refuses.',
+      which: 'key',
+    })
   if (rule.mode === 'audit' && rule.audit !== undefined)
     warn(linking, entry, [...path, 'mode'], { code: 'mode_needless', message: 'An audit rule decides nothing in any mode.', hint: 'Remove mode.' })
 }

@@ -15,6 +15,13 @@ export function linkClusters(linking: Linking, entries: ReadonlyMap<string, Entr
 
 function checkDescriptors(linking: Linking, entry: Entry<ClusterDocument>, descriptors: Descriptors): void {
   const path = entry.value?.descriptors
+  if (path !== undefined && entry.value?.protocol !== undefined && entry.value.protocol !== 'grpc')
+    warn(linking, entry, ['descriptors'], {
+      code: 'no_effect',
+      message: `"descriptors" has no effect on a cluster that speaks ${entry.value.protocol}.`,
+      hint: 'Write protocol: grpc, or remove it.',
+      which: 'key',
+    })
   const found = path === undefined ? undefined : descriptors(path)
   if (found === undefined || !('problem' in found)) return
   refuse(linking, entry, ['descriptors'], {

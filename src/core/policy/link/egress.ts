@@ -50,7 +50,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     connectTimeoutMs: ms(value.timeout?.connect ?? ''),
     timeoutMs: ms(value.timeout?.total ?? ''),
     retry: linkRetry(value.retry),
-    mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
+    mask: value.mask ?? { headers: [], responses: true },
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
 }

@@ -69,5 +69,12 @@ function linkTls(linking: Linking, entry: Entry<PublicListenerDocument>): Listen
       message: `clientAuth: ${tls.clientAuth} needs to know who signs client certificates.`,
       hint: 'Add clientCa: file:/….',
     })
+  if (tls.clientAuth === 'none' && tls.clientCa !== undefined)
+    warn(linking, entry, ['tls', 'clientCa'], {
+      code: 'no_effect',
+      message: '"clientCa" has no effect while downstreams are not asked for a certificate.',
+      hint: 'Write clientAuth: optional or required, or remove it.',
+      which: 'key',
+    })
   return { certificate: tls.certificate, key: tls.key, clientAuth: tls.clientAuth, clientCa: tls.clientCa }
 }

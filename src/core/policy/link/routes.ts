@@ -72,6 +72,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
       })
   }
   checkNoEffect(linking, entry, value)
+  warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
     name: entry.name,
@@ -281,6 +282,30 @@ function checkNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Par
     const message = isGrpc ? `"${key}" is for path routes: a grpc route decodes its variables itself.` : `"${key}" is for grpc routes.`
     refuse(linking, entry, [key], { code: 'no_effect', message, hint: 'Remove it.', which: 'key' })
   }
+}
+
+/** Options of a route that something else it says keeps from working. */
+function warnNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>, split: readonly WeightedDestination[]): void {
+  if (value.sticky !== undefined && split.length === 1)
+    warn(linking, entry, ['sticky'], {
+      code: 'no_effect',
+      message: '"sticky" has no effect: the route has one destination.',
+      hint: 'Remove it, or list destinations with weights.',
+      which: 'key',
+    })
+  if (value.match?.grpc === undefined || value.retry === undefined) return
+  // Whatever is not answered by gRPC's own UNAVAILABLE is not repeated (see core/upstream/retry.ts).
+  for (const key of ['methods', 'withIdempotencyKey'] as const) {
+    if (isSaid(entry, ['retry', key])) warnRetry(linking, entry, ['retry', key], `"${key}"`, 'key')
+  }
+  for (const [i, condition] of value.retry.on.entries()) {
+    if (condition !== 'connect' && condition !== 'unavailable') warnRetry(linking, entry, ['retry', 'on', i], `"${condition}"`, 'value')
+  }
+}
+
+function warnRetry(linking: Linking, entry: Entry<RouteDocument>, path: Path, what: string, which: 'key' | 'value'): void {
+  const message = `${what} has no effect on a grpc route: a call is repeated when it could not be sent (connect) or ended with UNAVAILABLE (unavailable).`
+  warn(linking, entry, path, { code: 'no_effect', message, hint: 'Remove it.', which })
 }
 
 /** Links `retry` of a route or an egress service. */

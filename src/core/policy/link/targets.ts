@@ -17,6 +17,7 @@ interface TargetPlace {
 export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
   const mode = modeOf(linking, entry, said, place)
   checkMembers(linking, entry, said, mode, place)
+  checkGuarding(linking, entry, said, place)
   if (mode === 'deny') return { mode, environment: place.environment, reason: said.reason }
   if (mode === 'mock') return said.mock === undefined ? undefined : linkMock(linking, entry, said.mock, place)
   return mode === 'live' && said.target !== undefined ? linkLive(linking, entry, said, said.target, place) : undefined
@@ -39,7 +40,7 @@ const membersOf = {
   deny: ['reason'],
 } as const
 
-/** What a mode cannot use would be believed; guardHosts are worth having in every mode, and a target may wait for its day. */
+/** What a mode cannot use would be believed; guardHosts are worth having in every mode of a prod environment, and a target may wait for its day. */
 function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, mode: TargetDocument['mode'], { path }: TargetPlace): void {
   if (mode === undefined) return
   const needed = mode === 'live' ? 'target' : mode === 'mock' ? 'mock' : undefined
@@ -60,6 +61,18 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
       which: 'key',
     })
   }
+}
+
+/** The production guard stands in nonprod processes, and denies hosts of prod environments. */
+function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, isProd }: TargetPlace): void {
+  const idle = isProd ? 'sharesAddressWithProd' : 'guardHosts'
+  if (isProd ? !said.sharesAddressWithProd : said.guardHosts.length === 0) return
+  warn(linking, entry, [...path, idle], {
+    code: 'no_effect',
+    message: `"${idle}" has no effect in a ${isProd ? 'prod' : 'nonprod'} environment.`,
+    hint: isProd ? 'Say it of the nonprod target.' : 'Say it of a prod environment: its hosts are denied to every nonprod process.',
+    which: 'key',
+  })
 }
 
 function linkMock(linking: Linking, entry: Entry<EgressDocument>, file: string, { path, environment, mocks }: TargetPlace): EgressTarget | undefined {
