@@ -1,3 +1,4 @@
+import { constants, createServer as createHttp2Server, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { status as Code, Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js'
 import { expect, onTestFinished, test } from 'vitest'
 import type { GrpcReply } from '../../src/core/model/call.ts'
@@ -10,7 +11,7 @@ import { createClock } from '../../src/node/clock.ts'
 import { createResolve } from '../../src/node/resolve.ts'
 import { callOptions, endpointAt, grpcCall } from '../support/calls.ts'
 import { fakeSecrets } from '../support/ports.ts'
-import { gate, rawServer, settled } from '../support/sockets.ts'
+import { gate, rawServer, running, settled } from '../support/sockets.ts'
 
 const clock = createClock()
 type Duplex = ServerDuplexStream<Buffer, Buffer>
@@ -166,6 +167,48 @@ test('a connection that dies before the answer is a reset, in the middle of it a
   const second = await grpcServer(() => second.server.forceShutdown())
   expect(await codeOf(open(second.port).grpc(talkCall(), callOptions()))).toMatch(/^upstream_(?:reset|unavailable)$/)
 })
+
+/** A service that answers in bare HTTP/2: headers, one frame of a message, and an end of its own kind. */
+async function bareService(end: (stream: ServerHttp2Stream) => void, frame: Buffer = framed(0, 'one')): Promise<number> {
+  const server = createHttp2Server()
+  server.on('session', (session) => void session.on('error', () => {}))
+  server.on('stream', (stream) => {
+    stream.on('error', () => {})
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.write(frame, () => end(stream))
+  })
+  return (await running(server)).port
+}
+
+function framed(flag: number, text: string): Buffer {
+  const head = Buffer.from([flag, 0, 0, 0, 0])
+  head.writeUInt32BE(text.length, 1)
+  return Buffer.concat([head, Buffer.from(text)])
+}
+
+const endWith = (trailers: OutgoingHttpHeaders) => (stream: ServerHttp2Stream) => {
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers))
+  stream.end()
+}
+
+for (const [name, end, frame, code] of [
+  ['ends without a status', endWith({}), framed(0, 'one'), 'upstream_protocol'],
+  ['is reset', (stream: ServerHttp2Stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR), framed(0, 'one'), 'upstream_reset'],
+  ['holds a message that cannot be unpacked', endWith({ 'grpc-status': '0' }), framed(1, 'one'), 'upstream_protocol'],
+] as const) {
+  test(`an answer of one message that ${name} after its headers is a fault of the gateway's own`, async () => {
+    const reply = await open(await bareService(end, frame)).grpc(talkCall(), callOptions())
+    expect(await codeOf(messagesOf(reply))).toBe(code)
+  })
+}
+
+for (const status of ['abc', '-1', '1.5']) {
+  test(`a grpc-status of ${status} counts as UNKNOWN`, async () => {
+    const reply = await open(await bareService(endWith({ 'grpc-status': status }))).grpc(talkCall(), callOptions())
+    expect(await messagesOf(reply)).toEqual(['one'])
+    expect(reply.status().code).toBe(Code.UNKNOWN)
+  })
+}
 
 test('a request that is cut short cancels the call at the service', async () => {
   const started = gate()

@@ -151,6 +151,8 @@ for (const [name, answer] of [
   ['both framings', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
   ['an unasked 101', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'],
   ['garbage', 'SSH-2.0-OpenSSH_9.2\r\n'],
+  ['a coding that was not asked for', 'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+  ['a coding that tells no end', 'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nok'],
   ['no length in the mesh', 'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok'],
   ['a header of 200 KiB', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(200 * 1024)}\r\n\r\n`],
 ] as const) {
@@ -338,6 +340,15 @@ test('a HEAD answer keeps its length and has no body', async () => {
   })
   const reply = await open(endpointAt(port)).http(httpCall({ method: 'HEAD' }), callOptions())
   expect([reply.headers.get('content-length'), reply.body]).toEqual(['12345', undefined])
+})
+
+test('no header of an answer is dropped, however many there are', async () => {
+  const { port } = await rawServer((socket) =>
+    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n${'a: \r\n'.repeat(2_100)}content-length: 2\r\n\r\nok`)),
+  )
+  const reply = await open(endpointAt(port)).http(httpCall(), callOptions())
+  expect(reply.headers.all('a').length).toBe(2_100)
+  expect(await textOf(reply.body)).toBe('ok')
 })
 
 test('informational answers are passed over', async () => {

@@ -10,7 +10,7 @@ import { createClock } from '../../src/node/clock.ts'
 import { createResolve } from '../../src/node/resolve.ts'
 import { callOptions, chunkedBody, endpointAt, httpCall } from '../support/calls.ts'
 import { fakeSecrets } from '../support/ports.ts'
-import { gate, httpServer, type Running, running, settled, textOf } from '../support/sockets.ts'
+import { gate, httpServer, type Running, rawServer, running, settled, textOf } from '../support/sockets.ts'
 
 const clock = createClock()
 
@@ -111,6 +111,71 @@ for (const [name, cut] of [
     expect(await codeOf(open(port).http(httpCall(), callOptions()))).toBe('upstream_reset')
   })
 }
+
+test('a field that a downstream repeats is sent as it came', async () => {
+  const seen = gate<readonly string[]>()
+  const { port, server } = await h2Server((stream) => {
+    stream.respond({ ':status': 200 })
+    stream.end()
+  })
+  server.prependListener('stream', (_stream, _headers, _flags, raw) => seen.resolve(raw ?? []))
+  const headers = new FieldList([
+    ['if-match', '"a"'],
+    ['if-match', '"b"'],
+    ['dnt', '1'],
+    ['dnt', '1'],
+  ])
+  await open(port).http(httpCall({ headers }), callOptions())
+  expect((await seen.promise).filter((text) => text.startsWith('"'))).toEqual(['"a"', '"b"'])
+})
+
+/** A frame (RFC 9113 section 4.1). */
+function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** An upstream that says these frames when it is asked. */
+async function scripted(answer: readonly Buffer[]): Promise<number> {
+  const { port } = await rawServer((socket) => {
+    let read = Buffer.alloc(0)
+    socket.write(frame(4, 0, 0))
+    socket.on('data', (data) => {
+      read = Buffer.concat([read, data])
+      // Behind the preface, the SETTINGS, and whatever else: HEADERS of the first stream, END_HEADERS and END_STREAM.
+      if (!read.includes(Buffer.from([1, 5, 0, 0, 0, 1]))) return
+      socket.removeAllListeners('data')
+      socket.write(Buffer.concat([frame(4, 1, 0), ...answer]))
+    })
+  })
+  return port
+}
+
+const answered = Buffer.from([0x88]) // HPACK, the static table's `:status: 200`
+
+for (const code of [0, 2, 8]) {
+  test(`half an answer that the upstream resets with code ${code} never looks whole`, async () => {
+    const port = await scripted([frame(1, 4, 1, answered), frame(0, 0, 1, Buffer.from('half')), frame(3, 0, 1, Buffer.from([0, 0, 0, code]))])
+    const reply = await open(port).http(httpCall(), callOptions())
+    expect(await codeOf(textOf(reply.body))).toBe('upstream_reset')
+  })
+}
+
+test('a whole answer whose upstream then asks for no more is whole', async () => {
+  const port = await scripted([frame(1, 4, 1, answered), frame(0, 1, 1, Buffer.from('whole')), frame(3, 0, 1, Buffer.alloc(4))])
+  const reply = await open(port).http(httpCall(), callOptions())
+  expect(await textOf(reply.body)).toBe('whole')
+})
+
+test('a status that is none is a protocol fault', async () => {
+  const status = Buffer.concat([Buffer.from([0x00, 7]), Buffer.from(':status'), Buffer.from([3]), Buffer.from('999')])
+  const port = await scripted([frame(1, 4, 1, status), frame(0, 1, 1, Buffer.from('odd'))])
+  expect(await codeOf(open(port).http(httpCall(), callOptions()))).toBe('upstream_protocol')
+})
 
 test('a refused stream counts as not sent', async () => {
   const { port } = await h2Server((stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM))

@@ -293,3 +293,69 @@ test('connections over the cap are closed at once and counted; those there are k
   await first.hear('ok')
   expect(meter.total('sallyport_connections_refused_total', { reason: 'full' })).toBe(1)
 })
+
+test('nothing behind an answer that ends the connection is run', async () => {
+  const asked: string[] = []
+  const { address } = await listen(async ({ target }) => {
+    asked.push(target)
+    return outbound(target, { close: target === '/refused' })
+  })
+  const talk = talkTo(address.port)
+  talk.say('GET /refused HTTP/1.1\r\nHost: a\r\n\r\nDELETE /behind HTTP/1.1\r\nHost: a\r\n\r\n')
+  expect(await talk.end()).toMatch(/\/refused$/)
+  expect(asked).toEqual(['/refused'])
+})
+
+test('pipelined requests run one after another', async () => {
+  const go = gate()
+  const asked: string[] = []
+  const { address } = await listen(async ({ target }) => {
+    asked.push(target)
+    if (target === '/1') await go.promise
+    return outbound(`at ${target};`)
+  })
+  const talk = talkTo(address.port)
+  talk.say('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n')
+  const other = talkTo(address.port)
+  other.say('GET /other HTTP/1.1\r\nHost: a\r\n\r\n')
+  await other.hear('at /other;')
+  expect(asked).not.toContain('/2')
+  go.resolve()
+  expect(await talk.hear('at /3;')).toMatch(/at \/1;[\s\S]*at \/2;[\s\S]*at \/3;/)
+  expect(asked.filter((target) => target !== '/other')).toEqual(['/1', '/2', '/3'])
+})
+
+for (const [name, input] of [
+  ['an upgrade', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n'],
+  ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'],
+] as const) {
+  test(`${name} that follows a request is not answered in its place`, async () => {
+    const go = gate()
+    const begun = gate()
+    const { address } = await listen(async () => {
+      begun.resolve()
+      await go.promise
+      return outbound('good answer')
+    })
+    const talk = talkTo(address.port)
+    talk.say(`${get}${input}`)
+    await begun.promise
+    await new Promise((resolve) => setImmediate(resolve))
+    go.resolve()
+    expect(await talk.end()).toMatch(/^HTTP\/1\.1 200 [\s\S]*good answerHTTP\/1\.1 501 /)
+  })
+}
+
+test('an expectation that nobody knows is left to the walk', async () => {
+  const { address } = await listen(async ({ rawHeaders }) => outbound(rawHeaders.includes('200-maybe') ? 'seen' : 'lost'))
+  const talk = talkTo(address.port)
+  talk.say('GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe\r\n\r\n')
+  expect(await talk.hear('seen')).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+test('a 204 has no length, whatever the upstream says', async () => {
+  const { address } = await listen(async () => outbound(undefined, { status: 204, headers: new FieldList([['content-length', '4']]) }))
+  const talk = talkTo(address.port)
+  talk.say('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  expect(await talk.end()).not.toMatch(/content-length/i)
+})

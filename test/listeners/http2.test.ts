@@ -229,3 +229,19 @@ test('a thousand answered requests on one connection are no flood', async () => 
   for (let i = 0; i < 20; i += 1) await Promise.all(Array.from({ length: 50 }, () => get(client)))
   expect((await get(client)).text).toBe('ok')
 })
+
+test('an answer may repeat fields that Node would have once', async () => {
+  const headers = new FieldList([
+    ['content-type', 'a/b'],
+    ['content-type', 'c/d'],
+    ['location', '/1'],
+    ['location', '/2'],
+  ])
+  const { address } = await listen(async () => outbound('ok', { headers }))
+  expect(await get(session(address.port))).toMatchObject({ status: 200, text: 'ok', code: 0 })
+})
+
+test('a 204 has no length, whatever the upstream says', async () => {
+  const { address } = await listen(async () => outbound(undefined, { status: 204, headers: new FieldList([['content-length', '4']]) }))
+  expect(await get(session(address.port))).toMatchObject({ status: 204, text: '', code: 0 })
+})

@@ -40,7 +40,9 @@ export function isEmptyMetadata(metadata: Metadata): boolean {
 
 export function statusFrom({ code, details, metadata }: StatusObject): GrpcStatus {
   const [rich] = metadata.get('grpc-status-details-bin')
-  return { code, message: details, details: rich instanceof Buffer ? rich : undefined, trailers: fieldsFromMetadata(metadata) }
+  // A `grpc-status` that is no number counts as UNKNOWN (gRPC over HTTP/2, "Status").
+  const known = Number.isInteger(code) && Math.sign(code) !== -1 ? code : 2
+  return { code: known, message: details, details: rich instanceof Buffer ? rich : undefined, trailers: fieldsFromMetadata(metadata) }
 }
 
 function unpadded(bytes: Buffer): string {

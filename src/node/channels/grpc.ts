@@ -106,6 +106,7 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
     let head: Metadata | undefined
     let status: StatusObject | undefined
     let answered = false
+    let begun = false
     let over = false
 
     const finish = () => {
@@ -155,12 +156,13 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
       },
       onReceiveMessage(message: Buffer | null) {
         if (message === null) return
+        begun = true
         if (message.byteLength > options.messageLimit) fail(tooLarge(endpoint, message.byteLength))
         else queue.push(message)
       },
       onReceiveStatus(received) {
         if (over) return
-        const lost = answered ? cutShort(received, endpoint) : lossOf(received, endpoint)
+        const lost = begun && call.serverStream ? tooLongFault(received, endpoint) : lossOf(received, endpoint)
         if (lost !== undefined) return fail(lost)
         status = received
         finish()
@@ -209,24 +211,29 @@ function watchConnecting(channel: Channel, endpoint: Endpoint, { clock }: DialPo
   return () => timer.cancel()
 }
 
+const notGrpc = /without gRPC status|^Failed to decompress/
 const neverSent = /^(?:No connection established|Name resolution failed|Stream refused by server)/
 // Our own cancellations never get here, so a cancelled call is one that the upstream reset.
 const cutOff = /^(?:Connection dropped|Call cancelled|Received RST_STREAM|read E|write E|socket hang up)/
+const tooLong = /^Received message (?:larger than max|that decompresses to a size larger than)/
 
 /**
- * A status that grpc-js made itself because there was no answer, as the fault it is. What the upstream says comes with headers or
- * trailers; what grpc-js says comes with neither, and only its text tells the cases apart.
+ * A status that grpc-js made itself because there was no answer, or half of one, as the fault it is. What the upstream says nearly always
+ * comes with headers or trailers of its own; what grpc-js says comes with neither, and only its text tells the cases apart. A stream that has
+ * begun ends with the status: its reader has taken what came before.
  */
 function lossOf(status: StatusObject, endpoint: Endpoint): Fault | undefined {
-  if (status.code === Code.OK || !isEmptyMetadata(status.metadata)) return undefined
-  const { details } = status
+  const { code, details, metadata } = status
+  if (code === Code.OK || !isEmptyMetadata(metadata)) return undefined
+  // What grpc-js could not unpack it gives as an error in place of a status: neither code nor details, whatever the types say.
+  if (typeof (code as unknown) !== 'number') return brokenProtocol(endpoint, 'a message that cannot be unpacked')
   if (neverSent.test(details)) return new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: ${details}` })
-  if (details.includes('without gRPC status')) return brokenProtocol(endpoint, details)
-  return cutShort(status, endpoint) ?? (cutOff.test(details) ? brokenOff(endpoint, details) : undefined)
+  if (notGrpc.test(details)) return brokenProtocol(endpoint, details)
+  return tooLongFault(status, endpoint) ?? (cutOff.test(details) ? brokenOff(endpoint, details) : undefined)
 }
 
-/** The same for an answer that had begun: grpc-js gave up a message over the channel's limit. */
-function cutShort({ code, details, metadata }: StatusObject, endpoint: Endpoint): Fault | undefined {
-  if (code !== Code.RESOURCE_EXHAUSTED || !isEmptyMetadata(metadata) || !details.startsWith('Received message larger than max')) return undefined
+/** grpc-js gave up a message over the channel's limit. */
+function tooLongFault({ code, details, metadata }: StatusObject, endpoint: Endpoint): Fault | undefined {
+  if (code !== Code.RESOURCE_EXHAUSTED || !isEmptyMetadata(metadata) || !tooLong.test(details)) return undefined
   return new Fault('upstream_message_too_large', 'the upstream sent too large a message', { internal: `${nameOf(endpoint)}: ${details}` })
 }

@@ -138,6 +138,8 @@ function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agen
   return new Promise((resolve, reject) => {
     const { clock } = ports
     const request = openRequest({ agent, method: call.method, path: call.target, headers: headOf(call), setHost: false })
+    // Zero: all of them. Any other figure drops what is above it silently, the length of the body included.
+    request.maxHeadersCount = 0
     let reading: Pull | undefined
     let readBefore = 0
     let over = false
@@ -229,6 +231,9 @@ function replyOf(response: IncomingMessage, body: Pull | undefined): HttpReply {
 function framingProblem(response: IncomingMessage, call: HttpCall, endpoint: Endpoint): Fault | undefined {
   const { headers, statusCode = 0 } = response
   if (statusCode < 200 || statusCode > 599) return brokenProtocol(endpoint, `status ${statusCode}`)
+  // Any other coding was not asked for: the bytes would go on as if they were the content, and without "chunked" their end could not be told.
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return brokenProtocol(endpoint, `transfer-encoding ${coding.slice(0, 40)}`)
   if (endpoint.vet !== undefined || call.method === 'HEAD' || bodiless.has(statusCode)) return undefined
   const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return framed ? undefined : brokenProtocol(endpoint, 'an answer without length')

@@ -109,11 +109,14 @@ function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
   }
 }
 
+/** What may be said twice was decided by the front guard: a repeated field is sent as it came. (The types have this option for servers only.) */
+const sessionOptions = { settings: { enablePush: false }, strictSingleValueFields: false }
+
 /** Ready when the upstream's SETTINGS are here: only then is it known to speak HTTP/2, and how many streams it takes. */
 async function openSession(endpoint: Endpoint, ports: DialPorts): Promise<ClientHttp2Session> {
   const socket = await dial(endpoint, ['h2'], ports)
   return new Promise((resolve, reject) => {
-    const session = connect('http://upstream.invalid', { createConnection: () => socket, settings: { enablePush: false } })
+    const session = connect('http://upstream.invalid', { createConnection: () => socket, ...sessionOptions })
     const fail = (why: string) => {
       timer.cancel()
       reject(new Fault('upstream_unavailable', 'the upstream does not speak HTTP/2', { internal: `${nameOf(endpoint)}: ${why}` }))
@@ -183,6 +186,7 @@ function exchange(
       if (!cancelled) stream.sendTrailers({})
     })
     let cancelled = false
+    const isWhole = watchEnd(stream)
     let reading: Pull | undefined
     let cause: Error | undefined
     let finished = false
@@ -223,8 +227,9 @@ function exchange(
         }
         finish()
       }
-      reading = readBody(stream, { endpoint, options, ports, cause: () => cause, over })
       const status = Number(fields[':status'])
+      if (status < 200 || status > 599) return fail(brokenProtocol(endpoint, `status ${status}`))
+      reading = readBody(stream, { endpoint, options, ports, cause: () => cause, isWhole, over })
       resolve({ kind: 'http', status, headers: endToEnd(fieldsOf(fields)), body: reading, trailers: () => trailers })
     })
     if (call.body !== undefined) pump(stream, call.body).catch((error: unknown) => fail(Fault.from(error)))
@@ -236,20 +241,35 @@ interface Reading {
   readonly options: CallOptions
   readonly ports: DialPorts
   readonly cause: () => Error | undefined
+  readonly isWhole: () => boolean
   readonly over: (whole: boolean) => void
 }
 
-function readBody(stream: ClientHttp2Stream, { endpoint, options, ports, cause, over }: Reading): Pull {
+function readBody(stream: ClientHttp2Stream, { endpoint, options, ports, cause, isWhole, over }: Reading): Pull {
   const { idleMs } = options
   return pull(stream, {
     clock: ports.clock,
     idleMs,
     stalled: () => stalledFault(endpoint, idleMs),
     broken: (error) => closedFault(stream, endpoint, error ?? cause()),
-    // When a connection dies Node ends its streams; only the reset code tells.
-    short: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR && cause() === undefined ? undefined : closedFault(stream, endpoint, cause())),
+    short: () => (isWhole() && stream.rstCode === constants.NGHTTP2_NO_ERROR && cause() === undefined ? undefined : closedFault(stream, endpoint, cause())),
     over,
   })
+}
+
+/**
+ * Whether the upstream itself ended the stream. Node ends one that was reset, or whose connection died, like a complete one; the reset code
+ * tells most of them apart, but not a reset without error, which is how Envoy cuts an answer. What tells: an END_STREAM comes while the
+ * stream is open, the end that Node makes up comes when it is closed.
+ */
+function watchEnd(stream: ClientHttp2Stream): () => boolean {
+  let ended = false
+  const push = stream.push.bind(stream)
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null && !stream.closed) ended = true
+    return push(chunk, encoding)
+  }
+  return () => ended
 }
 
 /** Why a stream is gone before its answer was complete. A refused stream was not worked on (RFC 9113 section 8.7). */

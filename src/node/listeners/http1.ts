@@ -25,15 +25,35 @@ export function serveHttp1(server: Server, serving: Serving): void {
   const { options } = serving
   const answering = new WeakMap<Duplex, ServerResponse>()
   const onRequest = (request: IncomingMessage, response: ServerResponse, expects: boolean) => {
+    const before = answering.get(request.socket)
     answering.set(request.socket, response)
-    void serve(request, response, expects, serving)
+    inTurn(request.socket, before, () => void serve(request, response, expects, serving))
+  }
+  const refuseInTurn = (socket: Duplex, message: string) => {
+    socket.on('error', () => {}) // Node lets go of the connection with the event
+    inTurn(socket, answering.get(socket), () => refuseRaw(socket, new Fault('not_implemented', message)))
   }
   server.on('request', (request, response) => onRequest(request, response, false))
   // With a listener Node leaves the 100 to us: it is sent when the body is first wanted, after the policy has spoken.
   server.on('checkContinue', (request, response) => onRequest(request, response, true))
-  server.on('upgrade', (_request, socket) => refuseRaw(socket, new Fault('not_implemented', 'this protocol upgrade is not offered')))
-  server.on('connect', (_request, socket) => refuseRaw(socket, new Fault('not_implemented', 'tunnels are not offered here')))
+  // Without a listener Node answers any other expectation itself. An expectation that is unknown may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', (request, response) => onRequest(request, response, false))
+  server.on('upgrade', (_request, socket) => refuseInTurn(socket, 'this protocol upgrade is not offered'))
+  server.on('connect', (_request, socket) => refuseInTurn(socket, 'tunnels are not offered here'))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options.clock))
+}
+
+/**
+ * Pipelined requests run one after another, as their answers must (RFC 9112 section 9.3.2). Behind an answer that ends the connection nothing
+ * runs: whoever framed one request ambiguously is not trusted with the next.
+ */
+function inTurn(socket: Duplex, before: ServerResponse | undefined, run: () => void): void {
+  if (before === undefined || before.writableFinished) run()
+  else {
+    before.once('close', () => {
+      if (!socket.destroyed && !socket.writableEnded) run()
+    })
+  }
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, expects: boolean, serving: Serving): Promise<void> {
@@ -123,8 +143,10 @@ function headOf(outbound: Outbound, head: boolean): string[] {
   const { body, status } = outbound
   const flat: string[] = []
   const whole = body instanceof Uint8Array && !head
+  // RFC 9110 section 8.6: none in a 204, whatever the upstream says.
+  const ownLength = whole || status === 204
   for (const [name, value] of outbound.headers.entries()) {
-    if (!isHopByHop(name) && !(whole && name === 'content-length')) flat.push(name, value)
+    if (!isHopByHop(name) && !(ownLength && name === 'content-length')) flat.push(name, value)
   }
   if (whole) flat.push('content-length', `${body.byteLength}`)
   else if (body === undefined && !head && status >= 200 && status !== 204 && status !== 304 && !outbound.headers.has('content-length')) {

@@ -69,7 +69,7 @@ function keepSession(session: ServerHttp2Session, serving: Serving): void {
   let open = 0
   const guard = floodGuard(options.clock, () => {
     options.meter.count('sallyport_connections_refused_total', { listener: options.purpose, reason: 'flood' })
-    session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
   })
   session.setTimeout(firstRequestMs, () => {
     if (open === 0) session.close()
