@@ -107,6 +107,24 @@ export function expressionRoots(source: string): ReadonlySet<ExpressionRoot> {
   return found
 }
 
+/** Names of the path variables that an acceptable expression reads, as in `request.params.tenant`; empty for one that does not parse. */
+export function expressionParams(source: string): ReadonlySet<string> {
+  const result = checked(source)
+  const found = new Set<string>()
+  if (result.problem !== undefined) return found
+  for (const { node } of walk(result.ast, false)) {
+    if ((node.op !== '.' && node.op !== '[]') || !isParams(node.args[0])) continue
+    const member = node.args[1]
+    const name = isNode(member) ? (member.op === 'value' ? member.args : undefined) : member
+    if (typeof name === 'string') found.add(name)
+  }
+  return found
+}
+
+function isParams(node: ASTNode): boolean {
+  return node.op === '.' && node.args[1] === 'params' && node.args[0].op === 'id' && node.args[0].args === 'request'
+}
+
 function checked(source: string): Checked {
   try {
     const parsed = environment.parse(source)

@@ -305,3 +305,53 @@ routes:
     expect(policy?.routes[0]?.quarantined).toBeDefined()
   })
 })
+
+describe('what tests nothing', () => {
+  const matcher = (text: string) =>
+    loadBeside(
+      `issuers: { m: { issuer: "https://i.example", audiences: [a] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: /a }, to: a, access: { rules: [{ id: all, allow: { ${text} } }] } } }\n`,
+    )
+  it.each([
+    'methods: []',
+    'paths: []',
+    'grpc: []',
+    'hosts: []',
+    'issuers: []',
+    'scopes: []',
+    'scopes: { any: [] }',
+    'roles: []',
+    'claims: { a: [] }',
+    'clients: []',
+    'cidrs: []',
+    'times: []',
+  ])('an empty list is refused: %s', async (text) => {
+    const { diagnostics, policy } = await matcher(text)
+    expect(diagnostics).toMatchObject([{ severity: 'error', message: 'This list is empty: an empty list matches nothing.', object: 'routes.r' }])
+    expect(policy?.routes[0]?.quarantined).toBeDefined()
+  })
+
+  it.each(['scopes: {}', 'claims: {}', 'headers: {}', 'headers: { x-a: {} }'])('an empty mapping is refused, for it would fit everybody: %s', async (text) => {
+    const { diagnostics } = await matcher(text)
+    expect(diagnostics.map(({ severity, code }) => [severity, code])).toEqual([['error', 'value_invalid']])
+  })
+
+  it.each(['pin: {}', 'pin: { headers: {} }', 'pin: { claims: {} }'])('an empty pin is refused, for everybody would go there: %s', async (pin) => {
+    const { diagnostics } = await loadBeside(
+      `clusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: /a }, to: { cluster: a, ${pin} }, access: { rules: [{ id: all, allow: { anonymous: true } }] } } }\n`,
+    )
+    expect(diagnostics.map(({ severity, code }) => [severity, code])).toEqual([['error', 'value_invalid']])
+  })
+
+  it.each([
+    ['pth.tenant', 'Did you mean "path.tenant"?'],
+    ['claims.org', 'Did you mean "claim.org"?'],
+    ['headers.x-tenant', 'Did you mean "header.x-tenant"?'],
+    ['header.X-Tenant', 'Did you mean "header.x-tenant"?'],
+    ['request.params.tenant', 'Did you mean "path.tenant"?'],
+    ['hots', 'Did you mean "host"?'],
+    ['tenant', 'Write it like path.tenant, header.x-tenant, query.tenant, claim.org, host.'],
+  ])('equals: %s is no attribute', async (attribute, hint) => {
+    const { diagnostics } = await matcher(`claims: { a: { equals: ${attribute} } }`)
+    expect(diagnostics).toMatchObject([{ code: 'value_invalid', message: `"${attribute}" is not an attribute of a request.`, hint }])
+  })
+})

@@ -319,6 +319,7 @@ describe('ways in and callers', () => {
     [service(target, '    kind: tcp\n'), 'not_available'],
     [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
     [service(target, '    quota: {}\n'), 'not_available'],
+    [service(target, '    allow: []\n'), 'list_empty'],
     [service(target, '    mask: { jsonPaths: [$.card.number] }\n'), 'not_available'],
     [service(target, '    idempotency: {}\n'), 'not_available'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],

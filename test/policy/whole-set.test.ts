@@ -167,9 +167,23 @@ routes: { r: { match: { host: api.example.com, grpc: shop.v1.Orders }, access: p
     expect(diagnostics).toMatchObject([{ severity: 'error', code: 'rpc_unknown', line: 8, column: 61, hint: 'Did you mean "shop.v1.Orders/GetOrder"?' }])
   })
 
-  it('refuse a path variable that no path has', async () => {
-    const { diagnostics } = await loadBeside(grpc('      - { id: all, allow: { claims: { tenant: { equals: path.tenat } } } }'))
-    expect(diagnostics).toMatchObject([{ severity: 'error', code: 'variable_unknown', hint: 'Did you mean "tenant"?' }])
+  it('warn of a path variable that none of their routes has, at its place', async () => {
+    const claim = await loadBeside(grpc('      - { id: all, allow: { claims: { tenant: { equals: path.tenat } } } }'))
+    expect(claim.diagnostics).toMatchObject([{ severity: 'warning', code: 'variable_unknown', line: 8, column: 57, hint: 'Did you mean "tenant"?' }])
+    // A variable of the rule's own path is no route's: what a rule asks for comes from the route that took the request.
+    const own = await loadBeside(grpc('      - { id: all, allow: { paths: ["/v1/{kind}/**"], claims: { kind: { equals: path.kind } } } }'))
+    expect(own.diagnostics.map(({ code }) => code)).toEqual(['variable_unknown'])
+  })
+
+  it.each([
+    ['request.params.tenat == claims.tenant', ['variable_unknown']],
+    ['request.params["tenat"] == claims.tenant', ['variable_unknown']],
+    ['has(request.params.tenat) && request.params.tenant == claims.tenant', ['variable_unknown']],
+    ['request.params.tenant == claims.tenant', []],
+    ['request.query.tenat == claims.tenant', []],
+  ])('warn of a path variable in an expression that none of their routes has: %s', async (when, codes) => {
+    const { diagnostics } = await loadBeside(grpc(`      - { id: all, allow: { methods: [GET] }, when: '${when}' }`))
+    expect(diagnostics.map(({ code, line, column }) => [code, line, column])).toEqual(codes.map((code) => [code, 8, 53]))
   })
 
   it('warn of a route that nobody may pass', async () => {

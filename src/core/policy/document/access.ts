@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { defaulted, describe } from './build.ts'
+import { defaulted, describe, filled } from './build.ts'
 import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, text, timeOfDay } from './fields.ts'
 
 export interface RequirementDocument {
@@ -40,12 +40,12 @@ const claimTest = z.union([
 
 const scopes = z.union([
   z.array(text).min(1),
-  z
-    .strictObject({
+  filled(
+    z.strictObject({
       all: describe(z.array(text).min(1).optional(), 'Every one of these.'),
       any: describe(z.array(text).min(1).optional(), 'At least one of these.'),
-    })
-    .meta({ minProperties: 1 }),
+    }),
+  ),
 ])
 
 const time = z.strictObject({
@@ -79,10 +79,10 @@ const matcher = z.strictObject({
   issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, by name.'),
   scopes: describe(scopes.optional(), 'Scopes the token must have: all of a list, or {all, any}.'),
   roles: describe(values.optional(), 'One of these stands in the claim `roles`.'),
-  claims: describe(z.record(claimPath, claimTest).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),
+  claims: describe(filled(z.record(claimPath, claimTest)).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),
   clients: describe(z.array(text).min(1).optional(), 'OAuth2 client ids.'),
   cidrs: describe(z.array(cidr).min(1).optional(), 'Networks of the client address.'),
-  headers: describe(fieldTests.optional(), 'Request headers.'),
+  headers: describe(filled(fieldTests).optional(), 'Request headers.'),
   times: describe(z.array(time).min(1).optional(), 'Time windows; one must be open.'),
 })
 

@@ -30,6 +30,21 @@ export function defaulted<S extends z.ZodType>(schema: S, name: DefaultName, des
   return withDefault.meta({ description: `${description} Default: ${JSON.stringify(value)} (${reason}).` })
 }
 
+/** A mapping that has to say something: an empty one would test nothing, and so fit everything. */
+export function filled<S extends z.ZodType<object>>(schema: S): S {
+  const checked = schema.check((context) => {
+    if (Object.keys(context.value).length > 0) return
+    const hint = 'Leave it out not to restrict, or say what it tests.'
+    context.issues.push({
+      code: 'custom',
+      message: 'This mapping is empty: it would test nothing, and fit everything.',
+      input: context.value,
+      params: { hint },
+    })
+  })
+  return checked.meta({ minProperties: 1 })
+}
+
 /** A mapping whose members all have defaults, and so may be left out as a whole. */
 export function section<Shape extends z.core.$ZodShape>(shape: Shape, description: string): z.ZodPrefault<z.ZodObject<Shape, z.core.$strict>> {
   const object = z.strictObject(shape).meta({ description })

@@ -5,7 +5,7 @@ import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { checkCidr, parseAuthority } from '../../net.ts'
 import { checkPattern } from '../../pattern.ts'
 import { durationPattern, parseDuration, percentPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
-import { checked } from './build.ts'
+import { checked, filled } from './build.ts'
 
 /*
  * The scalars of the format: each has a title, examples and a pattern, which the JSON Schema and the messages share.
@@ -189,14 +189,14 @@ export const claimValue = scalar.meta({ title: 'text, a number, or true or false
 export const fieldTest = z
   .union([
     z.string(),
-    z
-      .strictObject({
+    filled(
+      z.strictObject({
         exact: z.string().optional().meta({ description: 'The whole value.' }),
         prefix: z.string().min(1).optional().meta({ description: 'What the value begins with.' }),
         present: z.boolean().optional().meta({ description: 'Whether it is there at all.' }),
         pattern: pattern.optional().meta({ description: 'RE2 pattern for the whole value.' }),
-      })
-      .meta({ minProperties: 1 }),
+      }),
+    ),
   ])
   .meta({ description: 'The exact value, or a mapping of exact, prefix, present and pattern: all that are given must hold.' })
 

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { access } from './access.ts'
-import { defaulted, describe, overridable, section } from './build.ts'
+import { defaulted, describe, filled, overridable, section } from './build.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
 
 const match = z.strictObject({
@@ -9,8 +9,8 @@ const match = z.strictObject({
   path: describe(path.optional(), 'Path template: /orders/{id}, /orders/:id, /files/{**}.'),
   grpc: describe(grpcService.optional(), 'A gRPC service: its google.api.http bindings, its native path, gRPC-Web and Connect.'),
   methods: describe(z.array(method).min(1).optional(), 'HTTP methods; GET implies HEAD; without them any.'),
-  headers: describe(fieldTests.optional(), 'Request headers.'),
-  query: describe(queryTests.optional(), 'Query parameters.'),
+  headers: describe(filled(fieldTests).optional(), 'Request headers.'),
+  query: describe(filled(queryTests).optional(), 'Query parameters.'),
 })
 
 const status = z.int().min(400).max(599)
@@ -43,13 +43,12 @@ const destination = z.strictObject({
   subset: describe(name.optional(), 'One of its subsets.'),
   weight: defaulted(overridable(z.int().min(0).max(100)), 'routes.weight', 'Percent of the requests; all weights add up to 100.'),
   pin: describe(
-    z
-      .strictObject({
-        headers: describe(fieldTests.optional(), 'Request headers.'),
-        claims: describe(z.record(claimPath, claimValue).optional(), 'Claims and the value each must have.'),
-      })
-      .meta({ minProperties: 1 })
-      .optional(),
+    filled(
+      z.strictObject({
+        headers: describe(filled(fieldTests).optional(), 'Request headers.'),
+        claims: describe(filled(z.record(claimPath, claimValue)).optional(), 'Claims and the value each must have.'),
+      }),
+    ).optional(),
     'A request that fits goes here whatever the weights.',
   ),
 })

@@ -62,6 +62,13 @@ function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partia
       message: 'The service can be reached by neither a port nor a host name.',
       hint: 'Add listen: 127.0.0.1:9101, or host: name.egress.internal.',
     })
+  if (value.allow?.length === 0 && isSaid(entry, ['allow']) && isWhole(entry, 'allow'))
+    refuse(linking, entry, ['allow'], {
+      code: 'list_empty',
+      message: 'An empty allow-list matches nothing, and yet restricts nothing.',
+      hint: 'Leave it out to let every method and path pass, or write mode: deny in its environments.',
+      which: 'key',
+    })
   if (value.listen !== undefined && !isLoopbackHost(addressOf(value.listen).host))
     warn(linking, entry, ['listen'], {
       code: 'listen_open',

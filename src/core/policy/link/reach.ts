@@ -1,3 +1,4 @@
+import { expressionParams } from '../../expression.ts'
 import { isTemplateError, parseTemplate, type Template } from '../../model/template.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Rule } from '../policy.ts'
@@ -38,7 +39,7 @@ export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): v
 function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {
   const path = ['rules', (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
   if (!checkRpcs(linking, used, rule, routes, path)) return
-  checkAttributes(linking, used, rule, routes, path)
+  checkVariables(linking, used, rule, routes, path)
   const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
   const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
   if (routes.some((reached) => canMatch(rule, templates, methods, reached))) return
@@ -93,31 +94,27 @@ function checkRpcs(linking: Linking, used: UsedPolicy, rule: Rule, routes: reado
   return sound
 }
 
-/** `equals: path.x` needs a variable x in a path of the rule or of a route. */
-function checkAttributes(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[], path: Path): void {
-  for (const test of rule.matcher.claims ?? []) {
-    const name = test.kind === 'equals' && test.attribute.startsWith('path.') ? test.attribute.slice('path.'.length) : undefined
-    if (name === undefined) continue
-    const names = new Set([
-      ...variablesOf(rule.matcher.paths ?? []),
-      ...routes.flatMap(({ ways }) => ways.flatMap((way) => way.template.variables.map((variable) => variable.name))),
-    ])
-    if (names.has(name)) continue
-    const hint =
-      suggestion(linking, name, names) ?? (names.size === 0 ? 'Name a variable in a path.' : `Variables are ${Array.from(names).slice(0, 12).join(', ')}.`)
-    linking.report.error({
+/** A path variable is the route's: where none of a policy's routes has it, whatever asks for it refuses. */
+function checkVariables(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[], path: Path): void {
+  const said = (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id)
+  const asked = [
+    ...(rule.matcher.claims ?? []).flatMap((test) =>
+      test.kind === 'equals' && test.attribute.startsWith('path.')
+        ? [{ name: test.attribute.slice('path.'.length), at: [...path, 'claims', test.path, 'equals'] }]
+        : [],
+    ),
+    ...Array.from(rule.when === undefined ? [] : expressionParams(rule.when), (name) => ({ name, at: ['rules', said, 'when'] })),
+  ]
+  if (asked.length === 0) return
+  const names = new Set(routes.flatMap(({ ways }) => ways.flatMap((way) => way.template.variables.map((variable) => variable.name))))
+  for (const { name, at } of asked.filter((each) => !names.has(each.name))) {
+    const known = names.size === 0 ? 'Name a variable in the path of a route.' : `Variables are ${Array.from(names).slice(0, 12).join(', ')}.`
+    linking.report.warn({
       code: 'variable_unknown',
-      at: placeIn(used.entry, [...path, 'claims', test.path, 'equals']),
+      at: placeIn(used.entry, at),
       object: used.entry.id,
-      message: `No path has a variable "${name}".`,
-      hint,
+      message: `No route that uses the rule "${rule.id}" has a path variable "${name}": whoever it is asked of is refused.`,
+      hint: suggestion(linking, name, names) ?? known,
     })
   }
-}
-
-function variablesOf(paths: readonly string[]): readonly string[] {
-  return paths.flatMap((source) => {
-    const template = parseTemplate(source)
-    return isTemplateError(template) ? [] : template.variables.map((variable) => variable.name)
-  })
 }

@@ -148,6 +148,12 @@ function valueProblem(
     case 'invalid_format':
       return invalidFormat(at, facts, full)
     case 'too_small':
+      if (issue.origin === 'array' && /\.(?:allow|deny|audit|match)\b/.test(full))
+        return {
+          code: 'value_out_of_range',
+          message: 'This list is empty: an empty list matches nothing.',
+          hint: 'Leave it out not to restrict, or name what fits.',
+        }
       return {
         code: 'value_out_of_range',
         message: `${quote(at)} is ${issue.origin === 'array' ? 'empty' : 'too small'}; at least ${issue.minimum} is needed here.`,
@@ -181,8 +187,19 @@ function invalidFormat(at: Node, facts: FieldFacts, full: string) {
       message: `${quote(at)} holds a credential, which must never become a key.`,
       hint: 'Count by who it proves: issuer and subject, clientId, or a claim.',
     }
+  if (facts.title === 'attribute') return { code: 'value_invalid', message: `${quote(at)} is not an attribute of a request.`, ...attributeHint(written, facts) }
   const close = facts.title === 'key part' ? didYouMean(written, facts.examples ?? []) : undefined
   return { code: 'value_invalid', message: `${quote(at)} is not ${an(facts.title ?? 'valid here')}.`, hint: close ?? capitals(written, facts) ?? like(facts) }
+}
+
+/** The right spelling of what stands before the dot; header names are lower-case. */
+function attributeHint(written: string, facts: FieldFacts): { readonly hint: string | undefined } {
+  const dot = written.indexOf('.')
+  const [head, rest] = dot < 0 ? [written, ''] : [written.slice(0, dot), written.slice(dot)]
+  const meant = written.startsWith('request.params.') ? 'path' : suggest(head, dot < 0 ? ['host'] : ['path', 'header', 'query', 'claim'])
+  if (meant === undefined) return { hint: like(facts) }
+  const name = meant === 'path' ? rest.slice(rest.lastIndexOf('.')) : meant === 'header' ? rest.toLowerCase() : rest
+  return { hint: `Did you mean "${meant}${name}"?` }
 }
 
 function invalidValue(allowed: readonly string[], at: Node, full: string) {

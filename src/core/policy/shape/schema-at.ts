@@ -19,7 +19,7 @@ export function knownKeys(schema: z.core.$ZodType, path: Path): readonly string[
 function inside(schema: z.core.$ZodType, step: string | number): readonly z.core.$ZodType[] {
   if (schema instanceof z.ZodObject) return Object.hasOwn(schema.shape, step) ? [schema.shape[step]] : []
   if (schema instanceof z.ZodRecord) return [schema.valueType]
-  if (schema instanceof z.ZodArray) return [schema.element]
+  if (schema instanceof z.ZodArray) return typeof step === 'number' ? [schema.element] : []
   return []
 }
 
