@@ -359,3 +359,18 @@ test('a 204 has no length, whatever the upstream says', async () => {
   talk.say('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   expect(await talk.end()).not.toMatch(/content-length/i)
 })
+
+test('a downstream that does not take an answer in one piece is cut after the idle limit', async () => {
+  const over = gate<string>()
+  const { address } = await listen(
+    async ({ lifeline }) => {
+      lifeline.onEnd((why) => over.resolve(why.code))
+      return outbound('x'.repeat(50_000_000))
+    },
+    { limits: { headerBytes: 16_384, headerCount: 100, requestMs: 30_000, idleMs: 100 } },
+  )
+  const talk = talkTo(address.port)
+  talk.socket.pause()
+  talk.say(get)
+  expect(await over.promise).toBe('client_closed')
+})

@@ -245,3 +245,12 @@ test('a 204 has no length, whatever the upstream says', async () => {
   const { address } = await listen(async () => outbound(undefined, { status: 204, headers: new FieldList([['content-length', '4']]) }))
   expect(await get(session(address.port))).toMatchObject({ status: 204, text: '', code: 0 })
 })
+
+test('a downstream that opens no window is cut after the idle limit', async () => {
+  const { address } = await listen(async () => outbound('held back'), {
+    limits: { headerBytes: 16_384, headerCount: 100, requestMs: 30_000, idleMs: 100 },
+  })
+  const client = connect(`http://127.0.0.1:${address.port}`, { settings: { initialWindowSize: 0 } })
+  onTestFinished(() => client.destroy())
+  expect(await get(client)).toMatchObject({ status: 200, code: constants.NGHTTP2_CANCEL })
+})

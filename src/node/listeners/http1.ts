@@ -120,22 +120,25 @@ async function answer(
   const head = headOf(outbound, request.method === 'HEAD')
   if (close) head.push('connection', 'close')
   response.writeHead(outbound.status, head)
-  if (outbound.body === undefined || outbound.body instanceof Uint8Array) {
-    response.end(outbound.body)
-    return
-  }
+  const { clock, limits } = serving.options
+  if (outbound.body === undefined || outbound.body instanceof Uint8Array) return endWithin(limits.idleMs, response, outbound.body)
   if (request.method === 'HEAD') {
-    response.end()
+    endWithin(limits.idleMs, response)
     return dropBody(outbound.body)
   }
-  const { clock, limits } = serving.options
   const announced = outbound.headers.get('content-length')
   const length = announced === undefined ? undefined : Number(announced)
   await pour(response, outbound.body, { clock, idleMs: limits.idleMs, length, flush: () => response.flushHeaders() })
   if (outbound.trailers !== undefined && length === undefined && takesTrailers(request)) {
     response.addTrailers([...outbound.trailers().entries()].map(([name, value]) => [name, value] as [string, string]))
   }
-  response.end()
+  endWithin(limits.idleMs, response)
+}
+
+/** Says the rest. A downstream that takes nothing of it for so long is cut; Node's own timer knows progress, and its keep-alive limit follows. */
+function endWithin(idleMs: number, response: ServerResponse, rest?: Uint8Array): void {
+  response.socket?.setTimeout(idleMs)
+  response.end(rest)
 }
 
 /** Names and values in turn. The connection is ours to speak about, and so is the length of what is in one piece. */

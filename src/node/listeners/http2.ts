@@ -170,6 +170,8 @@ async function answer(stream: ServerHttp2Stream, head: boolean, outbound: Outbou
     await pour(stream, body, { clock: options.clock, idleMs: options.limits.idleMs, length, flush: () => {} })
   }
   whole = true
+  // Flow control can hold back even the last byte. Node's timer knows progress.
+  stream.setTimeout(options.limits.idleMs, () => stream.close(constants.NGHTTP2_CANCEL))
   stream.end(body instanceof Uint8Array ? body : undefined)
 }
 
