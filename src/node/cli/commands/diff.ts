@@ -1,6 +1,7 @@
-import { diffPolicies } from '../../../core/policy/diff.ts'
+import { diffPolicies, type PolicyChange } from '../../../core/policy/diff.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { folderOf, loadSound } from '../load.ts'
+import type { Terminal } from '../terminal.ts'
 
 export const diff: Command = {
   name: 'diff',
@@ -21,13 +22,16 @@ export const diff: Command = {
     const changes = diffPolicies(left.policy, right.policy)
     if (terminal.json) terminal.out(JSON.stringify({ from, to, changes }, null, 2))
     else {
-      for (const change of changes) {
-        terminal.out(terminal.style('bold', change.path))
-        if (change.from !== undefined) terminal.out(terminal.style('red', `  - ${JSON.stringify(change.from)}`))
-        if (change.to !== undefined) terminal.out(terminal.style('green', `  + ${JSON.stringify(change.to)}`))
-      }
+      for (const change of changes) terminal.out(lineOf(change, terminal))
       terminal.out(changes.length === 0 ? 'no difference' : `\n${changes.length} difference${changes.length === 1 ? '' : 's'} from ${from} to ${to}`)
     }
     return exit.ok
   },
+}
+
+/** One line: a value that changed, or one that is on one side only. */
+function lineOf({ path, from, to }: PolicyChange, terminal: Terminal): string {
+  if (to === undefined) return terminal.style('red', `- ${path}: ${JSON.stringify(from)}`)
+  if (from === undefined) return terminal.style('green', `+ ${path}: ${JSON.stringify(to)}`)
+  return `  ${terminal.style('bold', path)}: ${terminal.style('red', JSON.stringify(from))} → ${terminal.style('green', JSON.stringify(to))}`
 }
