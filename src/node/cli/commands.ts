@@ -14,4 +14,18 @@ import { test } from './commands/test.ts'
 import { workerBundle } from './commands/worker-bundle.ts'
 
 /** Every command, in the order the overview lists them. */
-export const commands: readonly Command[] = [serve, check, test, explain, describe, diff, schema, protoPull, protoBuild, egressList, egressExplain, workerBundle, demo]
+export const commands: readonly Command[] = [
+  serve,
+  check,
+  test,
+  explain,
+  describe,
+  diff,
+  schema,
+  protoPull,
+  protoBuild,
+  egressList,
+  egressExplain,
+  workerBundle,
+  demo,
+]

@@ -1,16 +1,26 @@
+import type { Loaded, Origin } from '../../../core/policy/loading.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import { suggest } from '../../../core/policy/suggest.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
-import { flatten } from '../flatten.ts'
 import { loadSound, placeOf } from '../load.ts'
 import { table } from '../terminal.ts'
 
-const kinds = ['route', 'cluster', 'limit', 'access', 'issuer', 'egress', 'caller', 'listener'] as const
-type Kind = (typeof kinds)[number]
+/** What can be described, with the section it stands in. */
+const sections = {
+  route: 'routes',
+  cluster: 'clusters',
+  limit: 'limits',
+  access: 'access',
+  issuer: 'issuers',
+  egress: 'egress',
+  caller: 'callers',
+  listener: 'listeners',
+} as const
+const kinds = Object.keys(sections)
 
 export const describe: Command = {
   name: 'describe',
-  summary: 'Print the effective values of one object, each with where it comes from.',
+  summary: 'Print the effective values of one object, as the files would say them, each with where it comes from.',
   usage: `${kinds.join('|')} NAME`,
   options: policyOptions,
   examples: ['sallyport describe route orders --env dev', 'sallyport describe egress payments --env prod --json'],
@@ -21,22 +31,21 @@ export const describe: Command = {
     const place = placeOf(args)
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
-    const section = sectionOf(sound.policy, kind)
-    const found = Object.hasOwn(section.objects, name) ? section.objects[name] : undefined
-    if (found === undefined) throw new UsageError(`there is no ${kind} "${name}"${suggestion(name, Object.keys(section.objects))}`)
-    const { origins } = sound.loaded
-    const rows = flatten(found).map(([path, value]) => ({ path, value, origin: originText(originOf(`${section.name}.${name}`, path, origins)) }))
-    if (terminal.json) terminal.out(JSON.stringify({ kind, name, environment: place.environment, values: rows }, null, 2))
+    const rows = rowsOf(sound.loaded.origins, kind, name)
+    if (rows.length === 0) throw new UsageError(`there is no ${kind} "${name}"${suggestion(name, namesIn(sound.loaded.origins, kind))}`)
+    const bindings = kind === 'route' ? bindingsOf(sound.policy, name) : []
+    if (terminal.json) terminal.out(JSON.stringify({ kind, name, environment: place.environment, values: rows.map(plainRow), bindings }, null, 2))
     else {
       terminal.out(`${terminal.style('bold', `${kind} ${name}`)} in ${place.environment}, revision ${sound.policy.revision}\n`)
-      terminal.out(table(rows.map((row) => [`  ${row.path}`, JSON.stringify(row.value), terminal.style('dim', row.origin)])))
+      terminal.out(table(rows.map(([path, origin]) => [`  ${path}`, origin.value, terminal.style('dim', originText(origin))])))
+      if (bindings.length > 0) terminal.out(`\n${terminal.style('bold', 'HTTP bindings')}\n${bindings.map((binding) => `  ${binding}`).join('\n')}`)
     }
     return exit.ok
   },
 }
 
-function isKind(word: string): word is Kind {
-  return (kinds as readonly string[]).includes(word)
+function isKind(word: string): word is keyof typeof sections {
+  return Object.hasOwn(sections, word)
 }
 
 function suggestion(word: string, candidates: readonly string[]): string {
@@ -44,46 +53,34 @@ function suggestion(word: string, candidates: readonly string[]): string {
   return close === undefined ? '' : `, did you mean "${close}"?`
 }
 
-function sectionOf(policy: Policy, kind: Kind): { readonly name: string; readonly objects: Readonly<Record<string, unknown>> } {
-  switch (kind) {
-    case 'route':
-      return { name: 'routes', objects: Object.fromEntries(policy.routes.map((route) => [route.name, route])) }
-    case 'cluster':
-      return { name: 'clusters', objects: policy.clusters }
-    case 'limit':
-      return { name: 'limits', objects: policy.limits }
-    case 'access':
-      return { name: 'access', objects: policy.access }
-    case 'issuer':
-      return { name: 'issuers', objects: policy.issuers }
-    case 'egress':
-      return {
-        name: 'egress',
-        objects: Object.fromEntries(Object.entries(policy.egress).map(([name, linked]) => [name, { ...linked.service, targets: linked.targets }])),
-      }
-    case 'caller':
-      return { name: 'callers', objects: policy.callers }
-    case 'listener':
-      return { name: 'listeners', objects: { ...policy.listeners } }
-  }
+type Row = readonly [path: string, origin: Origin]
+
+/** A policy that a route holds itself goes by the route's name. */
+function rowsOf(origins: Loaded['origins'], kind: keyof typeof sections, name: string): readonly Row[] {
+  const under = (prefix: string) => Object.entries(origins).filter(([path]) => path === prefix || path.startsWith(`${prefix}.`))
+  const rows = under(`${sections[kind]}.${name}`)
+  return kind === 'access' && rows.length === 0 ? under(`routes.${name}.access`) : rows
 }
 
-type Origins = NonNullable<Awaited<ReturnType<typeof loadSound>>>['loaded']['origins']
-
-/** The origin of the value itself, or of the nearest thing around it that the document says. */
-function originOf(object: string, path: string, origins: Origins): Origins[string] | undefined {
-  let at = `${object}.${path}`
-  while (at.length >= object.length) {
-    const origin = origins[at] ?? origins[at.replace(/Ms$/, '')]
-    if (origin !== undefined) return origin
-    const dot = at.lastIndexOf('.')
-    if (dot < 0) return undefined
-    at = at.slice(0, dot)
-  }
-  return undefined
+function namesIn(origins: Loaded['origins'], kind: keyof typeof sections): readonly string[] {
+  const names = Object.keys(origins).flatMap((path) => {
+    const [section, name = ''] = path.split('.')
+    return section === sections[kind] ? [name] : []
+  })
+  return Array.from(new Set(names))
 }
 
-function originText(origin: Origins[string] | undefined): string {
-  if (origin === undefined || origin.kind === 'default') return 'default'
-  return `${origin.file}:${origin.line}:${origin.column}${origin.kind === 'overlay' ? ' (overlay)' : ''}`
+function plainRow([path, origin]: Row) {
+  return { path, value: JSON.parse(origin.value) as unknown, origin: originText(origin) }
+}
+
+function originText({ kind, file, line, column }: Origin): string {
+  if (kind === 'default') return 'default'
+  return `${file}:${line}:${column}${kind === 'overlay' ? ' (overlay)' : ''}`
+}
+
+/** How JSON over HTTP reaches the RPCs of a gRPC route. */
+function bindingsOf(policy: Policy, name: string): readonly string[] {
+  const rpcs = policy.routes.find((route) => route.name === name)?.match.grpc?.rpcs ?? []
+  return rpcs.flatMap(({ method: rpc, bindings }) => bindings.map(({ method, template }) => `${method} ${template} → ${rpc}`))
 }
