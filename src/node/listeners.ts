@@ -47,10 +47,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   serveHttp1(server, serving)
   await listening(server, options)
 
+  /** Ends the lame duck time that an earlier call waits for. */
+  let skip: () => void = () => {}
   const end = async ({ lameDuckMs, drainMs }: GracefulClose) => {
     draining = true
+    skip()
     // All of it, connected or not: those who send traffic here need the time to notice.
-    if (lameDuckMs > 0) await new Promise<void>((resolve) => void options.clock.after(lameDuckMs, resolve))
+    if (lameDuckMs > 0) await pause(lameDuckMs, options.clock, (end) => (skip = end))
     server.close()
     h2?.close()
     server.closeIdleConnections()
@@ -152,6 +155,17 @@ function listening(server: Server, { address }: ListenerOptions): Promise<void> 
     server.once('error', reject)
     server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
       server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Waits, unless what `skippable` gets is called. Nothing is left to run then: a timer would keep the process. */
+function pause(ms: number, clock: Clock, skippable: (skip: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.after(ms, resolve)
+    skippable(() => {
+      timer.cancel()
       resolve()
     })
   })

@@ -50,6 +50,16 @@ test('in the lame duck time requests are still served, and told to come back els
   await closed
 })
 
+test('a second close without a lame duck time ends the first one’s, and leaves no timer', async () => {
+  const clock = fakeClock()
+  const listener = await listen(async () => outbound('served'), { clock })
+  const first = listener.close({ lameDuckMs: 5_000, drainMs: 1_000 })
+  expect(clock.pending).toBe(1)
+  await listener.close({ lameDuckMs: 0, drainMs: 0 })
+  await first
+  expect(clock.pending).toBe(0)
+})
+
 test('a graceful close under load loses no request, over HTTP/1.1 with keep-alive', async () => {
   const listener = await listen(async () => {
     await new Promise((resolve) => setImmediate(resolve))
