@@ -43,7 +43,11 @@ function answerWithoutCommand(words: readonly string[], terminal: Terminal): num
   }
   const group = commands.filter((command) => command.name.startsWith(`${word} `))
   if (group.length > 0) {
-    terminal.err(`${word} wants one of: ${group.map((command) => command.name.slice(word.length + 1)).join(', ')}`)
+    const names = group.map((command) => command.name)
+    const close = words[1] === undefined ? undefined : suggest(words.slice(0, 2).join(' '), names)
+    terminal.err(
+      `${word} wants one of: ${names.map((name) => name.slice(word.length + 1)).join(', ')}${close === undefined ? '' : `; did you mean "${close}"?`}`,
+    )
     return exit.usage
   }
   const close = suggest(
