@@ -67,7 +67,12 @@ module.exports = {
     },
     { name: 'worker-has-no-node-builtins', severity: 'error', from: { path: '^src/worker/' }, to: { dependencyTypes: ['core'] } },
     { name: 'core-has-no-node-builtins', severity: 'error', from: { path: '^src/core/' }, to: { dependencyTypes: ['core'] } },
-    { name: 'only-core-egress-credential-reads-secrets-packages', severity: 'error', from: { path: '^src/core/', pathNot: '^src/core/egress/credential' }, to: { path: '^node_modules/oauth4webapi' } },
+    {
+      name: 'only-core-egress-credential-reads-secrets-packages',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: '^src/core/egress/credential' },
+      to: { path: '^node_modules/oauth4webapi' },
+    },
   ],
   options: {
     parser: 'swc',

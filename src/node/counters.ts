@@ -1,3 +1,3 @@
 /** The counters of this ground: one process alone, or many around one Redis. */
 export { createMemoryCounters } from './counters/memory.ts'
-export { createRedisCounters, type RedisCounters, type RedisCountersOptions } from './counters/redis.ts'
+export { createRedisCounters, type RedisCounters } from './counters/redis.ts'

@@ -4,7 +4,7 @@ import { testEdgePolicy } from '../support/edge-policy.ts'
 import type { Keep } from '../support/keep.ts'
 import { openWorker } from '../support/worker.ts'
 
-const keep: Keep = (close) => onTestFinished(async () => void (await close()))
+const keep: Keep = (close) => onTestFinished(async () => await close())
 
 it('answers every request with 503 while a binding is missing, and says on the console which', async () => {
   const worker = await openWorker(keep, {

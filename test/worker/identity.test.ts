@@ -8,7 +8,7 @@ import type { Keep } from '../support/keep.ts'
 import { testRoute } from '../support/routes.ts'
 import { openWorker } from '../support/worker.ts'
 
-const keep: Keep = (close) => onTestFinished(async () => void (await close()))
+const keep: Keep = (close) => onTestFinished(async () => await close())
 const origin = 'http://localhost:9'
 
 /** A Worker whose issuer answers with `keys`, and whose gateway behind always answers. */
