@@ -34,10 +34,10 @@ function environment(given: Variables): Record<string, string> {
   return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined))
 }
 
-/** Starts a command with its output piped. What still runs at the end is killed. */
+/** Starts a command with its output piped, as the leader of a process group, as a shell does. What still runs at the end is killed. */
 export function startCommand(keep: Keep, words: readonly string[], variables: Variables = {}): Started {
-  const child = spawn(process.execPath, [program, ...words], { cwd: root, env: environment(variables), stdio: ['ignore', 'pipe', 'pipe'] })
-  keep(() => void child.kill('SIGKILL'))
+  const child = spawn(process.execPath, [program, ...words], { cwd: root, env: environment(variables), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  keep(() => signalGroup(child, 'SIGKILL'))
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -48,6 +48,15 @@ export function startCommand(keep: Keep, words: readonly string[], variables: Va
   })
   const ended = new Promise<Finished>((resolve) => void child.once('close', (status) => resolve({ status, out, err })))
   return { child, out: () => out, ended }
+}
+
+/** Signals a command and every process it started, as a terminal does on Ctrl-C. */
+export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal)
+  } catch {
+    // The whole group has ended.
+  }
 }
 
 /** Runs a command to its end. */

@@ -35,7 +35,7 @@ export async function startEnvoy(binary: string, ports: SidecarPorts): Promise<S
   const gone = new Promise<never>((_, fail) => child.once('exit', (code) => fail(new Error(`Envoy ended with ${code}: ${words}`))))
   gone.catch(() => {})
   const close = async (): Promise<void> => {
-    if (child.exitCode === null) {
+    if (child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((done) => child.once('exit', done))
       child.kill('SIGTERM')
       await ended
