@@ -24,7 +24,7 @@ describe('the check for the Worker ground', () => {
   it('finds what a Worker cannot do, at its place', async () => {
     const loaded = await load(`limits:
   per-hour: { rate: 10/1h, key: [client.network] }
-  a-b: { rate: 10/10s, key: [route] }
+  a-b: { rate: 20/10s, key: [route] }
   a_b: { rate: 10/1m, key: [route] }
 routes:
   alive: { match: { path: /livez }, ${open}, to: plain }
