@@ -89,7 +89,10 @@ for (const way of ways) {
       return last
     }
 
-    it.each(downstreams)('slows the stream of the service, which goes on when it reads on, over %s', async (_name, open) => {
+    // Beyond the gateway nothing depends on the downstream's protocol: one of them is enough there.
+    const spoken = downstreams.slice(way === ways[0] ? 0 : 1)
+
+    it.each(spoken)('slows the stream of the service, which goes on when it reads on, over %s', async (_name, open) => {
       const before = orders.calls.length
       const reader = await open(gateway.port('public'), '/v1/orders:watch')
       const call = await orders.call(before)
@@ -102,7 +105,7 @@ for (const way of ways) {
       await call.cancelled
     })
 
-    it.each(downstreams)('slows the body of the service, which goes on when it reads on, over %s', async (_name, open) => {
+    it.each(spoken)('slows the body of the service, which goes on when it reads on, over %s', async (_name, open) => {
       poured = 0
       const reader = await open(gateway.port('public'), '/pour')
       const stopped = await stillAt(() => poured)

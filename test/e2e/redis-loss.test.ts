@@ -70,15 +70,15 @@ describe.skipIf(!installed)(`the limit store is lost in the middle of a run${ins
       },
     }
   }
-  const recovers = () => vi.waitFor(async () => expect(await isDegraded()).toBe(false), { timeout: 8000, interval: 50 })
+  const again = (holds: () => Promise<void>) => vi.waitFor(holds, { timeout: 8000, interval: 50 })
   const five = [200, 200, 200, 200, 200, 429, 429, 429]
 
   it.each([
     ['killed', () => redis.kill(), () => redis.restart()],
     ['frozen', async () => redis.freeze(), async () => redis.thaw()],
   ])('%s: no 5xx, limits still refuse, records say degraded, and it recovers', async (_how, lose, giveBack) => {
-    expect(await eightTimes()).toEqual(five)
-    expect(await isDegraded()).toBe(false)
+    await again(async () => expect(await eightTimes()).toEqual(five))
+    await again(async () => expect(await isDegraded()).toBe(false))
 
     const going = others()
     await lose()
@@ -95,9 +95,10 @@ describe.skipIf(!installed)(`the limit store is lost in the middle of a run${ins
     expect(login.headers['retry-after']).toMatch(/^\d+$/)
 
     await giveBack()
-    await recovers()
-    expect(await eightTimes()).toEqual(five)
-    expect((await ask('login', '/login')).status).toBe(200)
+    // On a busy machine a single answer of the store may still be late, which is a loss of its own.
+    await again(async () => expect(await isDegraded()).toBe(false))
+    await again(async () => expect(await eightTimes()).toEqual(five))
+    await again(async () => expect((await ask(fresh(), '/login')).status).toBe(200))
     expect(await gateway.admin('/metrics')).toContain('sallyport_limit_store_degraded 0')
 
     const seen = await going.stop()

@@ -45,7 +45,7 @@ function askOnAndOn(url: string, headers: Readonly<Record<string, string>>, side
   const words = new Map<string, number>()
   const one = async () => {
     // At a pace that leaves the gateway of this process time to reload.
-    for (; !stop.aborted; await pause(4)) {
+    for (; !stop.aborted; await pause(8)) {
       const answer = await request(url, { headers, dispatcher: agent })
       const word = `${answer.statusCode} ${/limit-(\w)/.exec(String(answer.headers['ratelimit-policy']))?.[1]}${sideIn(await answer.body.text())}`
       words.set(word, (words.get(word) ?? 0) + 1)
@@ -130,7 +130,7 @@ test('200 reloads under load: no request fails, none sees half of each, and a br
 
   for (let count = 101; count <= 200; count++) {
     // The last few in a thread of their own, as `serve` does: slower, so not all of them.
-    if (count === 195) load = loadInThread
+    if (count === 197) load = loadInThread
     await turn()
     await inForceAfter(count)
   }
