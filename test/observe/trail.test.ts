@@ -31,6 +31,10 @@ async function* breaking(error: Error) {
   throw error
 }
 
+function neverKnown(): never {
+  throw new Fault('internal', 'internal error')
+}
+
 async function drain(body: Outbound['body']): Promise<string> {
   let text = ''
   for await (const chunk of body as AsyncIterable<Uint8Array>) text += new TextDecoder().decode(chunk)
@@ -160,6 +164,23 @@ describe('the record', () => {
     })
     broken.trail.close({ status: 502, headers: noFields, body: bytes('{}') })
     expect(broken.last()['grpc_status']).toBeUndefined()
+  })
+
+  it('as broken off, with the fault, when a stream of messages breaks and the answer ends with a line that says so', async () => {
+    const { trail, exchange, records, last } = opened()
+    Object.assign(exchange, { rpc: { rpc: { path: '/shop.v1.Orders/WatchOrders', serverStream: true } } })
+    const reply = { kind: 'grpc', metadata: noFields, messages: breaking(new Fault('deadline_exceeded', 'too late')), status: neverKnown } as const
+    const { messages } = trail.hear(reply)
+    async function* lines() {
+      try {
+        yield* messages
+      } catch {
+        yield bytes('{"error":{}}')
+      }
+    }
+    expect(await drain(trail.close(streamed(lines())).body)).toBe('half{"error":{}}')
+    expect(records).toHaveLength(1)
+    expect(last()).toMatchObject({ status: 200, ending: 'broken_off', bytes_out: 16, refusal: { code: 'deadline_exceeded' } })
   })
 
   it('has no body bytes for HEAD', () => {

@@ -69,7 +69,9 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
 
   hear<R extends Reply>(reply: R): R {
     this.#reply = reply
-    return reply
+    if (reply.kind !== 'grpc' || (this.last as Furthest).rpc?.rpc.serverStream !== true) return reply
+    // A stream that breaks becomes a last line or trailers downstream: the answer itself ends well, and only here it is seen that it did not.
+    return { ...reply, messages: watch(reply.messages, { ...unwatched, broken: (error) => void this.fail(Fault.from(error)) }) }
   }
 
   close(outbound: Outbound): Outbound {
@@ -96,12 +98,13 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
   #follow(outbound: Outbound, body: AsyncIterable<Uint8Array>): Outbound {
     const trailers = outbound.trailers === undefined ? undefined : this.#lastFields(outbound.trailers)
     const watcher: Watcher = {
-      chunk: (bytes) => {
-        this.#bytesOut += bytes
+      chunk: ({ byteLength }) => {
+        this.#bytesOut += byteLength
       },
       done: () => {
         trailers?.()
-        this.#end('whole')
+        if (this.#fault === undefined) this.#end('whole')
+        else this.#cut(this.#fault)
       },
       broken: (error) => this.#cut(this.last.lifeline.ended ?? Fault.from(error)),
       dropped: () => this.#end('given_up'),
@@ -159,11 +162,13 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
 }
 
 interface Watcher {
-  chunk(bytes: number): void
+  chunk(bytes: Uint8Array): void
   done(): void
   broken(error: unknown): void
   dropped(): void
 }
+
+const unwatched: Watcher = { chunk() {}, done() {}, broken() {}, dropped() {} }
 
 /** The same chunks at the same pace, with a word to the watcher about each and about the end. */
 function watch(source: AsyncIterable<Uint8Array>, watcher: Watcher): AsyncIterable<Uint8Array> {
@@ -175,7 +180,7 @@ function watch(source: AsyncIterable<Uint8Array>, watcher: Watcher): AsyncIterab
           try {
             const step = await inner.next()
             if (step.done === true) watcher.done()
-            else watcher.chunk(step.value.byteLength)
+            else watcher.chunk(step.value)
             return step
           } catch (error) {
             watcher.broken(error)
