@@ -66,11 +66,15 @@ it('Ctrl-C ends the interactive demo cleanly: exit status 0, no process and no f
   expect(existsSync(folder)).toBe(false)
 })
 
-it('Ctrl-C in the middle of the steps ends it just so', { timeout: 60_000 }, async () => {
-  const demo = startCommand(keep, ['demo'])
+it.each([
+  ['demo', 0],
+  // A check that was stopped has not found that all is well.
+  ['demo --check', 1],
+])('Ctrl-C in the middle of the steps ends %s with status %i, and nothing is left behind', { timeout: 60_000 }, async (words, expected) => {
+  const demo = startCommand(keep, words.split(' '))
   await expect.poll(demo.out, { timeout: 45_000, interval: 5 }).toMatch(/^1\. /m)
   signalGroup(demo.child, 'SIGINT')
   const { status, out } = await demo.ended
-  expect([status, out.includes('All ')]).toEqual([0, false])
+  expect([status, out.includes('All '), out.includes('DIFFERS')]).toEqual([expected, false, false])
   expect(groupOf(demo.child.pid ?? 0)).toEqual([])
 })

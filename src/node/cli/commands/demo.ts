@@ -25,10 +25,14 @@ export const demo: Command = {
     try {
       introduce(demo, terminal)
       const differing = await show(demo, terminal, stop)
-      if (differing > 0 || check) return conclude(differing, demo.steps.length, terminal)
-      invite(demo, terminal)
-      await stop.asked
-      terminal.out('\nStopping …')
+      if (!stop.wasAsked()) {
+        if (differing > 0 || check) return conclude(differing, demo.steps.length, terminal)
+        invite(demo, terminal)
+        await stop.asked
+      }
+      if (!terminal.json) terminal.out('\nStopping …')
+      // A check that was stopped has not found that all is well.
+      if (check) return exit.findings
       return exit.ok
     } finally {
       await demo.close()
@@ -89,6 +93,8 @@ async function show(demo: Demo, terminal: Terminal, stop: Stop): Promise<number>
   for (const [at, step] of demo.steps.entries()) {
     if (stop.wasAsked()) break
     const { lines, problems } = await shownBy(step)
+    // Ctrl-C reaches Envoy as well: what a step meets then says nothing.
+    if (stop.wasAsked()) break
     results.push({ title: step.title, command: step.command, answer: lines, problems })
     if (terminal.json) continue
     const mark = problems.length === 0 ? terminal.style('green', 'ok') : terminal.style('red', 'DIFFERS')
