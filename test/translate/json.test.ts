@@ -274,6 +274,29 @@ describe('bodies', () => {
     expect(fault?.code).toBe(taken ? undefined : 'media_type_unsupported')
   })
 
+  const empty: readonly (readonly [name: string, body: ArrivalOptions['body']])[] = [
+    ['no body', undefined],
+    ['a body of length 0', ''],
+    ['a body of unknown length that is empty', { length: undefined, bytes: async () => new Uint8Array(), async *chunks() {} }],
+  ]
+  describe.each(empty)('with %s', (_, body) => {
+    const asked = (...types: readonly string[]) =>
+      call('POST /v1/books/1', { headers: types.map((type) => ['content-type', type] as const), ...(body === undefined ? {} : { body }) })
+    const others = ['application/grpc-web+proto', 'application/grpc-web-text', 'application/proto', 'application/connect+json', 'text/plain', 'json', '']
+
+    test.each(others)('content type "%s" is refused all the same', async (type) => {
+      expect((await refusalOf(() => asked(type)))?.code).toBe('media_type_unsupported')
+    })
+
+    test('JSON and no content type at all are the empty message', async () => {
+      for (const types of [['application/json'], []]) expect((await asked(...types)).messages).toEqual((await call('POST /v1/books/1')).messages)
+    })
+  })
+
+  test('an HttpBody takes any content type, also with nothing in it', async () => {
+    expect((await call('POST /v1/upload', { headers: { 'content-type': 'application/proto' } })).messages).toEqual(new Uint8Array())
+  })
+
   test('a body without a content type is refused', async () => {
     expect((await refusalOf(() => message('POST /v1/books/1', { headers: [], body: '{}' })))?.code).toBe('media_type_unsupported')
   })

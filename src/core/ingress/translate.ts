@@ -83,9 +83,12 @@ async function* nothing(): AsyncIterable<Uint8Array> {}
 /** The body where the rule has a place for it. A body that the rule has no place for is not read. */
 async function bodyOf(x: Steered, plan: BindingPlan, limit: number): Promise<Parts['body']> {
   const { body, headers } = x.request
-  if (plan.body.kind === 'none' || body === undefined || body.length === 0) return { kind: 'none' }
+  if (plan.body.kind === 'none') return { kind: 'none' }
+  // Whatever the length: an empty body of another protocol is that protocol's message, not an empty JSON one.
+  if (!plan.body.raw && headers.has('content-type')) demandJson(headers)
+  if (body === undefined || body.length === 0) return { kind: 'none' }
   if (plan.body.raw) return { kind: 'raw', type: headers.get('content-type') ?? '', bytes: await body.bytes(limit) }
-  if (headers.has('content-type') || body.length !== undefined) demandJson(headers)
+  if (body.length !== undefined) demandJson(headers)
   const bytes = await body.bytes(limit)
   if (bytes.length === 0) return { kind: 'none' }
   demandJson(headers)
