@@ -1,5 +1,7 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
+import { Fault, type FaultCode } from '../core/model/fault.ts'
+import { problemAnswer } from '../core/model/problem.ts'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
 import { statusPage } from './admin/page.ts'
@@ -11,9 +13,10 @@ const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancesto
 /** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
 export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: { readonly loopback: boolean }): Hono {
   const app = new Hono()
+  app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
   app.use(async (c, next) => {
     // A page in the operator's browser may reach a loopback port by a name it made resolve there (DNS rebinding).
-    if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return c.text('this listener answers to localhost only\n', 403)
+    if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return problem('forbidden', 'this listener answers to localhost only')
     await next()
     c.header('x-content-type-options', 'nosniff')
     c.header('cache-control', 'no-store')
@@ -35,6 +38,11 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return c.html(statusPage(view()))
   })
   return app
+}
+
+function problem(code: FaultCode, message: string): Response {
+  const { status, headers, body } = problemAnswer(new Fault(code, message), { id: undefined, showRule: false, head: false })
+  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: [...headers.entries()].map(([name, value]): [string, string] => [name, value]) })
 }
 
 /** A bound admin listener. */

@@ -244,8 +244,9 @@ for (const [name, input, status] of [
   ['an upgrade', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n', 501],
   ['a tunnel', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 501],
 ] as const) {
-  test(`${name} gets a well-formed problem and the connection closes`, async () => {
-    const { address } = await listen(async () => outbound('reached'))
+  test(`${name} gets a well-formed problem, is counted, and the connection closes`, async () => {
+    const meter = memoryMeter()
+    const { address } = await listen(async () => outbound('reached'), { meter })
     const other = talkTo(address.port)
     other.say('GET /other HTTP/1.1\r\nHost: a\r\n\r\n')
     const talk = talkTo(address.port)
@@ -254,7 +255,8 @@ for (const [name, input, status] of [
     const [head = '', body = ''] = answer.split('\r\n\r\n')
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(head).toContain('content-type: application/problem+json')
-    expect(JSON.parse(body)).toMatchObject({ status })
+    expect(JSON.parse(body)).toMatchObject({ status, instance: /x-request-id: (\S+)/.exec(head)?.[1] })
+    expect(meter.total('sallyport_refusals_total', { wing: 'ingress' })).toBe(1)
     expect(answer).not.toContain('reached')
     expect(await other.hear('reached')).toContain('200 OK')
   })

@@ -94,6 +94,17 @@ describe('the admin listener', () => {
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
   })
 
+  it('refuses with problem documents', async () => {
+    for (const [path, host, status, code] of [
+      ['/nothing', 'localhost', 404, 'route_not_found'],
+      ['/livez', 'evil.example', 403, 'forbidden'],
+    ] as const) {
+      const answer = await ask(path, view(), { host })
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json'])
+      expect(await answer.json()).toMatchObject({ code, status })
+    }
+  })
+
   it('has a status page on which nothing from the policies is markup', async () => {
     const route = plainRoute('<script>alert(1)</script>', { match: { hosts: ['"><img>'], path: '/<b>', grpc: undefined, methods: [], headers: [], query: [] } })
     const answer = await ask('/', view({ lastLoad: { outcome: 'failed', at, diagnostics: [{ ...wrong, message: '<i>' }] } }, emptyPolicy({ routes: [route] })))

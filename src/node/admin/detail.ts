@@ -34,12 +34,21 @@ export function readinessOf(view: GatewayView): object {
     environment: policy.environment,
     environmentClass: policy.environmentClass,
     publishedAt: timeText(view.publishedAt),
-    lastLoad: { outcome: view.lastLoad.outcome, at: timeText(view.lastLoad.at), diagnostics: view.lastLoad.diagnostics.map(diagnosticText) },
+    lastLoad: { outcome: view.lastLoad.outcome, at: timeText(view.lastLoad.at), diagnostics: shownDiagnostics(view.lastLoad.diagnostics) },
     quarantined: quarantinedIn(policy),
     keySets: view.keySets,
     inFlight: view.inFlight,
     warnings: view.warnings,
   }
+}
+
+/** How many diagnostics a log and an answer hold: a folder with thousands of mistakes has one mistake in its making. `sallyport check` prints all. */
+export const mostDiagnostics = 200
+
+/** The first of them as text, and how many more there are. */
+function shownDiagnostics(all: readonly Diagnostic[]): readonly string[] {
+  const shown = all.slice(0, mostDiagnostics).map(diagnosticText)
+  return all.length > mostDiagnostics ? [...shown, `and ${all.length - mostDiagnostics} more: see sallyport check`] : shown
 }
 
 /** `file:line:col: severity: message (hint)`, as compilers write it. */

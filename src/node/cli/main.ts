@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { realpathSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { suggest } from '../../core/policy/suggest.ts'
 import { type Command, exit, helpText, parseCommandLine, UsageError } from './command.ts'
@@ -41,7 +41,15 @@ function answerWithoutCommand(words: readonly string[], terminal: Terminal): num
     terminal.out(overview)
     return word === undefined ? exit.usage : exit.ok
   }
+  if (word === '--version' || word === '-v' || word === 'version') {
+    terminal.out(version())
+    return exit.ok
+  }
   const group = commands.filter((command) => command.name.startsWith(`${word} `))
+  if (group.length > 0 && words.some((one) => one === '--help' || one === '-h')) {
+    terminal.out(`Usage: sallyport ${word} COMMAND [options]\n\n${summaries(group, terminal)}`)
+    return exit.ok
+  }
   if (group.length > 0) {
     const names = group.map((command) => command.name)
     const close = words[1] === undefined ? undefined : suggest(words.slice(0, 2).join(' '), names)
@@ -58,14 +66,23 @@ function answerWithoutCommand(words: readonly string[], terminal: Terminal): num
   return exit.usage
 }
 
+/** From the package, wherever the program was started. */
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+  return text
+}
+
+function summaries(some: readonly Command[], terminal: Terminal): string {
+  return table(some.map((command) => [`  ${terminal.style('bold', command.name)}`, command.summary]))
+}
+
 function overviewText(terminal: Terminal): string {
-  const rows = commands.map((command) => [`  ${terminal.style('bold', command.name)}`, command.summary])
   return [
     'Sallyport: an edge API gateway in front of a service mesh.',
     '',
     'Usage: sallyport COMMAND [options]',
     '',
-    table(rows),
+    summaries(commands, terminal),
     '',
     'Every command has --help with examples, and --json for machines.',
   ].join('\n')

@@ -57,6 +57,11 @@ function identitySteps(world: DemoWorld, ada: string, bob: string): readonly Ste
       { status: 403, json: { code: 'forbidden', rule: 'orders/own-tenant-only' } },
     ),
     requestStep(
+      'Nor under its plain path: the gateway tells the service the verified tenant, whatever the client claims',
+      { url: `${gate(world)}/v1/orders/8`, headers: { ...bearer(ada), 'x-tenant': 'blue' } },
+      { status: 404, json: { code: 5, message: 'no order 8' } },
+    ),
+    requestStep(
       'The public catalog: no token needed, plain HTTP to the mesh',
       { url: `${gate(world)}/catalog/books/b-1` },
       { status: 200, json: { sku: 'b-1' }, headers: { ratelimit: '*' } },

@@ -3,7 +3,7 @@ import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Meter } from '../../core/ports.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
-import { quarantinedIn } from '../admin/detail.ts'
+import { mostDiagnostics, quarantinedIn } from '../admin/detail.ts'
 import type { LastLoad } from '../gateway-view.ts'
 import type { Log } from '../journal.ts'
 import type { LoadOutcome } from '../policy-source.ts'
@@ -140,10 +140,12 @@ async function prepared<T>(prepare: () => Promise<T>, code: string, hint: string
   }
 }
 
-/** Every diagnostic by itself, with its place, so that a log line leads to the character that is wrong. */
+/** Every diagnostic by itself (the first 200 of them), with its place, so that a log line leads to the character that is wrong. */
 export function logDiagnostics(log: Log, diagnostics: readonly Diagnostic[]): void {
-  for (const one of diagnostics) {
+  for (const one of diagnostics.slice(0, mostDiagnostics)) {
     const place = one.file === '' ? undefined : `${one.file}:${one.line}:${one.column}`
     log(one.severity === 'error' ? 'error' : 'warn', 'policy_diagnostic', { code: one.code, place, message: one.message, hint: one.hint, object: one.object })
   }
+  if (diagnostics.length > mostDiagnostics)
+    log('error', 'policy_diagnostics_left_out', { count: diagnostics.length - mostDiagnostics, hint: 'sallyport check prints all' })
 }

@@ -9,7 +9,7 @@ import { Lifeline } from '../../core/model/lifeline.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
 import { type InboundBody, inboundBody } from './body.ts'
-import type { Serving } from './options.ts'
+import type { ListenerOptions, Serving } from './options.ts'
 import { peerCertificate } from './peer.ts'
 import { dropBody, pour } from './pour.ts'
 import { refuseRaw } from './refusal.ts'
@@ -31,7 +31,7 @@ export function serveHttp1(server: Server, serving: Serving): void {
   }
   const refuseInTurn = (socket: Duplex, message: string) => {
     socket.on('error', () => {}) // Node lets go of the connection with the event
-    inTurn(socket, answering.get(socket), () => refuseRaw(socket, new Fault('not_implemented', message)))
+    inTurn(socket, answering.get(socket), () => refuseRaw(socket, new Fault('not_implemented', message), options))
   }
   server.on('request', (request, response) => onRequest(request, response, false))
   // With a listener Node leaves the 100 to us: it is sent when the body is first wanted, after the policy has spoken.
@@ -40,7 +40,7 @@ export function serveHttp1(server: Server, serving: Serving): void {
   server.on('checkExpectation', (request, response) => onRequest(request, response, false))
   server.on('upgrade', (_request, socket) => refuseInTurn(socket, 'this protocol upgrade is not offered'))
   server.on('connect', (_request, socket) => refuseInTurn(socket, 'tunnels are not offered here'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options.clock))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options))
 }
 
 /**
@@ -180,24 +180,24 @@ function linger(socket: Socket, clock: Clock): void {
 }
 
 /** What the parser would not take. An earlier request on the connection that is complete still gets its answer first. */
-function onBadInput(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined, clock: Clock): void {
+function onBadInput(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined, options: ListenerOptions): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
     return
   }
   const fault = faultOf(error)
-  if (response === undefined || response.writableFinished) return refuseRaw(socket, fault)
+  if (response === undefined || response.writableFinished) return refuseRaw(socket, fault, options)
   if (response.req.complete) {
-    const timer = clock.after(lingerMs * 10, () => socket.destroy())
+    const timer = options.clock.after(lingerMs * 10, () => socket.destroy())
     response.once('close', () => {
       timer.cancel()
-      refuseRaw(socket, fault)
+      refuseRaw(socket, fault, options)
     })
     return
   }
   // The request under way is the broken one: its body will never end.
   if (response.headersSent) socket.destroy()
-  else refuseRaw(socket, fault)
+  else refuseRaw(socket, fault, options)
 }
 
 function faultOf({ code }: NodeJS.ErrnoException): Fault {

@@ -1,15 +1,20 @@
+import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Fault } from '../../core/model/fault.ts'
 import { problemAnswer } from '../../core/model/problem.ts'
+import type { ListenerOptions } from './options.ts'
 
-/** Answers on the bare connection, where there is no parsed request to answer, and closes it. */
-export function refuseRaw(socket: Duplex, fault: Fault): void {
+type Counting = Pick<ListenerOptions, 'meter' | 'purpose'>
+
+/** Answers on the bare connection, where there is no parsed request to answer, and closes it. It is counted: no walk will write a record about it. */
+export function refuseRaw(socket: Duplex, fault: Fault, { meter, purpose }: Counting): void {
+  meter.count('sallyport_refusals_total', { wing: purpose === 'public' ? 'ingress' : 'egress', code: fault.code })
   if (socket.destroyed || !socket.writable) {
     socket.destroy()
     return
   }
-  const { status, headers, body } = problemAnswer(fault, { id: undefined, showRule: false, head: false })
+  const { status, headers, body } = problemAnswer(fault, { id: randomUUID(), showRule: false, head: false })
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'connection: close', `date: ${new Date().toUTCString()}`]
   for (const [name, value] of headers.entries()) lines.push(`${name}: ${value}`)
   socket.on('error', () => {}) // the peer may be gone already

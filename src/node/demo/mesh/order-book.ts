@@ -4,7 +4,10 @@ import { status } from '@grpc/grpc-js'
 /** An order in ProtoJSON. */
 export type OrderJson = JsonObject
 
-/** The orders one instance knows. Not shared between versions: it is a sample, not a database. */
+/**
+ * The orders one instance knows. Not shared between versions: it is a sample, not a database. `asking` is the tenant that the
+ * gateway vouches for: it sees and changes its own orders only. Empty inside the mesh, where nobody is asked.
+ */
 export class OrderBook {
   readonly #orders = new Map<string, OrderJson>()
   readonly #version: string
@@ -29,33 +32,33 @@ export class OrderBook {
   }
 
   /** @throws gRPC NOT_FOUND. */
-  get(id: string, tenant: string | undefined): OrderJson {
-    const order = this.#orders.get(id)
-    if (order === undefined || (tenant !== undefined && tenant !== '' && order['tenant'] !== tenant)) throw notFound(id)
+  get(asking: string, id: string, tenant = ''): OrderJson {
+    const order = this.#find(asking, id)
+    if (tenant !== '' && order['tenant'] !== tenant) throw notFound(id)
     return this.#signed(order)
   }
 
-  list(filter: JsonObject): JsonObject {
+  list(asking: string, filter: JsonObject): JsonObject {
     const wanted = Array.isArray(filter['status']) ? filter['status'] : []
     const size = Number(filter['pageSize'] ?? 0) || 50
-    const found = [...this.#orders.values()].filter((order) => wanted.length === 0 || wanted.includes(order['status'] as string))
+    const own = [...this.#orders.values()].filter((order) => asking === '' || order['tenant'] === asking)
+    const found = own.filter((order) => wanted.length === 0 || wanted.includes(order['status'] as string))
     return { orders: found.slice(0, size).map((order) => this.#signed(order)) }
   }
 
   /** @throws gRPC INVALID_ARGUMENT when there is nothing in it. */
-  create(order: OrderJson): OrderJson {
+  create(asking: string, order: OrderJson): OrderJson {
     if (!Array.isArray(order['items']) || order['items'].length === 0) throw fail(status.INVALID_ARGUMENT, 'order.items: at least one item')
     const id = String(this.#next++)
-    const made = { ...order, id, status: 'ORDER_STATUS_OPEN', createdAt: new Date().toISOString() }
+    const made = { ...order, id, ...(asking === '' ? {} : { tenant: asking }), status: 'ORDER_STATUS_OPEN', createdAt: new Date().toISOString() }
     this.#orders.set(id, made)
     return this.#signed(made)
   }
 
   /** Changes the top-level fields that `mask` names (FieldMask in JSON: camelCase, comma separated). */
-  update(order: OrderJson, mask: string): OrderJson {
+  update(asking: string, order: OrderJson, mask: string): OrderJson {
     const id = textOf(order['id'])
-    const old = this.#orders.get(id)
-    if (old === undefined) throw notFound(id)
+    const old = this.#find(asking, id)
     const fields = mask === '' ? Object.keys(order) : mask.split(',').map((path) => path.split('.')[0] as string)
     const changed: OrderJson = { ...old }
     for (const field of fields) {
@@ -63,17 +66,22 @@ export class OrderBook {
       if (value === undefined) delete changed[field]
       else changed[field] = value
     }
-    changed['id'] = id
+    Object.assign(changed, { id, tenant: old['tenant'] })
     this.#orders.set(id, changed)
     return this.#signed(changed)
   }
 
-  cancel(id: string): OrderJson {
-    const order = this.#orders.get(id)
-    if (order === undefined) throw notFound(id)
+  cancel(asking: string, id: string): OrderJson {
+    const order = this.#find(asking, id)
     const cancelled = { ...order, status: 'ORDER_STATUS_CANCELLED' }
     this.#orders.set(id, cancelled)
     return this.#signed(cancelled)
+  }
+
+  #find(asking: string, id: string): OrderJson {
+    const order = this.#orders.get(id)
+    if (order === undefined || (asking !== '' && order['tenant'] !== asking)) throw notFound(id)
+    return order
   }
 
   #signed(order: OrderJson): OrderJson {

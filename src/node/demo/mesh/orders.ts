@@ -100,33 +100,33 @@ function handlers(options: OrdersOptions, registry: FileRegistry): UntypedServic
   const read = (name: string, message: Message): JsonObject => toJson(type(name), message) as JsonObject
   const write = (name: string, json: JsonValue): Message => fromJson(type(name), json)
   const unary =
-    (method: string, input: string, output: string, run: (request: JsonObject) => JsonValue): handleUnaryCall<Message, Message> =>
+    (method: string, input: string, output: string, run: (request: JsonObject, asking: string) => JsonValue): handleUnaryCall<Message, Message> =>
     (call, answer) => {
       see(options, method, call, () => 0)
       const head = new Metadata()
       head.set('x-served-by', options.version)
       call.sendMetadata(head)
       try {
-        answer(null, write(output, run(read(input, call.request))))
+        answer(null, write(output, run(read(input, call.request), tenantOf(call))))
       } catch (error) {
         answer(error as Error)
       }
     }
   return {
-    GetOrder: unary('GetOrder', 'GetOrderRequest', 'Order', (request) => book.get(textOf(request['id']), request['tenant'] as string | undefined)),
-    ListOrders: unary('ListOrders', 'ListOrdersRequest', 'ListOrdersResponse', (request) => book.list(request)),
-    CreateOrder: unary('CreateOrder', 'CreateOrderRequest', 'Order', (request) => book.create((request['order'] ?? {}) as OrderJson)),
-    UpdateOrder: unary('UpdateOrder', 'UpdateOrderRequest', 'Order', (request) =>
-      book.update((request['order'] ?? {}) as OrderJson, textOf(request['updateMask'])),
+    GetOrder: unary('GetOrder', 'GetOrderRequest', 'Order', (request, asking) => book.get(asking, textOf(request['id']), textOf(request['tenant']))),
+    ListOrders: unary('ListOrders', 'ListOrdersRequest', 'ListOrdersResponse', (request, asking) => book.list(asking, request)),
+    CreateOrder: unary('CreateOrder', 'CreateOrderRequest', 'Order', (request, asking) => book.create(asking, (request['order'] ?? {}) as OrderJson)),
+    UpdateOrder: unary('UpdateOrder', 'UpdateOrderRequest', 'Order', (request, asking) =>
+      book.update(asking, (request['order'] ?? {}) as OrderJson, textOf(request['updateMask'])),
     ),
-    CancelOrder: unary('CancelOrder', 'CancelOrderRequest', 'Order', (request) => book.cancel(textOf(request['id']))),
+    CancelOrder: unary('CancelOrder', 'CancelOrderRequest', 'Order', (request, asking) => book.cancel(asking, textOf(request['id']))),
     WatchOrders: (call: ServerWritableStream<Message, Message>) =>
       watch(options, book, call, read('WatchOrdersRequest', call.request), (json) => write('OrderEvent', json)),
     ImportOrders: (call: ServerReadableStream<Message, Message>, answer: (error: Error | null, message?: Message) => void) => {
       see(options, 'ImportOrders', call, () => 0)
       let imported = 0
       call.on('data', (message: Message) => {
-        book.create(read('Order', message))
+        book.create(tenantOf(call), read('Order', message))
         imported += 1
       })
       call.on('end', () => answer(null, write('ImportOrdersResponse', { imported })))
@@ -163,11 +163,16 @@ function watch(
       return
     }
     sequence += 1
-    const room = call.write(event({ sequence: String(sequence), at: new Date().toISOString(), order: book.get('7', undefined) }))
+    const room = call.write(event({ sequence: String(sequence), at: new Date().toISOString(), order: book.get('', '7') }))
     if (room) timer = setTimeout(next, intervalMs)
     else call.once('drain', next)
   }
   next()
+}
+
+/** The tenant that the gateway hands on from the verified token (`handOn` in the policies). */
+function tenantOf(call: Call): string {
+  return String(call.metadata.get('x-tenant')[0] ?? '')
 }
 
 function see(options: OrdersOptions, method: string, call: Call, written: () => number): void {
