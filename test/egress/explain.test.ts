@@ -60,6 +60,11 @@ describe('egress explain', () => {
     ['a call that is not allowed', { method: 'POST' }, 'no allow: POST /v1/charges/7 is not among the calls allowed to payments'],
     ['an ambiguous path', { path: '/v1/../x' }, 'no path: ambiguous: a dot segment'],
     ['an environment beyond the ceiling', { environment: 'prod' }, 'no ceiling: prod is not a nonprod environment'],
+    [
+      'an environment beyond the ceiling, with the ceiling as the reason',
+      { environment: 'prod' },
+      'no environment: prod is not a nonprod environment: production is out of reach from a nonprod process, whatever the caller may choose',
+    ],
     ['an environment that may not be chosen', { environment: 'dev' }, 'no environment: checkout may not choose dev'],
     ['an environment without a target', { service: 'crm', environment: 'test' }, 'no target: crm has no target in test'],
     ['a denied mode', { service: 'crm' }, 'no mode: deny: no contract'],

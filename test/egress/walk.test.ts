@@ -218,6 +218,24 @@ describe('the wing refuses', () => {
     expect(answer.headers.get('proxy-status')).toContain('error=http_request_denied')
   })
 
+  it('an environment of the other class with the ceiling as the reason, and one of its own with the caller’s list', async () => {
+    // As it is linked: what lies beyond the ceiling is gone from the list, whatever the policies say.
+    const callers = [caller('checkout', { mayChooseEnv: [] })]
+    const wants = async (wanted: string, used: Partial<Policy> = {}) => {
+      const given = { ...policy, callers: Object.fromEntries(callers.map((one) => [one.name, one])), ...used }
+      const { status, code, problem } = await call('GET', '/v1/charges/7', { ...host, 'X-Egress-Env': wanted }, { policy: given })
+      expect([status, code]).toEqual([403, 'env_denied'])
+      return problem?.['detail']
+    }
+    const beyond = 'is not a nonprod environment: production is out of reach from a nonprod process, whatever the caller may choose'
+    expect(await wants('prod')).toBe(`prod ${beyond}`)
+    expect(await wants('moon')).toBe(`moon ${beyond}`)
+    expect(await wants('test')).toBe('checkout may not choose test')
+    expect(await wants('test', { environmentClass: 'prod', environment: 'prod', environments: ['prod'] })).toBe(
+      'test is not a prod environment: a prod process reaches prod environments alone, whatever the caller may choose',
+    )
+  })
+
   it('with a helping word outside prod, and none in prod', async () => {
     const asked = { Host: 'payment.egress.internal' }
     expect((await call('GET', '/', asked)).problem?.['detail']).toContain('did you mean payments.egress.internal?')

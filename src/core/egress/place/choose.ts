@@ -25,8 +25,10 @@ export function buildChoose(policy: Policy): Choose {
     const caller = callers.get(name)
     if (caller === undefined) return { environment: undefined, reason: `${name} is not a caller` }
     if (wanted !== undefined) {
+      // The ceiling first: the policy has left environments beyond it out of `mayChooseEnv`, so the list would tell the wrong reason.
+      if (!known.has(wanted)) return outside(policy, wanted)
       if (!caller.mayChooseEnv.includes(wanted)) return { environment: undefined, reason: `${name} may not choose ${wanted}` }
-      return known.has(wanted) ? { environment: wanted, by: 'header' } : outside(policy, wanted)
+      return { environment: wanted, by: 'header' }
     }
     const environment = caller.environment ?? policy.environment
     if (!known.has(environment)) return outside(policy, environment)
@@ -34,6 +36,8 @@ export function buildChoose(policy: Policy): Choose {
   }
 }
 
-function outside(policy: Policy, environment: string): Choice {
-  return { environment: undefined, reason: `${environment} is not a ${policy.environmentClass} environment` }
+/** Of the other class, or declared nowhere: a process cannot tell, and need not. */
+function outside({ environmentClass }: Policy, environment: string): Choice {
+  const ceiling = environmentClass === 'nonprod' ? 'production is out of reach from a nonprod process' : 'a prod process reaches prod environments alone'
+  return { environment: undefined, reason: `${environment} is not a ${environmentClass} environment: ${ceiling}, whatever the caller may choose` }
 }
