@@ -53,31 +53,29 @@ export class SettingsError extends Error {
  */
 export function readSettings(flags: SettingFlags, variables: Readonly<Record<string, string | undefined>>, terminal: boolean): Settings {
   const problems: string[] = []
-  const said = (flag: string | undefined, ...names: readonly string[]) =>
-    flag ?? names.map((name) => variables[name]).find((value) => value !== undefined && value !== '')
-  const environment = said(flags.environment, 'SALLYPORT_ENV') ?? ''
-  if (environment === '') {
-    problems.push('SALLYPORT_ENV is not set: it names the environment this process serves, such as dev or prod, and has no default; set it or pass --env NAME')
-  } else if (!/^[a-z][a-z0-9-]{0,62}$/.test(environment)) {
-    problems.push(`SALLYPORT_ENV is ${JSON.stringify(environment)}: a name of lower-case letters, digits and "-" that the policies declare under environments`)
+  const said = (name: string, flag?: { readonly name: string; readonly value: string | undefined }): Said => {
+    if (flag?.value !== undefined) return { name: flag.name, value: flag.value }
+    const value = variables[name]
+    return { name, value: value === '' ? undefined : value }
   }
+  const form = said('SALLYPORT_LOG_FORMAT', { name: '--log-format', value: flags.logFormat })
   const settings: Settings = {
-    environment,
-    policies: resolve(said(flags.policies, 'SALLYPORT_POLICIES') ?? 'policies'),
-    strict: flags.strict ?? yes(said(undefined, 'SALLYPORT_STRICT'), 'SALLYPORT_STRICT', problems),
-    redisUrl: redisOf(said(flags.redis, 'REDIS_URL'), problems),
+    environment: environmentOf(said('SALLYPORT_ENV', { name: '--env', value: flags.environment }), problems),
+    policies: resolve(said('SALLYPORT_POLICIES', { name: '--policies', value: flags.policies }).value ?? 'policies'),
+    strict: flags.strict ?? yes(said('SALLYPORT_STRICT'), problems),
+    redisUrl: redisOf(said('REDIS_URL', { name: '--redis', value: flags.redis }), problems),
     otlp: otlpOf(flags.otlp, variables, problems),
     log: {
-      to: said(flags.logTo, 'SALLYPORT_LOG') ?? 'stdout',
-      form: oneOf(said(flags.logFormat, 'SALLYPORT_LOG_FORMAT'), ['json', 'pretty'] as const, terminal ? 'pretty' : 'json', 'SALLYPORT_LOG_FORMAT', problems),
-      level: oneOf(said(flags.logLevel, 'SALLYPORT_LOG_LEVEL'), levels, 'info', 'SALLYPORT_LOG_LEVEL', problems),
+      to: said('SALLYPORT_LOG', { name: '--log-to', value: flags.logTo }).value ?? 'stdout',
+      form: oneOf(form, ['json', 'pretty'] as const, terminal ? 'pretty' : 'json', problems),
+      level: oneOf(said('SALLYPORT_LOG_LEVEL', { name: '--log-level', value: flags.logLevel }), levels, 'info', problems),
       // https://no-color.org
       colour: terminal && (variables['NO_COLOR'] ?? '') === '',
     },
-    stateDir: said(flags.stateDir, 'SALLYPORT_STATE'),
+    stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
     shutdown: {
-      lameDuckMs: duration(said(flags.lameDuck, 'SALLYPORT_LAME_DUCK'), 5000, 'SALLYPORT_LAME_DUCK', problems),
-      drainMs: duration(said(flags.drain, 'SALLYPORT_DRAIN'), 25_000, 'SALLYPORT_DRAIN', problems),
+      lameDuckMs: duration(said('SALLYPORT_LAME_DUCK', { name: '--lame-duck', value: flags.lameDuck }), 5000, problems),
+      drainMs: duration(said('SALLYPORT_DRAIN', { name: '--drain', value: flags.drain }), 25_000, problems),
     },
     variables,
   }
@@ -85,25 +83,40 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
   return settings
 }
 
-function yes(value: string | undefined, name: string, problems: string[]): boolean {
-  return oneOf(value, ['true', 'false', '1', '0'] as const, 'false', name, problems) in { true: 1, 1: 1 }
+/** What was said, and where: the name of the flag or of the variable. */
+interface Said {
+  readonly name: string
+  readonly value: string | undefined
 }
 
-function oneOf<Value extends string>(value: string | undefined, known: readonly Value[], fallback: Value, name: string, problems: string[]): Value {
+function environmentOf({ name, value = '' }: Said, problems: string[]): string {
+  if (value === '') {
+    problems.push('SALLYPORT_ENV is not set: it names the environment this process serves, such as dev or prod, and has no default; set it or pass --env NAME')
+  } else if (!/^[a-z][a-z0-9-]{0,62}$/.test(value)) {
+    problems.push(`${name} is ${JSON.stringify(value)}: a name of lower-case letters, digits and "-" that the policies declare under environments`)
+  }
+  return value
+}
+
+function yes(said: Said, problems: string[]): boolean {
+  return oneOf(said, ['true', 'false', '1', '0'] as const, 'false', problems) in { true: 1, 1: 1 }
+}
+
+function oneOf<Value extends string>({ name, value }: Said, known: readonly Value[], fallback: Value, problems: string[]): Value {
   if (value === undefined) return fallback
   const found = known.find((one) => one === value)
   if (found === undefined) problems.push(`${name} is ${JSON.stringify(value)}: one of ${known.join(', ')}`)
   return found ?? fallback
 }
 
-function redisOf(value: string | undefined, problems: string[]): string | undefined {
+function redisOf({ name, value }: Said, problems: string[]): string | undefined {
   // The URL may hold a password, so the message does not repeat it.
-  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push('REDIS_URL is not a redis:// or rediss:// URL')
+  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push(`${name} is not a redis:// or rediss:// URL`)
   return value
 }
 
 /** A number of seconds or milliseconds, as in the policies: `5s`, `500ms`, `0s`. */
-function duration(value: string | undefined, fallback: number, name: string, problems: string[]): number {
+function duration({ name, value }: Said, fallback: number, problems: string[]): number {
   if (value === undefined) return fallback
   const parts = /^(\d{1,7})(ms|s|m)$/.exec(value)
   if (parts === null) {

@@ -43,6 +43,22 @@ describe('settings', () => {
     expect(problems.join()).not.toContain('hunter2')
   })
 
+  it.each([
+    [{ logLevel: 'loud' }, '--log-level is "loud": one of debug, info, warn, error, silent'],
+    [{ logFormat: 'xml' }, '--log-format is "xml": one of json, pretty'],
+    [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL'],
+    [{ lameDuck: 'soon' }, '--lame-duck is "soon": a duration such as 5s, 500ms or 1m'],
+    [{ drain: '1h' }, '--drain is "1h": a duration such as 5s, 500ms or 1m'],
+    [{ environment: 'Dev!' }, expect.stringMatching(/^--env is "Dev!": /)],
+  ])('name the flag where the flag is wrong: %j', (flags, problem) => {
+    const variables = { SALLYPORT_ENV: 'dev', SALLYPORT_LOG_LEVEL: 'quiet', SALLYPORT_DRAIN: 'never' }
+    expect(problemsOf({ logLevel: 'info', drain: '1s', ...flags }, variables)).toEqual([problem])
+  })
+
+  it('name the variable where the variable is wrong', () => {
+    expect(problemsOf({}, { SALLYPORT_ENV: 'dev', SALLYPORT_LOG_LEVEL: 'loud' })).toEqual([expect.stringMatching(/^SALLYPORT_LOG_LEVEL is "loud": /)])
+  })
+
   it('read the collector as OpenTelemetry defines it', () => {
     const otlp = (variables: Record<string, string>, flag?: string) => readSettings({ otlp: flag }, { SALLYPORT_ENV: 'dev', ...variables }, false).otlp
     expect(otlp({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318/', OTEL_EXPORTER_OTLP_HEADERS: 'X-Key=a%20b, y=2', OTEL_SERVICE_NAME: 'edge' })).toEqual({

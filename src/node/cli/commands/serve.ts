@@ -1,7 +1,12 @@
 import { StartError, startSallyport } from '../../main.ts'
-import { readSettings, SettingsError } from '../../settings.ts'
+import { readSettings, type Settings, SettingsError } from '../../settings.ts'
 import { serveUntilTold } from '../../signals.ts'
-import { type Command, exit, policyOptions, UsageError } from '../command.ts'
+import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
+import { diagnosticText } from '../load.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** Diagnostics that are shown where the log cannot be seen. */
+const shown = 5
 
 export const serve: Command = {
   name: 'serve',
@@ -21,32 +26,48 @@ export const serve: Command = {
   ],
   examples: ['SALLYPORT_ENV=prod sallyport serve --policies /policies', 'sallyport serve --env dev --redis redis://127.0.0.1:6379'],
   async run(args, terminal) {
-    const { values } = args
+    const settings = settingsOf(args, terminal)
     try {
-      const settings = readSettings(
-        {
-          environment: values['env'],
-          policies: values['policies'],
-          strict: args.flags.has('strict') ? true : undefined,
-          redis: values['redis'],
-          otlp: values['otlp'],
-          logLevel: values['log-level'],
-          logFormat: values['log-format'],
-          logTo: values['log-to'],
-          stateDir: values['state'],
-          lameDuck: values['lame-duck'],
-          drain: values['drain'],
-        },
-        process.env,
-        terminal.interactive,
-      )
       return await serveUntilTold(await startSallyport(settings), process)
     } catch (error) {
-      if (error instanceof SettingsError) throw new UsageError(error.message, { cause: error })
       if (!(error instanceof StartError)) throw error
-      // The log has said why already, place by place.
       terminal.err(`Sallyport did not start: ${error.message}`)
+      if (!isLogSeen(settings)) printFirst(error, settings.policies, terminal)
       return exit.findings
     }
   },
+}
+
+/** @throws UsageError with every problem. */
+function settingsOf({ values, flags }: Arguments, terminal: Terminal): Settings {
+  const said = {
+    environment: values['env'],
+    policies: values['policies'],
+    strict: flags.has('strict') ? true : undefined,
+    redis: values['redis'],
+    otlp: values['otlp'],
+    logLevel: values['log-level'],
+    logFormat: values['log-format'],
+    logTo: values['log-to'],
+    stateDir: values['state'],
+    lameDuck: values['lame-duck'],
+    drain: values['drain'],
+  }
+  try {
+    return readSettings(said, process.env, terminal.interactive)
+  } catch (error) {
+    throw error instanceof SettingsError ? new UsageError(error.message, { cause: error }) : error
+  }
+}
+
+/** The log says why the start failed, place by place: where it is seen, nothing needs saying twice. */
+function isLogSeen({ log }: Settings): boolean {
+  return log.level !== 'silent' && ['stdout', 'stderr'].includes(log.to)
+}
+
+function printFirst({ diagnostics, message }: StartError, folder: string, terminal: Terminal): void {
+  // What could not be bound or reached is its own diagnostic, and was said already.
+  const errors = diagnostics.filter((one) => one.severity === 'error' && one.message !== message)
+  for (const one of errors.slice(0, shown)) terminal.err(diagnosticText(one, terminal, folder))
+  if (errors.length > shown) terminal.err(`and ${errors.length - shown} more: sallyport check prints them all`)
 }
