@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { sallyport, signalGroup, startCommand } from '../support/command.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { hasEnvoy } from '../support/real.ts'
@@ -8,14 +8,19 @@ import { hasEnvoy } from '../support/real.ts'
 const keep = untilTheEnd()
 const envoyThere = hasEnvoy()
 
-it('demo --check runs through the whole main job, and finds nothing that differs', { timeout: 60_000 }, async () => {
-  const { status, out } = await sallyport(['demo', '--check'])
-  expect(out).toMatch(/\nAll (\d+) steps are as they must be\.\n$/)
-  expect(status).toBe(0)
-  const steps = out.match(/^\d+\. .* {2}ok$/gm) ?? []
-  expect(steps.length).toBeGreaterThanOrEqual(17)
-  expect(out).toContain(envoyThere ? 'sidecar      Envoy (' : 'sidecar      a built-in stand-in')
-  expect(out).not.toContain('DIFFERS')
+describe.each([
+  ['through Envoy', envoyThere, undefined, 'Envoy ('],
+  ['through the stand-in of a machine without Envoy', true, '/nowhere', 'a built-in stand-in ('],
+] as const)('demo --check, %s', (_name, there, ENVOY_BIN, sidecar) => {
+  it.skipIf(!there)('runs through the whole main job, and finds nothing that differs', { timeout: 60_000 }, async () => {
+    const { status, out } = await sallyport(['demo', '--check'], ENVOY_BIN === undefined ? {} : { ENVOY_BIN })
+    expect(out).toContain(`sidecar      ${sidecar}`)
+    expect(out).not.toContain('DIFFERS')
+    expect(out).toMatch(/\nAll (\d+) steps are as they must be\.\n$/)
+    expect(status).toBe(0)
+    const steps = out.match(/^\d+\. .* {2}ok$/gm) ?? []
+    expect(steps.length).toBeGreaterThanOrEqual(17)
+  })
 })
 
 /** Every process of the group that `leader` leads, by its command. */

@@ -25,9 +25,11 @@ export async function startStandIn(ports: SidecarPorts): Promise<Sidecar> {
       socket.pause()
       socket.unshift(first)
       // The HTTP/2 preface starts with "PRI"; no HTTP/1 method of ours does.
-      const server = first.subarray(0, 3).toString('latin1') === 'PRI' ? http2 : http1
+      const isHttp2 = first.subarray(0, 3).toString('latin1') === 'PRI'
+      const server = isHttp2 ? http2 : http1
       server.emit('connection', socket)
-      socket.resume()
+      // HTTP/2 takes what was put back by itself; resumed, the socket would give it away before.
+      if (!isHttp2) socket.resume()
     })
   })
   await new Promise<void>((ready, fail) => {
