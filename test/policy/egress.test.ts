@@ -157,6 +157,15 @@ describe('a target', () => {
     }
   })
 
+  it.each(['{ class: nonprd }', '{}'])('is not judged as production where the class of its environment is %s', async (declared) => {
+    const { diagnostics, policy } = await loadBeside(
+      service('      qa: { target: "http://10.20.0.1", sharesAddressWithProd: true, guardHosts: [a.example], inject: { header: a, secret: env:X } }\n'),
+      { files: { 'base.yaml': base.replace('  dev:', `  qa: ${declared}\n  dev:`) } },
+    )
+    expect(brief(diagnostics)).toEqual([expect.stringMatching(/^error \w+ base\.yaml:3:/)])
+    expect(policy).toBeUndefined()
+  })
+
   it.each([
     ['pattern: ^sk_test_', 'inject: { header: authorization, secret: env:TEST_KEY, pattern: ^sk_test_ }'],
     ['forbidPattern: ^sk_live_', 'inject: { header: authorization, secret: env:TEST_KEY, forbidPattern: ^sk_live_ }'],

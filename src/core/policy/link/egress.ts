@@ -135,7 +135,7 @@ function linkTargets(
     const path = ['environments', environment]
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
-    const linked = linkTarget(linking, entry, target, { path, environment, isProd: kind !== 'nonprod', mocks })
+    const linked = linkTarget(linking, entry, target, { path, environment, kind, mocks })
     if (linked?.mode === 'live') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }

@@ -2,6 +2,7 @@ import type { Credential, EgressTarget, SecretRule } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
+import type { EnvironmentClass } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
@@ -9,7 +10,8 @@ import type { Mocks } from './mocks.ts'
 interface TargetPlace {
   readonly path: Path
   readonly environment: string
-  readonly isProd: boolean
+  /** Undefined where the environment's own declaration is broken: then nothing is served, and only what holds in every class is said. */
+  readonly kind: EnvironmentClass | undefined
   readonly mocks: Mocks
 }
 
@@ -64,12 +66,14 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
 }
 
 /** The production guard stands in nonprod processes, and denies hosts of prod environments. */
-function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, isProd }: TargetPlace): void {
+function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
+  if (kind === undefined) return
+  const isProd = kind === 'prod'
   const idle = isProd ? 'sharesAddressWithProd' : 'guardHosts'
   if (isProd ? !said.sharesAddressWithProd : said.guardHosts.length === 0) return
   warn(linking, entry, [...path, idle], {
     code: 'no_effect',
-    message: `"${idle}" has no effect in a ${isProd ? 'prod' : 'nonprod'} environment.`,
+    message: `"${idle}" has no effect in a ${kind} environment.`,
     hint: isProd ? 'Say it of the nonprod target.' : 'Say it of a prod environment: its hosts are denied to every nonprod process.',
     which: 'key',
   })
@@ -91,7 +95,7 @@ function linkMock(linking: Linking, entry: Entry<EgressDocument>, file: string, 
 function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, target: string, place: TargetPlace): EgressTarget | undefined {
   const url = parseHttpUrl(target)
   if ('problem' in url) return undefined
-  if (place.isProd && url.scheme === 'http')
+  if (place.kind === 'prod' && url.scheme === 'http')
     refuse(linking, entry, [...place.path, 'target'], {
       code: 'target_clear_text',
       message: 'A production target in clear text would show its credential to everybody on the way.',
@@ -117,7 +121,7 @@ function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
 const linkLocal = compileCidrs(['169.254.0.0/16', 'fe80::/10'])
 
 /** In production the guard must not be opened to metadata services, nor to everything. */
-function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, isProd }: TargetPlace): void {
+function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
   for (const [i, network] of said.allowAddresses.entries()) {
     const holds = compileCidrs([network])
     const wide = network.endsWith('/0')
@@ -126,7 +130,7 @@ function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: Ta
       ? `${network} opens the address guard to every address.`
       : `${network} holds link-local addresses, where metadata services hand out credentials.`
     const problem = { code: 'addresses_wide', message, hint: 'Name the network of the target.' }
-    if (isProd) refuse(linking, entry, [...path, 'allowAddresses', i], problem)
+    if (kind === 'prod') refuse(linking, entry, [...path, 'allowAddresses', i], problem)
     else warn(linking, entry, [...path, 'allowAddresses', i], problem)
   }
 }
