@@ -263,6 +263,18 @@ describe('the last good keys', () => {
     expect(second.status()).toMatchObject({ state: 'stale', ageMs: hour })
   })
 
+  it('have an age in whole milliseconds, though the clock is finer', async () => {
+    const { ports, source, serve } = setUp()
+    const ticks = () => ports.clock.ticks() + 0.062
+    let fine = false
+    const keys = new KeySet(source, { ...ports, clock: { ...ports.clock, ticks: () => (fine ? ticks() : ports.clock.ticks()) } })
+    serve([one])
+    await keys.warm()
+    fine = true
+    ports.clock.advance(5)
+    expect(keys.status().ageMs).toBe(5)
+  })
+
   it('spare a cold start the fetch while they are fresh', async () => {
     const first = setUp()
     first.serve([one])

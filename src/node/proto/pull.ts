@@ -30,9 +30,9 @@ export async function pullDescriptors(hostPort: string, { tls, timeoutMs = 10_00
   try {
     return await pullFrom(client, Date.now() + timeoutMs, reflectionPaths[0])
   } catch (error) {
-    if (!isUnimplemented(error)) throw readable(error)
+    if (!isUnimplemented(error)) throw readable(error, tls)
     return await pullFrom(client, Date.now() + timeoutMs, reflectionPaths[1]).catch((second: unknown) => {
-      throw isUnimplemented(second) ? new Error('the server does not offer reflection (grpc.reflection.v1 or v1alpha)') : readable(second)
+      throw isUnimplemented(second) ? new Error('the server does not offer reflection (grpc.reflection.v1 or v1alpha)') : readable(second, tls)
     })
   } finally {
     client.close()
@@ -43,9 +43,15 @@ function isUnimplemented(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === status.UNIMPLEMENTED
 }
 
-function readable(error: unknown): Error {
+function readable(error: unknown, tls: boolean): Error {
   if (!(error instanceof Error)) return new Error(String(error))
-  return 'details' in error && typeof error.details === 'string' ? new Error(`reflection failed: ${error.details}`, { cause: error }) : error
+  if (!('details' in error && typeof error.details === 'string')) return error
+  // Neither says more: nobody is there, or one who does not understand.
+  if ('code' in error && (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED)) {
+    const other = tls ? 'leave out --tls if it speaks clear text' : 'add --tls if it speaks TLS'
+    return new Error(`the server cannot be reached (${error.details}): check that it runs and listens at this address, and ${other}`, { cause: error })
+  }
+  return new Error(`reflection failed: ${error.details}`, { cause: error })
 }
 
 async function pullFrom(client: Client, deadline: number, path: string): Promise<Uint8Array> {

@@ -38,7 +38,12 @@ test('two pulls of one server give the same bytes', async () => {
 
 test('a server without reflection is told apart from one that is not there', async () => {
   await expect(pullDescriptors(await reflecting([]), { tls: false })).rejects.toThrow('does not offer reflection')
-  await expect(pullDescriptors('127.0.0.1:1', { tls: false, timeoutMs: 3000 })).rejects.toThrow('reflection failed')
+  const unreachable = (hostPort: string, tls: boolean) =>
+    pullDescriptors(hostPort, { tls, timeoutMs: 3000 }).catch((error: unknown) => (error instanceof Error ? error.message : ''))
+  expect(await unreachable('127.0.0.1:1', false)).toMatch(
+    /^the server cannot be reached \(.*ECONNREFUSED.*\): check that it runs and listens at this address, and add --tls if it speaks TLS$/,
+  )
+  expect(await unreachable('127.0.0.1:1', true)).toMatch(/^the server cannot be reached .* leave out --tls if it speaks clear text$/)
 })
 
 test('a folder compiles without a network, google/api included', async () => {

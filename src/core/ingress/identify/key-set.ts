@@ -102,7 +102,7 @@ export class KeySet {
 
   status(): KeySetStatus {
     const good = this.#good
-    const ageMs = good === undefined ? undefined : this.#now() - good.confirmedAt
+    const ageMs = good === undefined ? undefined : Math.round(this.#now() - good.confirmedAt)
     return { issuer: this.#source.issuer, state: this.#state(), keys: good?.keys.length ?? 0, ageMs, problem: this.#problem }
   }
 
