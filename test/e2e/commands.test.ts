@@ -189,7 +189,7 @@ routes:
     expect(list.out).not.toMatch(/prod|localhost|LIVE/)
     const explained = await run('egress', 'explain', 'payments', 'POST', '/v1/charges', '--env', 'dev', '--want', 'prod', ...shop)
     expect(explained.status).toBe(1)
-    expect(explained.out).toMatch(/^NO +environment +checkout may not choose prod$/m)
+    expect(explained.out).toMatch(/^NO +environment +prod is not a nonprod environment/m)
     expect(explained.out).toContain('This call would be refused.')
   })
 
