@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -5,6 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 15_000,
     hookTimeout: 30_000,
+    // Journeys wait more than they compute; by default a machine of two cores would run one file at a time.
+    maxWorkers: Math.max(2, availableParallelism()),
     coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
   },
 })
