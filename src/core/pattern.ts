@@ -45,6 +45,23 @@ function compileFieldTest(test: FieldTest): (get: (name: string) => readonly str
   return (get) => get(name).some(fits)
 }
 
+/** What a test asks of its field, in words that follow "must be": `present`, `"v2"`, `a text that begins with "v"`. */
+export function wordsOfFieldTest({ exact, prefix, present, pattern }: FieldTest): string {
+  if (present === false) return 'absent'
+  const asked = [
+    exact === undefined ? [] : [JSON.stringify(exact)],
+    prefix === undefined ? [] : [`a text that begins with ${JSON.stringify(prefix)}`],
+    pattern === undefined ? [] : [`a text that fits ${pattern}`],
+  ].flat()
+  return asked.length === 0 ? 'present' : asked.join(' and ')
+}
+
+/** The values that a field has, in words that follow "is"; each cut to a bearable length. */
+export function wordsOfField(values: readonly string[]): string {
+  if (values.length === 0) return 'absent'
+  return values.map((value) => JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)).join(' and ')
+}
+
 /** Whether a host (lower-case, no port) is the pattern, or fits `*.example.com`, where the star is exactly one label. */
 export function hostMatches(pattern: string, host: string): boolean {
   if (!pattern.startsWith('*.')) return pattern === host

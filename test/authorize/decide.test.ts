@@ -316,6 +316,18 @@ describe('a decision explains itself', () => {
     })
   })
 
+  it.each([
+    [{ name: 'x-evil', present: true }, 'header x-evil must be present, is absent'],
+    [{ name: 'x-tier', present: false }, 'header x-tier must be absent, is "gold"'],
+    [{ name: 'x-tier', exact: 'red' }, 'header x-tier must be "red", is "gold"'],
+    [{ name: 'x-tier', prefix: 'g', pattern: '[a-f]+' }, 'header x-tier must be a text that begins with "g" and a text that fits [a-f]+, is "gold"'],
+  ])('in plain words where a header keeps a rule from fitting: %j', (test, words) => {
+    const held = { name: 'x-tier', present: true }
+    const options: MatchedOptions = { headers: [['x-tier', 'gold']] }
+    const [traced] = decide([access('p', [rule('no', 'deny', { headers: [held, test] })])], subject(), options).trace ?? []
+    expect(traced?.failed && `${traced.failed.what} must be ${traced.failed.expected}, is ${traced.failed.actual}`).toBe(words)
+  })
+
   it('with every rule when asked, and with none when not', () => {
     const decision = decide([access('p', rules)], subject({ clientId: 'c2' }))
     expect(decision.trace?.map(({ id, matched: hit, failed }) => [id, hit, failed?.matcher])).toEqual([

@@ -57,6 +57,6 @@ function challengeOf({ code, scopes }: Refusal): string | undefined {
 /** For the record: what was nearest and what audit rules said, without values of claims. */
 function internalOf({ problem, nearest, audited, policy, rule, code }: Refusal): string {
   const denied = code === 'forbidden' && rule !== undefined ? `denied by ${policy}/${rule}` : 'no allow rule'
-  const near = nearest === undefined ? denied : `nearest ${nearest.policy}/${nearest.rule}: ${nearest.failed.matcher} must be ${nearest.failed.expected}`
+  const near = nearest === undefined ? denied : `nearest ${nearest.policy}/${nearest.rule}: ${nearest.failed.what} must be ${nearest.failed.expected}`
   return [problem ?? near, audited.length === 0 ? '' : `audited: ${audited.join(', ')}`].filter((text) => text !== '').join('; ')
 }

@@ -54,10 +54,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   const parts: string[] = []
   if (one.request !== undefined)
     parts.push(`${head('Request')}     ${one.request.method} ${one.request.path} at ${one.request.host} from ${one.request.client}`)
-  if (one.candidates.length > 0)
-    parts.push(
-      `${head('Routes')}\n${table(one.candidates.map((candidate) => ['  ', mark(candidate.matched), candidate.route, candidate.matched ? '' : candidate.why]))}`,
-    )
+  if (one.candidates.length > 0) parts.push(`${head('Routes')}\n${routesText(one.candidates, mark)}`)
   if (one.rpc !== undefined) parts.push(`${head('RPC')}         ${one.rpc}`)
   if (one.params !== undefined && Object.keys(one.params).length > 0) parts.push(`${head('Variables')}   ${JSON.stringify(one.params)}`)
   if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
@@ -76,6 +73,17 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   return parts.join('\n')
 }
 
+/** Routes that came near, and how many did not; all of them when none came near. */
+function routesText(candidates: Explanation['candidates'], mark: (fine: boolean) => string): string {
+  const isFar = ({ why }: Explanation['candidates'][number]) => why === 'path' || why === 'host'
+  const near = candidates.filter((one) => !isFar(one))
+  const far = candidates.filter(isFar)
+  const shown = near.length === 0 || far.length < 2 ? candidates : near
+  const rows = table(shown.map(({ matched, route, why }) => ['  ', mark(matched), route, matched ? '' : why]))
+  if (shown === candidates) return rows
+  return `${rows}\n    and ${far.length} other routes (${[...new Set(far.map(({ why }) => why))].join(', ')})`
+}
+
 function principalText(principal: NonNullable<Explanation['principal']>): string {
   if (principal.kind === 'anonymous') return 'anonymous'
   if (principal.kind === 'caller') return `caller ${principal.name}`
@@ -91,12 +99,12 @@ function effectText({ effect, mode }: Traced): string {
 function ruleText({ skipped, failed }: Traced): string {
   if (skipped) return 'about claims, and there is no credential'
   if (failed === undefined) return ''
-  return failed.error === undefined ? `${failed.matcher} must be ${failed.expected}, is ${failed.actual}` : `${failed.matcher}: ${failed.error}`
+  return failed.error === undefined ? `${failed.what} must be ${failed.expected}, is ${failed.actual}` : `${failed.matcher}: ${failed.error}`
 }
 
-function standingText({ standing, quota }: Explanation['limits'][number]): string {
+function standingText({ standing, quota, cost }: Explanation['limits'][number]): string {
   if (standing.kind === 'skipped') return 'not counted: a part of its key is missing'
-  return `${standing.kind}, ${standing.remaining} of ${quota} left`
+  return `${standing.kind}, ${standing.remaining} of ${quota} left${cost === 1 ? '' : `, this request costs ${cost}`}`
 }
 
 function outcomeText({ outcome, permit }: Explanation, terminal: Terminal): string {

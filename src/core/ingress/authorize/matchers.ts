@@ -2,7 +2,7 @@ import { compileExpression, expressionRoots } from '../../expression.ts'
 import { claimAt } from '../../model/claims.ts'
 import { compileTemplate } from '../../model/template-match.ts'
 import { compileCidrs } from '../../net.ts'
-import { compileFieldTests, hostMatches } from '../../pattern.ts'
+import { compileFieldTests, hostMatches, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
 import type { ClaimTest, Matcher, Rule } from '../../policy/policy.ts'
 import { type Facts, queryValues } from './facts.ts'
 import { compileTimes } from './times.ts'
@@ -22,6 +22,13 @@ export type MatcherName =
   | 'claims'
   | 'when'
 
+/** Read as "`what` must be `expected`, is `actual`". */
+export interface Miss {
+  readonly what: string
+  readonly expected: string
+  readonly actual: string
+}
+
 /** One compiled part of a rule. */
 export interface Part {
   readonly name: MatcherName
@@ -29,9 +36,8 @@ export interface Part {
   readonly identity: boolean
   /** May throw: the part could not be evaluated. */
   readonly test: (facts: Facts) => boolean
-  /** In words, for whoever wonders why. */
-  readonly expected: string
-  readonly actual: (facts: Facts) => string
+  /** Why it does not hold, in words, for whoever wonders. */
+  readonly miss: (facts: Facts) => Miss
 }
 
 /**
@@ -131,15 +137,20 @@ function cidrs(list: readonly string[]): Part {
 }
 
 function headers(tests: NonNullable<Matcher['headers']>): Part {
-  const holds = compileFieldTests(tests)
-  const names = tests.map((test) => test.name)
-  const present = ({ x }: Facts) => names.filter((name) => x.request.headers.has(name))
-  return part(
-    'headers',
-    ({ x }) => holds((name) => x.request.headers.all(name)),
-    tests.map(({ name, ...rest }) => `${name} ${JSON.stringify(rest)}`).join(', '),
-    (facts) => `of them sent: ${present(facts).join(', ') || 'none'}`,
-  )
+  const compiled = tests.map((one) => ({ one, holds: compileFieldTests([one]) }))
+  const reader =
+    ({ x }: Facts) =>
+    (name: string) =>
+      x.request.headers.all(name)
+  // The first that fails speaks for all.
+  const miss = (facts: Facts): Miss => {
+    const get = reader(facts)
+    const misses = compiled.flatMap(({ one, holds }) =>
+      holds(get) ? [] : [{ what: `header ${one.name}`, expected: wordsOfFieldTest(one), actual: wordsOfField(get(one.name)) }],
+    )
+    return misses[0] ?? { what: 'headers', expected: 'others', actual: 'these' }
+  }
+  return { name: 'headers', identity: false, test: (facts) => compiled.every(({ holds }) => holds(reader(facts))), miss }
 }
 
 function times(windows: NonNullable<Matcher['times']>): Part {
@@ -238,12 +249,12 @@ function when(source: string): Part {
   return roots.has('claims') || roots.has('principal') ? identity('when', test, source, actual) : part('when', test, source, actual)
 }
 
-function part(name: MatcherName, test: Part['test'], expected: string, actual: Part['actual']): Part {
-  return { name, identity: false, test, expected, actual }
+function part(name: MatcherName, test: Part['test'], expected: string, actual: (facts: Facts) => string): Part {
+  return { name, identity: false, test, miss: (facts) => ({ what: name, expected, actual: actual(facts) }) }
 }
 
-function identity(name: MatcherName, test: Part['test'], expected: string, actual: Part['actual']): Part {
-  return { name, identity: true, test, expected, actual }
+function identity(name: MatcherName, test: Part['test'], expected: string, actual: (facts: Facts) => string): Part {
+  return { ...part(name, test, expected, actual), identity: true }
 }
 
 function oneOf(list: readonly string[]): string {

@@ -18,6 +18,8 @@ export interface CompiledRule {
 /** A matcher that did not hold, in words. */
 export interface FailedMatcher {
   readonly matcher: MatcherName
+  /** What it looks at: the matcher's name, or one header. Reads as "`what` must be `expected`, is `actual`". */
+  readonly what: string
   readonly expected: string
   /** May hold values of claims: for `explain`, not for answers. */
   readonly actual: string
@@ -53,7 +55,9 @@ export function holds(rule: CompiledRule, facts: Facts): boolean {
 export function failuresOf(rule: CompiledRule, facts: Facts): readonly (FailedMatcher & { readonly identity: boolean })[] {
   return rule.parts.flatMap((part) => {
     const { holds: good, error } = attempt(part, facts)
-    return good ? [] : [{ matcher: part.name, identity: part.identity, expected: part.expected, actual: error ?? part.actual(facts), error }]
+    if (good) return []
+    const miss = part.miss(facts)
+    return [{ matcher: part.name, identity: part.identity, ...miss, actual: error ?? miss.actual, error }]
   })
 }
 

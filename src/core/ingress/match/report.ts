@@ -1,6 +1,6 @@
 import type { Received } from '../../model/exchange.ts'
 import type { FieldTest, Route } from '../../model/route.ts'
-import { compileFieldTests } from '../../pattern.ts'
+import { compileFieldTests, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
 import { buildBook, lookUp, type RouteBook } from './book.ts'
 import { queryReader } from './query.ts'
 
@@ -44,6 +44,8 @@ function explain(route: Route, book: RouteBook, x: Pick<Received, 'request'>, wi
   return query === undefined ? 'method' : `query ${query}`
 }
 
+/** The first test that does not hold, such as `x-version must be "v2", is absent`. */
 function failing(tests: readonly FieldTest[], get: (name: string) => readonly string[]): string | undefined {
-  return tests.find((test) => !compileFieldTests([test])(get))?.name
+  const test = tests.find((one) => !compileFieldTests([one])(get))
+  return test === undefined ? undefined : `${test.name} must be ${wordsOfFieldTest(test)}, is ${wordsOfField(get(test.name))}`
 }
