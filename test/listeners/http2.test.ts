@@ -76,6 +76,15 @@ test('an arrival carries the authority, the raw fields without pseudo-headers, a
   expect((await ask(stream)).text).toBe('hello')
 })
 
+test('a tunnel gets a problem with an id, is counted, and never reaches the walk', async () => {
+  const meter = memoryMeter()
+  const { address } = await listen(async () => outbound('reached'), { meter })
+  const { status, text } = await ask(session(address.port).request({ ':method': 'CONNECT', ':authority': 'a:443' }))
+  expect(status).toBe(501)
+  expect(JSON.parse(text)).toMatchObject({ code: 'not_implemented', instance: expect.stringMatching(/^[0-9a-f-]{36}$/) })
+  expect(meter.total('sallyport_refusals_total', { wing: 'ingress', code: 'not_implemented' })).toBe(1)
+})
+
 test('trailers follow the body, or stand alone behind an empty one', async () => {
   const { address } = await listen(async ({ target }) => {
     const trailers = () => new FieldList([['grpc-status', '0']])

@@ -14,13 +14,13 @@ import { Fault } from '../../core/model/fault.ts'
 import { noFields } from '../../core/model/fields.ts'
 import { isHopByHop } from '../../core/model/hop-by-hop.ts'
 import { Lifeline } from '../../core/model/lifeline.ts'
-import { problemAnswer } from '../../core/model/problem.ts'
 import type { Fields, Outbound } from '../../core/model/wire.ts'
 import { type InboundBody, inboundBody } from './body.ts'
 import { floodGuard } from './flood.ts'
 import type { Serving } from './options.ts'
 import { peerCertificate } from './peer.ts'
 import { dropBody, pour } from './pour.ts'
+import { refuseHere } from './refusal.ts'
 
 /** HTTP/2 for sockets that were found to speak it. */
 export interface Http2Service {
@@ -99,7 +99,7 @@ async function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ra
   try {
     const outbound =
       headers[':path'] === undefined
-        ? problemAnswer(new Fault('not_implemented', 'tunnels are not offered here'), { id: undefined, showRule: false, head: false })
+        ? refuseHere(new Fault('not_implemented', 'tunnels are not offered here'), serving.options)
         : await serving.options.handle(arrivalOf(stream, headers, raw, lifeline, serving))
     await answer(stream, headers[':method'] === 'HEAD', outbound, serving)
   } catch {
