@@ -31,6 +31,17 @@ it('so it does when the log is silent', async () => {
   expect(err).toMatch(/^base\.yaml:3:\d+: error: /m)
 })
 
+it('what cannot be reached is said once, with what to do', async () => {
+  const text = `sallyport: v1
+environments: { dev: { class: nonprod } }
+listeners: { public: { address: 127.0.0.1:0 } }
+store: { redis: env:SALLYPORT_TEST_UNSET_REDIS }
+`
+  const { path } = await tempFolder({ 'base.yaml': text })
+  const { status, err } = await ask(serve, '--policies', path, '--env', 'dev', '--log-level', 'silent')
+  expect([status, err]).toEqual([1, 'Sallyport did not start: env:SALLYPORT_TEST_UNSET_REDIS is not set.\n    Set what store.redis names.\n'])
+})
+
 it('a bad flag is wrong usage, reported under the name of the flag', async () => {
   const asked = ask(serve, '--policies', await folder(), '--env', 'dev', '--log-level', 'loud')
   await expect(asked).rejects.toThrow(new UsageError('--log-level is "loud": one of debug, info, warn, error, silent'))

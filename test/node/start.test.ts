@@ -132,6 +132,11 @@ describe('startSallyport', () => {
     await expect(gateway({ policy: shop(1), diagnostics: [wrong] }, { strict: true })).rejects.toBeInstanceOf(StartError)
   })
 
+  it('refuses to start where the store is named by a variable that is not set', async () => {
+    const policy = { ...shop(1), store: { redis: 'env:SALLYPORT_TEST_UNSET_REDIS' } }
+    await expect(gateway({ policy, diagnostics: [] })).rejects.toMatchObject({ name: 'StartError', diagnostics: [{ code: 'store_unavailable' }] })
+  })
+
   it('starts with what is sound when an object is broken, and says so loudly', async () => {
     const policy = shop(await upstream())
     const routes = [

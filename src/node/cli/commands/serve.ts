@@ -66,8 +66,11 @@ function isLogSeen({ log }: Settings): boolean {
 }
 
 function printFirst({ diagnostics, message }: StartError, folder: string, terminal: Terminal): void {
-  // What could not be bound or reached is its own diagnostic, and was said already.
-  const errors = diagnostics.filter((one) => one.severity === 'error' && one.message !== message)
-  for (const one of errors.slice(0, shown)) terminal.err(diagnosticText(one, terminal, folder))
+  const errors = diagnostics.filter((one) => one.severity === 'error')
+  for (const one of errors.slice(0, shown)) {
+    // What could not be bound or reached is its own diagnostic: only what to do about it was not said yet.
+    if (one.message !== message) terminal.err(diagnosticText(one, terminal, folder))
+    else if (one.hint !== undefined) terminal.err(`    ${one.hint}`)
+  }
   if (errors.length > shown) terminal.err(`and ${errors.length - shown} more: sallyport check prints them all`)
 }
