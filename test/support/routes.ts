@@ -1,26 +1,10 @@
 import type { HttpBinding, Route, RouteMatch, Rpc } from '../../src/core/model/route.ts'
 import type { Policy, PublicListener } from '../../src/core/policy/policy.ts'
+import { emptyPolicy } from './policy.ts'
 
 /** A nonprod policy with a public listener and nothing else. */
 export function testPolicy(given: Partial<Policy> = {}): Policy {
-  return {
-    revision: '0123456789abcdef',
-    environment: 'dev',
-    environmentClass: 'nonprod',
-    environments: ['dev'],
-    listeners: { public: testListener(), egress: undefined, admin: undefined },
-    store: { redis: undefined },
-    issuers: {},
-    clusters: {},
-    limits: {},
-    access: {},
-    routes: [],
-    callers: {},
-    egress: {},
-    guards: [],
-    descriptors: {},
-    ...given,
-  }
+  return emptyPolicy({ revision: '0123456789abcdef', listeners: { public: testListener(), egress: undefined, admin: undefined }, ...given })
 }
 
 /** A plaintext listener with the default limits that trusts no proxy. */

@@ -1,10 +1,10 @@
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
-import { Lifeline } from '../../core/model/lifeline.ts'
 import type { Destination, WeightedDestination } from '../../core/model/route.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildRehearse, type Rehearsal } from '../../core/rehearse.ts'
 import { createOfflinePorts } from '../offline-ports.ts'
+import { rehearsedArrival } from '../rehearsed-arrival.ts'
 import type { PolicyTest } from './document.ts'
 
 export interface TestOutcome {
@@ -36,31 +36,9 @@ export function uncoveredRules(policy: Policy, outcomes: readonly TestOutcome[])
 }
 
 function arrivalOf({ request }: PolicyTest): Arrival {
-  const body = request.body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(request.body))
+  const { method, host, path, client, body } = request
   const headers = Object.entries(request.headers).flatMap(([name, value]) => [name, String(value)])
-  const framing = body === undefined ? [] : ['content-type', 'application/json', 'content-length', String(body.length)]
-  return {
-    listener: 'public',
-    method: request.method,
-    target: request.path,
-    httpVersion: '1.1',
-    scheme: 'https',
-    authority: undefined,
-    rawHeaders: ['host', request.host, ...headers, ...framing],
-    body:
-      body === undefined
-        ? undefined
-        : {
-            length: body.length,
-            bytes: () => body,
-            chunks: async function* () {
-              yield body
-            },
-          },
-    peer: { address: request.client, certificate: undefined },
-    receivedAt: 0,
-    lifeline: new Lifeline(),
-  }
+  return rehearsedArrival({ method, scheme: 'https', host, target: path, headers, json: body === undefined ? undefined : JSON.stringify(body), client })
 }
 
 interface Facts {

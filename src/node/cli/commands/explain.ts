@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Arrival } from '../../../core/model/exchange.ts'
-import { Lifeline } from '../../../core/model/lifeline.ts'
 import type { Ports } from '../../../core/ports.ts'
 import { buildRehearse, type Credentials } from '../../../core/rehearse.ts'
 import { createFetch } from '../../fetch.ts'
 import { createOfflinePorts } from '../../offline-ports.ts'
+import { rehearsedArrival } from '../../rehearsed-arrival.ts'
 import { createResolve } from '../../resolve.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { explanationOf, explanationText } from '../explanation.ts'
@@ -58,35 +58,15 @@ function arrivalOf(args: Arguments): Arrival {
     return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()]
   })
   const token = args.values['token']
-  const body = args.values['data'] === undefined ? undefined : new TextEncoder().encode(args.values['data'])
-  return {
-    listener: 'public',
+  return rehearsedArrival({
     method: method.toUpperCase(),
+    scheme: parts[1] as 'http' | 'https', // the pattern above takes nothing else
+    host: parts[2] ?? '',
     target: parts[3] ?? '/',
-    httpVersion: '1.1',
-    scheme: parts[1] as 'http' | 'https',
-    authority: undefined,
-    rawHeaders: [
-      'host',
-      parts[2] as string,
-      ...headers,
-      ...(token === undefined ? [] : ['authorization', `Bearer ${token}`]),
-      ...(body === undefined ? [] : ['content-type', 'application/json', 'content-length', String(body.length)]),
-    ],
-    body:
-      body === undefined
-        ? undefined
-        : {
-            length: body.length,
-            bytes: () => body,
-            chunks: async function* () {
-              yield body
-            },
-          },
-    peer: { address: args.values['client'] ?? '127.0.0.1', certificate: undefined },
-    receivedAt: 0,
-    lifeline: new Lifeline(),
-  }
+    headers: token === undefined ? headers : [...headers, 'authorization', `Bearer ${token}`],
+    json: args.values['data'],
+    client: args.values['client'] ?? '127.0.0.1',
+  })
 }
 
 function credentialsOf(args: Arguments, issuers: readonly string[]): Credentials {

@@ -1,0 +1,46 @@
+import type { Arrival } from '../core/model/exchange.ts'
+import { Lifeline } from '../core/model/lifeline.ts'
+
+/** A request as a person or a policy test writes it down. */
+export interface WrittenRequest {
+  readonly method: string
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  /** Path and query. */
+  readonly target: string
+  /** Alternating names and values. */
+  readonly headers: readonly string[]
+  /** JSON text; undefined for no body. */
+  readonly json: string | undefined
+  /** Address it comes from. */
+  readonly client: string
+}
+
+/** The arrival that a listener would make of it, for a rehearsal. */
+export function rehearsedArrival({ method, scheme, host, target, headers, json, client }: WrittenRequest): Arrival {
+  const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
+  const framing = bytes === undefined ? [] : ['content-type', 'application/json', 'content-length', String(bytes.length)]
+  return {
+    listener: 'public',
+    method,
+    target,
+    httpVersion: '1.1',
+    scheme,
+    authority: undefined,
+    rawHeaders: ['host', host, ...headers, ...framing],
+    body: bytes === undefined ? undefined : bodyOf(bytes),
+    peer: { address: client, certificate: undefined },
+    receivedAt: 0,
+    lifeline: new Lifeline(),
+  }
+}
+
+function bodyOf(bytes: Uint8Array): NonNullable<Arrival['body']> {
+  return {
+    length: bytes.length,
+    bytes: () => bytes,
+    async *chunks() {
+      yield bytes
+    },
+  }
+}
