@@ -60,7 +60,9 @@ class ArrayScan {
   /** The items that this chunk completes. */
   *items(chunk: Uint8Array): Iterable<Uint8Array> {
     let from = 0
-    for (const [i, byte] of chunk.entries()) {
+    // An iterator would make a pair of every byte.
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i] as number
       if (this.#place === 'inside' && this.#bare && (byte === comma || byte === closeBracket || isSpace(byte))) yield this.#item(chunk.subarray(from, i))
       if (this.#place !== 'inside') {
         if (!this.#begins(byte)) continue
