@@ -29,7 +29,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const limit = buildLimit(policy, ports)
   const steer = buildSteer(policy, ports)
   const translate = buildTranslate(policy)
-  const respond = buildRespond(policy)
+  const respond = buildRespond(policy, ports)
   const rescue = buildRescue(policy)
 
   const walk = async (arrival: Arrival): Promise<Outbound> => {

@@ -98,6 +98,11 @@ const rows: readonly Row[] = [
     code: 'media_type_unsupported',
     sent: reader({ path: '/v1/orders', body: '<order/>', headers: [['content-type', 'text/xml']] }),
   },
+  {
+    name: 'a form that no stream is written in',
+    code: 'not_acceptable',
+    sent: reader({ path: '/v1/orders:watch', headers: [['accept', 'text/html']] }),
+  },
   { name: 'a limit that is reached', code: 'rate_limited', sent: get('/limited'), meanwhile: reachLimit },
   { name: 'too many header fields', code: 'headers_too_large', sent: get('/web/x', ...Array.from({ length: 60 }, (_, at) => [`x-${at}`, '1'] as const)) },
   { name: 'header fields above the limit', code: 'headers_too_large', sent: get('/web/x', ['x-long', 'x'.repeat(5000)]) },

@@ -12,6 +12,7 @@ import type { Outbound } from '../../src/core/model/wire.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { builtinRegistry, type DescriptorBook, readDescriptors } from '../../src/core/protobuf.ts'
 import { arrival } from '../support/arrival.ts'
+import { fakePorts } from '../support/ports.ts'
 import { descriptorsFrom } from '../support/protos.ts'
 import { refusalOf } from '../support/refusal.ts'
 import { testPolicy, testRoute } from '../support/routes.ts'
@@ -81,7 +82,7 @@ async function exchange(request: string, headers: Record<string, string>, policy
 
 async function answer(request: string, from: GrpcReply, headers: Record<string, string> = {}, translate: Partial<TranslateOptions> = {}): Promise<Outbound> {
   const policy = grpcPolicy(descriptors, ['lib.v1.Library'], { translate: { ...plain, ...translate } })
-  return buildRespond(policy)(await exchange(request, headers, policy), from)
+  return buildRespond(policy, fakePorts())(await exchange(request, headers, policy), from)
 }
 
 async function bytes(outbound: Outbound): Promise<Uint8Array> {
@@ -348,7 +349,7 @@ test('an HTTP answer goes on without the hop’s and the server’s own fields, 
   ])
   const from: HttpReply = { kind: 'http', status: 203, headers, body }
   const x = await exchange('GET /', {}, policy)
-  const out = await buildRespond(policy)(x, from)
+  const out = await buildRespond(policy, fakePorts())(x, from)
   expect([out.status, out.body]).toEqual([203, body])
   expect(fieldsOf(out.headers)).toEqual({ 'set-cookie': 'a=1,b=2', 'x-request-id': x.id, ratelimit: expect.anything(), 'ratelimit-policy': expect.anything() })
 })

@@ -331,26 +331,6 @@ describe('streams of JSON callers', () => {
     expect(await call('GET /v1/watch')).toMatchObject({ path: '/lib.v1.Library/Watch', serverStream: true })
   })
 
-  const accepts: readonly (readonly [accept: string, taken: boolean])[] = [
-    ['*/*', true],
-    ['application/x-ndjson', true],
-    ['application/*;q=0.1', true],
-    ['text/html, */*;q=0.8', true],
-    ['application/json', false],
-    ['text/event-stream', false],
-    ['application/x-ndjson;q=0', false],
-  ]
-  test.each(accepts)('Accept: %s is served: %s', async (accept, taken) => {
-    const fault = await refusalOf(() => call('GET /v1/watch', { headers: { accept } }))
-    expect(fault?.code).toBe(taken ? undefined : 'not_implemented')
-    expect(fault?.message ?? 'application/x-ndjson').toContain('application/x-ndjson')
-  })
-
-  test('a client stream is not taken as JSON', async () => {
-    const fault = await refusalOf(() => call('POST /v1/feed', { body: '{}' }))
-    expect([fault?.code, fault?.message]).toEqual(['not_implemented', expect.stringContaining('application/grpc')])
-  })
-
   test('every RPC can be called at its own path', async () => {
     expect(await message('POST /lib.v1.Library/Get', { body: '{"id":"1"}' })).toEqual({ id: '1' })
   })

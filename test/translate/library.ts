@@ -44,6 +44,14 @@ service Library {
   rpc Attach(Attachment) returns (Reply) { option (google.api.http) = { post: "/v1/attach/{id}" body: "file" }; }
   rpc Watch(Request) returns (stream Reply) { option (google.api.http) = { get: "/v1/watch" }; }
   rpc Feed(stream Request) returns (Reply) { option (google.api.http) = { post: "/v1/feed" body: "*" }; }
+  rpc Fill(stream Request) returns (stream Reply) {
+    option (google.api.http) = {
+      post: "/v1/fill/{id}" body: "*"
+      additional_bindings { patch: "/v1/fill/{inner.name}" body: "inner" }
+      additional_bindings { get: "/v1/fill/{id}" }
+    };
+  }
+  rpc Stash(stream google.api.HttpBody) returns (Reply) { option (google.api.http) = { post: "/v1/stash" body: "*" }; }
   rpc Download(Request) returns (google.api.HttpBody) { option (google.api.http) = { get: "/v1/download" }; }
   rpc Pages(Request) returns (stream google.api.HttpBody) { option (google.api.http) = { get: "/v1/pages" }; }
   rpc Shapes(Request) returns (Reply) {

@@ -9,7 +9,7 @@ import { buildUpstream } from '../../src/core/upstream.ts'
 import { grpcCall, httpCall } from '../support/calls.ts'
 import { emptyPolicy } from '../support/policy.ts'
 import { fakeChannels, fakePorts } from '../support/ports.ts'
-import { cluster, grpcReply, httpReply, sendable } from '../support/sendable.ts'
+import { at, cluster, grpcReply, httpReply, sendable } from '../support/sendable.ts'
 import { gate, textOf } from '../support/sockets.ts'
 
 type Answer = (options: CallOptions, endpoint: Endpoint) => Promise<Reply>
@@ -158,6 +158,20 @@ test('a downstream that goes away cancels the upstream call', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   lifeline.end(new Fault('client_closed', 'gone'))
   expect(channels.calls[0]?.options.lifeline.ended?.code).toBe('client_closed')
+})
+
+test('what is wrong with the client’s own stream does not make an endpoint look slow', async () => {
+  const endpoints = at('10.0.0.1:80', '10.0.0.2:80')
+  const outcomes = { '10.0.0.1': new Fault('body_invalid', 'message 1: no'), '10.0.0.2': new Fault('upstream_reset', 'gone') }
+  const hosts: string[] = []
+  const { upstream, clock } = setUp({ balance: 'peak_ewma', endpoints }, async (_options, { address }) => {
+    const host = address.kind === 'tcp' ? address.host : ''
+    hosts.push(host)
+    clock.advance(10)
+    throw outcomes[host as keyof typeof outcomes]
+  })
+  for (let i = 0; i < 40; i += 1) await upstream.forward(sendable({ call: grpcCall() })).catch(() => {})
+  expect(hosts.slice(10)).toEqual(Array.from({ length: 30 }, () => '10.0.0.1'))
 })
 
 test('a request counts against the cap until its answer has ended, whichever way it ends', async () => {

@@ -5,6 +5,7 @@ import { problemAnswer } from '../model/problem.ts'
 import { rateLimitHeaders } from '../model/reading.ts'
 import type { Outbound } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
 import { buildRouteCodecs } from '../protobuf.ts'
 import { passedOn, withExchange } from './respond/headers.ts'
 import { isNativeGrpc, nativeAnswer, nativeFault } from './respond/native.ts'
@@ -19,7 +20,7 @@ export type Rescue = (last: Arrived & Partial<Translated>, fault: Fault) => Outb
  * Turns an upstream's reply into the answer, in the dialect of the request: HTTP as it is, gRPC framed again, JSON for what came
  * as JSON. @throws Fault `upstream_protocol` when the reply makes no sense
  */
-export function buildRespond(policy: Policy): Respond {
+export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): Respond {
   const types = buildRouteCodecs(policy)
   const renders = buildRenders(policy, types)
 
@@ -30,7 +31,7 @@ export function buildRespond(policy: Policy): Respond {
     const registry = types.get(x.route.name)?.registry
     const render = renders.get(renderKey(x.route.name, rpc.rpc.path, rpc.binding.responseBody))
     if (render === undefined || registry === undefined) throw new Error(`no types for ${rpc.rpc.path}`)
-    return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry) : unaryAnswer(x, reply, render, registry)
+    return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry, clock) : unaryAnswer(x, reply, render, registry)
   }
 }
 

@@ -4,9 +4,11 @@ import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import { buildRouteCodecs, type JsonCodec, parseJson, serialize } from '../protobuf.ts'
+import { chooseStreamForm } from './translate/accept.ts'
 import { bindMessage, type Parts } from './translate/bind.ts'
 import { onlyFrame, readFrames } from './translate/frames.ts'
-import { demandGrpc, demandJson, demandNdjsonAccepted } from './translate/media.ts'
+import { streamedMessages } from './translate/json-stream.ts'
+import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp } from './translate/metadata.ts'
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
@@ -19,22 +21,27 @@ interface JsonRoute {
   readonly plans: ReadonlyMap<string, BindingPlan>
 }
 
+/** The rule that a request came by, with the codec of its route. */
+interface JsonPlan extends BindingPlan {
+  readonly codec: JsonCodec
+}
+
 /** Where no listener and no route says how long a body may be. */
 const fallbackBodyLimit = 1024 * 1024
 /** Largest message of a native gRPC call where the route does not say otherwise. */
 const messageLimit = 4 * 1024 * 1024
 
 /**
- * Turns the request into the call that goes to the destination: HTTP as it is, native gRPC message by message, JSON into the one
- * message that its HTTP rule describes.
- * @throws Fault `request_invalid`, `body_invalid`, `body_too_large`, `media_type_unsupported`, `method_not_allowed`, `not_implemented`
+ * Turns the request into the call that goes to the destination: HTTP as it is, native gRPC message by message, JSON into the
+ * message that its HTTP rule describes, or into many where the RPC takes a stream. It settles too how a streamed answer will look.
+ * @throws Fault `request_invalid`, `body_invalid`, `body_too_large`, `media_type_unsupported`, `method_not_allowed`, `not_acceptable`, `not_implemented`
  */
 export function buildTranslate(policy: Policy): Translate {
   const routes = jsonRoutes(policy)
 
   return function translate(x) {
     const { authority, scheme } = addressOf(policy, x)
-    if (x.rpc === undefined) return Object.assign(x, { call: httpCall(x, scheme, authority, bodyLimitOf(policy, x.route)) })
+    if (x.rpc === undefined) return Object.assign(x, { call: httpCall(x, scheme, authority, bodyLimitOf(policy, x.route)), form: undefined })
     return grpcCall(x, x.rpc, authority)
   }
 
@@ -42,19 +49,26 @@ export function buildTranslate(policy: Policy): Translate {
     const { path, serverStream } = match.rpc
     const { binding } = match
     const metadata = binding === undefined ? metadataFromGrpc(x) : metadataFromHttp(x)
-    const messages = binding === undefined ? await nativeMessages(x, match) : await jsonMessage(x, match, binding)
+    const plan = binding === undefined ? undefined : planOf(x, match, binding)
+    const form = plan === undefined || plan.rawAnswer || !serverStream ? undefined : chooseStreamForm(x.request.headers)
+    const messages = plan === undefined ? await nativeMessages(x, match) : await jsonMessages(x, match, plan)
     const call: GrpcCall = { kind: 'grpc', path, authority, metadata, messages, serverStream }
-    return Object.assign(x, { call })
+    return Object.assign(x, { call, form })
   }
 
-  async function jsonMessage(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): Promise<Uint8Array> {
-    if (rpc.clientStream) throw new Fault('not_implemented', 'this RPC takes a stream of messages: call it with application/grpc over HTTP/2')
-    if (rpc.serverStream) demandNdjsonAccepted(x.request.headers)
+  function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
     const route = routes.get(x.route.name)
     const plan = route?.plans.get(planKey(rpc.path, binding))
     if (route === undefined || plan === undefined) throw new Error(`no plan for ${rpc.path}`)
-    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, bodyLimitOf(policy, x.route)) }
-    return serialize(plan.input, bindMessage(plan, parts, route.codec, x.route.translate.unknownQuery))
+    return { ...plan, codec: route.codec }
+  }
+
+  async function jsonMessages(x: Steered, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const limit = bodyLimitOf(policy, x.route)
+    // A rule without a body has room for one message, also of a stream.
+    if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, plan, plan.codec, limit)
+    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, limit) }
+    return serialize(plan.input, bindMessage(plan, parts, plan.codec, x.route.translate.unknownQuery))
   }
 }
 

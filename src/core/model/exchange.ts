@@ -81,6 +81,8 @@ export interface Steered extends Metered {
 }
 export interface Translated extends Steered {
   readonly call: HttpCall | GrpcCall
+  /** How a stream is answered to a JSON caller; undefined for every other answer. */
+  readonly form: StreamForm | undefined
 }
 
 // The edge walk: after Metered, a call to the gateway behind it instead of a destination in the mesh.
@@ -133,6 +135,12 @@ export interface Reading {
   readonly coarse?: true
 }
 
+/** How the messages of a stream are written for a JSON caller, and the media type that says so. */
+export interface StreamForm {
+  readonly kind: 'ndjson' | 'sse' | 'array'
+  readonly type: string
+}
+
 /** Whether the placed call leaves the house; anything else is answered here. */
 export function isLive(x: Placed): x is PlacedLive {
   return x.target.mode === 'live'
@@ -167,6 +175,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     destination: undefined,
     steering: undefined,
     call: undefined,
+    form: undefined,
     caller: undefined,
     service: undefined,
     wanted: undefined,

@@ -23,6 +23,7 @@ export const faultCatalogue = {
   policy_error: { http: 403, grpc: 7, retryable: false, title: 'Policy could not be evaluated' },
   route_not_found: { http: 404, grpc: 12, retryable: false, title: 'No such route' },
   method_not_allowed: { http: 405, grpc: 12, retryable: false, title: 'Method not allowed' },
+  not_acceptable: { http: 406, grpc: 3, retryable: false, title: 'No acceptable form' },
   request_timeout: { http: 408, grpc: 4, retryable: true, title: 'Request took too long to arrive' },
   body_too_large: { http: 413, grpc: 8, retryable: false, title: 'Body too large' },
   target_too_long: { http: 414, grpc: 3, retryable: false, title: 'Request target too long' },

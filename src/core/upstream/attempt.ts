@@ -68,8 +68,8 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     return reply.kind === 'grpc' ? relayMessages(reply, begun, finish) : relayBody(reply, finish)
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    // A downstream that went away and a refused address say nothing about the endpoint.
-    if (fault.code !== 'client_closed' && fault.code !== 'address_denied') sampleFailure(member, clock.ticks() - startedAt, clock.ticks())
+    // A downstream that went away or whose stream is broken, and a refused address, say nothing about the endpoint.
+    if (fault.status >= 500) sampleFailure(member, clock.ticks() - startedAt, clock.ticks())
     finish(fault.code)
     throw fault
   }

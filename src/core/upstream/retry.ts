@@ -27,11 +27,13 @@ export function backoffMs(tries: number, unit: number): number {
 }
 
 /**
- * Whether the policy wants this outcome repeated, and whether that is safe. What was not sent can always be sent again. What was sent is
- * repeated for methods the policy names (with an Idempotency-Key: for those it names for that), for gRPC on UNAVAILABLE alone, and only
+ * Whether the policy wants this outcome repeated, and whether that is safe. What was not sent can be sent again, but for a
+ * gRPC stream, whose first messages are gone. What was sent is repeated for methods the policy names (with an Idempotency-Key: for those it names for that), for gRPC on UNAVAILABLE alone, and only
  * with a body that can be sent again.
  */
 export function isRepeatable(outcome: Outcome, retry: Retry, call: HttpCall | GrpcCall, replayable: boolean): boolean {
+  // The first messages of a stream may have been taken already, though nothing went out: a second try would lose them.
+  if (call.kind === 'grpc' && !replayable) return false
   if (outcome.kind === 'fault' && outcome.fault.code === 'upstream_unavailable') return retry.on.includes('connect')
   if (!replayable) return false
   if (call.kind === 'grpc') return isUnavailable(outcome) && retry.on.includes('unavailable')

@@ -1,51 +1,111 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcReply } from '../../model/call.ts'
-import type { Translated } from '../../model/exchange.ts'
+import type { StreamForm, Translated } from '../../model/exchange.ts'
 import { Fault, faultCatalogue } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
 import type { Outbound } from '../../model/wire.ts'
+import type { Clock } from '../../ports.ts'
 import { errorAnswer, statusJson } from './error.ts'
 import { addPrefixed, withExchange } from './headers.ts'
+import { nextOrIdle } from './next-or-idle.ts'
 import type { Render, Rendered } from './render.ts'
+import { type Writing, writings } from './stream-form.ts'
+
+/** What a streamed answer is made from. */
+interface Source {
+  readonly messages: AsyncIterator<Uint8Array>
+  readonly reply: GrpcReply
+  readonly render: Render
+  readonly registry: Registry
+  readonly clock: Pick<Clock, 'after'>
+}
 
 const text = new TextEncoder()
 
+/** Server-sent events that have nothing to say say so this often: proxies cut what is silent. Milliseconds. */
+const heartbeatMs = 15_000
+
 /**
- * A server stream as newline-delimited JSON, one message per line, or as the raw bytes of google.api.HttpBody messages. It waits for
- * the first message or the status, so that an early error has its real HTTP status. Pulled: a slow downstream slows the service. An error
- * after the first line is a last line `{"error": google.rpc.Status}`; raw bytes have no place for one, so they break off.
+ * A server stream in the form that the downstream chose, or as the raw bytes of google.api.HttpBody messages. It waits for the first
+ * message or the status, so that an early error has its real HTTP status. Pulled: a slow downstream slows the service. An error after
+ * that is said in the form's own way; an array and raw bytes have no place for one, so they break off.
  */
-export async function streamAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry): Promise<Outbound> {
+export async function streamAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry, clock: Pick<Clock, 'after'>): Promise<Outbound> {
   const messages = reply.messages[Symbol.asyncIterator]()
+  const source = { messages, reply, render, registry, clock }
   const first = await messages.next()
   if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.status(), registry)
-  const rendered = first.done === true ? undefined : render(first.value)
-  const headers = new FieldList([['content-type', rendered?.kind === 'raw' ? rendered.type : 'application/x-ndjson']])
+  const rendered = first.done === true ? undefined : await firstOf(source, first.value)
+  const headers = headersOf(x.form, rendered)
   addPrefixed(headers, 'grpc-metadata-', reply.metadata)
-  return { status: 200, headers: withExchange(headers, x), body: rendered === undefined ? new Uint8Array() : body(rendered, messages, reply, render, registry) }
+  return { status: 200, headers: withExchange(headers, x), body: bodyOf(x.form, rendered, source) }
 }
 
-async function* body(first: Rendered, messages: AsyncIterator<Uint8Array>, reply: GrpcReply, render: Render, registry: Registry): AsyncIterable<Uint8Array> {
+/** A first message that cannot be read is refused with a status of its own; nobody reads the rest then. */
+async function firstOf({ messages, render }: Source, bytes: Uint8Array): Promise<Rendered> {
   try {
-    yield bytesOf(first)
-    for (let next = await messages.next(); next.done !== true; next = await messages.next()) yield bytesOf(render(next.value))
-    const status = reply.status()
-    if (status.code === 0) return
-    if (first.kind === 'raw') throw new Fault('upstream_reset', 'the upstream broke off')
-    yield errorLine(statusJson(status, registry))
+    return render(bytes)
   } catch (error) {
-    if (first.kind === 'raw') throw error
+    await messages.return?.()
+    throw error
+  }
+}
+
+function headersOf(form: StreamForm | undefined, first: Rendered | undefined): FieldList {
+  if (form === undefined) return new FieldList([['content-type', first?.kind === 'raw' ? first.type : 'application/octet-stream']])
+  const headers = new FieldList([['content-type', form.type]])
+  // Nginx and its kin would hold events back until a buffer is full; caches would keep a stream that has no end.
+  return form.kind === 'sse' ? headers.set('cache-control', 'no-store').set('x-accel-buffering', 'no') : headers
+}
+
+function bodyOf(form: StreamForm | undefined, first: Rendered | undefined, source: Source): NonNullable<Outbound['body']> {
+  const writing = form === undefined ? undefined : writings[form.kind]
+  if (first === undefined) return text.encode(writing?.end(true) ?? '')
+  if (first.kind === 'raw') return rawBody(first.bytes, source)
+  if (writing === undefined) throw new Error('a stream of JSON without a form')
+  return jsonBody(first.text, writing, source)
+}
+
+async function* jsonBody(first: string, writing: Writing, source: Source): AsyncIterable<Uint8Array> {
+  const { messages, reply, render, registry, clock } = source
+  const next = writing.idle === undefined ? () => messages.next() : nextOrIdle(messages, clock, heartbeatMs)
+  try {
+    yield text.encode(writing.message(first, true))
+    for (let step = await next(); step?.done !== true; step = await next()) {
+      yield text.encode(step === undefined ? (writing.idle ?? '') : writing.message(jsonOf(render(step.value)), false))
+    }
+    const status = reply.status()
+    const last = status.code === 0 ? writing.end(false) : writing.error?.(statusJson(status, registry))
+    if (last === undefined) throw brokenOff(status.code)
+    if (last !== '') yield text.encode(last)
+  } catch (error) {
+    if (writing.error === undefined) throw error
     const fault = Fault.from(error)
-    yield errorLine({ code: faultCatalogue[fault.code].grpc, message: fault.message, details: [] })
+    yield text.encode(writing.error({ code: faultCatalogue[fault.code].grpc, message: fault.message, details: [] }))
   } finally {
     await messages.return?.()
   }
 }
 
-function bytesOf(rendered: Rendered): Uint8Array {
-  return rendered.kind === 'json' ? text.encode(`${rendered.text}\n`) : rendered.bytes
+async function* rawBody(first: Uint8Array, { messages, reply, render }: Source): AsyncIterable<Uint8Array> {
+  try {
+    yield first
+    for (let step = await messages.next(); step.done !== true; step = await messages.next()) {
+      const rendered = render(step.value)
+      if (rendered.kind === 'raw') yield rendered.bytes
+    }
+    const { code } = reply.status()
+    if (code !== 0) throw brokenOff(code)
+  } finally {
+    await messages.return?.()
+  }
 }
 
-function errorLine(status: ReturnType<typeof statusJson>): Uint8Array {
-  return text.encode(`${JSON.stringify({ error: status })}\n`)
+function brokenOff(code: number): Fault {
+  return new Fault('upstream_reset', 'the upstream broke off', { internal: `the stream ended with gRPC status ${code}` })
+}
+
+function jsonOf(rendered: Rendered): string {
+  if (rendered.kind === 'json') return rendered.text
+  throw new Error('raw bytes in a stream of JSON')
 }

@@ -28,10 +28,29 @@ export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, u
   const json = parts.body.kind === 'json' ? parts.body.json : undefined
   for (const variable of plan.variables) bindVariable(target, variable, parts.params[variable.name] ?? '', json)
   bindQuery(plan, target, parts.query, unknown)
-  if (plan.mask !== undefined && isMembers(json) && !target.isSet(plan.mask.field)) {
-    target.set(plan.mask.field, derivedMask(plan, plan.mask, json))
-  }
+  bindMask(plan, target, json)
   return message
+}
+
+/**
+ * A message after the first of a client's stream: the body alone. What it says about a path variable must be what the path says.
+ * @throws Fault `request_invalid`, `body_invalid`
+ */
+export function bindLaterMessage(plan: BindingPlan, params: Params, body: Parts['body'], codec: JsonCodec): Message {
+  const message = fromBody(plan, body, codec)
+  if (body.kind !== 'json') return message
+  const target = reflect(plan.input, message)
+  for (const variable of plan.variables) {
+    const { name, inBody } = variable
+    if (inBody !== undefined && isGiven(body.json, inBody)) bindVariable(target, variable, params[name] ?? '', body.json)
+  }
+  bindMask(plan, target, body.json)
+  return message
+}
+
+function bindMask(plan: BindingPlan, target: ReflectMessage, json: Json | undefined): void {
+  if (plan.mask === undefined || !isMembers(json) || target.isSet(plan.mask.field)) return
+  target.set(plan.mask.field, derivedMask(plan, plan.mask, json))
 }
 
 function fromBody(plan: BindingPlan, body: Parts['body'], codec: JsonCodec): Message {

@@ -24,12 +24,33 @@ export function mediaTypeOf(value: string | undefined): MediaType | undefined {
 /** @throws Fault `media_type_unsupported` unless the body is JSON in UTF-8 */
 export function demandJson(headers: Fields): void {
   const type = mediaTypeOf(headers.get('content-type'))
-  const isJson = type !== undefined && (type.essence === 'application/json' || /^application\/[^/]+\+json$/.test(type.essence)) && !isOtherDialect(type.essence)
-  const charset = type?.parameters.get('charset')?.toLowerCase()
-  if (isJson && (charset === undefined || charset === 'utf-8' || charset === 'utf8')) return
+  if (type !== undefined && isJson(type.essence) && isUtf8(type)) return
   throw new Fault('media_type_unsupported', 'send the body as application/json in UTF-8, or call the RPC with application/grpc over HTTP/2', {
     headers: [['accept', 'application/json']],
   })
+}
+
+/**
+ * How a body of many messages is written: one per line (`application/x-ndjson`, `application/jsonl`), or as one JSON array.
+ * @throws Fault `media_type_unsupported` for anything else
+ */
+export function demandJsonStream(headers: Fields): 'lines' | 'array' {
+  const type = mediaTypeOf(headers.get('content-type'))
+  if (type !== undefined && isUtf8(type)) {
+    if (type.essence === 'application/x-ndjson' || type.essence === 'application/jsonl') return 'lines'
+    if (isJson(type.essence)) return 'array'
+  }
+  const message = 'this RPC takes a stream: send application/x-ndjson (one message per line) or application/json (an array), in UTF-8, or call it natively'
+  throw new Fault('media_type_unsupported', message, { headers: [['accept', 'application/x-ndjson, application/jsonl, application/json']] })
+}
+
+function isJson(type: string): boolean {
+  return (type === 'application/json' || /^application\/[^/]+\+json$/.test(type)) && !isOtherDialect(type)
+}
+
+function isUtf8({ parameters }: MediaType): boolean {
+  const charset = parameters.get('charset')?.toLowerCase()
+  return charset === undefined || charset === 'utf-8' || charset === 'utf8'
 }
 
 /** Connect and gRPC-Web name JSON inside their own framing. */
@@ -42,17 +63,4 @@ export function demandGrpc(headers: Fields): void {
   const type = mediaTypeOf(headers.get('content-type'))?.essence
   if (type === 'application/grpc' || type === 'application/grpc+proto') return
   throw new Fault('media_type_unsupported', 'call the RPC with application/grpc and protobuf messages, or with application/json')
-}
-
-/** @throws Fault `not_implemented` when `Accept` leaves no room for newline-delimited JSON (RFC 9110 section 12.5.1) */
-export function demandNdjsonAccepted(headers: Fields): void {
-  const ranges = headers.all('accept').flatMap((value) => value.split(','))
-  if (ranges.length === 0 || ranges.some(takesNdjson)) return
-  throw new Fault('not_implemented', 'this RPC answers with a stream: accept application/x-ndjson (one JSON message per line)')
-}
-
-function takesNdjson(range: string): boolean {
-  const type = mediaTypeOf(range)
-  const fits = type !== undefined && ['application/x-ndjson', 'application/*', '*/*'].includes(type.essence)
-  return fits && !/^0(?:\.0{0,3})?$/.test(type.parameters.get('q') ?? '1')
 }

@@ -20,6 +20,8 @@ export interface BindingPlan {
     | { readonly kind: 'field'; readonly field: DescField; readonly raw: boolean }
   /** Set where an absent mask is derived from the body (AIP-134): PATCH of a message field, and exactly one FieldMask beside it. */
   readonly mask: { readonly field: DescField; readonly of: DescMessage } | undefined
+  /** The answer is google.api.HttpBody: its bytes as they are, in the type that it names itself. */
+  readonly rawAnswer: boolean
 }
 
 /** Resolves the names of a binding. @throws Error when it does not fit the descriptors it was loaded with */
@@ -33,7 +35,7 @@ export function planBinding(registry: Registry, rpc: Rpc, binding: HttpBinding):
     if ('problem' in path) throw new Error(`${rpc.path}: ${path.problem}`)
     return { name, path, inBody: inBody(body, path) }
   })
-  return { input, variables, body, mask: planMask(input, binding, body) }
+  return { input, variables, body, mask: planMask(input, binding, body), rawAnswer: isRawAnswer(registry.getMessage(rpc.output), binding) }
 }
 
 function planBody(input: DescMessage, binding: HttpBinding): BindingPlan['body'] {
@@ -42,6 +44,12 @@ function planBody(input: DescMessage, binding: HttpBinding): BindingPlan['body']
   const field = input.fields.find((candidate) => candidate.name === binding.body)
   if (field === undefined) throw new Error(`body "${binding.body}" is not a field of ${input.typeName}`)
   return { kind: 'field', field, raw: field.fieldKind === 'message' && isHttpBody(field.message) }
+}
+
+function isRawAnswer(output: DescMessage | undefined, { responseBody }: HttpBinding): boolean {
+  if (output === undefined || responseBody === '') return output !== undefined && isHttpBody(output)
+  const field = output.fields.find(({ name }) => name === responseBody)
+  return field?.fieldKind === 'message' && isHttpBody(field.message)
 }
 
 function isHttpBody(desc: DescMessage): boolean {

@@ -125,11 +125,16 @@ function handlers(options: OrdersOptions, registry: FileRegistry): UntypedServic
     ImportOrders: (call: ServerReadableStream<Message, Message>, answer: (error: Error | null, message?: Message) => void) => {
       see(options, 'ImportOrders', call, () => 0)
       let imported = 0
+      const rejected: string[] = []
       call.on('data', (message: Message) => {
-        book.create(tenantOf(call), read('Order', message))
-        imported += 1
+        try {
+          book.create(tenantOf(call), read('Order', message))
+          imported += 1
+        } catch (error) {
+          rejected.push(error instanceof Error ? error.message : 'it cannot be imported')
+        }
       })
-      call.on('end', () => answer(null, write('ImportOrdersResponse', { imported })))
+      call.on('end', () => answer(null, write('ImportOrdersResponse', { imported, rejected })))
     },
     Chat: (call: ServerDuplexStream<Message, Message>) => {
       see(options, 'Chat', call, () => 0)
