@@ -47,7 +47,8 @@ const rewritten: ReadonlySet<string> = new Set([
  */
 export function buildHandOver(origin: Origin, vouch: Vouch, ports: { readonly clock: Pick<Clock, 'ticks'> }): HandOver {
   return async (x) => {
-    if (x.rpc !== undefined && x.rpc.binding === undefined) {
+    // gRPC-Web and Connect carry their status in the body: they pass.
+    if (x.rpc !== undefined && x.dialect.kind === 'grpc' && x.rpc.binding === undefined) {
       throw new Fault('not_implemented', 'native gRPC does not pass this edge; call the gateway itself, or the JSON form of this method')
     }
     const { method, target, body } = x.request

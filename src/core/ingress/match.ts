@@ -1,3 +1,4 @@
+import { certain, type Dialect, dialectOf, plainHttp } from '../model/dialect.ts'
 import type { Matched, Received } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Route, RpcMatch } from '../model/route.ts'
@@ -22,7 +23,10 @@ export function buildMatch(policy: Policy): Match {
   const book = buildBook(policy.routes)
   const bodyLimit = policy.listeners.public?.limits.bodyBytes ?? bodyBytes
   return (x) => {
-    const found = lookUp(book, x)
+    const spoken = dialectOf({ method: x.request.method, headers: x.request.headers, query: x.request.target.query })
+    const found = lookUp(book, x, spoken)
+    // A refusal from here on is answered in it.
+    Object.assign(x, { dialect: found.kind === 'found' ? settled(spoken, found.entry) : certain(spoken) })
     if (found.kind === 'none') throw new Fault('route_not_found', 'no route takes this request')
     if (found.kind === 'method')
       throw new Fault('method_not_allowed', `${x.request.method} is not taken here`, { headers: [['allow', found.allow.join(', ')]] })
@@ -31,13 +35,19 @@ export function buildMatch(policy: Policy): Match {
     if (route.quarantined !== undefined) throw new Fault('config_quarantined', 'the configuration of this route is broken', { internal: route.quarantined })
     checkPath(x, entry)
     checkLength(x, route, bodyLimit)
-    return Object.assign(x as Matched, { route, params: readParams(entry.template, segments), rpc: rpcOf(entry) }) // its three slots are filled here
+    return Object.assign(x as Matched, { route, params: readParams(entry.template, segments), rpc: rpcOf(entry) }) // its slots are filled here
   }
 }
 
 /** Builds the account that `explain` prints: for every route, whether it takes a request and otherwise why not. */
 export function buildMatchReport(policy: Policy): (x: Received) => MatchReport {
   return reporter(policy.routes)
+}
+
+/** A rule that takes JSON takes it in plain HTTP, whatever version of Connect it says. */
+function settled(spoken: Dialect, entry: Entry): Dialect {
+  if (entry.native) return spoken
+  return spoken.kind === 'connect' && spoken.form !== 'stream' && entry.rpc !== undefined ? plainHttp : certain(spoken)
 }
 
 function rpcOf({ rpc, binding }: Entry): RpcMatch | undefined {

@@ -1,4 +1,6 @@
+import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcCall } from '../model/call.ts'
+import type { ConnectDialect } from '../model/dialect.ts'
 import type { Steered, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
@@ -6,10 +8,12 @@ import type { Policy } from '../policy/policy.ts'
 import { buildRouteCodecs, type JsonCodec, parseJson, serialize } from '../protobuf.ts'
 import { chooseStreamForm } from './translate/accept.ts'
 import { bindMessage, type Parts } from './translate/bind.ts'
+import { connectMessages } from './translate/connect.ts'
 import { onlyFrame, readFrames } from './translate/frames.ts'
+import { webMessages } from './translate/grpc-web.ts'
 import { streamedMessages } from './translate/json-stream.ts'
 import { demandGrpc, demandJson } from './translate/media.ts'
-import { metadataFromGrpc, metadataFromHttp } from './translate/metadata.ts'
+import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
 
@@ -18,6 +22,7 @@ export type Translate = (x: Steered) => Translated | Promise<Translated>
 /** A route that takes JSON, ready to work. */
 interface JsonRoute {
   readonly codec: JsonCodec
+  readonly registry: Registry
   readonly plans: ReadonlyMap<string, BindingPlan>
 }
 
@@ -28,12 +33,12 @@ interface JsonPlan extends BindingPlan {
 
 /** Where no listener and no route says how long a body may be. */
 const fallbackBodyLimit = 1024 * 1024
-/** Largest message of a native gRPC call where the route does not say otherwise. */
+/** Largest message of a gRPC or gRPC-Web call, or of a Connect stream, where the route does not say otherwise. */
 const messageLimit = 4 * 1024 * 1024
 
 /**
- * Turns the request into the call that goes to the destination: HTTP as it is, native gRPC message by message, JSON into the
- * message that its HTTP rule describes, or into many where the RPC takes a stream. It settles too how a streamed answer will look.
+ * Turns the request into the call that goes to the destination: HTTP as it is, gRPC, gRPC-Web and Connect message by message, JSON into
+ * the message that its HTTP rule describes, or into many where the RPC takes a stream. It settles too how a streamed answer will look.
  * @throws Fault `request_invalid`, `body_invalid`, `body_too_large`, `media_type_unsupported`, `method_not_allowed`, `not_acceptable`, `not_implemented`
  */
 export function buildTranslate(policy: Policy): Translate {
@@ -48,12 +53,26 @@ export function buildTranslate(policy: Policy): Translate {
   async function grpcCall(x: Steered, match: RpcMatch, authority: string): Promise<Translated> {
     const { path, serverStream } = match.rpc
     const { binding } = match
-    const metadata = binding === undefined ? metadataFromGrpc(x) : metadataFromHttp(x)
+    const metadata = binding === undefined ? metadataOf(x) : metadataFromHttp(x)
     const plan = binding === undefined ? undefined : planOf(x, match, binding)
     const form = plan === undefined || plan.rawAnswer || !serverStream ? undefined : chooseStreamForm(x.request.headers)
-    const messages = plan === undefined ? await nativeMessages(x, match) : await jsonMessages(x, match, plan)
+    const messages = plan === undefined ? await messagesOf(x, match) : await jsonMessages(x, match, plan)
     const call: GrpcCall = { kind: 'grpc', path, authority, metadata, messages, serverStream }
     return Object.assign(x, { call, form })
+  }
+
+  function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const { dialect, request } = x
+    if (dialect.kind === 'grpc-web') return webMessages(request, match.rpc, dialect, x.route.bodyLimit ?? messageLimit)
+    return dialect.kind === 'connect' ? ofConnect(x, match, dialect) : nativeMessages(x, match)
+  }
+
+  function ofConnect(x: Steered, { rpc }: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const route = routes.get(x.route.name)
+    const input = route?.registry.getMessage(rpc.input)
+    if (route === undefined || input === undefined) throw new Error(`no types for ${rpc.path}`)
+    const limits = { bodyLimit: bodyLimitOf(policy, x.route), messageLimit: x.route.bodyLimit ?? messageLimit }
+    return connectMessages(x.request, { rpc, dialect, input, json: route.codec, ...limits })
   }
 
   function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
@@ -80,6 +99,10 @@ function addressOf(policy: Policy, x: Steered): { readonly authority: string; re
   const cluster = policy.clusters[x.destination.cluster]
   const subset = x.destination.subset === undefined ? undefined : cluster?.subsets[x.destination.subset]
   return { authority: subset?.authority ?? cluster?.authority ?? x.request.authority, scheme: cluster?.tls === undefined ? 'http' : 'https' }
+}
+
+function metadataOf(x: Steered): ReturnType<typeof metadataFromHttp> {
+  return x.dialect.kind === 'grpc' ? metadataFromGrpc(x) : metadataFromWeb(x)
 }
 
 async function nativeMessages(x: Steered, { rpc }: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
@@ -118,7 +141,7 @@ function jsonRoutes(policy: Policy): ReadonlyMap<string, JsonRoute> {
     const plans = route.match.grpc.rpcs.flatMap((rpc) =>
       rpc.bindings.map((binding) => [planKey(rpc.path, binding), planBinding(types.registry, rpc, binding)] as const),
     )
-    routes.set(route.name, { codec: types.codec, plans: new Map(plans) })
+    routes.set(route.name, { ...types, plans: new Map(plans) })
   }
   return routes
 }

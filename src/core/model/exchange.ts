@@ -1,4 +1,5 @@
 import type { GrpcCall, HttpCall } from './call.ts'
+import type { Dialect } from './dialect.ts'
 import type { Lifeline } from './lifeline.ts'
 import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
@@ -64,6 +65,8 @@ export interface Matched extends Received {
   readonly params: Params
   /** Set on gRPC routes. */
   readonly rpc: RpcMatch | undefined
+  /** What the downstream speaks; refusals are answered in it. */
+  readonly dialect: Dialect
 }
 export interface Identified extends Matched {
   readonly principal: Principal
@@ -169,6 +172,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     route: undefined,
     params: undefined,
     rpc: undefined,
+    dialect: undefined,
     principal: undefined,
     permit: undefined,
     readings: undefined,

@@ -34,13 +34,15 @@ export interface Rpc {
   readonly output: string
   readonly clientStream: boolean
   readonly serverStream: boolean
+  /** It is declared to have no side effects (`idempotency_level = NO_SIDE_EFFECTS`): Connect may call it with GET. */
+  readonly noSideEffects?: true
   readonly bindings: readonly HttpBinding[]
 }
 
 /** How a matched request meets its RPC. */
 export interface RpcMatch {
   readonly rpc: Rpc
-  /** Undefined when the request is native gRPC. */
+  /** Undefined when the request is gRPC, gRPC-Web or Connect: then the whole message is the caller's. */
   readonly binding: HttpBinding | undefined
 }
 

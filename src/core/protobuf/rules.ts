@@ -1,4 +1,5 @@
 import { type DescMethod, type DescService, getExtension, hasExtension, type Message, type Registry } from '@bufbuild/protobuf'
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import type { HttpBinding, Rpc } from '../model/route.ts'
 import { isTemplateError, parseTemplate, type Template } from '../model/template.ts'
 import { builtinRegistry, type DescriptorBook } from './book.ts'
@@ -65,6 +66,7 @@ function rpcOf(service: DescService, method: DescMethod, bindings: readonly Http
     output: method.output.typeName,
     clientStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
     serverStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+    ...(method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ? { noSideEffects: true as const } : {}),
     bindings,
   }
 }

@@ -1,3 +1,4 @@
+import type { Dialect } from '../../model/dialect.ts'
 import type { Received } from '../../model/exchange.ts'
 import type { Route } from '../../model/route.ts'
 import { type Entry, entriesOf, hiddenEntriesOf, isLiteral, seenEntriesOf } from './entry.ts'
@@ -62,7 +63,7 @@ function trieOf(tries: Map<string, TrieNode>, key: string): TrieNode {
  * The entry that takes a request: of its exact host before its wildcard before any host, then the most specific. What shows
  * through a broken match of unknown hosts goes before all of them but literal templates.
  */
-export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>): Found {
+export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>, dialect: Dialect): Found {
   const { host, target, method, headers } = request
   const tries = [book.exact.get(host), book.wildcard.get(parentOf(host)), book.any]
   const segments = segmentsOf(target.path)
@@ -70,7 +71,7 @@ export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>):
     method,
     headers,
     query: queryReader(target.query),
-    native: isNativeGrpc(headers.get('content-type')),
+    native: isCall(dialect, method),
     segments,
     verb: verbOf(segments),
     trailingSlash: segments.at(-1) === '',
@@ -124,9 +125,7 @@ function withoutVerb(entry: Entry, { segments, verb }: Search): readonly string[
   return entry.template.verb === undefined || verb === undefined ? segments : [...segments.slice(0, -1), verb.before]
 }
 
-/** gRPC over HTTP/2: `application/grpc` followed by nothing, a message format or a parameter. gRPC-Web is another protocol. */
-function isNativeGrpc(type: string | undefined): boolean {
-  if (type === undefined || type.length < 16 || type.slice(0, 16).toLowerCase() !== 'application/grpc') return false
-  const next = type[16]
-  return next === undefined || next === '+' || next === ';' || next === ' '
+/** Whether an RPC is called by its path: with POST, and in Connect's own way with GET. */
+function isCall(dialect: Dialect, method: string): boolean {
+  return dialect.kind !== 'http' && (method === 'GET') === (dialect.kind === 'connect' && dialect.form === 'get')
 }

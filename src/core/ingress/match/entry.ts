@@ -8,7 +8,7 @@ import { compileFieldTests } from '../../pattern.ts'
 export interface Asked {
   readonly headers: Fields
   readonly query: (name: string) => readonly string[]
-  /** The content type is `application/grpc`, bare or with a message format. */
+  /** The request calls an RPC by its path in gRPC, gRPC-Web or Connect. */
   readonly native: boolean
 }
 
@@ -21,9 +21,9 @@ export interface Entry {
   /** Takes HEAD where it takes GET. */
   readonly headWithGet: boolean
   readonly rpc: Rpc | undefined
-  /** Undefined on plain routes and for native gRPC. */
+  /** Undefined on plain routes and for gRPC, gRPC-Web and Connect. */
   readonly binding: HttpBinding | undefined
-  /** Takes native gRPC only. */
+  /** Takes gRPC, gRPC-Web and Connect only. */
   readonly native: boolean
   /** Seen of a quarantined route whose match cannot be read: goes before whatever else has its template. */
   readonly seen?: true
@@ -118,9 +118,11 @@ function entriesOfRpc(rpc: Rpc, route: Route, accepts: Entry['accepts']): readon
   const bound = rpc.bindings.some(({ method, template }) => method === automatic.method && template === automatic.template)
   const bindings = bound ? rpc.bindings : [...rpc.bindings, automatic]
   const { methods } = route.match
-  // `methods` of a gRPC route narrows what its bindings take; native gRPC is POST.
+  // `methods` of a gRPC route narrows what its bindings take; gRPC, gRPC-Web and Connect are POST, and Connect also GET.
   const takes = (method: string) => methods.length === 0 || methods.includes(method)
-  const entries: Entry[] = takes('POST') ? [{ ...base, template: templateOf(rpc.path, route), methods: ['POST'], binding: undefined, native: true }] : []
+  const called = rpc.noSideEffects === true && !rpc.clientStream && !rpc.serverStream ? ['POST', 'GET'] : ['POST']
+  const calls = called.filter(takes)
+  const entries: Entry[] = calls.length === 0 ? [] : [{ ...base, template: templateOf(rpc.path, route), methods: calls, binding: undefined, native: true }]
   for (const binding of bindings) {
     const any = binding.method === '*'
     if (any || takes(binding.method))

@@ -1,3 +1,4 @@
+import { dialectOf } from '../../model/dialect.ts'
 import type { Received } from '../../model/exchange.ts'
 import type { FieldTest, Route } from '../../model/route.ts'
 import { compileFieldTests, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
@@ -22,7 +23,7 @@ export function reporter(routes: readonly Route[]): (x: Pick<Received, 'request'
   const all = buildBook(routes)
   const alone = routes.map((route) => ({ route, book: buildBook([route]) }))
   return (x) => {
-    const found = lookUp(all, x)
+    const found = lookUp(all, x, dialectOf({ ...x.request, query: x.request.target.query }))
     const winner = found.kind === 'found' ? found.entry.route.name : undefined
     const candidates = alone.map(({ route, book }): MatchCandidate => {
       const matched = route.name === winner
@@ -33,7 +34,7 @@ export function reporter(routes: readonly Route[]): (x: Pick<Received, 'request'
 }
 
 function explain(route: Route, book: RouteBook, x: Pick<Received, 'request'>, winner: string | undefined): string {
-  const found = lookUp(book, x)
+  const found = lookUp(book, x, dialectOf({ ...x.request, query: x.request.target.query }))
   if (found.kind === 'found') return `less specific than route ${winner}`
   if (found.kind === 'method') return `method: takes ${found.allow.join(', ')}`
   if (found.fits !== 'path') return found.fits === 'nothing' ? 'host' : 'path'

@@ -144,7 +144,8 @@ export function allowed(search: Search): readonly string[] {
   const methods = new Set<string>()
   for (const leaf of search.missed) {
     for (const entry of leaf.entries) {
-      if (!couldFit(entry, search)) continue
+      // Calls of another dialect: a rule takes POST of the same path, and GET is Connect's alone.
+      if ((entry.native && !search.native) || !couldFit(entry, search)) continue
       for (const method of entry.methods) methods.add(method)
       if (entry.headWithGet && entry.methods.includes('GET')) methods.add('HEAD')
     }

@@ -16,9 +16,17 @@ const none: StatusDetails = { details: [], retryAfter: undefined }
 /** Reads the details of a status (a serialized google.rpc.Status). Bytes that are none count as no details: the error itself stands. */
 export function readDetails(bytes: Uint8Array | undefined, registry: Registry): StatusDetails {
   const details = bytes === undefined ? [] : anysOf(bytes)
-  // Stack traces are for the service's own people.
-  const shown = details.filter((any) => !any.typeUrl.endsWith('/google.rpc.DebugInfo'))
-  return details.length === 0 ? none : { details: shown.map((any) => detailJson(any, registry)), retryAfter: retryAfter(details) }
+  return details.length === 0 ? none : { details: details.filter(isShown).map((any) => detailJson(any, registry)), retryAfter: retryAfter(details) }
+}
+
+/** The details of a status that may be shown, as they are. */
+export function shownAnys(bytes: Uint8Array | undefined): readonly Any[] {
+  return bytes === undefined ? [] : anysOf(bytes).filter(isShown)
+}
+
+/** Stack traces are for the service's own people. */
+function isShown(any: Any): boolean {
+  return !any.typeUrl.endsWith('/google.rpc.DebugInfo')
 }
 
 function anysOf(bytes: Uint8Array): readonly Any[] {

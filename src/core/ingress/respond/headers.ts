@@ -6,6 +6,7 @@ import type { Fields } from '../../model/wire.ts'
 
 /** What a mesh proxy or an upstream server says about itself. */
 const inward = /^(?:server|alt-svc|x-powered-by|x-envoy-.*|l5d-.*)$/
+const httpOwn = /^(?:access-control-|connect-|content-|trailer-)/
 const printable = /^[\x20-\x7e]*$/
 
 /** Fields of an HTTP answer that go on downstream. */
@@ -18,6 +19,11 @@ export function metadataPassedOn(metadata: Fields): FieldList {
   const kept = new FieldList()
   for (const [name, value] of metadata.entries()) if (isOwn(name)) addMetadata(kept, name, value)
   return kept
+}
+
+/** Metadata that may stand among the headers of an HTTP answer: not what the gateway's own framing or CORS says there, nor what Connect keeps for itself. */
+export function withoutHttpOwn(metadata: FieldList): FieldList {
+  return metadata.without((name) => httpOwn.test(name))
 }
 
 /** The same as headers of a JSON answer, under a prefix: a service cannot write the gateway's own headers. */

@@ -1,10 +1,11 @@
 import { base64Encode } from '@bufbuild/protobuf/wire'
 import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
-import type { Arrived, Translated } from '../../model/exchange.ts'
+import type { Translated } from '../../model/exchange.ts'
 import { Fault, faultCatalogue } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
 import { faultHeaders } from '../../model/problem.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
+import { framed } from './frame.ts'
 import { metadataPassedOn, withExchange } from './headers.ts'
 
 /**
@@ -31,31 +32,16 @@ export function nativeFault(fault: Fault, id: string | undefined): Outbound & { 
   return { status: 200, headers, body: undefined, close: fault.detail.close }
 }
 
-/** Whether the request is native gRPC, however far it got. */
-export function isNativeGrpc(last: Arrived & Partial<Translated>): boolean {
-  return contentTypes(last).some((value) => /^application\/grpc(?:\+[a-z]+)?\s*(?:;|$)/i.test(value))
-}
-
-function contentTypes(last: Arrived & Partial<Translated>): readonly string[] {
-  return last.request === undefined ? FieldList.fromRaw(last.arrival.rawHeaders).all('content-type') : last.request.headers.all('content-type')
-}
-
-/** One length-prefixed message. */
-function framed(message: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(5 + message.length)
-  new DataView(frame.buffer).setUint32(1, message.length)
-  frame.set(message, 5)
-  return frame
-}
-
-function statusFields(status: GrpcStatus): Fields {
+/** How a call ended, as gRPC's trailers. */
+export function statusFields(status: GrpcStatus): Fields {
   const fields = metadataPassedOn(status.trailers).set('grpc-status', `${status.code}`)
   if (status.message !== '') fields.set('grpc-message', encodedMessage(status.message))
   if (status.details !== undefined) fields.set('grpc-status-details-bin', base64Encode(status.details, 'std_raw'))
   return fields
 }
 
-function faultFields(fault: Fault): Fields {
+/** How a call ended with a fault, as gRPC's trailers. */
+export function faultFields(fault: Fault): Fields {
   return new FieldList([
     ['grpc-status', `${faultCatalogue[fault.code].grpc}`],
     ['grpc-message', encodedMessage(fault.message)],

@@ -25,7 +25,8 @@ export async function unaryAnswer(x: Translated, reply: GrpcReply, render: Rende
   return { status: 200, headers: withExchange(headers, x), body: x.request.method === 'HEAD' ? undefined : body }
 }
 
-async function onlyMessage(reply: GrpcReply): Promise<Uint8Array | undefined> {
+/** The one message of a unary reply; undefined when there is none. @throws Fault `upstream_protocol` for more than one */
+export async function onlyMessage(reply: GrpcReply): Promise<Uint8Array | undefined> {
   let only: Uint8Array | undefined
   for await (const message of reply.messages) {
     if (only !== undefined) throw new Fault('upstream_protocol', 'the upstream answered a unary call more than once')

@@ -15,6 +15,9 @@ const protocolOwn: ReadonlySet<string> = new Set(['host', 'content-type', 'conte
 const spoken =
   /^(?:forwarded|cookie|proxy|b3|x-real-ip|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|(?:proxy|x-forwarded|x-envoy|l5d|x-b3|x-egress|x-sallyport)-.*)$/
 
+/** Fields of a browser's HTTP exchange, and those that Connect and gRPC-Web keep for themselves. */
+const webOwn = /^(?:accept|connect-.*|content-.*|cookie|dnt|origin|pragma|priority|referer|sec-.*|upgrade-insecure-requests|x-grpc-web|x-user-agent)$/
+
 const metadataName = /^[0-9a-z_.-]+$/
 const printable = /^[\x20-\x7e]*$/
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/
@@ -38,6 +41,19 @@ export function metadataFromGrpc(x: Steered): FieldList {
   const metadata = new FieldList()
   for (const [name, value] of endToEnd(x.request.headers).entries()) {
     if (isPassable(name) && !withheld(name)) add(metadata, name, value)
+  }
+  return withHandedOn(metadata, x)
+}
+
+/**
+ * Metadata for a gRPC-Web or Connect call: as for a native one, without what the browser and the protocol say about their own HTTP exchange, and
+ * without cookies.
+ */
+export function metadataFromWeb(x: Steered): FieldList {
+  const withheld = buildWithheld(x)
+  const metadata = new FieldList()
+  for (const [name, value] of endToEnd(x.request.headers).entries()) {
+    if (isPassable(name) && !webOwn.test(name) && !withheld(name)) add(metadata, name, value)
   }
   return withHandedOn(metadata, x)
 }

@@ -7,10 +7,7 @@ const match = z.strictObject({
   host: describe(host.optional(), 'One host name.'),
   hosts: describe(z.array(host).min(1).optional(), 'Host names, exact or *.example.com (one label); without them any host.'),
   path: describe(path.optional(), 'Path template: /orders/{id}, /orders/:id, /files/{**}.'),
-  grpc: describe(
-    grpcService.optional(),
-    'A gRPC service: its google.api.http bindings and its native path, called with native gRPC or with JSON (gRPC-Web and Connect framing: not in this version).',
-  ),
+  grpc: describe(grpcService.optional(), 'A gRPC service: its google.api.http bindings and its native path, called with gRPC, gRPC-Web, Connect or JSON.'),
   methods: describe(z.array(method).min(1).optional(), 'HTTP methods; GET implies HEAD; without them any.'),
   headers: describe(filled(fieldTests).optional(), 'Request headers.'),
   query: describe(filled(queryTests).optional(), 'Query parameters.'),

@@ -1,0 +1,45 @@
+import { base64Decode } from '@bufbuild/protobuf/wire'
+import type { WebDialect } from '../../model/dialect.ts'
+import { Fault } from '../../model/fault.ts'
+import type { Rpc } from '../../model/route.ts'
+import type { Inbound } from '../../model/wire.ts'
+import { grpcFrames, onlyMessage, readFrames } from './frames.ts'
+
+/**
+ * The messages of a gRPC-Web call: gRPC's frames, in base64 where the content type says so (gRPC-Web, "Message framing", "Text-encoded streams").
+ * @throws Fault `media_type_unsupported` for other messages than protobuf, `not_implemented` for a compressed body or message, `body_invalid`,
+ * `body_too_large` past `limit` bytes of one message
+ */
+export async function webMessages(request: Inbound, rpc: Rpc, dialect: WebDialect, limit: number): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  if (!dialect.proto) throw new Fault('media_type_unsupported', 'call the RPC with application/grpc-web+proto or application/grpc-web-text+proto')
+  const coding = request.headers.get('content-encoding') ?? 'identity'
+  if (coding !== 'identity') {
+    const headers = [['accept-encoding', 'identity']] as const
+    throw new Fault('not_implemented', `the content encoding "${coding}" is not supported; supported: identity`, { headers })
+  }
+  const bytes = request.body?.chunks() ?? nothing()
+  const messages = readFrames(dialect.text ? decoded(bytes) : bytes, limit, grpcFrames)
+  return rpc.clientStream ? messages : onlyMessage(messages)
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
+
+/** Base64 in segments that are padded each by itself, cut anywhere. @throws Fault `body_invalid` */
+async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const utf8 = new TextDecoder()
+  let rest = ''
+  for await (const chunk of chunks) {
+    const text = rest + utf8.decode(chunk)
+    const whole = text.length - (text.length % 4)
+    rest = text.slice(whole)
+    yield* segments(text.slice(0, whole))
+  }
+  if (rest !== '') throw new Fault('body_invalid', 'the base64 of the body ends inside a group of four')
+}
+
+function* segments(text: string): Iterable<Uint8Array> {
+  for (const segment of text.match(/[^=]+=*|=+/g) ?? []) {
+    if (segment.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(segment)) throw new Fault('body_invalid', 'the body is not base64 in padded segments')
+    yield base64Decode(segment)
+  }
+}
