@@ -90,7 +90,7 @@ describe('gRPC-Web answers', () => {
   test('PROTOCOL-WEB, Text-encoded streams: each frame is base64 by itself', async () => {
     const out = await answer('WatchOrders', 'application/grpc-web-text', replyOf([Buffer.from('xy')]))
     expect(out.headers.get('content-type')).toBe('application/grpc-web-text+proto')
-    expect(out.bytes.toString()).toMatch(/=.+=/)
+    expect(out.bytes.toString()).toMatch(/==./)
     expect(envelopes(unpadded(out.bytes.toString())).map(({ flags }) => flags)).toEqual([0, 0x80])
     const binary = await answer('WatchOrders', 'application/grpc-web-text', replyOf([]), { accept: 'application/grpc-web' })
     expect(envelopes(binary.bytes)).toHaveLength(1)
