@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createChannels } from './channels.ts'
@@ -36,7 +36,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
   const ports: Ports = {
     clock,
     random,
-    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    digest: (text) => hash('sha256', text, 'hex'),
     channels: createChannels({ clock, resolve, secrets }),
     fetch,
     resolve,

@@ -75,7 +75,8 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const { certificate } = arrival.peer
     const peer = normalizeAddress(arrival.peer.address)
     // A refusal below is answered and recorded under these.
-    Object.assign(x, { id: random.uuid(), client: { address: peer, network: networkOf(peer), certificate } })
+    const direct = { address: peer, network: networkOf(peer), certificate }
+    Object.assign(x, { id: random.uuid(), client: direct })
     checkLine(arrival)
     const fields = readFields(arrival, rules.limits)
     const { host, authority } = readAuthority(arrival, fields)
@@ -86,7 +87,7 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body }
     const facts = {
       request,
-      client: { address, network: networkOf(address), certificate },
+      client: address === peer ? direct : { address, network: networkOf(address), certificate },
       deadline: x.receivedAt + readTimeout(fields, rules.timeouts),
       trace: traceOf(fields, random),
     }

@@ -33,9 +33,15 @@ export class FieldList implements Fields {
     return this.get(name) !== undefined
   }
 
-  *entries(): Iterable<readonly [string, string]> {
+  entries(): readonly (readonly [string, string])[] {
+    const pairs: (readonly [string, string])[] = []
+    this.each((name, value) => pairs.push([name, value]))
+    return pairs
+  }
+
+  each(visit: (name: string, value: string) => void): void {
     const flat = this.#flat
-    for (let i = 0; i < flat.length; i += 2) yield [flat[i] as string, flat[i + 1] as string]
+    for (let i = 0; i < flat.length; i += 2) visit(flat[i] as string, flat[i + 1] as string)
   }
 
   /** Adds a field after those there are. */
@@ -64,7 +70,9 @@ export class FieldList implements Fields {
   /** A copy without the fields that `drop` names. */
   without(drop: (name: string) => boolean): FieldList {
     const kept = new FieldList()
-    for (const [name, value] of this.entries()) if (!drop(name)) kept.append(name, value)
+    this.each((name, value) => {
+      if (!drop(name)) kept.append(name, value)
+    })
     return kept
   }
 }

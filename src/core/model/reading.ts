@@ -39,7 +39,11 @@ function remainingItem(reading: Reading): string {
   return reading.degraded ? `${item};sallyport-degraded` : item
 }
 
+/** What a structured-field string cannot hold as it is. */
+const odd = /[^\x20-\x7e]|["\\]/
+
 /** A structured-field string (RFC 9651 section 3.3.3): printable ASCII, quote and backslash escaped. */
 function sfString(text: string): string {
+  if (!odd.test(text)) return `"${text}"`
   return `"${text.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, '\\$&')}"`
 }

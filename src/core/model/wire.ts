@@ -5,7 +5,9 @@ export interface Fields {
   /** Every value of `name` (lower-case), in order of arrival. */
   all(name: string): readonly string[]
   has(name: string): boolean
-  entries(): Iterable<readonly [name: string, value: string]>
+  entries(): readonly (readonly [name: string, value: string])[]
+  /** The same without a pair for each field: requests are copied often. */
+  each(visit: (name: string, value: string) => void): void
 }
 
 /** A message body that is read once. `chunks` pulls: a reader that stops pulling stops the sender. */

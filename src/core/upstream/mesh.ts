@@ -45,6 +45,8 @@ export function handOver<Call extends HttpCall | GrpcCall>(call: Call, stated: n
 
 function uncontrolled(fields: Fields): FieldList {
   const kept = new FieldList()
-  for (const [name, value] of fields.entries()) if (!isControl(name)) kept.append(name, value)
+  fields.each((name, value) => {
+    if (!isControl(name)) kept.append(name, value)
+  })
   return kept
 }

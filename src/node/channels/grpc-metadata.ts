@@ -2,7 +2,7 @@ import { Metadata, type StatusObject } from '@grpc/grpc-js'
 import type { GrpcStatus } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
 import { FieldList } from '../../core/model/fields.ts'
-import { endToEnd } from '../../core/model/hop-by-hop.ts'
+import { eachEndToEnd } from '../../core/model/hop-by-hop.ts'
 import type { Fields } from '../../core/model/wire.ts'
 
 /** What the transport itself writes, or what would change the meaning of the bytes we hand it. */
@@ -12,12 +12,12 @@ const ours: ReadonlySet<string> = new Set(['host', 'content-type', 'content-leng
 export function metadataFromFields(fields: Fields): Metadata {
   const metadata = new Metadata()
   try {
-    for (const [name, value] of endToEnd(fields).entries()) {
-      if (ours.has(name)) continue
+    eachEndToEnd(fields, (name, value) => {
+      if (ours.has(name)) return
       if (!name.endsWith('-bin')) metadata.add(name, value)
       // Several binary values may share one field, separated by commas (gRPC over HTTP/2, Custom-Metadata).
       else for (const part of value.split(',')) metadata.add(name, Buffer.from(part.trim(), 'base64'))
-    }
+    })
   } catch (error) {
     throw new Fault('request_invalid', 'a header cannot be sent as metadata', { cause: error })
   }

@@ -8,7 +8,7 @@ import {
   type Metadata,
   type StatusObject,
 } from '@grpc/grpc-js'
-import type { GrpcCall, GrpcReply } from '../../core/model/call.ts'
+import type { GrpcCall, GrpcReply, GrpcStatus } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type DialPorts, nameOf, reasonOf } from './dial.ts'
@@ -105,6 +105,7 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
     const calling = channel.createCall(call.path, Number.POSITIVE_INFINITY, call.authority, null, null)
     let head: Metadata | undefined
     let status: StatusObject | undefined
+    let said: GrpcStatus | undefined
     let answered = false
     let begun = false
     let over = false
@@ -141,7 +142,9 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
         messages: queue.messages,
         status() {
           if (status === undefined) throw new Fault('internal', 'internal error', { internal: 'a gRPC status was asked for before the messages had ended' })
-          return statusFrom(status)
+          // The metrics, the record and the answer each ask.
+          said ??= statusFrom(status)
+          return said
         },
       })
     }

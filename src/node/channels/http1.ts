@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { HttpCall, HttpReply } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
 import { FieldList } from '../../core/model/fields.ts'
-import { endToEnd } from '../../core/model/hop-by-hop.ts'
+import { eachEndToEnd, endToEnd } from '../../core/model/hop-by-hop.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
 import { type DialPorts, dial, reasonOf } from './dial.ts'
@@ -53,6 +53,11 @@ class DialAgent extends Agent {
     super({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' })
     this.#connect = connect
     this.#ticks = ticks
+  }
+
+  /** All connections of an agent lead to one endpoint: the name that Node would put together for each request tells nothing apart. */
+  override getName(): string {
+    return 'endpoint'
   }
 
   override createConnection(_options: unknown, callback?: (error: Error | null, socket: Duplex) => void): undefined {
@@ -242,9 +247,9 @@ function framingProblem(response: IncomingMessage, call: HttpCall, endpoint: End
 /** Names and values in turn. Framing and connection fields are ours alone: what a downstream sent about its own connection ends here. */
 function headOf(call: HttpCall): string[] {
   const head = ['host', call.authority]
-  for (const [name, value] of endToEnd(call.headers).entries()) {
+  eachEndToEnd(call.headers, (name, value) => {
     if (name !== 'host' && name !== 'content-length' && name !== 'expect') head.push(name, value)
-  }
+  })
   if (call.body === undefined) {
     // RFC 9110 section 8.6: a method that usually has a body says that there is none.
     if (call.method === 'POST' || call.method === 'PUT' || call.method === 'PATCH') head.push('content-length', '0')

@@ -2,7 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, ty
 import type { HttpCall, HttpReply } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
 import { FieldList } from '../../core/model/fields.ts'
-import { endToEnd } from '../../core/model/hop-by-hop.ts'
+import { eachEndToEnd, endToEnd } from '../../core/model/hop-by-hop.ts'
 import type { Fields } from '../../core/model/wire.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
@@ -288,11 +288,11 @@ function headOf(call: HttpCall): OutgoingHttpHeaders {
   head[':scheme'] = call.scheme
   head[':authority'] = call.authority
   head[':path'] = call.target
-  for (const [name, value] of endToEnd(call.headers).entries()) {
-    if (name === 'host' || name === 'content-length' || name === 'expect' || name.startsWith(':')) continue
+  eachEndToEnd(call.headers, (name, value) => {
+    if (name === 'host' || name === 'content-length' || name === 'expect' || name.startsWith(':')) return
     const before = head[name]
     head[name] = before === undefined ? value : typeof before === 'string' ? [before, value] : [...before, value]
-  }
+  })
   if (call.body?.length !== undefined) head['content-length'] = `${call.body.length}`
   return head
 }

@@ -148,9 +148,9 @@ function headOf(outbound: Outbound, head: boolean): string[] {
   const whole = body instanceof Uint8Array && !head
   // RFC 9110 section 8.6: none in a 204, whatever the upstream says.
   const ownLength = whole || status === 204
-  for (const [name, value] of outbound.headers.entries()) {
+  outbound.headers.each((name, value) => {
     if (!isHopByHop(name) && !(ownLength && name === 'content-length')) flat.push(name, value)
-  }
+  })
   if (whole) flat.push('content-length', `${body.byteLength}`)
   else if (body === undefined && !head && status >= 200 && status !== 204 && status !== 304 && !outbound.headers.has('content-length')) {
     flat.push('content-length', '0')

@@ -68,11 +68,11 @@ export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldL
   return (arrival, fields, trusted) => {
     const nominated = fields.has('connection') ? readNominated(arrival, fields, isProtected) : undefined
     const kept = new FieldList()
-    for (const [name, value] of fields.entries()) {
-      if (nominated?.has(name) === true) continue
+    fields.each((name, value) => {
+      if (nominated?.has(name) === true) return
       const folded = fold(name)
       if (keep.has(name) || spelt.has(folded) || !isForeign(folded, trusted)) kept.append(name, value)
-    }
+    })
     return kept
   }
 }
