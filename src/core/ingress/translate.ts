@@ -3,8 +3,8 @@ import type { Steered, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
-import { buildRouteCodecs, type JsonCodec, parseJson, serialize } from '../protobuf.ts'
-import { bindMessage, type Parts } from './translate/bind.ts'
+import { buildRouteCodecs, type JsonCodec, parseJson } from '../protobuf.ts'
+import { bindBytes, type Parts } from './translate/bind.ts'
 import { onlyFrame, readFrames } from './translate/frames.ts'
 import { demandGrpc, demandJson, demandNdjsonAccepted } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp } from './translate/metadata.ts'
@@ -54,7 +54,7 @@ export function buildTranslate(policy: Policy): Translate {
     const plan = route?.plans.get(planKey(rpc.path, binding))
     if (route === undefined || plan === undefined) throw new Error(`no plan for ${rpc.path}`)
     const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, bodyLimitOf(policy, x.route)) }
-    return serialize(plan.input, bindMessage(plan, parts, route.codec, x.route.translate.unknownQuery))
+    return bindBytes(plan, parts, route.codec, x.route.translate.unknownQuery)
   }
 }
 

@@ -1,0 +1,190 @@
+import { giveUp } from './unfit.ts'
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Up to here, collecting characters one by one is quicker than the native decoder. */
+const shortText = 48
+const two32 = 0x100000000
+
+/** Reads protobuf's wire format. Whatever does not fit gives up; nothing is read beyond `end`, the end of the part being read. */
+export class WireReader {
+  readonly bytes: Uint8Array
+  private readonly view: DataView
+  at = 0
+  end: number
+  /** Messages that are open. */
+  depth = 0
+  /** The halves of the varint read last. */
+  low = 0
+  high = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.end = bytes.length
+  }
+
+  /** An unsigned varint of at most 32 bits in at most five bytes: tags and lengths. */
+  uint32(): number {
+    const first = this.byte()
+    if (first < 0x80) return first
+    let value = first & 0x7f
+    for (let shift = 7; shift < 28; shift += 7) {
+      const byte = this.byte()
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value
+    }
+    const last = this.byte()
+    return last > 0x0f ? giveUp() : (value | (last << 28)) >>> 0
+  }
+
+  /** The low 32 bits of a varint, signed. */
+  int32(): number {
+    const first = this.bytes[this.at]
+    if (first !== undefined && first < 0x80 && this.at < this.end) {
+      this.at++
+      return first
+    }
+    this.varint64()
+    return this.low | 0
+  }
+
+  /** Leaves the halves in `low` and `high`. */
+  varint64(): void {
+    let [low, high] = [0, 0]
+    for (let i = 0; i < 10; i++) {
+      const byte = this.byte()
+      const bits = byte & 0x7f
+      if (i < 4) low |= bits << (7 * i)
+      else if (i === 4) {
+        low |= bits << 28
+        high = bits >>> 4
+      } else high |= bits << (7 * i - 32)
+      if (byte < 0x80) {
+        this.low = low >>> 0
+        this.high = high >>> 0
+        return
+      }
+    }
+    giveUp()
+  }
+
+  fixed64(): void {
+    const start = this.skip(8)
+    this.low = this.view.getUint32(start, true)
+    this.high = this.view.getUint32(start + 4, true)
+  }
+
+  fixed32(): number {
+    return this.view.getUint32(this.skip(4), true)
+  }
+
+  sfixed32(): number {
+    return this.view.getInt32(this.skip(4), true)
+  }
+
+  float(): number {
+    return this.view.getFloat32(this.skip(4), true)
+  }
+
+  double(): number {
+    return this.view.getFloat64(this.skip(8), true)
+  }
+
+  bool(): boolean {
+    const byte = this.byte()
+    return byte < 0x80 ? byte !== 0 : giveUp()
+  }
+
+  blob(): Uint8Array {
+    const length = this.uint32()
+    const start = this.skip(length)
+    return this.bytes.subarray(start, start + length)
+  }
+
+  text(): string {
+    const length = this.uint32()
+    const start = this.skip(length)
+    const { bytes } = this
+    if (length > shortText) return decoder.decode(bytes.subarray(start, start + length))
+    const codes: number[] = []
+    for (let i = start; i < this.at; i++) {
+      const byte = bytes[i] ?? 0
+      if (byte > 0x7f) return decoder.decode(bytes.subarray(start, this.at))
+      codes.push(byte)
+    }
+    return String.fromCharCode(...codes)
+  }
+
+  /** Enters a length-delimited part; what is answered goes to `leave`. */
+  enter(): number {
+    const length = this.uint32()
+    const outer = this.end
+    if (this.at + length > outer) giveUp()
+    this.end = this.at + length
+    return outer
+  }
+
+  /** Leaves a part that has been read to its end. */
+  leave(outer: number): void {
+    if (this.at !== this.end) giveUp()
+    this.end = outer
+  }
+
+  /** The bytes of an unknown field. Groups give up. */
+  skipField(wireType: number): void {
+    if (wireType === 0) this.varint64()
+    else if (wireType === 1) this.skip(8)
+    else if (wireType === 2) this.skip(this.uint32())
+    else if (wireType === 5) this.skip(4)
+    else giveUp()
+  }
+
+  /** Whether the next tag is one of these two; then it is read. */
+  continues(tag: number, other: number): boolean {
+    if (this.at >= this.end) return false
+    const start = this.at
+    const next = this.uint32()
+    if (next === tag || next === other) {
+      this.again = next
+      return true
+    }
+    this.at = start
+    return false
+  }
+
+  /** The tag that `continues` has read. */
+  again = 0
+
+  /** The signed value of `low` and `high`, in decimal. */
+  signed(): string {
+    const high = this.high | 0
+    const value = high * two32 + this.low
+    return Number.isSafeInteger(value) ? String(value) : String((BigInt(high) << 32n) | BigInt(this.low))
+  }
+
+  /** The unsigned value of `low` and `high`, in decimal. */
+  unsigned(): string {
+    const value = this.high * two32 + this.low
+    return Number.isSafeInteger(value) ? String(value) : String((BigInt(this.high) << 32n) | BigInt(this.low))
+  }
+
+  /** Undoes zigzag on `low` and `high`. */
+  unzigzag(): void {
+    const sign = -(this.low & 1)
+    const low = (((this.low >>> 1) | (this.high << 31)) ^ sign) >>> 0
+    this.high = ((this.high >>> 1) ^ sign) >>> 0
+    this.low = low
+  }
+
+  private byte(): number {
+    if (this.at >= this.end) giveUp()
+    return this.bytes[this.at++] ?? giveUp()
+  }
+
+  private skip(count: number): number {
+    const start = this.at
+    if (start + count > this.end) giveUp()
+    this.at = start + count
+    return start
+  }
+}
