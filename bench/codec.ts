@@ -2,7 +2,7 @@ import { type DescMessage, fromBinary, fromJson, type Registry, toBinary, toJson
 import { buildCompiledCodec } from '../src/core/protobuf/compiled/compiled-codec.ts'
 import { type Members, messagesOf } from './codec/messages.ts'
 import { race } from './codec/race.ts'
-import { median } from './report/statistics.ts'
+import { spreadOf } from './report/statistics.ts'
 
 /*
  * The compiled codec beside @bufbuild/protobuf, both in this one process, in turn, on the same messages. JSON → wire begins at parsed JSON
@@ -30,8 +30,8 @@ process.stdout.write(row(['message', 'direction', '@bufbuild/protobuf', 'compile
 for (const { name, desc, json } of messages) {
   for (const [direction, ours, theirs] of contests(registry, desc, json)) {
     const laps = race(ours, theirs, rounds, milliseconds)
-    const micros = (times: readonly number[]): string => (median(times) * 1000).toFixed(2)
-    const ratio = median(laps.map((lap) => lap.theirs / lap.ours)).toFixed(2)
+    const micros = (times: readonly number[]): string => (spreadOf(times).median * 1000).toFixed(2)
+    const ratio = spreadOf(laps.map((lap) => lap.theirs / lap.ours)).median.toFixed(2)
     process.stdout.write(row([name, direction, micros(laps.map((lap) => lap.theirs)), micros(laps.map((lap) => lap.ours)), `${ratio} ×`]))
   }
 }

@@ -8,6 +8,7 @@ import {
   FileDescriptorSetSchema,
   file_google_protobuf_duration,
   file_google_protobuf_timestamp,
+  MessageOptionsSchema,
 } from '@bufbuild/protobuf/wkt'
 
 /** A value that `JSON.parse` may answer. */
@@ -86,7 +87,7 @@ function medium(): DescriptorProto {
     { name: 'key', type: Type.STRING },
     { name: 'value', type: Type.STRING },
   ])
-  entry.options = create(DescriptorProtoSchema, { options: { mapEntry: true } }).options
+  entry.options = create(MessageOptionsSchema, { mapEntry: true })
   return message(
     'medium',
     [
