@@ -105,6 +105,13 @@ function medium(): DescriptorProto {
   )
 }
 
+function list(): DescriptorProto {
+  return message('list', [
+    { name: 'items', typeName: '.bench.medium', list: true },
+    { name: 'next_page_token', type: Type.STRING },
+  ])
+}
+
 function smallJson(i: number): Members {
   return {
     id: `orders/2026-${10000 + i}`,
