@@ -5,18 +5,10 @@ import type { WireReader } from './wire-reader.ts'
 /** Reads one value and answers its JSON text. */
 export type Take = (r: WireReader) => string
 
-// Quotes, backslashes, control characters; half surrogates cannot come out of UTF-8.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes (RFC 8259 section 7)
-const escaped = /["\\\u0000-\u001f]/
-
-export function quoted(text: string): string {
-  return escaped.test(text) ? JSON.stringify(text) : `"${text}"`
-}
-
 export function takeScalar(type: ScalarType): Take {
   switch (type) {
     case ScalarType.STRING:
-      return (r) => quoted(r.text())
+      return (r) => r.quoted()
     case ScalarType.BOOL:
       return (r) => (r.bool() ? 'true' : 'false')
     case ScalarType.BYTES:

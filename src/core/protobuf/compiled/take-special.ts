@@ -1,6 +1,6 @@
 import type { DescMessage } from '@bufbuild/protobuf'
 import { tagOf, wireTypeOf } from './tags.ts'
-import { quoted, type Take, takeScalar, zeroText } from './take-scalar.ts'
+import { type Take, takeScalar, zeroText } from './take-scalar.ts'
 import { type Moment, momentText, spanText } from './times.ts'
 import { deepest, giveUp } from './unfit.ts'
 import type { WireReader } from './wire-reader.ts'
@@ -50,7 +50,7 @@ function takeMoment(r: WireReader): Moment {
 function takeMask(r: WireReader): string {
   const paths: string[] = []
   while (r.continues(0x0a, 0x0a)) paths.push(camelCase(r.text()))
-  return whole(r, quoted(paths.join(',')))
+  return whole(r, JSON.stringify(paths.join(',')))
 }
 
 /** The JSON form of a path, only where it can be turned back (google/protobuf/field_mask.proto). */
@@ -65,10 +65,10 @@ function takeStruct(r: WireReader): string {
   while (r.continues(0x0a, 0x0a)) {
     const outer = r.enter()
     if (!r.continues(0x0a, 0x0a)) giveUp()
-    const name = r.text()
+    const name = r.quoted()
     if (names.has(name) || !r.continues(0x12, 0x12)) giveUp()
     names.add(name)
-    members.push(`${quoted(name)}:${part(r, takeValue)}`)
+    members.push(`${name}:${part(r, takeValue)}`)
     r.leave(outer)
   }
   return whole(r, `{${members.join(',')}}`)
@@ -89,7 +89,7 @@ function takeValue(r: WireReader): string {
     case 0x11:
       return whole(r, finiteText(r.double()))
     case 0x1a:
-      return whole(r, quoted(r.text()))
+      return whole(r, r.quoted())
     case 0x20:
       return whole(r, r.bool() ? 'true' : 'false')
     case 0x2a:

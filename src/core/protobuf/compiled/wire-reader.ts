@@ -2,7 +2,9 @@ import { giveUp } from './unfit.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Up to here, collecting characters one by one is quicker than the native decoder. */
-const shortText = 48
+const shortText = 100
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these, with quotes and backslashes, are what JSON escapes (RFC 8259 section 7)
+const escaped = /["\\\u0000-\u001f]/
 const two32 = 0x100000000
 
 /** Reads protobuf's wire format. Whatever does not fit gives up; nothing is read beyond `end`, the end of the part being read. */
@@ -104,15 +106,17 @@ export class WireReader {
   text(): string {
     const length = this.uint32()
     const start = this.skip(length)
-    const { bytes } = this
-    if (length > shortText) return decoder.decode(bytes.subarray(start, start + length))
-    const codes: number[] = []
-    for (let i = start; i < this.at; i++) {
-      const byte = bytes[i] ?? 0
-      if (byte > 0x7f) return decoder.decode(bytes.subarray(start, this.at))
-      codes.push(byte)
-    }
-    return String.fromCharCode(...codes)
+    return decoder.decode(this.bytes.subarray(start, start + length))
+  }
+
+  /** A text as a JSON string. */
+  quoted(): string {
+    const length = this.uint32()
+    const start = this.skip(length)
+    const short = length > shortText ? undefined : quotedShort(this.bytes, start, this.at)
+    if (short !== undefined) return short
+    const text = decoder.decode(this.bytes.subarray(start, this.at))
+    return escaped.test(text) ? JSON.stringify(text) : `"${text}"`
   }
 
   /** Enters a length-delimited part; what is answered goes to `leave`. */
@@ -187,4 +191,23 @@ export class WireReader {
     this.at = start + count
     return start
   }
+}
+
+/** UTF-8 in sequences of one and two bytes as a JSON string; undefined where there are longer ones, broken ones or something to escape. */
+function quotedShort(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const codes: number[] = [0x22]
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number
+    if (byte < 0x80) {
+      if (byte < 0x20 || byte === 0x22 || byte === 0x5c) return undefined
+      codes.push(byte)
+    } else {
+      const next = ++i < end ? (bytes[i] as number) : 0
+      // 0xc0 and 0xc1 would be overlong.
+      if (byte < 0xc2 || byte > 0xdf || (next & 0xc0) !== 0x80) return undefined
+      codes.push(((byte & 0x1f) << 6) | (next & 0x3f))
+    }
+  }
+  codes.push(0x22)
+  return String.fromCharCode.apply(undefined, codes)
 }

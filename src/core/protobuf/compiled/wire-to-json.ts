@@ -1,7 +1,7 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
 import { isSpecial, presence } from './coverage.ts'
 import { tagOf, valueWireType, wireTypeOf } from './tags.ts'
-import { enumText, quoted, type Take, takeScalar, zeroText } from './take-scalar.ts'
+import { enumText, type Take, takeScalar, zeroText } from './take-scalar.ts'
 import { part, takeSpecial } from './take-special.ts'
 import { giveUp } from './unfit.ts'
 import type { WireReader } from './wire-reader.ts'
@@ -244,7 +244,7 @@ function keyReader(type: ScalarType): Take {
 }
 
 function keyOf(field: DescField, options: JsonTextOptions): string {
-  return `${quoted(options.protoNames ? field.name : field.jsonName)}:`
+  return `${JSON.stringify(options.protoNames ? field.name : field.jsonName)}:`
 }
 
 function absentText(field: DescField, options: JsonTextOptions): string {
