@@ -2,13 +2,13 @@ import { create, createFileRegistry, type DescMessage, type Registry } from '@bu
 import {
   type DescriptorProto,
   DescriptorProtoSchema,
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
   file_google_protobuf_duration,
   file_google_protobuf_timestamp,
+  FieldDescriptorProto_Label as Label,
   MessageOptionsSchema,
+  FieldDescriptorProto_Type as Type,
 } from '@bufbuild/protobuf/wkt'
 
 /** A value that `JSON.parse` may answer. */

@@ -53,8 +53,8 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
   }
 
   return {
-    encode: compiled.encode,
-    encodeField: compiled.encodeField,
+    encode: (desc, json) => compiled.encode(desc, json),
+    encodeField: (desc, field, json) => compiled.encodeField(desc, field, json),
     toText: (desc, bytes) => compiled.text(desc, bytes) ?? JSON.stringify(checkedJson(desc, bytes)),
     toJson: checkedJson,
     message(desc, json) {

@@ -1,8 +1,7 @@
 import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { builtinRegistry } from '../book.ts'
 
-/** google.protobuf.FeatureSet.FieldPresence */
-export const presence = { explicit: 1, implicit: 2, required: 3 } as const
 /** Oneofs of one message that the seen-set, the bits of one integer, holds. */
 const oneofsAtMost = 31
 
@@ -49,7 +48,7 @@ function isPlain(desc: DescMessage, extended: ReadonlySet<string>): boolean {
 
 function isPlainField(field: DescField): boolean {
   const delimited = 'delimitedEncoding' in field && field.delimitedEncoding
-  return !delimited && field.presence !== presence.required
+  return !delimited && field.presence !== FeatureSet_FieldPresence.LEGACY_REQUIRED
 }
 
 function shapeOf(desc: DescMessage | undefined): string | undefined {

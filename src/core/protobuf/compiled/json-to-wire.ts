@@ -1,6 +1,7 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { isMembers, type Json, type JsonMembers } from '../strict-json.ts'
-import { isSpecial, presence } from './coverage.ts'
+import { isSpecial } from './coverage.ts'
 import { mapKeyJson } from './map-key.ts'
 import { type Put, putEnum, putScalar } from './put-scalar.ts'
 import { type PutMessage, putSpecial } from './put-special.ts'
@@ -60,7 +61,7 @@ export function buildJsonToWire(ignoreUnknown: boolean): JsonToWire {
     const tag = tagOf(desc.number, valueWireType(desc))
     if (desc.fieldKind === 'map') return mapOf(desc, put)
     if (desc.fieldKind === 'list') return desc.packed ? packed(tagOf(desc.number, 2), put) : list(tag, put)
-    const skipZero = desc.presence === presence.implicit
+    const skipZero = desc.presence === FeatureSet_FieldPresence.IMPLICIT
     return (w, json) => put(w, tag, json, skipZero)
   }
 

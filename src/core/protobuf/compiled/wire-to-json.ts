@@ -1,5 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
-import { isSpecial, presence } from './coverage.ts'
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
+import { isSpecial } from './coverage.ts'
 import { tagOf, valueWireType, wireTypeOf } from './tags.ts'
 import { enumText, type Take, takeScalar, zeroText } from './take-scalar.ts'
 import { part, takeSpecial } from './take-special.ts'
@@ -72,7 +73,8 @@ export function buildWireToJson(options: JsonTextOptions): (desc: DescMessage) =
   function takesOf(field: DescField): readonly (readonly [tag: number, take: Take])[] {
     const tag = tagOf(field.number, valueWireType(field))
     if (field.fieldKind === 'map') return [[tagOf(field.number, 2), mapOf(field)]]
-    if (field.fieldKind !== 'list') return [[tag, field.presence === presence.implicit && !options.emitDefaults ? unlessZero(field) : valueOf(field)]]
+    if (field.fieldKind !== 'list')
+      return [[tag, field.presence === FeatureSet_FieldPresence.IMPLICIT && !options.emitDefaults ? unlessZero(field) : valueOf(field)]]
     const packedTag = tagOf(field.number, 2)
     const item = itemOf(field)
     if (tag === packedTag) return [[tag, listOf(tag, item)]]
@@ -252,7 +254,7 @@ function absentText(field: DescField, options: JsonTextOptions): string {
   const key = keyOf(field, options)
   if (field.fieldKind === 'list') return `${key}[]`
   if (field.fieldKind === 'map') return `${key}{}`
-  return field.presence === presence.implicit ? key + valueZeroText(field, options) : ''
+  return field.presence === FeatureSet_FieldPresence.IMPLICIT ? key + valueZeroText(field, options) : ''
 }
 
 function valueZeroText(field: DescField, options: JsonTextOptions): string {
