@@ -100,6 +100,7 @@ function scalarJson(dice: Dice, type: ScalarType): string {
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
+    default:
       return dice.pick([
         '0',
         '"-0"',
@@ -122,8 +123,13 @@ function specialJson(dice: Dice, desc: DescMessage, depth: number): string | und
   switch (desc.typeName) {
     case 'google.protobuf.Timestamp':
       return dice.pick([
-        ...['"1970-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999999Z"', '"2024-02-29T23:59:59.1+01:00"'],
-        ...['"1969-12-31T23:59:59.5Z"', '"2000-03-01T00:00:00.000001-23:59"', '"1900-02-28T12:00:00.12Z"'],
+        '"1970-01-01T00:00:00Z"',
+        '"0001-01-01T00:00:00Z"',
+        '"9999-12-31T23:59:59.999999999Z"',
+        '"2024-02-29T23:59:59.1+01:00"',
+        '"1969-12-31T23:59:59.5Z"',
+        '"2000-03-01T00:00:00.000001-23:59"',
+        '"1900-02-28T12:00:00.12Z"',
         `"${String(dice.between(2, 9998)).padStart(4, '0')}-${String(dice.between(1, 12)).padStart(2, '0')}-${String(dice.between(1, 28)).padStart(2, '0')}T12:34:56Z"`,
       ])
     case 'google.protobuf.Duration':

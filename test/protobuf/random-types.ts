@@ -34,10 +34,10 @@ export interface RandomTypes {
 
 const scalars = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 15, 16, 17, 18] as readonly Type[]
 const keys = [Type.STRING, Type.INT32, Type.UINT64, Type.SINT64, Type.BOOL, Type.FIXED32, Type.SFIXED64] as const
-const wellKnown = [
-  ...['Timestamp', 'Duration', 'FieldMask', 'Struct', 'Value', 'ListValue', 'Empty', 'Any'],
-  ...['DoubleValue', 'FloatValue', 'Int64Value', 'UInt64Value', 'Int32Value', 'UInt32Value', 'BoolValue', 'StringValue', 'BytesValue'],
-]
+const wellKnown =
+  'Timestamp Duration FieldMask Struct Value ListValue Empty Any DoubleValue FloatValue Int64Value UInt64Value Int32Value UInt32Value BoolValue StringValue BytesValue'.split(
+    ' ',
+  )
 const imports = ['timestamp', 'duration', 'field_mask', 'struct', 'empty', 'any', 'wrappers'].map((name) => `google/protobuf/${name}.proto`)
 
 /** A random file of proto2, proto3 or editions 2023, with a few messages that may hold each other and themselves. */

@@ -1,7 +1,7 @@
 import { type DescEnum, ScalarType } from '@bufbuild/protobuf'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import { base64Problem } from '../lexical.ts'
-import { floatOf, type IntegerKind, integerKind, jsonInteger } from '../numbers.ts'
+import { floatOf, type IntegerKind, jsonInteger } from '../numbers.ts'
 import { type Json, longNumberText } from '../strict-json.ts'
 import { giveUp } from './unfit.ts'
 import type { WireWriter } from './wire-writer.ts'
@@ -15,38 +15,6 @@ export type Put = (w: WireWriter, tag: number, json: Json, skipZero: boolean) =>
 const two32 = 0x100000000
 /** So many digits are always a safe integer. */
 const safeText = /^-?(?:0|[1-9][0-9]{0,14})$/
-
-export function putScalar(type: ScalarType): Put {
-  switch (type) {
-    case ScalarType.STRING:
-      return putString
-    case ScalarType.BOOL:
-      return putBool
-    case ScalarType.BYTES:
-      return putBytes
-    case ScalarType.DOUBLE:
-      return putFloat(type, (w, value) => w.double(value))
-    case ScalarType.FLOAT:
-      return putFloat(type, (w, value) => w.float(value))
-    case ScalarType.INT32:
-      return put32('int32', (w, value) => w.int32(value))
-    case ScalarType.UINT32:
-      return put32('uint32', (w, value) => w.uint32(value))
-    case ScalarType.SINT32:
-      return put32('int32', (w, value) => w.uint32((value << 1) ^ (value >> 31)))
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return put32(integerKind(type) ?? 'int32', (w, value) => w.fixed32(value))
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return put64(integerKind(type) ?? 'int64', (w, low, high) => w.fixed64(low, high))
-    case ScalarType.SINT64:
-      return put64('int64', putZigzag)
-    case ScalarType.INT64:
-    case ScalarType.UINT64:
-      return put64(integerKind(type) ?? 'int64', (w, low, high) => w.varint64(low, high))
-  }
-}
 
 /** Names and numbers; null is the zero of NullValue, the only enum that takes it. */
 export function putEnum(desc: DescEnum): Put {
@@ -161,4 +129,26 @@ function putZigzag(w: WireWriter, low: number, high: number): void {
 function integerOf(kind: IntegerKind, json: Json): bigint {
   const text = typeof json === 'string' ? json : longNumberText(json)
   return (text === undefined ? undefined : jsonInteger(kind, text)) ?? giveUp()
+}
+
+const puts: Readonly<Record<ScalarType, Put>> = {
+  [ScalarType.STRING]: putString,
+  [ScalarType.BOOL]: putBool,
+  [ScalarType.BYTES]: putBytes,
+  [ScalarType.DOUBLE]: putFloat(ScalarType.DOUBLE, (w, value) => w.double(value)),
+  [ScalarType.FLOAT]: putFloat(ScalarType.FLOAT, (w, value) => w.float(value)),
+  [ScalarType.INT32]: put32('int32', (w, value) => w.int32(value)),
+  [ScalarType.UINT32]: put32('uint32', (w, value) => w.uint32(value)),
+  [ScalarType.SINT32]: put32('int32', (w, value) => w.uint32((value << 1) ^ (value >> 31))),
+  [ScalarType.FIXED32]: put32('uint32', (w, value) => w.fixed32(value)),
+  [ScalarType.SFIXED32]: put32('int32', (w, value) => w.fixed32(value)),
+  [ScalarType.INT64]: put64('int64', (w, low, high) => w.varint64(low, high)),
+  [ScalarType.UINT64]: put64('uint64', (w, low, high) => w.varint64(low, high)),
+  [ScalarType.SINT64]: put64('int64', putZigzag),
+  [ScalarType.FIXED64]: put64('uint64', (w, low, high) => w.fixed64(low, high)),
+  [ScalarType.SFIXED64]: put64('int64', (w, low, high) => w.fixed64(low, high)),
+}
+
+export function putScalar(type: ScalarType): Put {
+  return puts[type]
 }

@@ -1,22 +1,19 @@
 import { type DescField, ScalarType } from '@bufbuild/protobuf'
 
+const wireTypes: ReadonlyMap<ScalarType, number> = new Map([
+  [ScalarType.DOUBLE, 1],
+  [ScalarType.FIXED64, 1],
+  [ScalarType.SFIXED64, 1],
+  [ScalarType.STRING, 2],
+  [ScalarType.BYTES, 2],
+  [ScalarType.FLOAT, 5],
+  [ScalarType.FIXED32, 5],
+  [ScalarType.SFIXED32, 5],
+])
+
 /** The wire type of one value (protobuf.dev/programming-guides/encoding#structure): 0 varint, 1 64 bits, 2 length-delimited, 5 32 bits. */
 export function wireTypeOf(scalar: ScalarType): number {
-  switch (scalar) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return 2
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return 1
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return 5
-    default:
-      return 0
-  }
+  return wireTypes.get(scalar) ?? 0
 }
 
 export function tagOf(number: number, wireType: number): number {

@@ -5,55 +5,35 @@ import type { WireReader } from './wire-reader.ts'
 /** Reads one value and answers its JSON text. */
 export type Take = (r: WireReader) => string
 
+const takes: Readonly<Record<ScalarType, Take>> = {
+  [ScalarType.STRING]: (r) => r.quoted(),
+  [ScalarType.BOOL]: (r) => (r.bool() ? 'true' : 'false'),
+  [ScalarType.BYTES]: (r) => `"${base64Encode(r.blob())}"`,
+  [ScalarType.DOUBLE]: (r) => numberText(r.double()),
+  [ScalarType.FLOAT]: (r) => numberText(r.float()),
+  [ScalarType.INT32]: (r) => String(r.int32()),
+  [ScalarType.UINT32]: (r) => String(r.int32() >>> 0),
+  [ScalarType.SINT32]: (r) => unzigzagged(r.int32()),
+  [ScalarType.FIXED32]: (r) => String(r.fixed32()),
+  [ScalarType.SFIXED32]: (r) => String(r.sfixed32()),
+  // 64-bit integers are quoted (ProtoJSON).
+  [ScalarType.INT64]: takeLong((r) => r.varint64(), true),
+  [ScalarType.UINT64]: takeLong((r) => r.varint64(), false),
+  [ScalarType.SINT64]: takeLong((r) => r.zigzag64(), true),
+  [ScalarType.FIXED64]: takeLong((r) => r.fixed64(), false),
+  [ScalarType.SFIXED64]: takeLong((r) => r.fixed64(), true),
+}
+const integers32: ReadonlySet<ScalarType> = new Set([ScalarType.INT32, ScalarType.UINT32, ScalarType.SINT32, ScalarType.FIXED32, ScalarType.SFIXED32])
+
 export function takeScalar(type: ScalarType): Take {
-  switch (type) {
-    case ScalarType.STRING:
-      return (r) => r.quoted()
-    case ScalarType.BOOL:
-      return (r) => (r.bool() ? 'true' : 'false')
-    case ScalarType.BYTES:
-      return (r) => `"${base64Encode(r.blob())}"`
-    case ScalarType.DOUBLE:
-      return (r) => numberText(r.double())
-    case ScalarType.FLOAT:
-      return (r) => numberText(r.float())
-    default:
-      return takeInteger(type)
-  }
+  return takes[type]
 }
 
-function takeInteger(type: ScalarType): Take {
-  switch (type) {
-    case ScalarType.INT32:
-      return (r) => String(r.int32())
-    case ScalarType.UINT32:
-      return (r) => String(r.int32() >>> 0)
-    case ScalarType.SINT32:
-      return (r) => {
-        const value = r.int32()
-        return String((value >>> 1) ^ -(value & 1))
-      }
-    case ScalarType.FIXED32:
-      return (r) => String(r.fixed32())
-    case ScalarType.SFIXED32:
-      return (r) => String(r.sfixed32())
-    default:
-      return takeLong(type)
-  }
+function unzigzagged(value: number): string {
+  return String((value >>> 1) ^ -(value & 1))
 }
 
-/** 64-bit integers are quoted (ProtoJSON). */
-function takeLong(type: ScalarType): Take {
-  const signed = type === ScalarType.INT64 || type === ScalarType.SINT64 || type === ScalarType.SFIXED64
-  const read: (r: WireReader) => void =
-    type === ScalarType.FIXED64 || type === ScalarType.SFIXED64
-      ? (r) => r.fixed64()
-      : type === ScalarType.SINT64
-        ? (r) => {
-            r.varint64()
-            r.unzigzag()
-          }
-        : (r) => r.varint64()
+function takeLong(read: (r: WireReader) => void, signed: boolean): Take {
   return (r) => {
     read(r)
     return `"${signed ? r.signed() : r.unsigned()}"`
@@ -75,19 +55,7 @@ export function enumText(desc: DescEnum, asInteger: boolean): (value: number) =>
 
 /** The text of the zero value of a scalar. */
 export function zeroText(type: ScalarType): string {
-  switch (type) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return '""'
-    case ScalarType.BOOL:
-      return 'false'
-    case ScalarType.INT64:
-    case ScalarType.UINT64:
-    case ScalarType.SINT64:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return '"0"'
-    default:
-      return '0'
-  }
+  if (type === ScalarType.STRING || type === ScalarType.BYTES) return '""'
+  if (type === ScalarType.BOOL) return 'false'
+  return type === ScalarType.DOUBLE || type === ScalarType.FLOAT || integers32.has(type) ? '0' : '"0"'
 }

@@ -3,8 +3,8 @@ import { giveUp } from './unfit.ts'
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Up to here, collecting characters one by one is quicker than the native decoder. */
 const shortText = 100
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these, with quotes and backslashes, are what JSON escapes (RFC 8259 section 7)
-const escaped = /["\\\u0000-\u001f]/
+// What JSON escapes: quotes, backslashes and control characters (RFC 8259 section 7).
+const escaped = /["\\\p{Cc}]/u
 const two32 = 0x100000000
 
 /** Reads protobuf's wire format. Whatever does not fit gives up; nothing is read beyond `end`, the end of the part being read. */
@@ -172,8 +172,9 @@ export class WireReader {
     return Number.isSafeInteger(value) ? String(value) : String((BigInt(this.high) << 32n) | BigInt(this.low))
   }
 
-  /** Undoes zigzag on `low` and `high`. */
-  unzigzag(): void {
+  /** As `varint64`, with zigzag undone. */
+  zigzag64(): void {
+    this.varint64()
     const sign = -(this.low & 1)
     const low = (((this.low >>> 1) | (this.high << 31)) ^ sign) >>> 0
     this.high = ((this.high >>> 1) ^ sign) >>> 0
