@@ -10,7 +10,8 @@ const two32 = 0x100000000
 /** Reads protobuf's wire format. Whatever does not fit gives up; nothing is read beyond `end`, the end of the part being read. */
 export class WireReader {
   readonly bytes: Uint8Array
-  private readonly view: DataView
+  /** Made on first use: most messages need none, and it is not cheap. */
+  private lazyView: DataView | undefined
   at = 0
   end: number
   /** Messages that are open. */
@@ -21,7 +22,6 @@ export class WireReader {
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.end = bytes.length
   }
 
@@ -72,24 +72,24 @@ export class WireReader {
 
   fixed64(): void {
     const start = this.skip(8)
-    this.low = this.view.getUint32(start, true)
-    this.high = this.view.getUint32(start + 4, true)
+    this.low = this.view().getUint32(start, true)
+    this.high = this.view().getUint32(start + 4, true)
   }
 
   fixed32(): number {
-    return this.view.getUint32(this.skip(4), true)
+    return this.view().getUint32(this.skip(4), true)
   }
 
   sfixed32(): number {
-    return this.view.getInt32(this.skip(4), true)
+    return this.view().getInt32(this.skip(4), true)
   }
 
   float(): number {
-    return this.view.getFloat32(this.skip(4), true)
+    return this.view().getFloat32(this.skip(4), true)
   }
 
   double(): number {
-    return this.view.getFloat64(this.skip(8), true)
+    return this.view().getFloat64(this.skip(8), true)
   }
 
   bool(): boolean {
@@ -179,6 +179,11 @@ export class WireReader {
     const low = (((this.low >>> 1) | (this.high << 31)) ^ sign) >>> 0
     this.high = ((this.high >>> 1) ^ sign) >>> 0
     this.low = low
+  }
+
+  private view(): DataView {
+    this.lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
+    return this.lazyView
   }
 
   private byte(): number {
