@@ -106,7 +106,7 @@ function putMembers(w: WireWriter, json: JsonMembers, members: ReadonlyMap<strin
       continue
     }
     if (member.oneof !== 0) {
-      if (value === null || (oneofs & member.oneof) !== 0) giveUp()
+      if ((oneofs & member.oneof) !== 0) giveUp()
       oneofs |= member.oneof
     }
     member.put(w, value)
