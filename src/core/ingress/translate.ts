@@ -5,9 +5,9 @@ import type { Steered, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
-import { buildRouteCodecs, type JsonCodec, parseJson, serialize } from '../protobuf.ts'
+import { buildRouteCodecs, type JsonCodec, parseJson } from '../protobuf.ts'
 import { chooseStreamForm } from './translate/accept.ts'
-import { bindMessage, type Parts } from './translate/bind.ts'
+import { bindBytes, type Parts } from './translate/bind.ts'
 import { connectMessages } from './translate/connect.ts'
 import { onlyFrame, readFrames } from './translate/frames.ts'
 import { webMessages } from './translate/grpc-web.ts'
@@ -87,7 +87,7 @@ export function buildTranslate(policy: Policy): Translate {
     // A rule without a body has room for one message, also of a stream.
     if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, plan, plan.codec, limit)
     const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, limit) }
-    return serialize(plan.input, bindMessage(plan, parts, plan.codec, x.route.translate.unknownQuery))
+    return bindBytes(plan, parts, plan.codec, x.route.translate.unknownQuery)
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@bufbuild/protobuf'
 import { Fault } from '../model/fault.ts'
 import { buildJsonCheck } from './check-json.ts'
+import { buildCompiledCodec } from './compiled/compiled-codec.ts'
 import type { Json } from './strict-json.ts'
 
 export interface JsonCodecOptions {
@@ -27,6 +28,12 @@ export interface JsonCodec {
   message(desc: DescMessage, json: Json): Message
   /** A message with one field set from that field's JSON form. `json` is consumed. @throws Fault `body_invalid` */
   withField(desc: DescMessage, field: DescField, json: Json): Message
+  /** Wire bytes straight from the JSON form, which is left as it is; undefined: ask `message`, which covers all types and all errors. */
+  encode(desc: DescMessage, json: Json): Uint8Array | undefined
+  /** As `encode`, of a message with one field set. */
+  encodeField(desc: DescMessage, field: DescField, json: Json): Uint8Array | undefined
+  /** The JSON text of a serialized message. @throws Fault `upstream_protocol` when it is not one */
+  toText(desc: DescMessage, bytes: Uint8Array): string
   /** The JSON form of a serialized message. @throws Fault `upstream_protocol` when it is not one */
   toJson(desc: DescMessage, bytes: Uint8Array): JsonValue
 }
@@ -35,7 +42,21 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
   const check = buildJsonCheck(registry, options.ignoreUnknownFields)
   const reading = { registry, ignoreUnknownFields: options.ignoreUnknownFields }
   const writing = { registry, alwaysEmitImplicit: options.emitDefaults, enumAsInteger: options.enumsAsInts, useProtoFieldName: options.protoNames }
+  const compiled = buildCompiledCodec(registry, options)
+
+  function checkedJson(desc: DescMessage, bytes: Uint8Array): JsonValue {
+    try {
+      return toJson(desc, fromBinary(desc, bytes), writing)
+    } catch (cause) {
+      throw new Fault('upstream_protocol', 'the upstream sent a message that cannot be read', { cause })
+    }
+  }
+
   return {
+    encode: (desc, json) => compiled.encode(desc, json),
+    encodeField: (desc, field, json) => compiled.encodeField(desc, field, json),
+    toText: (desc, bytes) => compiled.text(desc, bytes) ?? JSON.stringify(checkedJson(desc, bytes)),
+    toJson: checkedJson,
     message(desc, json) {
       const checked = check.message(desc, json, '')
       return converting(() => fromJson(desc, checked as JsonValue, reading))
@@ -43,13 +64,6 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
     withField(desc, field, json) {
       const checked = check.field(field, json, field.jsonName)
       return converting(() => fromJson(desc, { [field.jsonName]: checked as JsonValue }, reading))
-    },
-    toJson(desc, bytes) {
-      try {
-        return toJson(desc, fromBinary(desc, bytes), writing)
-      } catch (cause) {
-        throw new Fault('upstream_protocol', 'the upstream sent a message that cannot be read', { cause })
-      }
     },
   }
 }

@@ -15,7 +15,7 @@ export function buildRender(types: RouteTypes, output: string, responseBody: str
   const field = responseBody === '' ? undefined : desc.fields.find((candidate) => candidate.name === responseBody)
   if (isHttpBody(desc) && field === undefined) return (bytes) => rawBody(desc, bytes)
   if (field?.fieldKind === 'message' && isHttpBody(field.message)) return (bytes) => rawField(desc, field, bytes)
-  if (field === undefined) return (bytes) => ({ kind: 'json', text: JSON.stringify(types.codec.toJson(desc, bytes)) })
+  if (field === undefined) return (bytes) => ({ kind: 'json', text: types.codec.toText(desc, bytes) })
   const name = options.protoNames ? field.name : field.jsonName
   const absent = absentJson(desc, field, name, options)
   return (bytes) => ({ kind: 'json', text: JSON.stringify(memberOf(types.codec.toJson(desc, bytes), name) ?? absent) })

@@ -1,8 +1,8 @@
-import { create, type DescMessage, equals, type Message } from '@bufbuild/protobuf'
+import { create, type DescField, type DescMessage, equals, type Message } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
 import type { Params, TranslateOptions } from '../../model/route.ts'
-import { emptyMessage, fieldOf, isMembers, type Json, type JsonCodec, type LocalValue, valueFromText } from '../../protobuf.ts'
+import { emptyMessage, fieldOf, isMembers, type Json, type JsonCodec, type LocalValue, serialize, valueFromText } from '../../protobuf.ts'
 import type { BindingPlan, BoundVariable } from './plan.ts'
 import { bindQuery } from './query.ts'
 import { stepInto } from './step-into.ts'
@@ -22,14 +22,52 @@ export interface Parts {
  * The request message of an HTTP rule (google.api.HttpRule, "Rules for HTTP mapping"). What the path says stands: a body that says
  * otherwise, or clears it, is refused. @throws Fault `request_invalid`, `body_invalid`
  */
+export function bindBytes(plan: BindingPlan, parts: Parts, codec: JsonCodec, unknown: TranslateOptions['unknownQuery']): Uint8Array {
+  const { body } = parts
+  const encoded = body.kind === 'json' && isApart(plan, body.json) ? encodedBody(plan, body.json, codec) : undefined
+  if (encoded === undefined || body.kind !== 'json') return serialize(plan.input, bindMessage(plan, parts, codec, unknown))
+  if (plan.variables.length === 0 && parts.query === '' && plan.mask === undefined) return encoded
+  const message = emptyMessage(plan.input)
+  bindRest(plan, message, parts, body.json, unknown)
+  const rest = serialize(plan.input, message)
+  if (rest.length === 0) return encoded
+  // Two serialized messages, one after the other, are the serialized message of both (protobuf.dev/programming-guides/encoding#last-one-wins).
+  const bytes = new Uint8Array(encoded.length + rest.length)
+  bytes.set(encoded)
+  bytes.set(rest, encoded.length)
+  return bytes
+}
+
+/** Whether what the body sets and what path, query and mask set are different top-level fields, so that each can be serialized by itself. */
+function isApart(plan: BindingPlan, json: Json): boolean {
+  // No oneof: one part would have to clear a member that the other has set.
+  if (plan.variables.some(({ path }) => path.some((field) => field.oneof !== undefined))) return false
+  if (plan.body.kind === 'field') return plan.body.field.oneof === undefined && plan.variables.every(({ path }) => path[0] !== bodyField(plan))
+  return plan.variables.every(({ inBody }) => !isGiven(json, inBody?.slice(0, 1) ?? []))
+}
+
+function bodyField(plan: BindingPlan): DescField | undefined {
+  return plan.body.kind === 'field' ? plan.body.field : undefined
+}
+
+function encodedBody(plan: BindingPlan, json: Json, codec: JsonCodec): Uint8Array | undefined {
+  if (plan.body.kind === 'whole') return codec.encode(plan.input, json)
+  return plan.body.kind === 'field' ? codec.encodeField(plan.input, plan.body.field, json) : undefined
+}
+
+/** The same as a message, for what is not encoded at once. @throws Fault `request_invalid`, `body_invalid` */
 export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, unknown: TranslateOptions['unknownQuery']): Message {
   const message = fromBody(plan, parts.body, codec)
+  bindRest(plan, message, parts, parts.body.kind === 'json' ? parts.body.json : undefined, unknown)
+  return message
+}
+
+/** Path, query and mask into a message that has the body, or none of it. */
+function bindRest(plan: BindingPlan, message: Message, parts: Parts, json: Json | undefined, unknown: TranslateOptions['unknownQuery']): void {
   const target = reflect(plan.input, message)
-  const json = parts.body.kind === 'json' ? parts.body.json : undefined
   for (const variable of plan.variables) bindVariable(target, variable, parts.params[variable.name] ?? '', json)
   bindQuery(plan, target, parts.query, unknown)
   bindMask(plan, target, json)
-  return message
 }
 
 /**
