@@ -51,6 +51,13 @@ describe('the trail writes one record', () => {
     expect(last()).toMatchObject({ kind: 'request', wing: 'ingress', revision: 'rev1', status: 200, bytes_out: 5, ending: 'whole' })
   })
 
+  it('as given up, when the answer was made because the downstream went away', () => {
+    const { trail, last } = opened()
+    trail.fail(new Fault('client_closed', 'the downstream went away'))
+    trail.close({ status: 499, headers: noFields, body: undefined })
+    expect(last()).toMatchObject({ ending: 'given_up', status: 499, refusal: { code: 'client_closed' } })
+  })
+
   it('and a bug in the writing of it never costs the answer', () => {
     const ports = fakePorts()
     const broken = () => {

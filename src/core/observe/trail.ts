@@ -88,7 +88,8 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
     const trailers = outbound.trailers === undefined ? undefined : this.#lastFields(outbound.trailers)
     trailers?.()
     // A deadline that passed is what this answer says; only a downstream that went away will not read it.
-    const gone = this.last.lifeline.ended
+    // Its body may have broken before the lifeline heard of it.
+    const gone = this.last.lifeline.ended ?? this.#fault
     if (gone?.code === 'client_closed') this.#cut(gone)
     else this.#end('whole')
     return trailers === undefined ? outbound : { ...outbound, trailers }
