@@ -181,9 +181,9 @@ routes:
     importing.close()
     await call.cancelled
     await idle()
-    // Records of earlier requests may come after ours.
-    const own = gateway.journal.slice(seen).filter((record) => record['path'] === '/shop.v1.Orders/ImportOrders')
-    expect(own.map((record) => record['ending'])).toContain('given_up')
+    // The record comes when the walk has heard of it too, and records of earlier requests may come in between.
+    const own = () => gateway.journal.slice(seen).filter((record) => record['path'] === '/shop.v1.Orders/ImportOrders')
+    await expect.poll(() => own().map((record) => record['ending']), { timeout: 5000, interval: 5 }).toContain('given_up')
   })
 
   it('chats: everything said first, then everything heard', async () => {
