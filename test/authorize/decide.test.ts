@@ -17,7 +17,7 @@ interface Who {
 }
 
 function subject({ issuer = 'main', subject: name = 'u1', clientId, scopes = [], claims = {} }: Who = {}): Principal {
-  return { kind: 'subject', issuer, subject: name, clientId, scopes: new Set(scopes), claims: Object.assign(Object.create(null), claims) }
+  return { kind: 'subject', by: 'jwt', issuer, subject: name, clientId, scopes: new Set(scopes), claims: Object.assign(Object.create(null), claims) }
 }
 
 function exchange(principal: Principal, policies: readonly string[], options: MatchedOptions = {}): Identified {

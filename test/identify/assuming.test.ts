@@ -10,7 +10,7 @@ async function room(tree: Requirement) {
   return (token: Parameters<typeof assume>[1]) => assume(matched(['orders']), token).principal
 }
 
-const main: Requirement = { kind: 'jwt', issuer: 'main' }
+const main: Requirement = { kind: 'jwt', name: 'main' }
 
 it('an assumed token becomes the principal that a verified one would be', async () => {
   const principal = (await room(main))({ issuer: 'main', claims: { sub: 'u1', scope: 'a b', azp: 'c1', org: { id: 1 } } })

@@ -11,6 +11,7 @@ import type { FetchResponse } from '../../src/core/ports.ts'
 import { access, accessPolicy, matched } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
 import { issuerDouble } from '../support/issuer.ts'
+import { subject } from '../support/metering.ts'
 import { fakeFetch, fakePorts } from '../support/ports.ts'
 
 const minute = 60_000
@@ -596,7 +597,7 @@ describe('what outlives a snapshot', () => {
   it('keeps at most 10,000 tokens', async () => {
     const { idp, ports } = await house()
     const share = keySetsOf(ports).acquire(idp.config())
-    for (let i = 0; i <= 10_000; i++) share.remember(`d${i}`, { kind: 'anonymous' }, ports.clock.now() + hour, { alive: true })
+    for (let i = 0; i <= 10_000; i++) share.remember(`d${i}`, subject('u1'), ports.clock.now() + hour, { alive: true })
     expect(share.recall('d0')).toBeUndefined()
     expect(share.recall('d1')).toBeDefined()
     expect(share.recall('d10000')).toBeDefined()

@@ -358,8 +358,8 @@ describe('the requirement tree', () => {
       return (error as Fault).code
     }
   }
-  const main = { kind: 'jwt', issuer: 'main' } as const
-  const second = { kind: 'jwt', issuer: 'other' } as const
+  const main = { kind: 'jwt', name: 'main' } as const
+  const second = { kind: 'jwt', name: 'other' } as const
   const none = { kind: 'none' } as const
   const either = { kind: 'anyOf', of: [main, second] } as const
   const optional = { kind: 'optional', of: main } as const

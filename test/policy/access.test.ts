@@ -9,14 +9,14 @@ const codes = async (text: string) => (await loadBeside(text)).diagnostics.map((
 
 describe('what is said of authentication', () => {
   it.each([
-    ['{ jwt: main }', { kind: 'jwt', issuer: 'main' }],
+    ['{ jwt: main }', { kind: 'jwt', name: 'main' }],
     [
       '{ anyOf: [{ jwt: main }, { jwt: other }] }',
       {
         kind: 'anyOf',
         of: [
-          { kind: 'jwt', issuer: 'main' },
-          { kind: 'jwt', issuer: 'other' },
+          { kind: 'jwt', name: 'main' },
+          { kind: 'jwt', name: 'other' },
         ],
       },
     ],
@@ -27,8 +27,8 @@ describe('what is said of authentication', () => {
         of: {
           kind: 'anyOf',
           of: [
-            { kind: 'jwt', issuer: 'main' },
-            { kind: 'jwt', issuer: 'other' },
+            { kind: 'jwt', name: 'main' },
+            { kind: 'jwt', name: 'other' },
           ],
         },
       },
@@ -41,13 +41,13 @@ describe('what is said of authentication', () => {
   it('nothing, and a rule that needs a principal, is the only issuer', async () => {
     expect(clean(await loadBeside(withRules(one, '      - { id: read, allow: { scopes: [a] } }'))).access['p']?.authenticate).toEqual({
       kind: 'jwt',
-      issuer: 'main',
+      name: 'main',
     })
   })
 
   it('nothing, with rules for principals and for anybody, is the only issuer as an option', async () => {
     const rules = '      - { id: read, allow: { anonymous: true, methods: [GET] } }\n      - { id: write, allow: { scopes: [w] } }'
-    expect(clean(await loadBeside(withRules(one, rules))).access['p']?.authenticate).toEqual({ kind: 'optional', of: { kind: 'jwt', issuer: 'main' } })
+    expect(clean(await loadBeside(withRules(one, rules))).access['p']?.authenticate).toEqual({ kind: 'optional', of: { kind: 'jwt', name: 'main' } })
   })
 
   it('nothing, and only anonymous rules, is none', async () => {
@@ -57,7 +57,7 @@ describe('what is said of authentication', () => {
 
   it('nothing, and a `when` that reads claims, asks for a principal', async () => {
     const rules = '      - { id: all, allow: { anonymous: true } }\n      - { id: own, deny: {}, when: claims.tenant != request.params.tenant }'
-    expect((await loadBeside(withRules(one, rules))).policy?.access['p']?.authenticate).toEqual({ kind: 'optional', of: { kind: 'jwt', issuer: 'main' } })
+    expect((await loadBeside(withRules(one, rules))).policy?.access['p']?.authenticate).toEqual({ kind: 'optional', of: { kind: 'jwt', name: 'main' } })
   })
 
   it('nothing, with two issuers or none to choose from, is an error that says so', async () => {
@@ -204,7 +204,7 @@ describe('a route', () => {
   it('may carry its access policy, which takes its name', async () => {
     const policy = clean(await load('match: { path: / }, to: a, access: { rules: [{ id: read, allow: { scopes: [a] } }] }'))
     expect(policy.routes[0]?.access).toEqual(['r'])
-    expect(policy.access['r']).toMatchObject({ authenticate: { kind: 'jwt', issuer: 'main' }, rules: [{ id: 'read' }] })
+    expect(policy.access['r']).toMatchObject({ authenticate: { kind: 'jwt', name: 'main' }, rules: [{ id: 'read' }] })
   })
 
   it('with a broken policy inside is quarantined with it', async () => {

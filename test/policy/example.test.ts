@@ -123,7 +123,7 @@ describe('the example of the format', () => {
         catalog: { sidecar: 'none', endpoints: { kind: 'dns', name: 'catalog.shop.svc.cluster.local', port: 8080 }, balance: 'peak_ewma' },
       },
       limits: { 'per-client': { points: 100, windowMs: 60_000, burst: 20, key: [{ kind: 'issuer' }, { kind: 'subject' }] } },
-      access: { orders: { authenticate: { kind: 'anyOf', of: [{ kind: 'jwt', issuer: 'main' }] } }, catalog: { authenticate: { kind: 'none' } } },
+      access: { orders: { authenticate: { kind: 'anyOf', of: [{ kind: 'jwt', name: 'main' }] } }, catalog: { authenticate: { kind: 'none' } } },
     })
     expect(policy.routes.map(({ name }) => name)).toEqual(['orders', 'catalog'])
     const [orders, catalog] = policy.routes

@@ -25,7 +25,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
 }
 
 /** An access policy; without a requirement it wants a token of `main`. */
-export function access(name: string, rules: readonly Rule[], authenticate: Requirement = { kind: 'jwt', issuer: 'main' }): AccessPolicy {
+export function access(name: string, rules: readonly Rule[], authenticate: Requirement = { kind: 'jwt', name: 'main' }): AccessPolicy {
   return { name, quarantined: undefined, authenticate, rules }
 }
 

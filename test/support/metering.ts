@@ -1,11 +1,11 @@
 import type { Metered, Permitted } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
-import { anonymous, type Principal } from '../../src/core/model/principal.ts'
+import { anonymous, type Principal, type Subject } from '../../src/core/model/principal.ts'
 import type { Limit, LimitKeyPart } from '../../src/core/policy/policy.ts'
 
 /** A principal of issuer `main`. */
-export function subject(name: string, claims: Readonly<Record<string, unknown>> = {}): Principal {
-  return { kind: 'subject', issuer: 'main', subject: name, clientId: undefined, scopes: new Set(), claims }
+export function subject(name: string, claims: Readonly<Record<string, unknown>> = {}): Subject {
+  return { kind: 'subject', by: 'jwt', issuer: 'main', subject: name, clientId: undefined, scopes: new Set(), claims }
 }
 
 export interface PermittedOptions {

@@ -35,6 +35,7 @@ const cluster: Cluster = {
 
 const subject: Steered['principal'] = {
   kind: 'subject',
+  by: 'jwt',
   issuer: 'main',
   subject: 'u1',
   clientId: undefined,

@@ -1,16 +1,18 @@
 import type { Identified, Matched } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import { anonymous, type Principal } from '../model/principal.ts'
+import { anonymous, type Subject } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
-import type { Issuer, Policy } from '../policy/policy.ts'
-import type { Ports } from '../ports.ts'
-import { credentialMalformed, credentialMissing, tokenInvalid } from './identify/answers.ts'
-import { readBearer } from './identify/bearer.ts'
+import type { Issuer, Policy, Requirement, RequirementLeaf } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
+import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
+import { buildBearerTokens } from './identify/bearer-tokens.ts'
 import { principalFrom } from './identify/claims.ts'
-import { KeySets } from './identify/key-sets.ts'
-import { type Demand, demandOf } from './identify/requirement.ts'
+import type { Check, Credential } from './identify/credential.ts'
+import type { IdentifyPorts } from './identify/ports.ts'
+import { meet, type Proved, subjectOf } from './identify/requirement.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
-import { type Verifier, verifyToken } from './identify/verify.ts'
+
+export { keySetsOf } from './identify/ports.ts'
 
 export interface Identify {
   (x: Matched): Identified | Promise<Identified>
@@ -18,40 +20,76 @@ export interface Identify {
   close(): void
 }
 
-type IdentifyPorts = Pick<Ports, 'clock' | 'random' | 'digest' | 'fetch' | 'store' | 'lasting' | 'meter'>
-
-/** What a route asks, with the issuers that can answer; `broken` where an object it needs is quarantined or missing. */
-interface RouteDemand extends Demand {
-  readonly verifiers: readonly Verifier[]
+/** What a route asks of a request; `broken` where an object it needs is quarantined or missing. */
+interface Demand {
   readonly broken: string | undefined
+  /** Those of the route's access policies; all must be met. Without any, nothing is read and everybody is anonymous. */
+  readonly requirements: readonly Requirement[]
+  readonly checks: readonly Check[]
 }
 
 /**
- * Builds the room that says who is asking: the requirement of the route's access policies, met by a verified bearer token or, where they
- * allow it, by none. A bad credential is never downgraded to anonymous. Throws `unauthenticated`, `credential_invalid`,
- * `token_invalid`, `idp_unavailable`, `config_quarantined`.
+ * Builds the room that says who is asking: the requirements of the route's access policies, met by verified credentials or, where they
+ * allow it, by none. Every credential that is offered, of a kind that the route reads, must be good: a bad one is never downgraded to
+ * anonymous, nor outweighed by another. Throws `unauthenticated`, `credential_invalid`, `token_invalid`, `idp_unavailable`,
+ * `config_quarantined`.
  */
 export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
-  const sets = keySetsOf(ports)
-  const issuers = Object.values(policy.issuers).filter((issuer) => issuer.quarantined === undefined)
-  const verifiers = new Map(issuers.map((issuer) => [issuer.name, { issuer, share: sets.acquire(issuer) }]))
-  const demands = byRoute((route) => routeDemand(policy, route, verifiers))
+  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports)]
+  const demands = byRoute((route) => demandOf(policy, route, credentials))
   const identify = (x: Matched): Identified | Promise<Identified> => {
     const demand = demands(x.route)
-    const token = tokenFor(demand, x)
-    if (token === undefined) return Object.assign(x, { principal: anonymous })
-    const principal = verifyToken(token, demand.verifiers, ports)
-    return principal instanceof Promise ? principal.then((value) => Object.assign(x, { principal: value })) : Object.assign(x, { principal })
+    if (demand.broken !== undefined) throw new Fault('config_quarantined', 'this route is quarantined', { internal: demand.broken })
+    const proofs = gather(demand.checks, x)
+    return proofs instanceof Promise ? proofs.then((all) => identified(x, demand, all)) : identified(x, demand, proofs)
   }
   const close = () => {
-    for (const { share } of verifiers.values()) share.release()
+    for (const credential of credentials) credential.close()
   }
   return Object.assign(identify, { close })
 }
 
-/** The key sets of this process: their status for readiness, and `warm` to fetch them before the first request. */
-export function keySetsOf(ports: IdentifyPorts): KeySets {
-  return ports.lasting('identify.keySets', () => new KeySets(ports))
+function identified(x: Matched, { requirements, checks }: Demand, proofs: readonly Proved[]): Identified {
+  const met = requirements.map((requirement) => meet(requirement, proofs))
+  if (met.includes(undefined)) {
+    // Nothing more could be brought: what was proved is not what all policies of the route accept.
+    if (proofs.length > 0 && proofs.length === checks.length) throw tokenInvalid('an issuer that is not accepted here')
+    throw credentialMissing(checks.flatMap(({ challenges }) => challenges))
+  }
+  return Object.assign(x, { principal: subjectOf(met.flatMap((each) => each ?? [])) ?? anonymous })
+}
+
+/** What the request proves. Without waiting where no check has to. */
+function gather(checks: readonly Check[], x: Matched): readonly Proved[] | Promise<readonly Proved[]> {
+  const proofs: Proved[] = []
+  for (const [at, check] of checks.entries()) {
+    const proved = check.prove(x)
+    if (proved instanceof Promise) return gatherRest(proofs, proved, checks.slice(at + 1), x)
+    if (proved !== undefined) proofs.push(proved)
+  }
+  return proofs
+}
+
+async function gatherRest(proofs: Proved[], pending: Promise<Proved | undefined>, rest: readonly Check[], x: Matched): Promise<readonly Proved[]> {
+  const found = [await pending]
+  for (const check of rest) found.push(await check.prove(x))
+  return [...proofs, ...found.filter((proved) => proved !== undefined)]
+}
+
+function demandOf(policy: Policy, route: Route, credentials: readonly Credential[]): Demand {
+  const missing = route.access.find((name) => policy.access[name] === undefined || policy.access[name].quarantined !== undefined)
+  const requirements = requirementsOf(policy, route)
+  const leaves = requirements.flatMap(leavesOf)
+  const checks = credentials.flatMap((credential) => {
+    const own = leaves.filter(({ kind }) => credential.kinds.includes(kind))
+    return own.length === 0 ? [] : [credential.prepare(own)]
+  })
+  const broken = missing === undefined ? checks.find((check) => check.broken !== undefined)?.broken : `access policy ${missing}`
+  return { broken, requirements, checks }
+}
+
+function requirementsOf(policy: Policy, route: Route): readonly Requirement[] {
+  return route.access.flatMap((name) => policy.access[name]?.authenticate ?? []).filter(({ kind }) => kind !== 'none')
 }
 
 /** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer. */
@@ -65,46 +103,27 @@ export interface AssumedToken {
  * verified; the Authorization header is not read. Throws like the real room.
  */
 export function buildIdentifyAssuming(policy: Policy): (x: Matched, token: AssumedToken | undefined) => Identified {
-  const demands = byRoute((route) => demandOf(accessOf(policy, route)))
+  const demands = byRoute((route): Demand => ({ broken: undefined, requirements: requirementsOf(policy, route), checks: [] }))
   return (x, token) => {
     const demand = demands(x.route)
-    if (token === undefined && demand.reads && !demand.optional) throw credentialMissing()
-    if (token === undefined || !demand.reads) return Object.assign(x, { principal: anonymous })
-    const issuer = policy.issuers[token.issuer]
-    if (issuer === undefined || !demand.issuers.includes(issuer.name)) throw tokenInvalid('an issuer that is not accepted here')
-    return Object.assign(x, { principal: assumed(issuer, token.claims) })
+    if (demand.requirements.length === 0) return Object.assign(x, { principal: anonymous })
+    const leaves = demand.requirements.flatMap(leavesOf)
+    return identified(x, { ...demand, checks: [{ broken: undefined, challenges: [realm], prove: () => undefined }] }, assumed(policy, leaves, token))
   }
 }
 
-function assumed(issuer: Issuer, claims: Readonly<Record<string, unknown>>): Principal {
+function assumed(policy: Policy, leaves: readonly RequirementLeaf[], token: AssumedToken | undefined): readonly Proved[] {
+  if (token === undefined) return []
+  const leaf = leaves.find(({ name }) => name === token.issuer)
+  const issuer = policy.issuers[token.issuer]
+  if (leaf === undefined || issuer === undefined) throw tokenInvalid('an issuer that is not accepted here')
+  return [{ leaf, subject: assumedSubject(issuer, token.claims) }]
+}
+
+function assumedSubject(issuer: Issuer, claims: Readonly<Record<string, unknown>>): Subject {
   const json = parseStrictJson(JSON.stringify(claims), 8)
   if (!isJsonObject(json)) throw tokenInvalid('the claims are not an object')
   return principalFrom(issuer, json)
-}
-
-/** The token to verify; undefined for a request that may be, and is, anonymous. */
-function tokenFor(demand: RouteDemand, x: Matched): string | undefined {
-  if (demand.broken !== undefined) throw new Fault('config_quarantined', 'this route is quarantined', { internal: demand.broken })
-  if (!demand.reads) return undefined
-  const offered = readBearer(x.request.headers)
-  if (offered.kind === 'token') return offered.token
-  if (offered.kind === 'malformed') throw credentialMalformed(offered.why)
-  if (offered.kind === 'foreign') throw credentialMissing('an authorization scheme other than Bearer')
-  if (!demand.optional) throw credentialMissing()
-  return undefined
-}
-
-function routeDemand(policy: Policy, route: Route, all: ReadonlyMap<string, Verifier>): RouteDemand {
-  const missing = route.access.find((name) => policy.access[name] === undefined || policy.access[name].quarantined !== undefined)
-  const demand = demandOf(accessOf(policy, route))
-  const verifiers = demand.issuers.flatMap((name) => all.get(name) ?? [])
-  const unusable = demand.reads && demand.issuers.length > 0 && verifiers.length === 0
-  const broken = missing === undefined ? (unusable ? `no usable issuer among ${demand.issuers.join(', ')}` : undefined) : `access policy ${missing}`
-  return { ...demand, verifiers, broken }
-}
-
-function accessOf(policy: Policy, route: Route) {
-  return route.access.flatMap((name) => policy.access[name] ?? [])
 }
 
 /** Computed at the first request of a route: thousands of routes make no build slow. */

@@ -1,19 +1,28 @@
-/** Who is asking, as proved by a credential that the gateway itself verified. */
-export type Principal =
-  | { readonly kind: 'anonymous' }
-  | {
-      readonly kind: 'subject'
-      /** Name of the issuer in the policies, not its URL. */
-      readonly issuer: string
-      readonly subject: string
-      readonly clientId: string | undefined
-      readonly scopes: ReadonlySet<string>
-      readonly claims: Readonly<Record<string, unknown>>
-    }
-  | {
-      /** A workload that calls out: one of `callers:`. */
-      readonly kind: 'caller'
-      readonly name: string
-    }
+/** Who is asking, as proved by credentials that the gateway itself verified. */
+export type Principal = { readonly kind: 'anonymous' } | Subject | CallerPrincipal
+
+/** Somebody who proved who they are. */
+export interface Subject {
+  readonly kind: 'subject'
+  /** The kind of credential that proved it. */
+  readonly by: ProofKind
+  /** Name of the issuer in the policies, not its URL; of what else vouched, where it is no token. */
+  readonly issuer: string
+  readonly subject: string
+  readonly clientId: string | undefined
+  readonly scopes: ReadonlySet<string>
+  readonly claims: Readonly<Record<string, unknown>>
+  /** Who else was proved, where the route asks for several credentials at once. */
+  readonly also?: readonly Subject[]
+}
+
+/** Credentials of the ingress, as requirement trees name them. */
+export type ProofKind = 'jwt'
+
+/** A workload that calls out: one of `callers:`. */
+interface CallerPrincipal {
+  readonly kind: 'caller'
+  readonly name: string
+}
 
 export const anonymous: Principal = Object.freeze({ kind: 'anonymous' })

@@ -1,3 +1,4 @@
+import type { ProofKind } from '../model/principal.ts'
 import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route } from '../model/route.ts'
 
 export type EnvironmentClass = 'nonprod' | 'prod'
@@ -141,9 +142,17 @@ export interface AccessPolicy {
 /** Which credentials a request must bring. `none`: nothing is read, everybody is anonymous. */
 export type Requirement =
   | { readonly kind: 'none' }
-  | { readonly kind: 'jwt'; readonly issuer: string }
+  | RequirementLeaf
   | { readonly kind: 'anyOf'; readonly of: readonly Requirement[] }
+  | { readonly kind: 'allOf'; readonly of: readonly Requirement[] }
   | { readonly kind: 'optional'; readonly of: Requirement }
+
+/** One credential: its kind, and the name of the object of the policies that judges it. */
+export interface RequirementLeaf {
+  readonly kind: ProofKind
+  /** Of `jwt`: an issuer. */
+  readonly name: string
+}
 
 export interface Rule {
   /** Unique in its policy. */

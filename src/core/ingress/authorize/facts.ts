@@ -1,12 +1,12 @@
 import type { ExpressionInput } from '../../expression.ts'
 import type { Identified } from '../../model/exchange.ts'
-import type { Principal } from '../../model/principal.ts'
+import type { Subject } from '../../model/principal.ts'
 
 /** What the rules of one request are held against. */
 export interface Facts {
   readonly x: Identified
   /** The verified subject; undefined for an anonymous request. */
-  readonly subject: Extract<Principal, { kind: 'subject' }> | undefined
+  readonly subject: Subject | undefined
   /** Wall time, milliseconds: the same for every rule of the request. */
   readonly now: number
   /** Made when the first `when:` asks. */

@@ -1,12 +1,12 @@
 import { Fault } from '../../model/fault.ts'
 
 // A constant: a realm made from the request would say what the caller wants it to say.
-const realm = 'Bearer realm="sallyport"'
+export const realm = 'Bearer realm="sallyport"'
 
 /** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
-export function credentialMissing(internal?: string): Fault {
+export function credentialMissing(challenges: readonly string[], internal?: string): Fault {
   return new Fault('unauthenticated', 'a bearer token is required', {
-    headers: [['www-authenticate', realm]],
+    headers: challenges.map((challenge) => ['www-authenticate', challenge] as const),
     ...(internal === undefined ? {} : { internal }),
   })
 }

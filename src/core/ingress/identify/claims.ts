@@ -1,10 +1,8 @@
-import type { Principal } from '../../model/principal.ts'
+import type { Subject } from '../../model/principal.ts'
 import type { Issuer } from '../../policy/policy.ts'
 import { tokenInvalid } from './answers.ts'
 import { isPrintable, type OpenedToken } from './gate.ts'
 import type { Json, JsonObject } from './strict-json.ts'
-
-type Subject = Extract<Principal, { kind: 'subject' }>
 
 /** Whatever the policies say: never `none`, and never a shared secret, which a public key could be taken for (RFC 8725 section 3.1). */
 const asymmetric: ReadonlySet<string> = new Set(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'])
@@ -46,6 +44,7 @@ function judgeTimes(issuer: Issuer, claims: JsonObject, now: number): void {
 export function principalFrom(issuer: Issuer, claims: JsonObject): Subject {
   return Object.freeze({
     kind: 'subject',
+    by: 'jwt',
     issuer: issuer.name,
     subject: printableClaim(claims, 'sub'),
     clientId: optionalPrintable(claims, 'client_id') ?? optionalPrintable(claims, 'azp'),

@@ -1,4 +1,4 @@
-import type { Principal } from '../../model/principal.ts'
+import type { Subject } from '../../model/principal.ts'
 import type { Issuer } from '../../policy/policy.ts'
 import { type KeyLookup, type KeyPorts, KeySet, type KeySetSource, type KeySetStatus, type Mark } from './key-set.ts'
 import { Lru } from './lru.ts'
@@ -7,8 +7,8 @@ import { Lru } from './lru.ts'
 export interface IssuerShare {
   lookup(kid: string | undefined): KeyLookup | Promise<KeyLookup>
   /** The principal of a token that was verified under this very configuration, while that still holds. */
-  recall(digest: string): Principal | undefined
-  remember(digest: string, principal: Principal, endsAt: number, mark: Mark): void
+  recall(digest: string): Subject | undefined
+  remember(digest: string, principal: Subject, endsAt: number, mark: Mark): void
   /** Why a token with this digest was refused moments ago. */
   refusal(digest: string): string | undefined
   refuse(digest: string, reason: string): void
@@ -16,7 +16,7 @@ export interface IssuerShare {
 }
 
 interface Verified {
-  readonly principal: Principal
+  readonly principal: Subject
   /** Wall time, milliseconds: when the token itself ends. */
   readonly endsAt: number
   readonly mark: Mark

@@ -1,46 +1,41 @@
-import type { AccessPolicy, Requirement } from '../../policy/policy.ts'
+import type { Subject } from '../../model/principal.ts'
+import type { Requirement, RequirementLeaf } from '../../policy/policy.ts'
+
+/** A credential that was verified, and the leaf of the requirement that it meets. */
+export interface Proved {
+  readonly leaf: RequirementLeaf
+  readonly subject: Subject
+}
 
 /**
- * What a route asks of the Authorization header. With one kind of credential every requirement tree comes down to
- * a set of issuers and whether the request may come without any.
+ * The proofs that meet a requirement, in its order; none of them where it may be met without any, undefined where it is not met.
+ * A choice prefers the first branch that somebody proved, so that who came with a credential is not taken for anonymous.
  */
-export interface Demand {
-  /** False: every policy of the route says `none`, and the header is not looked at. */
-  readonly reads: boolean
-  readonly optional: boolean
-  /** Names of the issuers whose tokens are accepted. */
-  readonly issuers: readonly string[]
-}
-
-/** The demand of a route: the requirements of all its access policies must be met at once. */
-export function demandOf(policies: readonly AccessPolicy[]): Demand {
-  const trees = policies.map((policy) => reduce(policy.authenticate)).filter((tree) => tree.reads)
-  const [first, ...rest] = trees
-  if (first === undefined) return { reads: false, optional: true, issuers: [] }
-  return {
-    reads: true,
-    optional: trees.every((tree) => tree.optional),
-    issuers: first.issuers.filter((name) => rest.every((tree) => tree.issuers.includes(name))),
+export function meet(requirement: Requirement, proofs: readonly Proved[]): readonly Proved[] | undefined {
+  if ('name' in requirement) {
+    const proved = proofs.find(({ leaf }) => leaf.kind === requirement.kind && leaf.name === requirement.name)
+    return proved === undefined ? undefined : [proved]
   }
-}
-
-function reduce(tree: Requirement): Demand {
-  switch (tree.kind) {
+  switch (requirement.kind) {
     case 'none':
-      return { reads: false, optional: true, issuers: [] }
-    case 'jwt':
-      return { reads: true, optional: false, issuers: [tree.issuer] }
+      return []
     case 'optional':
-      return { ...reduce(tree.of), optional: true }
+      return meet(requirement.of, proofs) ?? []
     case 'anyOf': {
-      const branches = tree.of.map(reduce)
-      return {
-        reads: branches.some((branch) => branch.reads),
-        optional: branches.some((branch) => branch.optional),
-        issuers: [...new Set(branches.flatMap((branch) => branch.issuers))],
-      }
+      const met = requirement.of.map((each) => meet(each, proofs)).filter((each) => each !== undefined)
+      return met.find((each) => each.length > 0) ?? met[0]
+    }
+    case 'allOf': {
+      const met = requirement.of.map((each) => meet(each, proofs))
+      return met.includes(undefined) ? undefined : met.flatMap((each) => each ?? [])
     }
     default:
-      return tree satisfies never
+      return requirement satisfies never
   }
+}
+
+/** Who a request comes from, when these proofs met what was asked: the first, and with it the others. Undefined for nobody. */
+export function subjectOf(proofs: readonly Proved[]): Subject | undefined {
+  const [first, ...rest] = [...new Set(proofs.map(({ subject }) => subject))]
+  return first === undefined || rest.length === 0 ? first : Object.freeze({ ...first, also: rest })
 }

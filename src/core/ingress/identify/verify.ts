@@ -1,6 +1,6 @@
 import { compactVerify, errors } from 'jose'
 import { Fault } from '../../model/fault.ts'
-import type { Principal } from '../../model/principal.ts'
+import type { Subject } from '../../model/principal.ts'
 import type { Issuer } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
 import { idpUnavailable, tokenInvalid } from './answers.ts'
@@ -21,12 +21,12 @@ type Keys = Extract<KeyLookup, { kind: 'found' }>['keys']
  * The principal of a token that one of these verifiers vouches for.
  * @throws Fault `token_invalid`, or `idp_unavailable` when there are no keys to tell by.
  */
-export function verifyToken(token: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock' | 'digest'>): Principal | Promise<Principal> {
+export function verifyToken(token: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock' | 'digest'>): Subject | Promise<Subject> {
   const digest = ports.digest(token)
   return typeof digest === 'string' ? fromMemory(token, digest, verifiers, ports) : digest.then((value) => fromMemory(token, value, verifiers, ports))
 }
 
-function fromMemory(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Principal | Promise<Principal> {
+function fromMemory(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Subject | Promise<Subject> {
   for (const { share } of verifiers) {
     const principal = share.recall(digest)
     if (principal !== undefined) return principal
@@ -34,7 +34,7 @@ function fromMemory(token: string, digest: string, verifiers: readonly Verifier[
   return fresh(token, digest, verifiers, ports)
 }
 
-async function fresh(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Promise<Principal> {
+async function fresh(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Promise<Subject> {
   const opened = openToken(token)
   // The unverified issuer only picks whose rules and keys the token must then satisfy.
   const named = verifiers.filter(({ issuer }) => issuer.issuer === opened.issuer)
@@ -51,7 +51,7 @@ async function fresh(token: string, digest: string, verifiers: readonly Verifier
   throw refusal
 }
 
-async function verifyWith({ issuer, share }: Verifier, token: string, opened: OpenedToken, digest: string, ports: Pick<Ports, 'clock'>): Promise<Principal> {
+async function verifyWith({ issuer, share }: Verifier, token: string, opened: OpenedToken, digest: string, ports: Pick<Ports, 'clock'>): Promise<Subject> {
   const before = share.refusal(digest)
   if (before !== undefined) throw tokenInvalid(before)
   judgeClaims(issuer, opened, ports.clock.now())

@@ -5,6 +5,7 @@ import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, 
 export interface RequirementDocument {
   readonly jwt?: string | undefined
   readonly anyOf?: readonly RequirementDocument[] | undefined
+  readonly allOf?: readonly RequirementDocument[] | undefined
   readonly optional?: RequirementDocument | undefined
 }
 
@@ -13,6 +14,9 @@ const requirement = z
     jwt: name.optional().meta({ description: 'A bearer token of this issuer.' }),
     get anyOf() {
       return z.array(requirement).min(1).optional().meta({ description: 'One of these.' })
+    },
+    get allOf() {
+      return z.array(requirement).min(2).optional().meta({ description: 'All of these at once.' })
     },
     get optional() {
       return requirement.optional().meta({ description: 'May be left out; a bad credential is still refused.' })

@@ -1,7 +1,9 @@
 import { expressionRoots } from '../../expression.ts'
+import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
 import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
+import { leavesOf } from '../requirement.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
@@ -78,21 +80,33 @@ function saysNothing(matcher: MatcherDocument): boolean {
   return Object.entries(matcher).every(([key, value]) => value === undefined || (key === 'anonymous' && value === false))
 }
 
+/** Credentials, and the section whose object judges each. */
+const leaves = { jwt: 'issuers' } as const satisfies Record<ProofKind, string>
+const proofKinds = Object.keys(leaves) as readonly ProofKind[] // the keys of a Record<ProofKind, …>
+const shapes = [...proofKinds, 'anyOf', 'allOf', 'optional'] as const
+
 function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: 'none' | RequirementDocument, path: Path): Requirement {
   if (said === 'none') return { kind: 'none' }
-  const given = (['jwt', 'anyOf', 'optional'] as const).filter((key) => isSaid(entry, [...path, key]))
+  const given = shapes.filter((key) => isSaid(entry, [...path, key]))
   if (given.length !== 1 && isWhole(entry, path.join('.')))
     refuse(linking, entry, [...path, ...given.slice(1, 2)], {
       code: 'requirement_shape',
-      message: 'A requirement is exactly one of jwt, anyOf and optional.',
-      hint: 'Write { jwt: issuer }, { anyOf: [ … ] } or { optional: { jwt: issuer } }.',
+      message: `A requirement is exactly one of ${shapes.slice(0, -1).join(', ')} and optional.`,
+      hint: 'Write { jwt: issuer }, { anyOf: [ … ] }, { allOf: [ … ] } or { optional: { jwt: issuer } }.',
       which: 'key',
     })
-  if (said.jwt !== undefined) {
-    refer(linking, entry, [...path, 'jwt'], 'issuers', said.jwt)
-    return { kind: 'jwt', issuer: said.jwt }
+  for (const kind of proofKinds) {
+    const name = said[kind]
+    if (name === undefined) continue
+    refer(linking, entry, [...path, kind], leaves[kind], name)
+    return { kind, name }
   }
-  if (said.anyOf !== undefined) return { kind: 'anyOf', of: said.anyOf.map((each, i) => linkRequirement(linking, entry, each, [...path, 'anyOf', i])) }
+  const branches = (kind: 'anyOf' | 'allOf', of: readonly RequirementDocument[]): Requirement => ({
+    kind,
+    of: of.map((each, i) => linkRequirement(linking, entry, each, [...path, kind, i])),
+  })
+  if (said.anyOf !== undefined) return branches('anyOf', said.anyOf)
+  if (said.allOf !== undefined) return branches('allOf', said.allOf)
   if (said.optional !== undefined) return { kind: 'optional', of: linkRequirement(linking, entry, said.optional, [...path, 'optional']) }
   return { kind: 'none' }
 }
@@ -114,7 +128,7 @@ function impliedRequirement(linking: Linking, entry: Entry<AccessDocument>, rule
   }
   linking.used.add(`issuers.${only}`)
   need(linking, entry.id, `issuers.${only}`)
-  const jwt: Requirement = { kind: 'jwt', issuer: only }
+  const jwt: Requirement = { kind: 'jwt', name: only }
   return rules.some((rule) => rule.effect === 'allow' && rule.matcher.anonymous) ? { kind: 'optional', of: jwt } : jwt
 }
 
@@ -157,8 +171,7 @@ function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: 
   }
 }
 
+/** Names of what may stand as the issuer of a principal. */
 function issuersOf(requirement: Requirement): ReadonlySet<string> {
-  if (requirement.kind === 'jwt') return new Set([requirement.issuer])
-  if (requirement.kind === 'optional') return issuersOf(requirement.of)
-  return new Set(requirement.kind === 'anyOf' ? requirement.of.flatMap((each) => Array.from(issuersOf(each))) : [])
+  return new Set(leavesOf(requirement).map(({ name }) => name))
 }
