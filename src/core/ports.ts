@@ -6,14 +6,15 @@ import type { Vet } from './model/route.ts'
 export interface Ports {
   readonly clock: Clock
   readonly random: Random
-  /** Lower-case hex SHA-256 of the UTF-8 text. Synchronous where the ground can. */
-  readonly digest: (text: string) => string | Promise<string>
+  /** Lower-case hex SHA-256 of bytes, or of the UTF-8 of a text. Synchronous where the ground can. */
+  readonly digest: (data: string | Uint8Array) => string | Promise<string>
   readonly channels: Channels
   readonly fetch: Fetch
   readonly resolve: Resolve
   readonly counters: Counters
   readonly secrets: Secrets
   readonly store: Store
+  readonly shared: Shared
   readonly lasting: Lasting
   readonly ownAddresses: OwnAddresses
   readonly journal: Journal
@@ -161,6 +162,19 @@ export interface Secrets {
 export interface Store {
   get(key: string): Promise<string | undefined>
   set(key: string, value: string, ttlMs: number): Promise<void>
+}
+
+/**
+ * Small facts that all replicas see alike; without a store in the policies, those of this process. Keys are named `room.thing:…`.
+ * Everything rejects while the store does not answer: the caller says what that means.
+ */
+export interface Shared {
+  /** True for exactly one caller of all until the time is over. */
+  claim(key: string, ttlMs: number): Promise<boolean>
+  get(key: string): Promise<string | undefined>
+  /** Without a time it stays until it is deleted. */
+  set(key: string, value: string, ttlMs: number | undefined): Promise<void>
+  delete(key: string): Promise<void>
 }
 
 /**

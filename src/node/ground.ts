@@ -3,7 +3,7 @@ import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createChannels } from './channels.ts'
 import { createFetch } from './fetch.ts'
-import { type CountersInForce, createCountersInForce } from './gateway/counters-in-force.ts'
+import { createStoreInForce, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
 import { createLasting } from './lasting.ts'
 import { createMeter, type Registry } from './meter.ts'
@@ -18,7 +18,7 @@ import { createFileStore, createMemoryStore } from './store.ts'
 /** Everything the core stands on in this process, with the sides of it that only this ground knows. */
 export interface Ground {
   readonly ports: Ports
-  readonly counters: CountersInForce
+  readonly store: StoreInForce
   readonly journal: NodeJournal
   readonly meter: Registry
   /** Undefined when no collector is set. */
@@ -32,23 +32,24 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
   const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
   const fetch = createFetch({ clock, resolve, secrets })
-  const counters = createCountersInForce(settings.redisUrl, { clock, meter, journal, secrets })
+  const inForce = createStoreInForce(settings.redisUrl, { clock, meter, journal, secrets })
   const ports: Ports = {
     clock,
     random,
-    digest: (text) => hash('sha256', text, 'hex'),
+    digest: (data) => hash('sha256', data, 'hex'),
     channels: createChannels({ clock, resolve, secrets }),
     fetch,
     resolve,
-    counters,
+    counters: inForce.counters,
     secrets,
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),
+    shared: inForce.shared,
     lasting: createLasting(),
     ownAddresses: createOwnAddresses(clock),
     journal,
     meter,
   }
-  return { ports, counters, journal, meter, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, journal, meter, spans: spansOf(settings, ports, journal) }
 }
 
 /** Every record of a sampled request goes to the collector as well. */

@@ -102,7 +102,7 @@ async function openGateway(
   policy: Policy,
   diagnostics: readonly Diagnostic[],
 ): Promise<Gateway> {
-  const store = await step(() => ground.counters.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
+  const store = await step(() => ground.store.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
   store.commit()
   const snapshot = await step(async () => buildSnapshot(policy, ground.ports), 'snapshot_failed', 'This is a bug in Sallyport.')
   const gateway = new Gateway(settings, ground, source, snapshot, diagnostics)

@@ -4,6 +4,7 @@ import type { Clock, Ports } from '../core/ports.ts'
 import { createClock } from './clock.ts'
 import { createMemoryCounters } from './counters.ts'
 import { createRandom } from './random.ts'
+import { createMemoryShared } from './shared.ts'
 import { createMemoryStore } from './store.ts'
 
 /**
@@ -20,13 +21,14 @@ export function createOfflinePorts(at?: number): Ports {
   return {
     clock,
     random: createRandom(),
-    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    digest: (data) => createHash('sha256').update(data).digest('hex'),
     channels: { acquire: offline },
     fetch: async () => offline(),
     resolve: async () => offline(),
     counters: createMemoryCounters(clock),
     secrets: { read: async () => offline() },
     store: createMemoryStore(clock),
+    shared: createMemoryShared(clock),
     lasting: (key, make) => {
       if (!kept.has(key)) kept.set(key, make())
       return kept.get(key) as ReturnType<typeof make>

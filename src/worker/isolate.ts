@@ -1,6 +1,6 @@
 import { buildEdge, type Edge } from '../core/edge.ts'
 import type { Policy } from '../core/policy/policy.ts'
-import type { Clock, Ports } from '../core/ports.ts'
+import type { Clock, Ports, Shared } from '../core/ports.ts'
 import { type EdgeKey, readEdgeKey } from './edge-key.ts'
 import { createChannels } from './ports/channels.ts'
 import { createClock } from './ports/clock.ts'
@@ -41,6 +41,10 @@ async function openKey({ secrets }: Ports): Promise<EdgeKey> {
   }
 }
 
+const nowhere = (): Promise<never> => Promise.reject(new Error('isolates share nothing'))
+/** What has to be shared is refused: policies that need it are not for this ground. */
+const nothingShared: Shared = { claim: nowhere, get: nowhere, set: nowhere, delete: nowhere }
+
 function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: string): Ports {
   const clock = createClock()
   const journal = createJournal()
@@ -55,6 +59,7 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     counters: createBindingCounters(settings.limits, journal),
     secrets: createSecrets(env),
     store: createStore(environment),
+    shared: nothingShared,
     lasting: (name, make) => {
       if (!kept.has(name)) kept.set(name, make())
       return kept.get(name) as ReturnType<typeof make> // each name has one owner, who made it

@@ -7,9 +7,9 @@ import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import type { JournalValue } from '../../src/core/ports.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
-import { createCountersInForce } from '../../src/node/gateway/counters-in-force.ts'
 import { ListenerSet } from '../../src/node/gateway/listener-set.ts'
 import { Reloader } from '../../src/node/gateway/reloader.ts'
+import { createStoreInForce } from '../../src/node/gateway/store-in-force.ts'
 import { createMeter } from '../../src/node/meter.ts'
 import type { LoadOutcome } from '../../src/node/policy-source.ts'
 import { arrival } from '../support/arrival.ts'
@@ -63,7 +63,7 @@ function gateway(first: Policy = emptyPolicy()) {
     build,
     live,
     listeners,
-    counters: createCountersInForce(undefined, ports),
+    store: createStoreInForce(undefined, ports),
     now: () => ports.clock.now(),
     log: (level: string, event: string, facts?: Readonly<Record<string, JournalValue>>) => void events.push({ level, event, facts }),
     meter,

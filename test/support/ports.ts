@@ -24,6 +24,7 @@ import type {
   Store,
   Taken,
 } from '../../src/core/ports.ts'
+import { createMemoryShared } from '../../src/node/shared.ts'
 import { type FakeClock, fakeClock } from './clock.ts'
 
 /** Every port as a double that keeps what it was told. */
@@ -46,13 +47,14 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
   const doubles: FakePorts = {
     clock,
     random: seededRandom(1),
-    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    digest: (data) => createHash('sha256').update(data).digest('hex'),
     channels: fakeChannels(),
     fetch: fakeFetch(),
     resolve: fakeResolve(),
     counters: windowCounters(given.clock ?? clock),
     secrets: fakeSecrets(),
     store: memoryStore(given.clock ?? clock),
+    shared: createMemoryShared(given.clock ?? clock),
     lasting: memoryLasting(),
     ownAddresses: () => [],
     journal: memoryJournal(),

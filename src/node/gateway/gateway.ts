@@ -29,7 +29,7 @@ export class Gateway implements GatewayView {
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, ground: Ground, source: PolicySource, first: Snapshot, diagnostics: readonly Diagnostic[]) {
-    const { ports, counters, journal, meter } = ground
+    const { ports, store, journal, meter } = ground
     const { clock } = ports
     this.#settings = settings
     this.#ground = ground
@@ -45,7 +45,7 @@ export class Gateway implements GatewayView {
         build: (policy) => buildSnapshot(policy, ports),
         live: this.live,
         listeners: this.#listeners,
-        counters,
+        store,
         now: () => clock.now(),
         log: journal.log,
         meter,
@@ -125,13 +125,13 @@ export class Gateway implements GatewayView {
   }
 
   async #end(): Promise<void> {
-    const { counters, journal, spans, ports } = this.#ground
+    const { store, journal, spans, ports } = this.#ground
     this.#phase = 'draining'
     this.#source.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
     await this.#listeners.close({ lameDuckMs: 0, drainMs: 0 })
-    await Promise.allSettled([counters.close(), spans?.close()])
+    await Promise.allSettled([store.close(), spans?.close()])
     journal.log('info', 'stopped')
     await journal.close()
   }

@@ -7,16 +7,16 @@ import { mostDiagnostics, quarantinedIn } from '../admin/detail.ts'
 import type { LastLoad } from '../gateway-view.ts'
 import type { Log } from '../journal.ts'
 import type { LoadOutcome } from '../policy-source.ts'
-import type { CountersInForce } from './counters-in-force.ts'
 import { errorsIn, obstacle } from './diagnose.ts'
 import { type ListenerSet, plansOf } from './listener-set.ts'
+import type { StoreInForce } from './store-in-force.ts'
 
 export interface ReloaderParts {
   readonly load: () => Promise<LoadOutcome>
   readonly build: (policy: Policy) => Snapshot
   readonly live: Live
   readonly listeners: ListenerSet
-  readonly counters: CountersInForce
+  readonly store: StoreInForce
   readonly now: () => number
   readonly log: Log
   readonly meter: Meter & { forget(name: string): void }
@@ -75,8 +75,8 @@ export class Reloader {
 
   /** Everything that can fail comes before the one assignment that puts the policies in force. */
   async #publish(policy: Policy, diagnostics: readonly Diagnostic[]): Promise<LastLoad> {
-    const { live, listeners, counters, build, log } = this.#parts
-    const store = await prepared(() => counters.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
+    const { live, listeners, build, log } = this.#parts
+    const store = await prepared(() => this.#parts.store.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
     if ('obstacle' in store) return this.#refuse([...diagnostics, store.obstacle])
     const addresses = await prepared(() => listeners.prepare(plansOf(policy)), 'listener_unavailable', 'Choose an address that is free.')
     if ('obstacle' in addresses) {

@@ -1,0 +1,83 @@
+import type { Policy } from '../../core/policy/policy.ts'
+import type { Clock, Counters, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
+import { createMemoryCounters, createRedisCounters, type RedisCounters } from '../counters.ts'
+import { createMemoryShared, createRedisShared, type RedisShared } from '../shared.ts'
+
+/** What follows `store.redis`: rooms hold these objects, and a reload changes what stands behind them. */
+export interface StoreInForce {
+  readonly counters: Counters
+  readonly shared: Shared
+  /** Prepares the store that a policy wants. @throws when its URL cannot be read. */
+  prepare(policy: Policy): Promise<PreparedStore>
+  close(): Promise<void>
+}
+
+interface PreparedStore {
+  /** Puts the store in force. What it returns lets the previous one go, once no request uses it any more. */
+  readonly commit: () => () => Promise<void>
+  /** Forgets the prepared store. */
+  readonly abort: () => Promise<void>
+}
+
+export interface StorePorts {
+  readonly clock: Clock
+  readonly meter: Meter
+  readonly journal: Journal
+  readonly secrets: Secrets
+}
+
+interface Behind {
+  /** Undefined: kept in memory. */
+  readonly url: string | undefined
+  readonly counters: Counters
+  readonly shared: Shared
+  readonly redis: { readonly counters: RedisCounters; readonly shared: RedisShared } | undefined
+}
+
+/** How long the first request may wait for the store to be there. */
+const readyMs = 1000
+
+/** `override` is a Redis URL that takes the place of the policies' own. */
+export function createStoreInForce(override: string | undefined, ports: StorePorts): StoreInForce {
+  let behind = open(undefined, ports)
+  const urlOf = async (policy: Policy) => override ?? (policy.store.redis === undefined ? undefined : await ports.secrets.read(policy.store.redis))
+  return {
+    counters: {
+      take: (descriptors) => behind.counters.take(descriptors),
+      peek: (descriptors) => behind.counters.peek(descriptors),
+    },
+    shared: {
+      claim: (key, ttlMs) => behind.shared.claim(key, ttlMs),
+      get: (key) => behind.shared.get(key),
+      set: (key, value, ttlMs) => behind.shared.set(key, value, ttlMs),
+      delete: (key) => behind.shared.delete(key),
+    },
+    async prepare(policy) {
+      const url = await urlOf(policy)
+      if (url === behind.url) return { commit: () => nothing, abort: nothing }
+      const next = open(url, ports)
+      await next.redis?.counters.ready(readyMs)
+      return {
+        commit: () => {
+          const previous = behind
+          behind = next
+          return () => closed(previous)
+        },
+        abort: () => closed(next),
+      }
+    },
+    close: () => closed(behind),
+  }
+}
+
+async function nothing(): Promise<void> {}
+
+async function closed({ redis }: Behind): Promise<void> {
+  await Promise.all([redis?.counters.close(), redis?.shared.close()])
+}
+
+function open(url: string | undefined, { clock, meter, journal }: StorePorts): Behind {
+  if (url === undefined) return { url, counters: createMemoryCounters(clock), shared: createMemoryShared(clock), redis: undefined }
+  const redis = { counters: createRedisCounters({ url, clock, meter, journal }), shared: createRedisShared(url) }
+  return { url, ...redis, redis }
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import type { Shared } from '../../src/core/ports.ts'
+import { createMemoryShared, createRedisShared } from '../../src/node/shared.ts'
+import { fakeClock } from '../support/clock.ts'
+import { untilTheEnd } from '../support/keep.ts'
+import { hasRedis, startRedis } from '../support/redis.ts'
+
+async function behaves(open: () => Promise<{ readonly one: Shared; readonly other: Shared; readonly pass: (ms: number) => Promise<void> }>) {
+  const { one, other, pass } = await open()
+  const claims = await Promise.all([one, other, one, other].map((shared) => shared.claim('k', 1000)))
+  expect(claims.filter(Boolean)).toHaveLength(1)
+  expect(await other.claim('l', 1000)).toBe(true)
+  await one.set('kept', 'a', undefined)
+  await one.set('short', 'b', 1000)
+  expect([await other.get('kept'), await other.get('short'), await other.get('nothing')]).toEqual(['a', 'b', undefined])
+  await pass(1100)
+  expect([await other.get('kept'), await other.get('short')]).toEqual(['a', undefined])
+  expect(await other.claim('k', 1000)).toBe(true)
+  await other.delete('kept')
+  expect(await one.get('kept')).toBeUndefined()
+}
+
+describe('what is shared', () => {
+  it('in memory is claimed once, kept for its time, and deleted', () =>
+    behaves(async () => {
+      const clock = fakeClock()
+      const shared = createMemoryShared(clock)
+      return { one: shared, other: shared, pass: async (ms) => clock.advance(ms) }
+    }))
+
+  it('in memory refuses to forget a claim that still holds', async () => {
+    const clock = fakeClock()
+    const shared = createMemoryShared(clock)
+    for (let i = 0; i < 200_000; i++) await shared.claim(`k${i}`, i === 0 ? 10 : 10_000)
+    await expect(shared.claim('more', 1000)).rejects.toThrow('store.redis')
+    await clock.advance(1000)
+    expect(await shared.claim('more', 1000)).toBe(true)
+    expect(await shared.claim('k1', 1000)).toBe(false)
+  })
+
+  describe.skipIf(!hasRedis())('in Redis', () => {
+    const keep = untilTheEnd()
+
+    async function redis() {
+      const server = await startRedis()
+      keep(() => server.close())
+      const [one, other] = [createRedisShared(server.url), createRedisShared(server.url)]
+      keep(async () => void (await Promise.all([one.close(), other.close()])))
+      for (const shared of [one, other])
+        await expect
+          .poll(() =>
+            shared.get('x').then(
+              () => true,
+              () => false,
+            ),
+          )
+          .toBe(true)
+      return { server, one, other }
+    }
+
+    it('is claimed once by all processes, kept for its time, and deleted', () =>
+      behaves(async () => ({ ...(await redis()), pass: (ms) => new Promise((done) => void setTimeout(done, ms)) })))
+
+    it('rejects while Redis is gone, and works again when it is back', async () => {
+      const { server, one } = await redis()
+      await server.kill()
+      await expect(one.claim('k', 1000)).rejects.toThrow()
+      await server.restart()
+      await expect.poll(() => one.claim('k', 60_000).catch(() => undefined), { timeout: 5000 }).toBe(true)
+    })
+  })
+})
