@@ -89,6 +89,7 @@ export async function issuerDouble(now: () => number, url = 'https://idp.example
       clockSkewMs: 30_000,
       staleKeysForMs: 86_400_000,
       scopeClaims: ['scope', 'scp'],
+      proof: { required: 'none', maxAgeMs: 60_000, nonceKey: undefined },
       ...changes,
     }),
   }

@@ -83,6 +83,17 @@ export interface Issuer {
   readonly staleKeysForMs: number
   /** Where scopes stand: `scope` (space separated) or `scp` (list). First that is present. */
   readonly scopeClaims: readonly string[]
+  readonly proof: ProofRules
+}
+
+/** What a token must be bound to, and how that is proved. A token that is bound is proved whatever `required` says. */
+export interface ProofRules {
+  /** `any`: to a key of DPoP (RFC 9449) or to a client certificate (RFC 8705). */
+  readonly required: 'none' | 'any' | 'dpop' | 'certificate'
+  /** How old a DPoP proof may be. */
+  readonly maxAgeMs: number
+  /** Reference to the key that nonces are made with; undefined: proofs need no nonce. */
+  readonly nonceKey: string | undefined
 }
 
 export interface Cluster {

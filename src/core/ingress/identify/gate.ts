@@ -1,4 +1,5 @@
 import { base64url } from 'jose'
+import type { Fault } from '../../model/fault.ts'
 import { tokenInvalid } from './answers.ts'
 import { isJsonObject, type JsonObject, parseStrictJson } from './strict-json.ts'
 
@@ -20,52 +21,76 @@ const segments = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
 const refusedHeaders = ['crit', 'b64', 'zip', 'jku', 'x5u', 'jwk', 'x5c'] as const
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** What a compact JWS says about itself. */
+interface OpenedJws {
+  readonly header: JsonObject
+  readonly claims: JsonObject
+}
+
+interface JwsRules {
+  /** Header members that are refused, whatever they say. */
+  readonly refused: readonly string[]
+  /** Bytes. */
+  readonly headerLimit: number
+  /** What a bad form is answered with. */
+  readonly refuse: (reason: string) => Fault
+}
+
 /**
  * The gate before any cryptography: one text for one token, JSON that every parser reads alike, no header that would steer the verifier.
  * @throws Fault `token_invalid`.
  */
 export function openToken(token: string): OpenedToken {
-  if (token.length > tokenLimit) throw tokenInvalid(`longer than ${tokenLimit} characters`)
-  const parts = segments.exec(token)
-  if (parts === null) throw tokenInvalid('not three segments of base64url')
-  const [, head = '', body = '', signature = ''] = parts
-  const headBytes = canonicalBytes(head, 'header')
-  if (headBytes.length > headerLimit) throw tokenInvalid(`a header longer than ${headerLimit} bytes`)
-  const header = jsonObject(headBytes, 'header')
-  const claims = jsonObject(canonicalBytes(body, 'payload'), 'payload')
-  canonicalBytes(signature, 'signature')
-  for (const name of refusedHeaders) if (name in header) throw tokenInvalid(`the header member "${name}" is refused`)
+  const { header, claims } = openJws(token, { refused: refusedHeaders, headerLimit, refuse: tokenInvalid })
   if (typeof header['alg'] !== 'string') throw tokenInvalid('the header has no algorithm')
   if (typeof claims['iss'] !== 'string') throw tokenInvalid('no issuer')
   return { alg: header['alg'], kid: kidOf(header), typ: typOf(header), issuer: claims['iss'], claims }
 }
 
+/** The same gate for any compact JWS with a JSON payload. @throws Fault as `refuse` makes it */
+export function openJws(token: string, rules: JwsRules): OpenedJws {
+  const { refuse } = rules
+  if (token.length > tokenLimit) throw refuse(`longer than ${tokenLimit} characters`)
+  const parts = segments.exec(token)
+  if (parts === null) throw refuse('not three segments of base64url')
+  const [, head = '', body = '', signature = ''] = parts
+  const headBytes = canonicalBytes(head, 'header', refuse)
+  if (headBytes.length > rules.headerLimit) throw refuse(`a header longer than ${rules.headerLimit} bytes`)
+  const header = jsonObject(headBytes, 'header', refuse)
+  const claims = jsonObject(canonicalBytes(body, 'payload', refuse), 'payload', refuse)
+  canonicalBytes(signature, 'signature', refuse)
+  for (const name of rules.refused) if (name in header) throw refuse(`the header member "${name}" is refused`)
+  return { header, claims }
+}
+
+type Refuse = JwsRules['refuse']
+
 /** One signature must not fit many texts: non-zero trailing bits would make many (RFC 4648 section 3.5). */
-function canonicalBytes(segment: string, name: string): Uint8Array {
-  const bytes = decoded(segment, name)
-  if (base64url.encode(bytes) !== segment) throw tokenInvalid(`the ${name} is not canonical base64url`)
+function canonicalBytes(segment: string, name: string, refuse: Refuse): Uint8Array {
+  const bytes = decoded(segment, name, refuse)
+  if (base64url.encode(bytes) !== segment) throw refuse(`the ${name} is not canonical base64url`)
   return bytes
 }
 
-function decoded(segment: string, name: string): Uint8Array {
+function decoded(segment: string, name: string, refuse: Refuse): Uint8Array {
   try {
     return base64url.decode(segment)
   } catch {
-    throw tokenInvalid(`the ${name} is not base64url`)
+    throw refuse(`the ${name} is not base64url`)
   }
 }
 
-function jsonObject(bytes: Uint8Array, name: string): JsonObject {
-  const value = strictJson(bytes, name)
-  if (!isJsonObject(value)) throw tokenInvalid(`the ${name} is not a JSON object`)
+function jsonObject(bytes: Uint8Array, name: string, refuse: Refuse): JsonObject {
+  const value = strictJson(bytes, name, refuse)
+  if (!isJsonObject(value)) throw refuse(`the ${name} is not a JSON object`)
   return value
 }
 
-function strictJson(bytes: Uint8Array, name: string): unknown {
+function strictJson(bytes: Uint8Array, name: string, refuse: Refuse): unknown {
   try {
     return parseStrictJson(utf8.decode(bytes), deepest)
   } catch (error) {
-    throw tokenInvalid(`the ${name} is not acceptable JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
+    throw refuse(`the ${name} is not acceptable JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
   }
 }
 
@@ -76,7 +101,8 @@ function kidOf(header: JsonObject): string | undefined {
   return kid
 }
 
-function typOf(header: JsonObject): string {
+/** Lower-case, without `application/` (RFC 7515 section 4.1.9). @throws Fault `token_invalid` */
+export function typOf(header: JsonObject): string {
   const typ = header['typ']
   if (typ === undefined) return 'jwt'
   if (typeof typ !== 'string') throw tokenInvalid('the type is not a string')

@@ -34,11 +34,12 @@ export function usableKeys(text: string): readonly PublicJwk[] {
   return usable
 }
 
-function isMembers(value: unknown): value is Members {
+export function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isUsable(jwk: Members): boolean {
+/** Whether it can verify signatures and nothing else, and is strong enough to mean something. */
+export function isUsable(jwk: Members): boolean {
   if ('d' in jwk || 'k' in jwk || 'p' in jwk) return false
   if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return false
   if (jwk['key_ops'] !== undefined && !(Array.isArray(jwk['key_ops']) && jwk['key_ops'].includes('verify'))) return false
@@ -74,7 +75,7 @@ function integerBytes(value: unknown): Uint8Array | undefined {
   }
 }
 
-function publicPart(jwk: Members): PublicJwk {
+export function publicPart(jwk: Members): PublicJwk {
   const kept = keptMembers.flatMap((name) => (typeof jwk[name] === 'string' ? [[name, jwk[name]] as const] : []))
   return Object.fromEntries(kept) as unknown as PublicJwk // isUsable saw a kty, and strings alone
 }

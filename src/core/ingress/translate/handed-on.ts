@@ -14,7 +14,7 @@ const written: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-pr
  */
 export function buildWithheld(x: Pick<Steered, 'route'>): (name: string) => boolean {
   const claims = new Set(x.route.handOn.claims.map(({ header }) => folded(header)))
-  return (name) => name === 'authorization' || written.has(folded(name)) || claims.has(folded(name))
+  return (name) => name === 'authorization' || name === 'dpop' || written.has(folded(name)) || claims.has(folded(name))
 }
 
 /** The name as upstreams that turn fields into variables would see it. */
@@ -37,7 +37,8 @@ export function handedOn(x: Steered): readonly Field[] {
 }
 
 function token(x: Steered): readonly Field[] {
-  return x.route.handOn.token ? x.request.headers.all('authorization').map((value): Field => ['authorization', value]) : []
+  if (!x.route.handOn.token) return []
+  return ['authorization', 'dpop'].flatMap((name) => x.request.headers.all(name).map((value): Field => [name, value]))
 }
 
 /**

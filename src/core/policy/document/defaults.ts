@@ -18,6 +18,9 @@ export const defaults = {
   'issuers.staleKeysFor': { value: '24h', reason: 'an identity provider that is down for a night must not take the API with it' },
   'issuers.scopeClaims': { value: ['scope', 'scp'], reason: 'RFC 8693, and what Entra and Okta send' },
 
+  'issuers.proof.required': { value: 'none', reason: 'most tokens are bearer tokens' },
+  'issuers.proof.maxAge': { value: '60s', reason: 'a proof is made for the request it comes with' },
+
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },
   'clusters.protocol': { value: 'http', reason: 'every service speaks it' },
   'clusters.balance': { value: 'round_robin', reason: 'needs no figures to be fair' },

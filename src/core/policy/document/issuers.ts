@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { defaulted, describe } from './build.ts'
-import { durationBetween, safeUrl, text } from './fields.ts'
+import { defaulted, describe, section } from './build.ts'
+import { durationBetween, safeUrl, secret, text } from './fields.ts'
 
 const algorithm = z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'])
 
@@ -25,6 +25,18 @@ export const issuer = z.strictObject({
   clockSkew: defaulted(durationBetween('0s', '60s'), 'issuers.clockSkew', 'How far clocks may differ, at most 60s.'),
   staleKeysFor: defaulted(durationBetween('0s', '30d'), 'issuers.staleKeysFor', 'How long keys serve on while the issuer does not answer.'),
   scopeClaims: defaulted(z.array(text).min(1), 'issuers.scopeClaims', 'Where scopes stand, space separated or as a list; the first that is there.'),
+  proof: section(
+    {
+      required: defaulted(
+        z.enum(['none', 'any', 'dpop', 'certificate']),
+        'issuers.proof.required',
+        'What tokens must be bound to: a key (DPoP), a client certificate, or any of both. A bound token needs its proof in any case.',
+      ),
+      maxAge: defaulted(durationBetween('5s', '5m'), 'issuers.proof.maxAge', 'How old a DPoP proof may be.'),
+      nonceKey: describe(secret.optional(), 'Key for nonces, at least 32 characters: DPoP proofs must then carry one. The same on all replicas.'),
+    },
+    'How the holder of a bound token proves that it is theirs.',
+  ),
 })
 
 export type IssuerDocument = z.output<typeof issuer>

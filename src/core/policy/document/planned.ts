@@ -25,7 +25,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   apiKey: [{ at: authenticate, what: 'Authentication with API keys', instead: jwtOnly }],
   apiKeys: [{ at: /^$/, what: 'The section of API keys', instead: jwtOnly }],
   mtls: [{ at: anywhere, what: 'Authentication with client certificates', instead: jwtOnly }],
-  dpop: [{ at: anywhere, what: 'DPoP (RFC 9449)', instead: jwtOnly }],
+  dpop: [{ at: authenticate, what: 'DPoP as a credential of its own', instead: 'Write jwt: and proof: { required: dpop } at the issuer.' }],
   introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
   session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
   ask: [{ at: anywhere, what: 'Asking an external decision point', instead: 'Write the decision as rules.' }],

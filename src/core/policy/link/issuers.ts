@@ -34,5 +34,6 @@ function linkIssuer({ name, value = {} }: Entry<IssuerDocument>): Issuer {
     clockSkewMs: ms(value.clockSkew ?? ''),
     staleKeysForMs: ms(value.staleKeysFor ?? ''),
     scopeClaims: value.scopeClaims ?? [],
+    proof: { required: value.proof?.required ?? 'none', maxAgeMs: ms(value.proof?.maxAge ?? ''), nonceKey: value.proof?.nonceKey },
   }
 }
