@@ -1,3 +1,5 @@
+import type { Cors } from './cors.ts'
+
 /** Variables of the matched template, decoded once after the match. A null-prototype object. */
 export type Params = Readonly<Record<string, string>>
 
@@ -64,6 +66,8 @@ export interface Route {
   /** Bytes; undefined means the listener's limit. */
   readonly bodyLimit: number | undefined
   readonly translate: TranslateOptions
+  /** Undefined: pages of other origins may not call it. */
+  readonly cors?: Cors | undefined
 }
 
 export interface RouteMatch {

@@ -45,7 +45,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   fault: [{ at: anywhere, what: 'Fault injection' }],
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  cors: [{ at: route, what: 'CORS' }],
   websocket: [{ at: route, what: 'WebSocket' }],
   head: [{ at: anywhere, what: 'HEAD from GET on grpc routes' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],

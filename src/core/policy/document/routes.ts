@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
+import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
 
 const match = z.strictObject({
@@ -119,6 +120,7 @@ export const route = z.strictObject({
     },
     'How JSON and gRPC meet on a grpc route.',
   ),
+  cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
   bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
 })
 

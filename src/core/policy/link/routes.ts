@@ -8,6 +8,7 @@ import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
+import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
@@ -71,6 +72,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
         which: 'key',
       })
   }
+  const cors = linkCors(linking, entry)
   checkNoEffect(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
@@ -88,6 +90,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
+    cors,
   }
   return { entry, inline, hidden, route, sight: undefined }
 }
