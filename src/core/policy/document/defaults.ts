@@ -57,6 +57,15 @@ export const defaults = {
   'routes.translate.protoNames': { value: false, reason: 'ProtoJSON writes lowerCamelCase' },
   'routes.translate.ignoreUnknownFields': { value: false, reason: 'a misspelled field must not be ignored' },
 
+  'routes.translate.head': { value: 'refuse', reason: 'it makes the call that GET would make, for its headers alone' },
+  'routes.translate.requestHeaders': { value: [], reason: 'services are told on purpose what a caller says' },
+  'routes.translate.responseHeaders': { value: [], reason: "a service does not write the gateway's headers" },
+  'routes.translate.etag': { value: false, reason: 'a field of that name may be something else' },
+  'routes.translate.queryMaps': { value: false, reason: 'google.api.http does not have it' },
+  'routes.translate.unexpectedBody': { value: 'ignore', reason: 'some clients send an empty object with everything' },
+  'routes.translate.emptyAnswer': { value: 200, reason: 'ProtoJSON writes {}' },
+  'routes.translate.showInternal': { value: false, reason: 'they tell about the inside of a service' },
+
   'callers.listener': { value: 'egress', reason: 'whoever reaches the loopback port is the workload beside it' },
   'callers.mayChooseEnv': { value: [], reason: 'choosing an environment is for testers' },
 

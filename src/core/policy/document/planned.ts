@@ -46,7 +46,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
   websocket: [{ at: route, what: 'WebSocket' }],
-  head: [{ at: anywhere, what: 'HEAD from GET on grpc routes' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
   health: [{ at: cluster, what: 'Active health checks' }],
