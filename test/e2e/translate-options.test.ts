@@ -54,7 +54,7 @@ function openShelf(): Server {
   }
   const update: Unary = (call, answer) => {
     note('Update', 'UpdateRequest', call.request, call.metadata)
-    const { book: sent } = seen.get('Update')?.message as { readonly book?: { readonly etag?: string } }
+    const { book: sent } = (seen.get('Update')?.message ?? {}) as { readonly book?: { readonly etag?: string } }
     if (sent?.etag === undefined || sent.etag === 'v1') return answer(null, bytesOf('shelf.v1.Book', { id: '1', etag: 'v2' }))
     answer({ code: status.FAILED_PRECONDITION, details: 'it has changed' })
   }
