@@ -36,6 +36,8 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
     const trail = openTrail<Translated>('ingress', openExchange(arrival, policy.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
+      const preflight = match.preflight(received)
+      if (preflight !== undefined) return trail.close(preflight)
       const matched = trail.reach(match(received))
       const identified = trail.reach(await identify(matched))
       const permitted = trail.reach(await authorize(identified))

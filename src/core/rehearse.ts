@@ -17,6 +17,8 @@ export type Credentials = { readonly kind: 'own' } | { readonly kind: 'assumed';
 export interface Rehearsal {
   /** Undefined when the request would be forwarded. */
   readonly refusal: Fault | undefined
+  /** It is a CORS preflight that is granted: answered here, and nothing is forwarded. */
+  readonly granted: boolean
   /** How far it got; every slot filled on the way can be read. */
   readonly last: ReturnType<typeof openExchange> & Partial<Translated>
   readonly candidates: readonly MatchCandidate[]
@@ -48,10 +50,19 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
 
   const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)
-    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = { refusal: undefined, last, candidates: [], decision: undefined, limits: [] }
+    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = {
+      refusal: undefined,
+      granted: false,
+      last,
+      candidates: [],
+      decision: undefined,
+      limits: [],
+    }
     try {
       const received = receive(last)
       found.candidates = report(received).candidates
+      found.granted = match.preflight(received) !== undefined
+      if (found.granted) return found
       const matched = match(received)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })

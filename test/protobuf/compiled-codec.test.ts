@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import { create, type DescMessage, fromBinary, type JsonValue, ScalarType, toBinary, toJson } from '@bufbuild/protobuf'
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import { buildCompiledCodec, type CompiledCodec } from '../../src/core/protobuf/compiled/compiled-codec.ts'
@@ -93,6 +93,46 @@ test(`wire bytes become the same JSON as through the library, on ${runs} random 
     expect(JSON.parse(codec.toText(desc, bytes))).toEqual(JSON.parse(JSON.stringify(shown(bytes))))
   })
 })
+
+test(`one field becomes the same JSON as in its message through the library, of every kind, on ${runs} random messages`, { timeout: time }, () => {
+  const kinds = new Set<string>()
+  everyRun((subject) => {
+    const { dice, desc, codec, compiled, plain, text, options, shown } = subject
+    const bytes = checked(subject, text)
+    const other = attempt(() => checked(subject, randomJson(dice, desc))) ?? bytes
+    const writing = { alwaysEmitImplicit: true, enumAsInteger: options.enumsAsInts, useProtoFieldName: options.protoNames }
+    // A type with required fields has no default message, and is not compiled.
+    const defaults = attempt(() => toJson(desc, create(desc), writing)) ?? {}
+    for (const whole of [bytes, Uint8Array.from([...bytes, ...other])]) {
+      const json = shown(whole)
+      if (json === undefined) continue
+      for (const field of desc.fields) {
+        const name = options.protoNames ? field.name : field.jsonName
+        expect(plain && whole === bytes && compiled.fieldText(desc, field, bytes) === undefined, `${name} of a plain type is not compiled`).toBe(false)
+        const own = codec.toFieldText(desc, field, whole)
+        const member = memberOf(json, name)
+        // What is not there has nothing to show, or its default.
+        expect(own === undefined ? undefined : JSON.parse(own), name).toEqual(
+          own === undefined && sameJson(member, memberOf(defaults, name)) ? undefined : asText(member),
+        )
+        if (own !== undefined) kinds.add(field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES ? 'bytes' : field.fieldKind)
+      }
+    }
+  })
+  expect([...kinds].sort()).toEqual(['bytes', 'enum', 'list', 'map', 'message', 'scalar'])
+})
+
+function memberOf(json: JsonValue, name: string): JsonValue | undefined {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
+}
+
+function asText(json: JsonValue | undefined): unknown {
+  return json === undefined ? undefined : JSON.parse(JSON.stringify(json))
+}
+
+function sameJson(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
+}
 
 test('fields out of order, twice, merged, and unknown ones show as the library shows them', { timeout: time }, () => {
   everyRun((subject) => {

@@ -1,4 +1,5 @@
 import type { GrpcReply, Reply } from '../model/call.ts'
+import { addCors } from '../model/cors.ts'
 import { certain, type Dialect, dialectOf } from '../model/dialect.ts'
 import type { Arrived, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
@@ -29,6 +30,11 @@ export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): R
   const renders = buildRenders(policy, types)
 
   return function respond(x, reply) {
+    const made = answer(x, reply)
+    return made instanceof Promise ? made.then((whole) => withCors(x, whole)) : withCors(x, made)
+  }
+
+  function answer(x: Translated, reply: Reply): Outbound | Promise<Outbound> {
     if (reply.kind === 'http') return { ...reply, headers: withExchange(passedOn(reply.headers), x) }
     const { rpc } = x
     if (rpc?.binding === undefined) return callAnswer(x, reply)
@@ -57,7 +63,8 @@ export function buildRescue(policy: Policy): Rescue {
     const method = last.request?.method ?? last.arrival.method
     const answer = faultAnswer(last, fault, method === 'HEAD')
     for (const [name, value] of rateLimitHeaders(last.readings ?? [])) if (!answer.headers.has(name)) answer.headers.set(name, value)
-    return answer
+    // A preflight that is not granted is none of the answers that a script may read.
+    return fault.code === 'cors_denied' ? answer : withCors(last, answer)
   }
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {
@@ -67,6 +74,14 @@ export function buildRescue(policy: Policy): Rescue {
     if (dialect.kind === 'connect') return connectFault(fault, last.id, dialect, head)
     return problemAnswer(fault, { id: last.id, showRule, head })
   }
+}
+
+/** Every answer of a route that has CORS settings says what they say, so that scripts can read errors too. */
+function withCors(x: Arrived & Partial<Translated>, answer: Outbound): Outbound {
+  const cors = x.route?.cors
+  if (cors === undefined || x.request === undefined) return answer
+  const headers = addCors(new FieldList(answer.headers.entries()), cors, { method: x.request.method, origins: x.request.headers.all('origin') })
+  return { ...answer, headers }
 }
 
 /** What a request spoke that was refused before its route was looked for. */

@@ -4,6 +4,7 @@ import type { ConnectDialect } from '../model/dialect.ts'
 import type { Steered, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
+import type { Body } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import { buildRouteCodecs, type JsonCodec, parseJson } from '../protobuf.ts'
 import { chooseStreamForm } from './translate/accept.ts'
@@ -11,6 +12,7 @@ import { bindBytes, type Parts } from './translate/bind.ts'
 import { connectMessages } from './translate/connect.ts'
 import { onlyFrame, readFrames } from './translate/frames.ts'
 import { webMessages } from './translate/grpc-web.ts'
+import { ifMatchOf } from './translate/if-match.ts'
 import { streamedMessages } from './translate/json-stream.ts'
 import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
@@ -86,8 +88,8 @@ export function buildTranslate(policy: Policy): Translate {
     const limit = bodyLimitOf(policy, x.route)
     // A rule without a body has room for one message, also of a stream.
     if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, plan, plan.codec, limit)
-    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, limit) }
-    return bindBytes(plan, parts, plan.codec, x.route.translate.unknownQuery)
+    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, limit), ifMatch: ifMatchOf(x, plan) }
+    return bindBytes(plan, parts, plan.codec, x.route.translate)
   }
 }
 
@@ -117,10 +119,10 @@ async function nativeMessages(x: Steered, { rpc }: RpcMatch): Promise<Uint8Array
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
-/** The body where the rule has a place for it. A body that the rule has no place for is not read. */
+/** The body where the rule has a place for it. A body that the rule has no place for is refused or not read. */
 async function bodyOf(x: Steered, plan: BindingPlan, limit: number): Promise<Parts['body']> {
   const { body, headers } = x.request
-  if (plan.body.kind === 'none') return { kind: 'none' }
+  if (plan.body.kind === 'none') return x.route.translate.unexpectedBody === 'reject' ? demandNone(body) : { kind: 'none' }
   // Whatever the length: an empty body of another protocol is that protocol's message, not an empty JSON one.
   if (!plan.body.raw && headers.has('content-type')) demandJson(headers)
   if (body === undefined || body.length === 0) return { kind: 'none' }
@@ -130,6 +132,18 @@ async function bodyOf(x: Steered, plan: BindingPlan, limit: number): Promise<Par
   if (bytes.length === 0) return { kind: 'none' }
   demandJson(headers)
   return { kind: 'json', json: parseJson(bytes) }
+}
+
+async function demandNone(body: Body | undefined): Promise<Parts['body']> {
+  // A length that is not stated may still be none.
+  const length = body === undefined ? 0 : (body.length ?? (await lengthOfFirst(body)))
+  if (length > 0) throw new Fault('body_invalid', 'this request takes no body')
+  return { kind: 'none' }
+}
+
+async function lengthOfFirst(body: Body): Promise<number> {
+  for await (const chunk of body.chunks()) if (chunk.length > 0) return chunk.length
+  return 0
 }
 
 function jsonRoutes(policy: Policy): ReadonlyMap<string, JsonRoute> {

@@ -86,6 +86,8 @@ export interface Translated extends Steered {
   readonly call: HttpCall | GrpcCall
   /** How a stream is answered to a JSON caller; undefined for every other answer. */
   readonly form: StreamForm | undefined
+  /** What was left aside of the upstream's answer, and why: for the record. */
+  readonly remark?: string | undefined
 }
 
 // The edge walk: after Metered, a call to the gateway behind it instead of a destination in the mesh.
@@ -180,6 +182,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     steering: undefined,
     call: undefined,
     form: undefined,
+    remark: undefined,
     caller: undefined,
     service: undefined,
     wanted: undefined,

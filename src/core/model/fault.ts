@@ -20,6 +20,7 @@ export const faultCatalogue = {
   token_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid token' },
   forbidden: { http: 403, grpc: 7, retryable: false, title: 'Forbidden' },
   scope_insufficient: { http: 403, grpc: 7, retryable: false, title: 'Insufficient scope' },
+  cors_denied: { http: 403, grpc: 7, retryable: false, title: 'Cross-origin request denied' },
   policy_error: { http: 403, grpc: 7, retryable: false, title: 'Policy could not be evaluated' },
   route_not_found: { http: 404, grpc: 12, retryable: false, title: 'No such route' },
   method_not_allowed: { http: 405, grpc: 12, retryable: false, title: 'Method not allowed' },

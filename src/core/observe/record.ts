@@ -49,6 +49,7 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     status: m.status,
     grpc_status: m.grpcStatus,
     ending: m.ending,
+    remark: x.remark,
     bytes_in: bytesIn(x),
     bytes_out: m.bytesOut,
     duration_ms: tenths(m.endedAt - x.receivedAt),

@@ -40,6 +40,8 @@ export interface Search extends Asked {
   readonly trailingSlash: boolean
   /** Leaves whose path fits and which took nothing. */
   readonly missed: Leaf[]
+  /** In place of the entries' own tests of headers and query. */
+  readonly fits: ((entry: Entry, asked: Asked) => boolean) | undefined
 }
 
 export function emptyTrie(): TrieNode {
@@ -136,7 +138,7 @@ function take(leaf: Leaf | undefined, search: Search): Entry | undefined {
 
 /** Whether nothing but the method can keep the entry of a leaf whose path fits from taking the request. */
 function couldFit(entry: Entry, search: Search): boolean {
-  return !(search.trailingSlash && entry.rpc !== undefined) && entry.accepts(search)
+  return !(search.trailingSlash && entry.rpc !== undefined) && (search.fits?.(entry, search) ?? entry.accepts(search))
 }
 
 /** Methods that would be taken on the leaves that were missed, sorted: the Allow header of a 405. */

@@ -62,7 +62,7 @@ async function unaryAnswer(x: Translated, reply: GrpcReply, dialect: ConnectDial
 }
 
 function unaryError(x: Translated, status: GrpcStatus, registry: Registry, headers: FieldList): Outbound {
-  const body = bytesOf(errorOf(status, registry))
+  const body = bytesOf(errorOf(status, registry, x.route.translate.showInternal))
   headers.set('content-type', 'application/json').set('content-length', `${body.length}`).set('cache-control', 'no-store')
   const { retryAfter } = readDetails(status.details, registry)
   if (retryAfter !== undefined) headers.set('retry-after', `${retryAfter}`)
@@ -77,7 +77,7 @@ function streamAnswer(x: Translated, reply: GrpcReply, dialect: ConnectDialect, 
     try {
       for await (const message of reply.messages) yield framed(written(message))
       const status = reply.status()
-      end = endFrame(status.code === 0 ? undefined : errorOf(status, registry), status)
+      end = endFrame(status.code === 0 ? undefined : errorOf(status, registry, x.route.translate.showInternal), status)
     } catch (error) {
       end = endFrame(errorOfFault(Fault.from(error)), undefined)
     }

@@ -4,6 +4,7 @@ import type { Body } from '../../model/wire.ts'
 import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
 import { bindLaterMessage, bindMessage, type Parts } from './bind.ts'
 import { cutArray, cutLines } from './cut-json.ts'
+import { ifMatchOf } from './if-match.ts'
 import { demandJsonStream } from './media.ts'
 import type { BindingPlan } from './plan.ts'
 
@@ -20,7 +21,8 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
 export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
   const { headers, body, target } = x.request
   const { params, route } = x
-  const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content }, codec, route.translate.unknownQuery)
+  const ifMatch = ifMatchOf(x, plan)
+  const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content, ifMatch }, codec, route.translate)
   const isEmpty = body === undefined || body.length === 0
   const cut = cutOf(x, plan, isEmpty && !headers.has('content-type'))
   // What path and query say by themselves is refused before the service hears of the call.

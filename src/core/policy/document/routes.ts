@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
+import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
 
 const match = z.strictObject({
@@ -32,6 +33,11 @@ export const retry = z.strictObject({
   ),
   maxRetryAfter: defaulted(durationBetween('0s', '1h'), 'routes.retry.maxRetryAfter', 'A longer Retry-After is passed on instead of waited for.'),
 })
+
+const headerList = z
+  .string()
+  .regex(/^[a-z0-9!#$%&'+.^_`|~-]{1,128}\*?$/)
+  .meta({ title: 'header name in lower case, or the beginning of some', examples: ['x-request-id', 'x-shop-*'] })
 
 const limit = z.union([
   name,
@@ -116,9 +122,31 @@ export const route = z.strictObject({
       enumsAsInts: defaulted(z.boolean(), 'routes.translate.enumsAsInts', 'Write enums as numbers.'),
       protoNames: defaulted(z.boolean(), 'routes.translate.protoNames', 'Write field names as in the .proto file.'),
       ignoreUnknownFields: defaulted(z.boolean(), 'routes.translate.ignoreUnknownFields', 'Skip members of a body that no field takes.'),
+      head: defaulted(z.enum(['refuse', 'fromGet']), 'routes.translate.head', 'fromGet: HEAD takes the GET bindings, and is answered without a body.'),
+      requestHeaders: defaulted(
+        z.array(headerList),
+        'routes.translate.requestHeaders',
+        'Request headers that become metadata under their own name; * at the end of one stands for the rest.',
+      ),
+      responseHeaders: defaulted(
+        z.array(headerList),
+        'routes.translate.responseHeaders',
+        'Metadata and trailers that become headers of the answer under their own name; * at the end of one stands for the rest.',
+      ),
+      statusFrom: describe(headerName.optional(), 'Metadata of a unary answer whose value is its HTTP status, 2xx or 3xx; without it the status is 200.'),
+      etag: defaulted(
+        z.union([z.boolean(), z.literal('bare')]),
+        'routes.translate.etag',
+        'The string field etag of messages is the entity tag: ETag, If-None-Match and If-Match. true: with its quotes (AIP-154); bare: without.',
+      ),
+      queryMaps: defaulted(z.boolean(), 'routes.translate.queryMaps', 'Map fields bind from the query as field[key]=value.'),
+      unexpectedBody: defaulted(z.enum(['ignore', 'reject']), 'routes.translate.unexpectedBody', 'What becomes of a body where the rule has no place for one.'),
+      emptyAnswer: defaulted(z.union([z.literal(200), z.literal(204)]), 'routes.translate.emptyAnswer', 'Status of an answer that is google.protobuf.Empty.'),
+      showInternal: defaulted(z.boolean(), 'routes.translate.showInternal', 'Show the messages and details of INTERNAL and UNKNOWN.'),
     },
     'How JSON and gRPC meet on a grpc route.',
   ),
+  cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
   bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
 })
 

@@ -1,5 +1,6 @@
 import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
+import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { LimitDocument } from '../document/limits.ts'
@@ -8,10 +9,12 @@ import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
+import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
+import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
 export interface LinkedRoute {
@@ -71,6 +74,8 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
         which: 'key',
       })
   }
+  const cors = linkCors(linking, entry)
+  checkTranslate(linking, entry, match?.grpc, bookOf(around.descriptors, match?.grpc?.descriptors))
   checkNoEffect(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
@@ -87,9 +92,15 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     handOn: { token: value.handOn?.token ?? false, claims },
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
-    translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
+    translate: value.translate ?? plainTranslation,
+    cors,
   }
   return { entry, inline, hidden, route, sight: undefined }
+}
+
+function bookOf(descriptors: Descriptors, path: string | undefined): DescriptorBook | undefined {
+  const pinned = path === undefined || path === '' ? undefined : descriptors(path)
+  return pinned === undefined || 'problem' in pinned ? undefined : pinned.book
 }
 
 function isOfMatch(path: string): boolean {
