@@ -64,6 +64,16 @@ export interface Route {
   /** Bytes; undefined means the listener's limit. */
   readonly bodyLimit: number | undefined
   readonly translate: TranslateOptions
+  /** The route answers with an OpenAPI document instead of going anywhere; its split is empty. */
+  readonly openapi?: PublishedApi | undefined
+}
+
+/** Which document a route publishes. */
+export interface PublishedApi {
+  /** Names of the routes that it describes. */
+  readonly routes: readonly string[]
+  readonly title: string | undefined
+  readonly version: string | undefined
 }
 
 export interface RouteMatch {

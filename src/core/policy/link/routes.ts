@@ -11,6 +11,7 @@ import { linkAccess } from './access.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { linkPublished } from './published.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
@@ -72,6 +73,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
       })
   }
   checkNoEffect(linking, entry, value)
+  const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
@@ -88,6 +90,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
+    ...(openapi === undefined ? {} : { openapi }),
   }
   return { entry, inline, hidden, route, sight: undefined }
 }
@@ -117,7 +120,7 @@ function linkMatch(
     path: match.path,
     // Of a service that cannot be known no request can be told; the route is quarantined by what was reported.
     grpc: grpc?.match ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
-    methods: match.methods ?? [],
+    methods: match.methods ?? (value.openapi === undefined ? [] : ['GET']),
     headers: fieldTests(match.headers),
     query: fieldTests(match.query),
   }
