@@ -31,6 +31,7 @@ clusters:
   museum: { address: "127.0.0.1:${museum.port}", protocol: grpc, descriptors: museum.binpb }
   shop: { address: "127.0.0.1:${shop.port}", protocol: grpc, descriptors: shop.binpb }
   plain: { address: "127.0.0.1:${plain}" }
+limits: { few: { rate: 100/1m, key: [client.network] } }
 access:
   open: { rules: [{ id: all, allow: { anonymous: true } }] }
   members: { authenticate: { jwt: shop }, rules: [{ id: all, allow: { scopes: [orders] } }] }
@@ -41,7 +42,7 @@ routes:
   orders: { match: { grpc: shop.v1.Orders }, access: members, to: shop }
   catalog: { match: { path: "/catalog/{**}", methods: [GET] }, access: open, to: plain }
   forms: { match: { path: "/forms/{name}", methods: [GET, POST], query: { page: { prefix: p } } }, access: open, to: plain }
-  docs: { match: { path: /openapi.json }, access: open, openapi: { routes: [orders, catalog], title: "The shop", version: "3" } }
+  docs: { match: { path: /openapi.json }, access: open, limits: [few], openapi: { routes: [orders, catalog], title: "The shop", version: "3" } }
   inner-docs: { match: { path: /inner/openapi.json, methods: [GET] }, access: members, openapi: { routes: [museum] } }
 `
   const gateway = await openGateway(keep, { 'a.yaml': policies, 'museum.binpb': descriptors, 'shop.binpb': shopDescriptors })
@@ -129,6 +130,7 @@ describe('a route that publishes a document', () => {
       'cache-control': 'no-cache',
       etag: `"${here.gateway.running.live.current.revision}"`,
     })
+    expect(answer.headers.get('ratelimit')).toMatch(/^"few";r=\d+;t=\d+$/)
     const document = (await answer.json()) as JsonObject
     expect(await problemsOf(document)).toEqual([])
     expect(document).toMatchObject({ info: { title: 'The shop', version: '3' }, servers: [{ url: '/' }] })

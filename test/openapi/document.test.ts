@@ -406,6 +406,14 @@ describe('what callers must prove', () => {
   })
 })
 
+describe('policies that trust no issuer in common', () => {
+  it('do not read as public', async () => {
+    const guests = '\naccess:\n  guests: { authenticate: { jwt: guests }, rules: [{ id: all, allow: { issuers: [guests] } }] }\n'
+    const document = await documentOf(`  plain: { match: { path: /plain, methods: [GET] }, access: [staff, guests], to: plain }${guests}`)
+    expect(find(document, 'GET', '/plain').security).toEqual([{ staff: [], guests: [] }])
+  })
+})
+
 describe('servers', () => {
   it('are the listener, and the hosts of a route', async () => {
     const document = await documentOf(

@@ -33,7 +33,9 @@ export function demandedOf(policies: readonly AccessPolicy[], asked: Asked): Dem
   const issuers = first.issuers.filter((name) => rest.every((tree) => tree.issuers.includes(name)))
   const isOptional = trees.every(({ optional }) => optional) && allows.some(({ matcher }) => matcher.anonymous)
   const named = issuers.flatMap((issuer) => scopesFor(allows, issuer).map((scopes): JsonObject => ({ [issuer]: scopes })))
-  return { security: isOptional ? [{}, ...named] : named, reads: true, refuses: !isOpen }
+  // Policies that trust no issuer in common ask for tokens of all: one request cannot bring them, and nothing would read as public.
+  const ways = named.length > 0 ? named : [Object.fromEntries(trees.flatMap((tree) => tree.issuers.map((name) => [name, []])))]
+  return { security: isOptional ? [{}, ...ways] : ways, reads: true, refuses: !isOpen }
 }
 
 function reduced(tree: Requirement): { readonly optional: boolean; readonly issuers: readonly string[] } {

@@ -14,7 +14,7 @@ export const openapi: Command = {
     { name: 'route', value: 'NAME', multiple: true, text: 'only this route (repeat)' },
     { name: 'out', value: 'FILE', text: 'write it to FILE instead' },
     { name: 'yaml', text: 'in YAML (default: JSON)' },
-    { name: 'published', text: "as a route publishes it: without names of routes, RPCs and limits, servers relative to the document's own" },
+    { name: 'published', text: "as a route publishes it: without x-sallyport members, with the document's own host as server" },
     { name: 'title', value: 'TEXT', text: 'what the API is called (default: Gateway API)' },
     { name: 'api-version', value: 'TEXT', text: 'its version (default: the revision of the policies)' },
   ],
