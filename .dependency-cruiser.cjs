@@ -16,7 +16,7 @@ module.exports = {
     {
       name: 'a-room-does-not-know-the-walks',
       severity: 'error',
-      from: { path: [room, '^src/core/(upstream|ports|net|pattern|expression|protobuf)\\.ts$', '^src/core/policy/'] },
+      from: { path: [room, '^src/core/(upstream|ports|net|pattern|expression|protobuf|openapi)\\.ts$', '^src/core/policy/'] },
       to: { path: walks },
     },
     {
@@ -35,7 +35,7 @@ module.exports = {
     {
       name: 'a-room-sees-policy-types-only',
       severity: 'error',
-      from: { path: room },
+      from: { path: [room, '^src/core/openapi(\\.ts$|/)'] },
       to: { path: '^src/core/policy/', pathNot: '^src/core/policy/(policy|diagnostic)\\.ts$' },
     },
     {
@@ -51,11 +51,15 @@ module.exports = {
       from: { pathNot: '^src/core/upstream(\\.ts$|/)' },
       to: { path: '^src/core/upstream/' },
     },
+    { name: 'openapi-interior-is-private', severity: 'error', from: { pathNot: '^src/core/openapi(\\.ts$|/)' }, to: { path: '^src/core/openapi/' } },
     { name: 'edge-interior-is-private', severity: 'error', from: { pathNot: '^src/core/edge(\\.ts$|/)' }, to: { path: '^src/core/edge/' } },
     {
       name: 'protobuf-is-for-translation-and-linking',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'] },
+      from: {
+        path: '^src/core/',
+        pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/openapi(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'],
+      },
       to: { path: ['^src/core/protobuf', '^node_modules/@bufbuild/protobuf'] },
     },
     { name: 'grounds-are-apart', severity: 'error', from: { path: '^src/node/' }, to: { path: '^src/worker/' } },

@@ -2,6 +2,7 @@ import { buildAuthorize } from './ingress/authorize.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
+import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue, buildRespond } from './ingress/respond.ts'
 import { buildSteer } from './ingress/steer.ts'
@@ -27,6 +28,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const identify = buildIdentify(policy, ports)
   const authorize = buildAuthorize(policy, ports)
   const limit = buildLimit(policy, ports)
+  const publish = buildPublish(policy)
   const steer = buildSteer(policy, ports)
   const translate = buildTranslate(policy)
   const respond = buildRespond(policy, ports)
@@ -42,6 +44,8 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const identified = trail.reach(await identify(matched))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
+      const published = publish(metered)
+      if (published !== undefined) return trail.close(published)
       const steered = trail.reach(steer(metered))
       const translated = trail.reach(await translate(steered))
       const reply = trail.hear(await upstream.forward(translated))

@@ -105,6 +105,13 @@ describe('the admin listener', () => {
     }
   })
 
+  it('leads to the API reference, and shows which routes publish a document', async () => {
+    const route = plainRoute('docs', { split: [], openapi: { routes: ['orders', 'catalog'], title: undefined, version: undefined } })
+    const page = await (await ask('/', view({}, emptyPolicy({ routes: [route] })))).text()
+    expect(page).toContain('<a href="/reference">')
+    expect(page).toContain('an OpenAPI document of orders, catalog')
+  })
+
   it('has a status page on which nothing from the policies is markup', async () => {
     const route = plainRoute('<script>alert(1)</script>', { match: { hosts: ['"><img>'], path: '/<b>', grpc: undefined, methods: [], headers: [], query: [] } })
     const answer = await ask('/', view({ lastLoad: { outcome: 'failed', at, diagnostics: [{ ...wrong, message: '<i>' }] } }, emptyPolicy({ routes: [route] })))

@@ -68,6 +68,16 @@ export interface Route {
   readonly translate: TranslateOptions
   /** Undefined: pages of other origins may not call it. */
   readonly cors?: Cors | undefined
+  /** The route answers with an OpenAPI document instead of going anywhere; its split is empty. */
+  readonly openapi?: PublishedApi | undefined
+}
+
+/** Which document a route publishes. */
+export interface PublishedApi {
+  /** Names of the routes that it describes. */
+  readonly routes: readonly string[]
+  readonly title: string | undefined
+  readonly version: string | undefined
 }
 
 export interface RouteMatch {

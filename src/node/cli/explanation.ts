@@ -30,7 +30,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     },
     outcome:
       refusal === undefined
-        ? { kind: granted ? ('granted' as const) : ('forwarded' as const) }
+        ? { kind: granted ? ('granted' as const) : last.route?.openapi === undefined ? ('forwarded' as const) : ('answered' as const) }
         : {
             kind: 'refused' as const,
             status: faultCatalogue[refusal.code].http,
@@ -109,6 +109,7 @@ function standingText({ standing, quota, cost }: Explanation['limits'][number]):
 
 function outcomeText({ outcome, permit }: Explanation, terminal: Terminal): string {
   if (outcome.kind === 'granted') return terminal.style('green', 'Answered: the CORS preflight is granted.')
+  if (outcome.kind === 'answered') return terminal.style('green', `Answered by the gateway itself, with an OpenAPI document: ${permit} lets it pass.`)
   if (outcome.kind === 'forwarded') return terminal.style('green', `Forwarded: ${permit} lets it pass.`)
   const rule = outcome.rule === undefined ? '' : ` by ${outcome.rule}`
   const why = [outcome.message, outcome.reason, outcome.because].filter((text) => text !== undefined && text !== '')

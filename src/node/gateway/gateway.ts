@@ -142,7 +142,7 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        options,
+        { ...options, referenceScript: this.#settings.referenceScript },
       ),
     )
   }

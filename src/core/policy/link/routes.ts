@@ -13,6 +13,7 @@ import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { linkPublished } from './published.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
@@ -77,6 +78,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   const cors = linkCors(linking, entry)
   checkTranslate(linking, entry, match?.grpc, bookOf(around.descriptors, match?.grpc?.descriptors))
   checkNoEffect(linking, entry, value)
+  const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
@@ -94,6 +96,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? plainTranslation,
     cors,
+    ...(openapi === undefined ? {} : { openapi }),
   }
   return { entry, inline, hidden, route, sight: undefined }
 }
@@ -128,7 +131,7 @@ function linkMatch(
     path: match.path,
     // Of a service that cannot be known no request can be told; the route is quarantined by what was reported.
     grpc: grpc?.match ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
-    methods: match.methods ?? [],
+    methods: match.methods ?? (value.openapi === undefined ? [] : ['GET']),
     headers: fieldTests(match.headers),
     query: fieldTests(match.query),
   }
