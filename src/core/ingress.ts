@@ -28,7 +28,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const authorize = buildAuthorize(policy, ports)
   const limit = buildLimit(policy, ports)
   const steer = buildSteer(policy, ports)
-  const translate = buildTranslate(policy)
+  const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
   const rescue = buildRescue(policy)
 

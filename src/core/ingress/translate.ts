@@ -4,13 +4,16 @@ import type { ConnectDialect } from '../model/dialect.ts'
 import type { Steered, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
+import type { Body, Fields } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
+import type { Compression, Ports } from '../ports.ts'
 import { buildRouteCodecs, type JsonCodec, parseJson } from '../protobuf.ts'
 import { chooseStreamForm } from './translate/accept.ts'
 import { bindBytes, type Parts } from './translate/bind.ts'
 import { connectMessages } from './translate/connect.ts'
-import { onlyFrame, readFrames } from './translate/frames.ts'
+import { grpcFraming, onlyFrame, readFrames } from './translate/frames.ts'
 import { webMessages } from './translate/grpc-web.ts'
+import { inflated } from './translate/inflated.ts'
 import { streamedMessages } from './translate/json-stream.ts'
 import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
@@ -38,10 +41,12 @@ const messageLimit = 4 * 1024 * 1024
 
 /**
  * Turns the request into the call that goes to the destination: HTTP as it is, gRPC, gRPC-Web and Connect message by message, JSON into
- * the message that its HTTP rule describes, or into many where the RPC takes a stream. It settles too how a streamed answer will look.
- * @throws Fault `request_invalid`, `body_invalid`, `body_too_large`, `media_type_unsupported`, `method_not_allowed`, `not_acceptable`, `not_implemented`
+ * the message that its HTTP rule describes, or into many where the RPC takes a stream. What is compressed is inflated, up to the limits of sizes, but for
+ * HTTP that passes as it is. It settles too how a streamed answer will look.
+ * @throws Fault `request_invalid`, `body_invalid`, `body_too_large`, `media_type_unsupported`, `method_not_allowed`, `not_acceptable`, `not_implemented`,
+ * `compression_invalid`
  */
-export function buildTranslate(policy: Policy): Translate {
+export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'compression'>): Translate {
   const routes = jsonRoutes(policy)
 
   return function translate(x) {
@@ -63,8 +68,9 @@ export function buildTranslate(policy: Policy): Translate {
 
   function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const { dialect, request } = x
-    if (dialect.kind === 'grpc-web') return webMessages(request, match.rpc, dialect, x.route.bodyLimit ?? messageLimit)
-    return dialect.kind === 'connect' ? ofConnect(x, match, dialect) : nativeMessages(x, match)
+    const limit = x.route.bodyLimit ?? messageLimit
+    if (dialect.kind === 'grpc-web') return webMessages({ request, rpc: match.rpc, dialect, limit, compression })
+    return dialect.kind === 'connect' ? ofConnect(x, match, dialect) : nativeMessages(x, match, compression)
   }
 
   function ofConnect(x: Steered, { rpc }: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
@@ -72,7 +78,7 @@ export function buildTranslate(policy: Policy): Translate {
     const input = route?.registry.getMessage(rpc.input)
     if (route === undefined || input === undefined) throw new Error(`no types for ${rpc.path}`)
     const limits = { bodyLimit: bodyLimitOf(policy, x.route), messageLimit: x.route.bodyLimit ?? messageLimit }
-    return connectMessages(x.request, { rpc, dialect, input, json: route.codec, ...limits })
+    return connectMessages(x.request, { rpc, dialect, input, json: route.codec, compression, ...limits })
   }
 
   function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
@@ -85,8 +91,9 @@ export function buildTranslate(policy: Policy): Translate {
   async function jsonMessages(x: Steered, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const limit = bodyLimitOf(policy, x.route)
     // A rule without a body has room for one message, also of a stream.
-    if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, plan, plan.codec, limit)
-    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, plan, limit) }
+    const body = plan.body.kind === 'none' ? undefined : inflated(x.request, compression)
+    if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, body, plan, plan.codec, limit)
+    const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x.request.headers, body, plan, limit) }
     return bindBytes(plan, parts, plan.codec, x.route.translate.unknownQuery)
   }
 }
@@ -105,21 +112,21 @@ function metadataOf(x: Steered): ReturnType<typeof metadataFromHttp> {
   return x.dialect.kind === 'grpc' ? metadataFromGrpc(x) : metadataFromWeb(x)
 }
 
-async function nativeMessages(x: Steered, { rpc }: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+async function nativeMessages(x: Steered, { rpc }: RpcMatch, compression: Compression): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { method, headers, body } = x.request
   if (method !== 'POST') throw new Fault('method_not_allowed', 'gRPC is called with POST', { headers: [['allow', 'POST']] })
   demandGrpc(headers)
   const limit = x.route.bodyLimit ?? messageLimit
-  if (rpc.clientStream) return readFrames(body?.chunks() ?? nothing(), limit)
+  const framing = grpcFraming(headers, compression)
+  if (rpc.clientStream) return readFrames(body?.chunks() ?? nothing(), limit, framing)
   // Five more for the prefix of the one frame.
-  return onlyFrame((await body?.bytes(limit + 5)) ?? new Uint8Array(), limit)
+  return onlyFrame((await body?.bytes(limit + 5)) ?? new Uint8Array(), limit, framing)
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
 /** The body where the rule has a place for it. A body that the rule has no place for is not read. */
-async function bodyOf(x: Steered, plan: BindingPlan, limit: number): Promise<Parts['body']> {
-  const { body, headers } = x.request
+async function bodyOf(headers: Fields, body: Body | undefined, plan: BindingPlan, limit: number): Promise<Parts['body']> {
   if (plan.body.kind === 'none') return { kind: 'none' }
   // Whatever the length: an empty body of another protocol is that protocol's message, not an empty JSON one.
   if (!plan.body.raw && headers.has('content-type')) demandJson(headers)

@@ -1,28 +1,40 @@
 import { base64Encode } from '@bufbuild/protobuf/wire'
 import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
+import { grpcCodings } from '../../model/coding.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { Fault, faultCatalogue } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
 import { faultHeaders } from '../../model/problem.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
+import type { Compression } from '../../ports.ts'
 import { framed } from './frame.ts'
 import { metadataPassedOn, withExchange } from './headers.ts'
+import { acceptsGzip, type Frame, packedFrames } from './pack.ts'
 
 /**
- * A gRPC answer for a native caller: its messages framed again, and its status in the trailers (gRPC over HTTP/2). An upstream that
+ * A gRPC answer for a native caller: its messages framed again, compressed where the caller takes that, and its status in the trailers (gRPC over HTTP/2). An upstream that
  * breaks off becomes the status of its fault.
  */
-export function nativeAnswer(x: Translated, reply: GrpcReply): Outbound {
-  const headers = withExchange(metadataPassedOn(reply.metadata), x).set('content-type', 'application/grpc').set('grpc-accept-encoding', 'identity')
+export function nativeAnswer(x: Translated, reply: GrpcReply, compression: Compression): Outbound {
+  const headers = withExchange(metadataPassedOn(reply.metadata), x).set('content-type', 'application/grpc')
+  const frame = grpcFrames(x, headers, compression)
   let failed: Fault | undefined
   async function* body(): AsyncIterable<Uint8Array> {
     try {
-      for await (const message of reply.messages) yield framed(message)
+      for await (const message of reply.messages) yield frame(message)
     } catch (error) {
       failed = Fault.from(error)
     }
   }
   return { status: 200, headers, body: body(), trailers: () => (failed === undefined ? statusFields(reply.status()) : faultFields(failed)) }
+}
+
+/** How messages of this call are framed; `headers` say so to the caller (gRPC over HTTP/2, "Message-Encoding", "Message-Accept-Encoding"). */
+export function grpcFrames(x: Pick<Translated, 'request'>, headers: FieldList, compression: Compression): Frame {
+  headers.set('grpc-accept-encoding', grpcCodings)
+  if (!acceptsGzip(x.request.headers, 'grpc-accept-encoding', 'grpc-encoding')) return framed
+  headers.set('grpc-encoding', 'gzip')
+  return packedFrames(compression)
 }
 
 /** A fault for a native caller: trailers alone, in the headers ("Trailers-Only"). */
