@@ -237,7 +237,10 @@ describe('the form of a streamed answer', () => {
 
   test('is NDJSON without Accept, and counts every Accept field', async () => {
     expect((await translated('GET /v1/watch', {})).form?.kind).toBe('ndjson')
-    const x = await buildTranslate(policy, fakePorts())(
+    const x = await buildTranslate(
+      policy,
+      fakePorts(),
+    )(
       steered(
         policy,
         arrival('GET', '/v1/watch', [

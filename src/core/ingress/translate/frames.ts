@@ -24,7 +24,8 @@ export function grpcFraming(headers: Fields, compression: Compression): Framing 
     protocol: 'gRPC',
     isPacked(flags) {
       if (flags > 1) throw new Fault('body_invalid', 'the gRPC frame has unknown flags')
-      if (flags === 1 && coding === 'identity') throw new Fault('compression_invalid', 'a gRPC message is marked as compressed, but grpc-encoding names nothing')
+      if (flags === 1 && coding === 'identity')
+        throw new Fault('compression_invalid', 'a gRPC message is marked as compressed, but grpc-encoding names nothing')
       return flags === 1
     },
     async unpack(message, limit) {
