@@ -185,6 +185,11 @@ describe('messages', () => {
     expect(out.bytes.toString()).toContain('grpc-status: 14')
   })
 
+  test.each(['application/grpc', 'application/grpc-web'])('%s+json: messages in JSON, and so it says', async (type) => {
+    const out = await answer('POST', rpc('GetOrder'), { te: 'trailers', 'content-type': `${type}+json` }, envelope('{}'), reply('Order', [small]))
+    expect([out.headers.get('content-type'), envelopes(out.bytes)[0]?.payload.toString()]).toEqual([`${type}+json`, JSON.stringify(small)])
+  })
+
   const connect = { 'connect-protocol-version': '1' }
   test.each(['proto', 'json'])('Connect, Accept-Encoding: unary %s', async (codec) => {
     const headers = { 'content-type': `application/${codec}`, ...connect, ...gzip }

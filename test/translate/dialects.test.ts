@@ -116,7 +116,7 @@ describe('messages', () => {
 
   const unsupported = 'media_type_unsupported'
   const refused: readonly (readonly [source: string, what: string, Asked, code: string, header?: readonly [string, string]])[] = [
-    ['PROTOCOL-WEB, Content-Type', 'other messages', post('application/grpc-web+json', frame('{}')), unsupported],
+    ['PROTOCOL-WEB, Content-Type', 'other messages', post('application/grpc-web+thrift', frame('{}')), unsupported],
     ['PROTOCOL-WEB, Message framing', 'no message', post('application/grpc-web', ''), 'body_invalid'],
     ['PROTOCOL-WEB, Message framing', 'two messages', post('application/grpc-web', Buffer.concat([frame(''), frame('')])), 'body_invalid'],
     ['PROTOCOL-WEB, Message framing', 'a cut message', post('application/grpc-web', frame(seven).subarray(0, 6)), 'body_invalid'],

@@ -48,14 +48,19 @@ export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports,
 
   function callAnswer(x: Translated, reply: GrpcReply): Outbound | Promise<Outbound> {
     const { dialect, rpc } = x
-    if (dialect.kind === 'grpc-web') return webAnswer(x, reply, dialect, compression)
-    if (dialect.kind !== 'connect') return nativeAnswer(x, reply, compression)
+    if (dialect.kind === 'http') throw new Error('a call without a binding speaks no dialect')
     const own = types.get(x.route.name)
     const output = own?.registry.getMessage(rpc?.rpc.output ?? '')
     if (own === undefined || output === undefined) throw new Error(`no types for ${rpc?.rpc.path}`)
-    return connectAnswer(x, reply, dialect, { output, compression, ...own })
+    const written = dialect.codec === 'json' ? (message: Uint8Array) => utf8.encode(own.codec.toText(output, message)) : same
+    if (dialect.kind === 'grpc-web') return webAnswer(x, reply, dialect, { compression, written })
+    if (dialect.kind === 'grpc') return nativeAnswer(x, reply, dialect, { compression, written })
+    return connectAnswer(x, reply, dialect, { registry: own.registry, compression, written })
   }
 }
+
+const utf8 = new TextEncoder()
+const same = (message: Uint8Array) => message
 
 /** The only place of the ingress wing where a fault becomes an answer, in the downstream's dialect. */
 export function buildRescue(policy: Policy): Rescue {
@@ -70,7 +75,7 @@ export function buildRescue(policy: Policy): Rescue {
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {
     const dialect = last.dialect ?? dialectOfArrival(last)
-    if (dialect.kind === 'grpc') return nativeFault(fault, last.id)
+    if (dialect.kind === 'grpc') return nativeFault(fault, last.id, dialect)
     if (dialect.kind === 'grpc-web') return webFault(fault, last.id, dialect)
     if (dialect.kind === 'connect') return connectFault(fault, last.id, dialect, head)
     return problemAnswer(fault, { id: last.id, showRule, head })

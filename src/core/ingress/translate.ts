@@ -1,4 +1,4 @@
-import type { Registry } from '@bufbuild/protobuf'
+import type { DescMessage, Registry } from '@bufbuild/protobuf'
 import type { GrpcCall } from '../model/call.ts'
 import type { ConnectDialect } from '../model/dialect.ts'
 import type { Steered, Translated } from '../model/exchange.ts'
@@ -19,6 +19,7 @@ import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
+import { eachOfJson, wireOfJson } from './translate/wire-of-json.ts'
 
 export type Translate = (x: Steered) => Translated | Promise<Translated>
 
@@ -66,19 +67,28 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     return Object.assign(x, { call, form })
   }
 
-  function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  async function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const { dialect, request } = x
+    if (dialect.kind === 'connect') return ofConnect(x, match, dialect)
     const limit = x.route.bodyLimit ?? messageLimit
-    if (dialect.kind === 'grpc-web') return webMessages({ request, rpc: match.rpc, dialect, limit, compression })
-    return dialect.kind === 'connect' ? ofConnect(x, match, dialect) : nativeMessages(x, match, compression)
+    const web = dialect.kind === 'grpc-web' ? { request, rpc: match.rpc, dialect, limit, compression } : undefined
+    const messages = web === undefined ? await nativeMessages(x, match, compression) : await webMessages(web)
+    if (dialect.kind === 'http' || dialect.codec !== 'json') return messages
+    const { input, codec } = typesOf(x, match)
+    return messages instanceof Uint8Array ? wireOfJson(messages, input, codec) : eachOfJson(messages, input, codec)
   }
 
-  function ofConnect(x: Steered, { rpc }: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  function ofConnect(x: Steered, match: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const { input, codec } = typesOf(x, match)
+    const limits = { bodyLimit: bodyLimitOf(policy, x.route), messageLimit: x.route.bodyLimit ?? messageLimit }
+    return connectMessages(x.request, { rpc: match.rpc, dialect, input, json: codec, compression, ...limits })
+  }
+
+  function typesOf(x: Steered, { rpc }: RpcMatch): { readonly input: DescMessage; readonly codec: JsonCodec } {
     const route = routes.get(x.route.name)
     const input = route?.registry.getMessage(rpc.input)
     if (route === undefined || input === undefined) throw new Error(`no types for ${rpc.path}`)
-    const limits = { bodyLimit: bodyLimitOf(policy, x.route), messageLimit: x.route.bodyLimit ?? messageLimit }
-    return connectMessages(x.request, { rpc, dialect, input, json: route.codec, compression, ...limits })
+    return { input, codec: route.codec }
   }
 
   function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {

@@ -6,10 +6,9 @@ import { Fault } from '../../model/fault.ts'
 import type { FieldList } from '../../model/fields.ts'
 import { faultHeaders } from '../../model/problem.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
-import type { Compression } from '../../ports.ts'
 import { framed } from './frame.ts'
 import { metadataPassedOn, withExchange, withoutHttpOwn } from './headers.ts'
-import { faultFields, grpcFrames, statusFields } from './native.ts'
+import { faultFields, grpcFrames, statusFields, type Writing } from './native.ts'
 import { joined, packedAnswer } from './pack.ts'
 
 /** The frame that ends an answer holds its trailers (gRPC-Web, "Message framing": the highest bit of the first byte). */
@@ -20,10 +19,10 @@ const trailersFlag = 0x80
  * status of its fault. In base64, each frame is padded by itself. Messages are compressed one by one for callers that say so as gRPC does; the answer
  * of a unary call comes in one piece, and is compressed whole for others, as the browser does it ("Compression").
  */
-export async function webAnswer(x: Translated, reply: GrpcReply, dialect: WebDialect, compression: Compression): Promise<Outbound> {
+export async function webAnswer(x: Translated, reply: GrpcReply, dialect: WebDialect, { compression, written }: Writing): Promise<Outbound> {
   const headers = withExchange(withoutHttpOwn(metadataPassedOn(reply.metadata)), x).set('content-type', contentType(dialect))
   const frame = grpcFrames(x, headers, compression)
-  const written = (bytes: Uint8Array) => (dialect.textAnswer ? new TextEncoder().encode(base64Encode(bytes)) : bytes)
+  const sent = (bytes: Uint8Array) => (dialect.textAnswer ? new TextEncoder().encode(base64Encode(bytes)) : bytes)
   const isUnary = x.rpc?.rpc.serverStream === false
   async function* body(): AsyncIterable<Uint8Array> {
     let trailers: Fields
@@ -32,13 +31,13 @@ export async function webAnswer(x: Translated, reply: GrpcReply, dialect: WebDia
       for await (const message of reply.messages) {
         count++
         if (isUnary && count > 1) throw new Fault('upstream_protocol', 'the upstream answered a unary call more than once')
-        yield written(await frame(message))
+        yield sent(await frame(written(message)))
       }
       trailers = statusFields(reply.status())
     } catch (error) {
       trailers = faultFields(Fault.from(error))
     }
-    yield written(framed(trailerBlock(trailers), trailersFlag))
+    yield sent(framed(trailerBlock(trailers), trailersFlag))
   }
   if (!isUnary) return { status: 200, headers, body: body() }
   const whole = await joined(body())
@@ -53,8 +52,8 @@ export function webFault(fault: Fault, id: string | undefined, dialect: WebDiale
   return { status: 200, headers, body: undefined, close: fault.detail.close }
 }
 
-function contentType({ textAnswer }: WebDialect): string {
-  return textAnswer ? 'application/grpc-web-text+proto' : 'application/grpc-web+proto'
+function contentType({ textAnswer, codec = 'proto' }: WebDialect): string {
+  return `application/grpc-web${textAnswer ? '-text' : ''}+${codec}`
 }
 
 /** An HTTP/1 block of fields with lower-case names and without the empty line. */

@@ -1,6 +1,7 @@
 import { base64Encode } from '@bufbuild/protobuf/wire'
 import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
 import { grpcCodings } from '../../model/coding.ts'
+import type { NativeDialect } from '../../model/dialect.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { Fault, faultCatalogue } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
@@ -11,17 +12,23 @@ import { framed } from './frame.ts'
 import { metadataPassedOn, withExchange } from './headers.ts'
 import { acceptsGzip, type Frame, packedFrames } from './pack.ts'
 
+/** How the messages of an answer are written: in the codec of the request, then perhaps compressed. */
+export interface Writing {
+  readonly compression: Compression
+  readonly written: (message: Uint8Array) => Uint8Array
+}
+
 /**
  * A gRPC answer for a native caller: its messages framed again, compressed where the caller takes that, and its status in the trailers (gRPC over HTTP/2). An upstream that
  * breaks off becomes the status of its fault.
  */
-export function nativeAnswer(x: Translated, reply: GrpcReply, compression: Compression): Outbound {
-  const headers = withExchange(metadataPassedOn(reply.metadata), x).set('content-type', 'application/grpc')
+export function nativeAnswer(x: Translated, reply: GrpcReply, dialect: NativeDialect, { compression, written }: Writing): Outbound {
+  const headers = withExchange(metadataPassedOn(reply.metadata), x).set('content-type', contentType(dialect))
   const frame = grpcFrames(x, headers, compression)
   let failed: Fault | undefined
   async function* body(): AsyncIterable<Uint8Array> {
     try {
-      for await (const message of reply.messages) yield frame(message)
+      for await (const message of reply.messages) yield frame(written(message))
     } catch (error) {
       failed = Fault.from(error)
     }
@@ -38,10 +45,14 @@ export function grpcFrames(x: Pick<Translated, 'request'>, headers: FieldList, c
 }
 
 /** A fault for a native caller: trailers alone, in the headers ("Trailers-Only"). */
-export function nativeFault(fault: Fault, id: string | undefined): Outbound & { readonly headers: FieldList } {
-  const headers = faultHeaders(fault, id).set('content-type', 'application/grpc')
+export function nativeFault(fault: Fault, id: string | undefined, dialect: NativeDialect): Outbound & { readonly headers: FieldList } {
+  const headers = faultHeaders(fault, id).set('content-type', contentType(dialect))
   for (const [name, value] of faultFields(fault).entries()) headers.set(name, value)
   return { status: 200, headers, body: undefined, close: fault.detail.close }
+}
+
+function contentType({ codec }: NativeDialect): string {
+  return codec === 'json' ? 'application/grpc+json' : 'application/grpc'
 }
 
 /** How a call ended, as gRPC's trailers. */

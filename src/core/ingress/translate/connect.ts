@@ -6,9 +6,10 @@ import { Fault } from '../../model/fault.ts'
 import type { Rpc } from '../../model/route.ts'
 import type { Fields, Inbound } from '../../model/wire.ts'
 import type { Compression } from '../../ports.ts'
-import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
+import type { JsonCodec } from '../../protobuf.ts'
 import { connectFraming, demandGzip, gzipOrNone, onlyMessage, readFrames } from './frames.ts'
 import { mediaTypeOf } from './media.ts'
+import { wireOfJson } from './wire-of-json.ts'
 
 /** What the messages of one call are made with. `bodyLimit` bounds a bare message, `messageLimit` one of a stream, in bytes, also inflated. */
 export interface ConnectCall {
@@ -111,7 +112,7 @@ function fromBase64(text: string): Uint8Array {
 }
 
 function toWire(bytes: Uint8Array, { dialect, input, json }: ConnectCall): Uint8Array {
-  return dialect.codec === 'json' ? serialize(input, json.message(input, parseJson(bytes))) : bytes
+  return dialect.codec === 'json' ? wireOfJson(bytes, input, json) : bytes
 }
 
 async function* eachToWire(messages: AsyncIterable<Uint8Array>, call: ConnectCall): AsyncIterable<Uint8Array> {

@@ -20,12 +20,14 @@ export interface WebCall {
 /**
  * The messages of a gRPC-Web call: gRPC's frames, in base64 where the content type says so (gRPC-Web, "Message framing", "Text-encoded streams"),
  * with the whole body or single messages compressed ("Compression").
- * @throws Fault `media_type_unsupported` for other messages than protobuf, `not_implemented` for a compression that is not taken,
+ * @throws Fault `media_type_unsupported` for messages that are neither protobuf nor JSON, `not_implemented` for a compression that is not taken,
  * `compression_invalid`, `body_invalid`, `body_too_large` past `limit` bytes of one message
  */
 export async function webMessages(call: WebCall): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { request, rpc, dialect, limit, compression } = call
-  if (!dialect.proto) throw new Fault('media_type_unsupported', 'call the RPC with application/grpc-web+proto or application/grpc-web-text+proto')
+  if (dialect.codec === undefined) {
+    throw new Fault('media_type_unsupported', 'call the RPC with application/grpc-web or application/grpc-web-text, and messages in +proto or +json')
+  }
   const framing = grpcFraming(request.headers, compression)
   const coding = demandGzip(request.headers, 'content-encoding', 'accept-encoding', httpCodings)
   const body = coding === 'gzip' && request.body !== undefined ? inflatedBody(request.body, compression) : request.body
