@@ -147,17 +147,19 @@ describe.each(officialClients)('$title', (client) => {
     gzip = client.open(keep, relay.port, service, { gzip: true })
   })
 
-  for (const { title, kinds, gzip: isGzip, run } of cases) {
-    for (const kind of kinds.filter((one) => client.kinds.includes(one))) {
-      it(`${kind}: ${title}`, () => run({ client, kind, call: isGzip === true ? gzip : plain }))
-    }
-  }
+  const cells = cases.flatMap(({ kinds, ...one }) =>
+    kinds.filter((kind) => client.kinds.includes(kind)).map((kind) => ({ kind, title: one.title, gzip: one.gzip, run: one.run })),
+  )
+  it.each(cells)('$kind: $title', async ({ kind, gzip: isGzip, run }) => {
+    expect.hasAssertions()
+    await run({ client, kind, call: isGzip === true ? gzip : plain })
+  })
+})
 
-  if (client.get) {
-    it('asks with GET', async () => {
-      const { head } = await plain('unary', [ask])
-      const record = await gateway.entry(({ id }) => id === head('x-request-id'))
-      expect(record).toMatchObject({ method: 'GET' })
-    })
-  }
+describe.each(officialClients.filter(({ get }) => get))('$title', (client) => {
+  it('asks with GET', async () => {
+    const { head } = await client.open(keep, relay.port, service)('unary', [ask])
+    const record = await gateway.entry(({ id }) => id === head('x-request-id'))
+    expect(record).toMatchObject({ method: 'GET' })
+  })
 })
