@@ -20,7 +20,7 @@ export function createCompression(): Compression {
       try {
         return await unpack(bytes, { maxOutputLength: Math.max(limit, 1) })
       } catch (error) {
-        if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new Fault('body_too_large', `what is compressed is longer than ${limit} bytes`)
+        if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new Fault('body_too_large', `the body inflates to more than ${limit} bytes`)
         throw faultOf(error)
       }
     },
@@ -50,7 +50,7 @@ async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8A
 /** zlib's own errors are about the bytes; any other is the source's. */
 function faultOf(error: unknown): unknown {
   if (!codeOf(error)?.startsWith('Z_')) return error
-  return new Fault('body_invalid', 'what is compressed is no gzip, or not all of one', { cause: error })
+  return new Fault('body_invalid', 'the body is no gzip, or not all of one', { cause: error })
 }
 
 function codeOf(error: unknown): string | undefined {

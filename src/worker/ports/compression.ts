@@ -1,6 +1,6 @@
 import { Fault } from '../../core/model/fault.ts'
 import type { Compression } from '../../core/ports.ts'
-import { chunksOf, joined } from '../chunks.ts'
+import { bytesOf, chunksOf, joined } from '../chunks.ts'
 
 /**
  * The platform inflates all of a chunk before anybody can stop it. In pieces of this size one step makes a megabyte at most: deflate packs
@@ -10,15 +10,15 @@ const stepBytes = 1024
 
 /** gzip by the platform's streams: one member, nothing behind it. */
 export const compression: Compression = {
-  gzip: (bytes) => joined(chunksOf(streamOf(once(bytes)).pipeThrough(new CompressionStream('gzip'))), Number.POSITIVE_INFINITY, tooLong(0)),
-  gunzip: (bytes, limit) => joined(inflate(once(bytes)), limit, tooLong(limit)),
+  gzip: (bytes) => bytesOf(through(once(bytes), new CompressionStream('gzip')), Number.POSITIVE_INFINITY),
+  gunzip: (bytes, limit) => joined(inflate(once(bytes)), limit, () => new Fault('body_too_large', `the body inflates to more than ${limit} bytes`)),
   inflate,
 }
 
 async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let taken = 0
   let broken: { readonly error: unknown } | undefined
-  async function* steps(): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* steps(): AsyncIterable<Uint8Array> {
     try {
       for await (const chunk of chunks) {
         taken += chunk.length
@@ -30,34 +30,21 @@ async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8A
     }
   }
   try {
-    yield* chunksOf(streamOf(steps()).pipeThrough(new DecompressionStream('gzip')))
+    yield* chunksOf(through(steps(), new DecompressionStream('gzip')))
   } catch (error) {
     if (broken !== undefined) throw broken.error
-    if (taken > 0) throw new Fault('body_invalid', 'what is compressed is no gzip, or not all of one', { cause: error })
+    if (taken > 0) throw new Fault('body_invalid', 'the body is no gzip, or not all of one', { cause: error })
   }
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
 }
 
-/** Pulled: nothing is taken before it is asked for. The platform's types want buffers that are not shared; none here is. */
-function streamOf(source: AsyncGenerator<Uint8Array, void, undefined>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const step = await source.next()
-        if (step.done === true) controller.close()
-        else controller.enqueue(step.value as Uint8Array<ArrayBuffer>)
-      },
-      async cancel() {
-        await source.return()
-      },
-    },
-    { highWaterMark: 0 },
-  )
+/** Pulled: nothing is taken from the source before it is asked for, and a reader that stops ends it. */
+function through(source: AsyncIterable<Uint8Array>, engine: CompressionStream | DecompressionStream): ReadableStream<Uint8Array> {
+  return streams.from(source).pipeThrough(engine)
 }
 
-function tooLong(limit: number): () => Fault {
-  return () => new Fault('body_too_large', `what is compressed is longer than ${limit} bytes`)
-}
+// The platform's types do not know it (WHATWG Streams, section 4.2.4), and want buffers that are not shared; none here is.
+const streams = ReadableStream as unknown as { readonly from: (source: AsyncIterable<Uint8Array>) => ReadableStream<Uint8Array<ArrayBuffer>> }
