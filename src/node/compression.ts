@@ -50,7 +50,7 @@ async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8A
 /** zlib's own errors are about the bytes; any other is the source's. */
 function faultOf(error: unknown): unknown {
   if (!codeOf(error)?.startsWith('Z_')) return error
-  return new Fault('body_invalid', 'the body is no gzip, or not all of one', { cause: error })
+  return new Fault('body_invalid', 'the body is no whole gzip', { cause: error })
 }
 
 function codeOf(error: unknown): string | undefined {

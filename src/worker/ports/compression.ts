@@ -10,14 +10,16 @@ const stepBytes = 1024
 
 /** gzip by the platform's streams: one member, nothing behind it. */
 export const compression: Compression = {
-  gzip: (bytes) => bytesOf(through(once(bytes), new CompressionStream('gzip')), Number.POSITIVE_INFINITY),
-  gunzip: (bytes, limit) => joined(inflate(once(bytes)), limit, () => new Fault('body_too_large', `the body inflates to more than ${limit} bytes`)),
+  gzip: (bytes) => bytesOf(through([bytes], new CompressionStream('gzip')), Number.POSITIVE_INFINITY),
+  gunzip: (bytes, limit) => joined(inflate([bytes]), limit, () => new Fault('body_too_large', `the body inflates to more than ${limit} bytes`)),
   inflate,
 }
 
-async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+async function* inflate(chunks: Chunks): AsyncIterable<Uint8Array> {
   let taken = 0
-  let broken: { readonly error: unknown } | undefined
+  let broken: unknown
   async function* steps(): AsyncIterable<Uint8Array> {
     try {
       for await (const chunk of chunks) {
@@ -25,26 +27,22 @@ async function* inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8A
         for (let at = 0; at < chunk.length; at += stepBytes) yield chunk.subarray(at, at + stepBytes)
       }
     } catch (error) {
-      broken = { error } // what the stream throws does not say whose fault it is
+      broken = error // what the stream throws does not say whose fault it is
       throw error
     }
   }
   try {
     yield* chunksOf(through(steps(), new DecompressionStream('gzip')))
   } catch (error) {
-    if (broken !== undefined) throw broken.error
-    if (taken > 0) throw new Fault('body_invalid', 'the body is no gzip, or not all of one', { cause: error })
+    if (broken !== undefined) throw broken
+    if (taken > 0) throw new Fault('body_invalid', 'the body is no whole gzip', { cause: error })
   }
 }
 
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes
-}
-
 /** Pulled: nothing is taken from the source before it is asked for, and a reader that stops ends it. */
-function through(source: AsyncIterable<Uint8Array>, engine: CompressionStream | DecompressionStream): ReadableStream<Uint8Array> {
+function through(source: Chunks, engine: CompressionStream | DecompressionStream): ReadableStream<Uint8Array> {
   return streams.from(source).pipeThrough(engine)
 }
 
 // The platform's types do not know it (WHATWG Streams, section 4.2.4), and want buffers that are not shared; none here is.
-const streams = ReadableStream as unknown as { readonly from: (source: AsyncIterable<Uint8Array>) => ReadableStream<Uint8Array<ArrayBuffer>> }
+const streams = ReadableStream as unknown as { readonly from: (source: Chunks) => ReadableStream<Uint8Array<ArrayBuffer>> }
