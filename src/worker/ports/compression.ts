@@ -19,7 +19,7 @@ type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 async function* inflate(chunks: Chunks): AsyncIterable<Uint8Array> {
   let taken = 0
-  let broken: unknown
+  let broken: Error | undefined
   async function* steps(): AsyncIterable<Uint8Array> {
     try {
       for await (const chunk of chunks) {
@@ -27,7 +27,7 @@ async function* inflate(chunks: Chunks): AsyncIterable<Uint8Array> {
         for (let at = 0; at < chunk.length; at += stepBytes) yield chunk.subarray(at, at + stepBytes)
       }
     } catch (error) {
-      broken = error // what the stream throws does not say whose fault it is
+      broken = error as Error // sources throw errors; what the stream throws does not say whose it is
       throw error
     }
   }
