@@ -30,7 +30,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
   const steer = buildSteer(policy, ports)
-  const translate = buildTranslate(policy)
+  const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
   const rescue = buildRescue(policy)
 

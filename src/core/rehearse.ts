@@ -46,7 +46,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const authorize = buildAuthorize(policy, ports)
   const limits = buildLimitReport(policy, ports)
   const steer = buildSteer(policy, ports)
-  const translate = buildTranslate(policy)
+  const translate = buildTranslate(policy, ports)
 
   const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)

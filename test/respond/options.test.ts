@@ -79,7 +79,7 @@ async function exchanged(
   const [method = '', target = ''] = request.split(' ')
   const policy = grpcPolicy(descriptors, ['shelf.v1.Shelf'], { translate: { ...plain, ...translate } })
   const body = method === 'GET' || method === 'HEAD' || method === 'DELETE' ? {} : { body: '{}' }
-  const x = await buildTranslate(policy)(steered(policy, arrival(method, target, headers, body)))
+  const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival(method, target, headers, body)))
   return { x, out: await buildRespond(policy, fakePorts())(x, reply) }
 }
 
@@ -308,7 +308,7 @@ test('response_body of a message with required fields, which has no default, is 
     }`
   const policy = grpcPolicy(await descriptorsFrom({ 'old.proto': proto }), ['old.S'])
   const shown = async (path: string, bytes: readonly number[]) => {
-    const x = await buildTranslate(policy)(steered(policy, arrival('GET', path)))
+    const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival('GET', path)))
     return text(await buildRespond(policy, fakePorts())(x, replyOf({ messages: [Uint8Array.from(bytes)] })))
   }
   const id = [0x0a, 1, 0x61]

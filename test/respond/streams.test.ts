@@ -91,7 +91,7 @@ function ended(messages: readonly (Uint8Array | Fault)[], status: Partial<GrpcSt
 }
 
 async function answer(accept: string, from: GrpcReply, clock: FakeClock = fakeClock()): Promise<Outbound> {
-  const x = await buildTranslate(policy)(steered(policy, arrival('GET', '/v1/watch', { accept })))
+  const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival('GET', '/v1/watch', { accept })))
   return buildRespond(policy, fakePorts({ clock }))(x, from)
 }
 

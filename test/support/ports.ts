@@ -24,6 +24,7 @@ import type {
   Store,
   Taken,
 } from '../../src/core/ports.ts'
+import { createCompression } from '../../src/node/compression.ts'
 import { type FakeClock, fakeClock } from './clock.ts'
 
 /** Every port as a double that keeps what it was told. */
@@ -47,6 +48,7 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
     clock,
     random: seededRandom(1),
     digest: (text) => createHash('sha256').update(text).digest('hex'),
+    compression: createCompression(),
     channels: fakeChannels(),
     fetch: fakeFetch(),
     resolve: fakeResolve(),

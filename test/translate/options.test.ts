@@ -6,6 +6,7 @@ import { Fault } from '../../src/core/model/fault.ts'
 import type { TranslateOptions } from '../../src/core/model/route.ts'
 import { type DescriptorBook, readDescriptors } from '../../src/core/protobuf.ts'
 import { type ArrivalOptions, arrival } from '../support/arrival.ts'
+import { fakePorts } from '../support/ports.ts'
 import { descriptorsFrom } from '../support/protos.ts'
 import { fieldsOf, grpcPolicy, steered } from '../support/steered.ts'
 import { shelfProto } from './shelf.ts'
@@ -30,7 +31,7 @@ interface Asked {
 async function call(options: Partial<TranslateOptions>, request: string, { headers = {}, body }: Asked = {}): Promise<GrpcCall> {
   const [method = '', target = ''] = request.split(' ')
   const policy = grpcPolicy(descriptors, ['shelf.v1.Shelf'], { translate: { ...plain, ...options } })
-  const x = await buildTranslate(policy)(steered(policy, arrival(method, target, headers, body === undefined ? {} : { body })))
+  const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival(method, target, headers, body === undefined ? {} : { body })))
   if (x.call.kind !== 'grpc') throw new Error('not a gRPC call')
   return x.call
 }

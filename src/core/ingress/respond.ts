@@ -1,3 +1,4 @@
+import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcReply, Reply } from '../model/call.ts'
 import { addCors } from '../model/cors.ts'
 import { certain, type Dialect, dialectOf } from '../model/dialect.ts'
@@ -6,7 +7,7 @@ import type { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
 import { problemAnswer } from '../model/problem.ts'
 import { rateLimitHeaders } from '../model/reading.ts'
-import type { Outbound } from '../model/wire.ts'
+import type { Fields, Outbound } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildRouteCodecs } from '../protobuf.ts'
@@ -14,6 +15,7 @@ import { connectAnswer, connectFault } from './respond/connect.ts'
 import { webAnswer, webFault } from './respond/grpc-web.ts'
 import { passedOn, withExchange } from './respond/headers.ts'
 import { nativeAnswer, nativeFault } from './respond/native.ts'
+import { packedAnswer } from './respond/pack.ts'
 import { buildRender, type Render } from './respond/render.ts'
 import { streamAnswer } from './respond/stream.ts'
 import { unaryAnswer } from './respond/unary.ts'
@@ -23,9 +25,9 @@ export type Rescue = (last: Arrived & Partial<Translated>, fault: Fault) => Outb
 
 /**
  * Turns an upstream's reply into the answer, in the dialect of the request: HTTP as it is, gRPC, gRPC-Web and Connect framed again,
- * JSON for what came as JSON. @throws Fault `upstream_protocol` when the reply makes no sense
+ * JSON for what came as JSON, compressed where the request takes that and it pays. @throws Fault `upstream_protocol` when the reply makes no sense
  */
-export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): Respond {
+export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports, 'clock' | 'compression'>): Respond {
   const types = buildRouteCodecs(policy)
   const renders = buildRenders(policy, types)
 
@@ -41,19 +43,30 @@ export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): R
     const registry = types.get(x.route.name)?.registry
     const render = renders.get(renderKey(x.route.name, rpc.rpc.path, rpc.binding.responseBody))
     if (render === undefined || registry === undefined) throw new Error(`no types for ${rpc.rpc.path}`)
-    return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry, clock) : unaryAnswer(x, reply, render, registry)
+    return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry, clock) : jsonAnswer(x, reply, render, registry)
+  }
+
+  async function jsonAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry): Promise<Outbound> {
+    const answer = await unaryAnswer(x, reply, render, registry)
+    // Other bytes of google.api.HttpBody are what they are: most of them are compressed already.
+    return isJson(answer.headers) ? packedAnswer(x.request, answer, compression) : answer
   }
 
   function callAnswer(x: Translated, reply: GrpcReply): Outbound | Promise<Outbound> {
     const { dialect, rpc } = x
-    if (dialect.kind === 'grpc-web') return webAnswer(x, reply, dialect)
-    if (dialect.kind !== 'connect') return nativeAnswer(x, reply)
+    if (dialect.kind === 'http') throw new Error('a call without a binding speaks no dialect')
     const own = types.get(x.route.name)
     const output = own?.registry.getMessage(rpc?.rpc.output ?? '')
     if (own === undefined || output === undefined) throw new Error(`no types for ${rpc?.rpc.path}`)
-    return connectAnswer(x, reply, dialect, { output, ...own })
+    const written = dialect.codec === 'json' ? (message: Uint8Array) => utf8.encode(own.codec.toText(output, message)) : same
+    if (dialect.kind === 'grpc-web') return webAnswer(x, reply, dialect, { compression, written })
+    if (dialect.kind === 'grpc') return nativeAnswer(x, reply, dialect, { compression, written })
+    return connectAnswer(x, reply, dialect, { registry: own.registry, compression, written })
   }
 }
+
+const utf8 = new TextEncoder()
+const same = (message: Uint8Array) => message
 
 /** The only place of the ingress wing where a fault becomes an answer, in the downstream's dialect. */
 export function buildRescue(policy: Policy): Rescue {
@@ -69,7 +82,7 @@ export function buildRescue(policy: Policy): Rescue {
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {
     const dialect = last.dialect ?? dialectOfArrival(last)
-    if (dialect.kind === 'grpc') return nativeFault(fault, last.id)
+    if (dialect.kind === 'grpc') return nativeFault(fault, last.id, dialect)
     if (dialect.kind === 'grpc-web') return webFault(fault, last.id, dialect)
     if (dialect.kind === 'connect') return connectFault(fault, last.id, dialect, head)
     return problemAnswer(fault, { id: last.id, showRule, head })
@@ -103,6 +116,10 @@ function buildRenders(policy: Policy, types: ReturnType<typeof buildRouteCodecs>
     }
   }
   return renders
+}
+
+function isJson(headers: Fields): boolean {
+  return /^application\/(?:[^;]*\+)?json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')
 }
 
 function renderKey(route: string, rpc: string, responseBody: string): string {

@@ -16,6 +16,7 @@ export const faultCatalogue = {
   host_invalid: { http: 400, grpc: 3, retryable: false, title: 'Invalid host' },
   credential_invalid: { http: 400, grpc: 16, retryable: false, title: 'Malformed or repeated credential' },
   body_invalid: { http: 400, grpc: 3, retryable: false, title: 'Invalid body' },
+  compression_invalid: { http: 400, grpc: 13, retryable: false, title: 'Invalid compression' },
   unauthenticated: { http: 401, grpc: 16, retryable: false, title: 'Credential required' },
   token_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid token' },
   forbidden: { http: 403, grpc: 7, retryable: false, title: 'Forbidden' },

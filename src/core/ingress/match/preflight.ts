@@ -53,7 +53,7 @@ function routesFor(book: RouteBook, x: Received, method: string, announced: Read
   return [...met]
 }
 
-const anyCall = { kind: 'grpc' } as const
+const anyCall = { kind: 'grpc', codec: 'proto' } as const
 
 function chanceOf(entry: Entry, asked: Asked, headers: Fields, announced: ReadonlySet<string>): 'sure' | 'maybe' | 'none' {
   const { match } = entry.route

@@ -12,14 +12,14 @@ type Content = Parts['body']
 type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
 
 /**
- * The messages of a client's stream, out of a body of newline-delimited JSON or a JSON array; of google.api.HttpBody, out of the body's
+ * The messages of a client's stream, out of an inflated body of newline-delimited JSON or a JSON array; of google.api.HttpBody, out of the body's
  * chunks as they come. Pulled one at a time. Path and query go into the first message; a later one may repeat what the path says, not
  * contradict it. No body, or an empty one, is a stream without messages. `limit` holds for each message, in bytes.
  * @throws Fault at once `media_type_unsupported` and `request_invalid` for path and query; while it is read `body_invalid` and
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
-export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
-  const { headers, body, target } = x.request
+export function streamedMessages(x: Steered, body: Body | undefined, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
+  const { headers, target } = x.request
   const { params, route } = x
   const ifMatch = ifMatchOf(x, plan)
   const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content, ifMatch }, codec, route.translate)
