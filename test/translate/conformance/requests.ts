@@ -19,8 +19,8 @@ export function becomes(name: string, source: string, send: Send, rpc: string, m
 export interface Refusal {
   readonly status?: number
   readonly code?: string
-  /** Part of what the sender is told. */
-  readonly says?: string
+  /** Parts of what the sender is told. */
+  readonly says?: string | readonly string[]
   readonly headers?: Case['answer']['headers']
 }
 
@@ -30,7 +30,7 @@ export function refused(name: string, source: string, send: Send, refusal: Refus
   const also: Case['answer']['also'] = ({ body }) => {
     const problem = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>
     expect(problem).toMatchObject({ status, code })
-    expect(problem['detail']).toContain(says)
+    for (const part of [says].flat()) expect(problem['detail']).toContain(part)
   }
   return { name, source, send, answer: { status, headers: { 'content-type': 'application/problem+json', ...headers }, also } }
 }
