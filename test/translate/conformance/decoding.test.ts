@@ -32,11 +32,11 @@ const ambiguous = { code: 'path_ambiguous' }
 const queryUtf8 = { says: 'broken percent escape, or bytes that are not UTF-8' }
 
 /** RFC 3986 section 2.2, but for "/" and what has cases of its own; "%" with them. */
-const reserved = [...":?#[]@!$&'()*+,;=%"]
+const reserved = ":?#[]@!$&'()*+,;=%".split('')
 /** What may also stand plain in a path segment: RFC 3986 section 3.3. */
-const plain = [...":@!$&'()*+,;="]
+const plain = ":@!$&'()*+,;=".split('')
 /** Neither reserved nor unreserved: a path must have them escaped. */
-const others = [...'"<>^`{|} ']
+const others = '"<>^`{|} '.split('')
 const hex = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
 conform('percent-decoding', { protos }, [
@@ -45,9 +45,11 @@ conform('percent-decoding', { protos }, [
     becomes(`${hex(char)} is ${JSON.stringify(char)} in several segments`, many, sent(`GET /rest/x/a${hex(char)}b`), 'Rest', { name: `x/a${char}b` }),
   ]),
   ...plain.map((char) => becomes(`${char} stands for itself`, 'RFC 3986 section 3.3: pchar', sent(`GET /one/a${char}b`), 'One', { name: `a${char}b` })),
-  ...[...'-._~aZ09'].map((char) =>
-    becomes(`${hex(char)} is ${char}, as if it were plain`, 'RFC 3986 section 2.3', sent(`GET /one/a${hex(char)}b`), 'One', { name: `a${char}b` }),
-  ),
+  ...'-._~aZ09'
+    .split('')
+    .map((char) =>
+      becomes(`${hex(char)} is ${char}, as if it were plain`, 'RFC 3986 section 2.3', sent(`GET /one/a${hex(char)}b`), 'One', { name: `a${char}b` }),
+    ),
   becomes('%2F is a slash in one segment', slash, sent('GET /one/a%2Fb'), 'One', { name: 'a/b' }),
   becomes('%2f is a slash in one segment', slash, sent('GET /one/a%2fb'), 'One', { name: 'a/b' }),
   becomes('%2F alone is a segment', slash, sent('GET /one/%2F'), 'One', { name: '/' }),
