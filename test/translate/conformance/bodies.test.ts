@@ -398,6 +398,7 @@ conform('bodies', { protos }, [
     updateMask: 'publishedAt,extra,note',
   }),
   patched('members of a oneof are fields', '{"soft":{"name":"x"}}', { book: { name: 'a', soft: { name: 'x' } }, updateMask: 'soft.name' }),
+  patched('null of a member of a oneof is in the mask', '{"soft":null,"hard":"x"}', { book: { name: 'a', hard: 'x' }, updateMask: 'soft,hard' }),
   patched('what the path says is not changed', '{"name":"a","displayName":"x"}', { book: { name: 'a', displayName: 'x' }, updateMask: 'displayName' }),
   patched(
     'what the path says deep inside is not changed',
