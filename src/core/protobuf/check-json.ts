@@ -56,8 +56,8 @@ export function buildJsonCheck(registry: Registry, ignoreUnknown: boolean): Json
       if (found.oneof !== undefined && value !== null && seen.has(found.oneof)) throw wrong(at, `a second member of the oneof "${found.oneof.name}"`)
       seen.add(found)
       if (value !== null) seen.add(found.oneof ?? found)
-      // Null is no member of a oneof (ProtoJSON: as if it were not there), but `@bufbuild/protobuf` takes it for one that is set to nothing.
-      if (value === null && found.oneof !== undefined && !takesNull(found)) delete json[name]
+      // Null is as if it were not there, but `@bufbuild/protobuf` takes it for a member of a oneof, and for the default of an extension.
+      if (value === null && !takesNull(found)) delete json[name]
       else json[name] = field(found, value, at)
     }
   }
