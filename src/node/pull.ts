@@ -28,7 +28,8 @@ export interface Pull extends AsyncIterableIterator<Uint8Array> {
  * It ends with a fault, never cleanly, unless the stream really ended.
  */
 export function pull(stream: Readable, watch: PullWatch): Pull {
-  let ended = false
+  // Node says the end of an empty HTTP/2 body as soon as it comes, asked or not: nobody may have listened yet.
+  let ended = stream.readableEnded
   let fault: Fault | undefined
   let finished = false
   let takenAt = watch.clock.ticks()

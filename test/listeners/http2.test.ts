@@ -76,6 +76,21 @@ test('an arrival carries the authority, the raw fields without pseudo-headers, a
   expect((await ask(stream)).text).toBe('hello')
 })
 
+test('an empty body that ended before anybody asked for it is an empty body', async () => {
+  const ended = gate()
+  const { address } = await listen(async ({ body }) => {
+    await ended.promise
+    return outbound(`${(await body?.bytes(100))?.length}`)
+  })
+  const client = session(address.port)
+  const stream = client.request({ ':path': '/', ':method': 'POST' })
+  const answer = ask(stream)
+  stream.end()
+  // The answer to a ping comes after the gateway has read what was sent before it.
+  stream.on('finish', () => client.ping(() => ended.resolve()))
+  expect((await answer).text).toBe('0')
+})
+
 test('a tunnel gets a problem with an id, is counted, and never reaches the walk', async () => {
   const meter = memoryMeter()
   const { address } = await listen(async () => outbound('reached'), { meter })

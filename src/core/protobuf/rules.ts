@@ -106,10 +106,18 @@ function templateOf({ pattern }: HttpRule): Pick<RpcProblem, 'template'> {
 function bindingOf(rule: HttpRule): HttpBinding | { readonly problem: string } {
   const { body, responseBody, pattern } = rule
   if (pattern.case === undefined) return { problem: 'it names no method and path' }
-  if (pattern.case !== 'custom') return { method: pattern.case.toUpperCase(), template: pattern.value, body, responseBody }
+  if (pattern.case !== 'custom') return { method: pattern.case.toUpperCase(), template: canonicalEscapes(pattern.value), body, responseBody }
   const kind = pattern.value.kind.toUpperCase()
   if (!token.test(kind)) return { problem: `"${pattern.value.kind}" is not a method` }
-  return { method: kind, template: pattern.value.path, body, responseBody }
+  return { method: kind, template: canonicalEscapes(pattern.value.path), body, responseBody }
+}
+
+/** Annotations may spell their literals as they like; requests are matched by their canonical path (RFC 3986 section 6.2.2). */
+function canonicalEscapes(template: string): string {
+  return template.replaceAll(/%[0-9A-Fa-f]{2}/g, (escape) => {
+    const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+    return /[A-Za-z0-9\-._~]/.test(char) ? char : escape.toUpperCase()
+  })
 }
 
 /** Everything about a rule that can be known before a request comes. */

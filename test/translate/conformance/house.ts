@@ -1,6 +1,6 @@
 import type { DescMessage, JsonValue } from '@bufbuild/protobuf'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readDescriptors } from '../../../src/core/protobuf.ts'
+import { readDescriptors, rpcsOf } from '../../../src/core/protobuf.ts'
 import { type Gateway, openGateway } from '../../support/gateway.ts'
 import { type Keep, untilTheEnd } from '../../support/keep.ts'
 import { descriptorsFrom } from '../../support/protos.ts'
@@ -79,6 +79,7 @@ export async function openHouse(keep: Keep, { protos, route = '', more = '' }: H
   const book = readDescriptors(set)
   if ('problem' in book) throw new Error(book.problem)
   const services = book.services.filter((name) => !name.startsWith('google.'))
+  for (const name of services) for (const { rpc, message } of rpcsOf(book, name)?.problems ?? []) throw new Error(`${rpc}: ${message}`)
   const recorder = await openRecorder(keep, book, services)
   const routes = services.map(
     (name) => `  ${name.replaceAll('.', '-').toLowerCase()}:

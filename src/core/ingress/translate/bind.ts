@@ -32,7 +32,7 @@ export function bindBytes(plan: BindingPlan, parts: Parts, codec: JsonCodec, opt
   if (encoded === undefined || body.kind !== 'json') return serialize(plan.input, bindMessage(plan, parts, codec, options))
   if (plan.variables.length === 0 && parts.query === '' && plan.mask === undefined) return encoded
   const message = emptyMessage(plan.input)
-  bindRest(plan, message, parts, body.json, options)
+  bindRest(plan, message, parts, maskOf(plan, body), options)
   const rest = serialize(plan.input, message)
   if (rest.length === 0) return encoded
   // Two serialized messages, one after the other, are the serialized message of both (protobuf.dev/programming-guides/encoding#last-one-wins).
@@ -61,18 +61,20 @@ function encodedBody(plan: BindingPlan, json: Json, codec: JsonCodec): Uint8Arra
 
 /** The same as a message, for what is not encoded at once. @throws Fault `request_invalid`, `body_invalid` */
 export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, options: QueryOptions): Message {
+  const mask = maskOf(plan, parts.body)
   const message = fromBody(plan, parts.body, codec)
-  bindRest(plan, message, parts, parts.body.kind === 'json' ? parts.body.json : undefined, options)
+  bindRest(plan, message, parts, mask, options)
   return message
 }
 
 /** Path, query and mask into a message that has the body, or none of it. */
-function bindRest(plan: BindingPlan, message: Message, parts: Parts, json: Json | undefined, options: QueryOptions): void {
+function bindRest(plan: BindingPlan, message: Message, parts: Parts, mask: ReflectMessage | undefined, options: QueryOptions): void {
   const target = reflect(plan.input, message)
+  const json = parts.body.kind === 'json' ? parts.body.json : undefined
   for (const variable of plan.variables) bindVariable(target, variable, parts.params[variable.name] ?? '', json)
   bindQuery(plan, target, parts.query, options)
   if (parts.ifMatch !== undefined) bindIfMatch(plan, target, parts.ifMatch)
-  bindMask(plan, target, json)
+  bindMask(plan, target, mask)
 }
 
 /**
@@ -80,6 +82,7 @@ function bindRest(plan: BindingPlan, message: Message, parts: Parts, json: Json 
  * @throws Fault `request_invalid`, `body_invalid`
  */
 export function bindLaterMessage(plan: BindingPlan, params: Params, body: Parts['body'], codec: JsonCodec): Message {
+  const mask = maskOf(plan, body)
   const message = fromBody(plan, body, codec)
   if (body.kind !== 'json') return message
   const target = reflect(plan.input, message)
@@ -87,13 +90,17 @@ export function bindLaterMessage(plan: BindingPlan, params: Params, body: Parts[
     const { name, inBody } = variable
     if (inBody !== undefined && isGiven(body.json, inBody)) bindVariable(target, variable, params[name] ?? '', body.json)
   }
-  bindMask(plan, target, body.json)
+  bindMask(plan, target, mask)
   return message
 }
 
-function bindMask(plan: BindingPlan, target: ReflectMessage, json: Json | undefined): void {
-  if (plan.mask === undefined || !isMembers(json) || target.isSet(plan.mask.field)) return
-  target.set(plan.mask.field, derivedMask(plan, plan.mask, json))
+/** What a PATCH means by its body. Asked before the body is converted, which leaves out of it what is null. */
+function maskOf(plan: BindingPlan, body: Parts['body']): ReflectMessage | undefined {
+  return plan.mask === undefined || body.kind !== 'json' || !isMembers(body.json) ? undefined : derivedMask(plan, plan.mask, body.json)
+}
+
+function bindMask(plan: BindingPlan, target: ReflectMessage, mask: ReflectMessage | undefined): void {
+  if (plan.mask !== undefined && mask !== undefined && !target.isSet(plan.mask.field)) target.set(plan.mask.field, mask)
 }
 
 function fromBody(plan: BindingPlan, body: Parts['body'], codec: JsonCodec): Message {

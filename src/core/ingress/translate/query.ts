@@ -87,8 +87,14 @@ function refusal(plan: BindingPlan, path: readonly DescField[], key: string): st
   }
   if (plan.body.kind === 'whole') return 'the body holds the whole message, so nothing is read from the query'
   if (plan.body.kind === 'field' && path[0] === plan.body.field) return `"${plan.body.field.name}" is read from the body`
-  const through = path.slice(0, -1).find((field) => isTextual(field))
-  return through === undefined ? undefined : `"${through.name}" has one text value and no parts`
+  const through = path.slice(0, -1).find((field) => isTextual(field) || isAnything(field))
+  if (through === undefined) return undefined
+  return isTextual(through) ? `"${through.name}" has one text value and no parts` : `"${through.name}" is any JSON, which has no text`
+}
+
+/** Types whose fields are nobody's names: in JSON they are whatever stands there. */
+function isAnything({ message }: DescField): boolean {
+  return message !== undefined && /^google\.protobuf\.(?:Any|Struct|Value|ListValue)$/.test(message.typeName)
 }
 
 function isIgnored(unknown: TranslateOptions['unknownQuery'], key: string): boolean {
