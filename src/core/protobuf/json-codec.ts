@@ -13,6 +13,7 @@ import {
 import { Fault } from '../model/fault.ts'
 import { buildJsonCheck } from './check-json.ts'
 import { buildCompiledCodec } from './compiled/compiled-codec.ts'
+import { jsonText } from './json-text.ts'
 import type { Json } from './strict-json.ts'
 
 export interface JsonCodecOptions {
@@ -55,7 +56,7 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
   return {
     encode: (desc, json) => compiled.encode(desc, json),
     encodeField: (desc, field, json) => compiled.encodeField(desc, field, json),
-    toText: (desc, bytes) => compiled.text(desc, bytes) ?? JSON.stringify(checkedJson(desc, bytes)),
+    toText: (desc, bytes) => compiled.text(desc, bytes) ?? jsonText(checkedJson(desc, bytes)),
     toJson: checkedJson,
     message(desc, json) {
       const checked = check.message(desc, json, '')

@@ -2,6 +2,7 @@ import { create, type DescMessage, type DescMethod, fromBinary, fromJson, type J
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream, type StatusObject, type UntypedHandleCall } from '@grpc/grpc-js'
 import { builtinRegistry, type DescriptorBook } from '../../../src/core/protobuf.ts'
 import type { Keep } from '../../support/keep.ts'
+import type { WireReply } from './wire-service.ts'
 
 /** What the service answers the next call with. Nothing given: one default message, or none on a stream, and OK. */
 export interface Reply {
@@ -12,6 +13,8 @@ export interface Reply {
   readonly status?: Partial<Pick<StatusObject, 'code' | 'details'>>
   /** ProtoJSON of `google.protobuf.Any`, or bytes of one; they go out as `grpc-status-details-bin`. */
   readonly details?: readonly JsonValue[]
+  /** The answer frame by frame; only a service that is opened as `wire` can give it. */
+  readonly wire?: WireReply
 }
 
 /** A call that reached the service. */

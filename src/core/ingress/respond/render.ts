@@ -2,7 +2,7 @@ import { create, type DescField, type DescMessage, fromBinary, type JsonValue, t
 import { reflect } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
 import type { TranslateOptions } from '../../model/route.ts'
-import type { RouteTypes } from '../../protobuf.ts'
+import { jsonText, type RouteTypes } from '../../protobuf.ts'
 
 /** A message as it goes downstream: JSON text, or the bytes of a google.api.HttpBody. */
 export type Rendered = { readonly kind: 'json'; readonly text: string } | { readonly kind: 'raw'; readonly type: string; readonly bytes: Uint8Array }
@@ -18,7 +18,7 @@ export function buildRender(types: RouteTypes, output: string, responseBody: str
   if (field === undefined) return (bytes) => ({ kind: 'json', text: types.codec.toText(desc, bytes) })
   const name = options.protoNames ? field.name : field.jsonName
   const absent = absentJson(desc, field, name, options)
-  return (bytes) => ({ kind: 'json', text: JSON.stringify(memberOf(types.codec.toJson(desc, bytes), name) ?? absent) })
+  return (bytes) => ({ kind: 'json', text: jsonText(memberOf(types.codec.toJson(desc, bytes), name) ?? absent) })
 }
 
 function isHttpBody(desc: DescMessage): boolean {
