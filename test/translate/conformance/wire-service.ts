@@ -14,8 +14,8 @@ export interface WireReply {
   readonly pieces?: readonly Uint8Array[]
   /** Fields of the last HEADERS frame. Absent: there is none, and the last DATA frame, or the header, ends the stream. */
   readonly trailers?: Readonly<Record<string, string | readonly string[]>>
-  /** Resets the stream in the end, with this code of HTTP/2. */
-  readonly reset?: number
+  /** Resets the stream in the end, with INTERNAL_ERROR. */
+  readonly reset?: true
   /** Never ends. */
   readonly hangs?: boolean
 }
@@ -80,7 +80,7 @@ function speak(stream: ServerHttp2Stream, { headers = {}, pieces = [], trailers,
   stream.respond(fields, { waitForTrailers: trailers !== undefined })
   stream.on('wantTrailers', () => stream.sendTrailers(trailers as Record<string, string>))
   for (const piece of pieces) stream.write(piece)
-  if (reset !== undefined) setImmediate(() => stream.close(reset))
+  if (reset !== undefined) setImmediate(() => stream.destroy(new Error('reset by the case')))
   else if (!hangs) stream.end()
 }
 

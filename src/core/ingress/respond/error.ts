@@ -7,6 +7,7 @@ import type { Outbound } from '../../model/wire.ts'
 import { readDetails } from './details.ts'
 import { addPrefixed, withExchange } from './headers.ts'
 import { codeName, httpStatusOf, isInward } from './status.ts'
+import { wantsProblem } from './wants-problem.ts'
 
 /** google.rpc.Status in JSON. A type alias: an interface would not be a JsonValue. */
 type StatusJson = { readonly code: number; readonly message: string; readonly details: JsonValue[] }
@@ -19,10 +20,10 @@ export function statusJson(status: Pick<GrpcStatus, 'code' | 'message' | 'detail
 
 /**
  * An upstream's gRPC error as an HTTP answer: the status by google.rpc.Code, google.rpc.Status in JSON as body, or a problem document
- * where `Accept` names it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
+ * where `Accept` prefers it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
  */
 export function errorAnswer(x: Translated, status: GrpcStatus, registry: Registry): Outbound {
-  const asProblem = x.request.headers.all('accept').some((value) => value.toLowerCase().includes('application/problem+json'))
+  const asProblem = wantsProblem(x.request.headers)
   const json = statusJson(status, registry)
   const body = new TextEncoder().encode(JSON.stringify(asProblem ? problemOf(x, json) : json))
   const headers = new FieldList([['content-type', asProblem ? 'application/problem+json' : 'application/json']])
