@@ -28,7 +28,8 @@ export interface Pull extends AsyncIterableIterator<Uint8Array> {
  * It ends with a fault, never cleanly, unless the stream really ended.
  */
 export function pull(stream: Readable, watch: PullWatch): Pull {
-  let ended = false
+  // A body of HTTP/2 that turns out to be empty has said its end before anybody listens.
+  let ended = stream.readableEnded
   let fault: Fault | undefined
   let finished = false
   let takenAt = watch.clock.ticks()

@@ -40,7 +40,12 @@ export function isEmptyMetadata(metadata: Metadata): boolean {
 
 export function statusFrom({ code, details, metadata }: StatusObject): GrpcStatus {
   const [rich] = metadata.get('grpc-status-details-bin')
-  return { code: codeOf(code, details), message: fullyDecoded(details), details: rich instanceof Buffer ? rich : undefined, trailers: fieldsFromMetadata(metadata) }
+  return {
+    code: codeOf(code, details),
+    message: fullyDecoded(details),
+    details: rich instanceof Buffer ? rich : undefined,
+    trailers: fieldsFromMetadata(metadata),
+  }
 }
 
 function codeOf(code: number, details: string): number {

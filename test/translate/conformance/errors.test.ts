@@ -63,11 +63,36 @@ conform('errors of the service', { protos }, [
     { code: 16, message: 'no "token", sorry', details: [] },
     { 'www-authenticate': /^Bearer(?: [\w-]+="[^"]*"(?:, [\w-]+="[^"]*")*)?$/ },
   ),
-  fails('other errors bring no challenge', 'RFC 9110 section 11.6.1', { status: { code: 7, details: 'no' } }, 403, { code: 7, message: 'no', details: [] }, { 'www-authenticate': undefined }),
+  fails(
+    'other errors bring no challenge',
+    'RFC 9110 section 11.6.1',
+    { status: { code: 7, details: 'no' } },
+    403,
+    { code: 7, message: 'no', details: [] },
+    { 'www-authenticate': undefined },
+  ),
   fails('an error without a message has an empty one', 'google/rpc/status.proto', { status: { code: 5 } }, 404, { code: 5, message: '', details: [] }),
-  fails('a message in all of Unicode arrives', 'gRPC over HTTP/2, Status-Message; reference 3 row 14: envoy #15193', { status: { code: 5, details: 'kein Eintrag „ä“ 100 % 𝄞\n2' } }, 404, { code: 5, message: 'kein Eintrag „ä“ 100 % 𝄞\n2', details: [] }),
-  fails('INTERNAL keeps message and details to itself', 'design, Response: INTERNAL messages are not shown', { status: { code: 13, details: 'at db-7:5432' }, details: [{ '@type': of('ErrorInfo'), reason: 'DB' }] }, 500, { code: 13, message: 'internal error', details: [] }),
-  fails('UNKNOWN keeps message and details to itself', 'docs/translation.md; design, Response', { status: { code: 2, details: 'panic: nil' }, details: [{ '@type': of('ErrorInfo'), reason: 'DB' }] }, 500, { code: 2, message: 'unknown error', details: [] }),
+  fails(
+    'a message in all of Unicode arrives',
+    'gRPC over HTTP/2, Status-Message; reference 3 row 14: envoy #15193',
+    { status: { code: 5, details: 'kein Eintrag „ä“ 100 % 𝄞\n2' } },
+    404,
+    { code: 5, message: 'kein Eintrag „ä“ 100 % 𝄞\n2', details: [] },
+  ),
+  fails(
+    'INTERNAL keeps message and details to itself',
+    'design, Response: INTERNAL messages are not shown',
+    { status: { code: 13, details: 'at db-7:5432' }, details: [{ '@type': of('ErrorInfo'), reason: 'DB' }] },
+    500,
+    { code: 13, message: 'internal error', details: [] },
+  ),
+  fails(
+    'UNKNOWN keeps message and details to itself',
+    'docs/translation.md; design, Response',
+    { status: { code: 2, details: 'panic: nil' }, details: [{ '@type': of('ErrorInfo'), reason: 'DB' }] },
+    500,
+    { code: 2, message: 'unknown error', details: [] },
+  ),
   {
     name: 'an error after a message of a unary call is the error',
     source: 'gRPC over HTTP/2, Responses; reference 2.11: Kong answers 200',
@@ -77,19 +102,61 @@ conform('errors of the service', { protos }, [
     answer: { status: 404, headers: statusType, json: { code: 5, message: 'gone', details: [] } },
   },
   detail('ErrorInfo', errorDetails, { '@type': of('ErrorInfo'), reason: 'STOCKOUT', domain: 'shop.example', metadata: { zone: 'a', _x: '' } }),
-  detail('BadRequest', errorDetails, { '@type': of('BadRequest'), fieldViolations: [{ field: 'a.b', description: 'too long', reason: 'LENGTH', localizedMessage: { locale: 'de', message: 'zu lang' } }] }),
+  detail('BadRequest', errorDetails, {
+    '@type': of('BadRequest'),
+    fieldViolations: [{ field: 'a.b', description: 'too long', reason: 'LENGTH', localizedMessage: { locale: 'de', message: 'zu lang' } }],
+  }),
   detail('PreconditionFailure', errorDetails, { '@type': of('PreconditionFailure'), violations: [{ type: 'TOS', subject: 's', description: 'd' }] }),
-  detail('QuotaFailure', errorDetails, { '@type': of('QuotaFailure'), violations: [{ subject: 's', description: 'd', quotaMetric: 'm', quotaDimensions: { a: 'b' }, quotaValue: '9007199254740993', futureQuotaValue: '0' }] }),
+  detail('QuotaFailure', errorDetails, {
+    '@type': of('QuotaFailure'),
+    violations: [{ subject: 's', description: 'd', quotaMetric: 'm', quotaDimensions: { a: 'b' }, quotaValue: '9007199254740993', futureQuotaValue: '0' }],
+  }),
   detail('RequestInfo', errorDetails, { '@type': of('RequestInfo'), requestId: 'r', servingData: 's' }),
   detail('ResourceInfo', errorDetails, { '@type': of('ResourceInfo'), resourceType: 't', resourceName: 'n', owner: 'o', description: 'd' }),
   detail('Help', errorDetails, { '@type': of('Help'), links: [{ description: 'd', url: 'https://a.example' }] }),
   detail('LocalizedMessage', errorDetails, { '@type': of('LocalizedMessage'), locale: 'de', message: 'weg' }),
-  detail('a well-known type as detail has a value', 'ProtoJSON, google.protobuf.Any', { '@type': 'type.googleapis.com/google.protobuf.Duration', value: '1.500s' }),
-  fails('several details keep their order', 'google/rpc/status.proto', { status: { code: 9, details: 'no' }, details: [{ '@type': of('Help') }, { '@type': of('ErrorInfo'), reason: 'A' }, { '@type': of('Help') }] }, 400, { code: 9, message: 'no', details: [{ '@type': of('Help') }, { '@type': of('ErrorInfo'), reason: 'A' }, { '@type': of('Help') }] }),
-  fails('DebugInfo is for the service’s own people, the rest is shown', 'docs/translation.md, "Errors of the service"', { status: { code: 5, details: 'no' }, details: [{ '@type': of('DebugInfo'), stackEntries: ['at a'], detail: 'secret' }, { '@type': of('Help') }] }, 404, { code: 5, message: 'no', details: [{ '@type': of('Help') }] }),
-  fails('RetryInfo becomes Retry-After', 'google/rpc/error_details.proto, RetryInfo; RFC 9110 section 10.2.3', { status: { code: 14, details: 'busy' }, details: [{ '@type': of('RetryInfo'), retryDelay: '7s' }] }, 503, { code: 14, message: 'busy', details: [{ '@type': of('RetryInfo'), retryDelay: '7s' }] }, { 'retry-after': '7' }),
-  fails('a fraction of a second rounds Retry-After up', 'RFC 9110 section 10.2.3: whole seconds', { status: { code: 8, details: 'busy' }, details: [{ '@type': of('RetryInfo'), retryDelay: '0.001s' }] }, 429, { code: 8, message: 'busy', details: [{ '@type': of('RetryInfo'), retryDelay: '0.001s' }] }, { 'retry-after': '1' }),
-  fails('no RetryInfo, no Retry-After', 'reference 2.11', { status: { code: 14, details: 'busy' } }, 503, { code: 14, message: 'busy', details: [] }, { 'retry-after': undefined }),
+  detail('a well-known type as detail has a value', 'ProtoJSON, google.protobuf.Any', {
+    '@type': 'type.googleapis.com/google.protobuf.Duration',
+    value: '1.500s',
+  }),
+  fails(
+    'several details keep their order',
+    'google/rpc/status.proto',
+    { status: { code: 9, details: 'no' }, details: [{ '@type': of('Help') }, { '@type': of('ErrorInfo'), reason: 'A' }, { '@type': of('Help') }] },
+    400,
+    { code: 9, message: 'no', details: [{ '@type': of('Help') }, { '@type': of('ErrorInfo'), reason: 'A' }, { '@type': of('Help') }] },
+  ),
+  fails(
+    'DebugInfo is for the service’s own people, the rest is shown',
+    'docs/translation.md, "Errors of the service"',
+    { status: { code: 5, details: 'no' }, details: [{ '@type': of('DebugInfo'), stackEntries: ['at a'], detail: 'secret' }, { '@type': of('Help') }] },
+    404,
+    { code: 5, message: 'no', details: [{ '@type': of('Help') }] },
+  ),
+  fails(
+    'RetryInfo becomes Retry-After',
+    'google/rpc/error_details.proto, RetryInfo; RFC 9110 section 10.2.3',
+    { status: { code: 14, details: 'busy' }, details: [{ '@type': of('RetryInfo'), retryDelay: '7s' }] },
+    503,
+    { code: 14, message: 'busy', details: [{ '@type': of('RetryInfo'), retryDelay: '7s' }] },
+    { 'retry-after': '7' },
+  ),
+  fails(
+    'a fraction of a second rounds Retry-After up',
+    'RFC 9110 section 10.2.3: whole seconds',
+    { status: { code: 8, details: 'busy' }, details: [{ '@type': of('RetryInfo'), retryDelay: '0.001s' }] },
+    429,
+    { code: 8, message: 'busy', details: [{ '@type': of('RetryInfo'), retryDelay: '0.001s' }] },
+    { 'retry-after': '1' },
+  ),
+  fails(
+    'no RetryInfo, no Retry-After',
+    'reference 2.11',
+    { status: { code: 14, details: 'busy' } },
+    503,
+    { code: 14, message: 'busy', details: [] },
+    { 'retry-after': undefined },
+  ),
 ])
 
 /** NOT_FOUND with `accept`: a problem document, or a status. */
@@ -98,7 +165,14 @@ function accepting(accept: string, isProblem: boolean): Case {
     const { instance, ...rest } = JSON.parse(body.toString()) as Record<string, unknown>
     expect(instance).toMatch(/./)
     const title = 'Not found'
-    expect(rest).toEqual({ type: 'urn:sallyport:problem:rpc_not_found', title, status: 404, detail: 'gone', code: 'NOT_FOUND', details: [{ '@type': of('Help') }] })
+    expect(rest).toEqual({
+      type: 'urn:sallyport:problem:rpc_not_found',
+      title,
+      status: 404,
+      detail: 'gone',
+      code: 'NOT_FOUND',
+      details: [{ '@type': of('Help') }],
+    })
   }
   const asked = { status: 404, headers: isProblem ? problemType : statusType }
   return {
@@ -163,24 +237,146 @@ const richBytes = (...fields: readonly Uint8Array[]) => Buffer.concat(fields).to
 const message = 'gRPC over HTTP/2, Status-Message'
 
 conform('errors on the wire of the upstream', { protos, service: 'wire' }, [
-  upstream('a trailers-only answer is the error', 'gRPC over HTTP/2, Trailers-Only; reference 2.11: Kong reads the header only', { headers: { 'grpc-status': '5', 'grpc-message': 'gone' } }, 404, { code: 5, message: 'gone', details: [] }),
-  upstream('an error in the trailers is the error', 'gRPC over HTTP/2, Trailers; reference 2.11: Kong answers 200', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone' } }, 404, { code: 5, message: 'gone', details: [] }),
-  upstream('a percent-encoded message is decoded', `${message}; reference 3 row 14: envoy #15193`, { trailers: { 'grpc-status': '5', 'grpc-message': 'a%20b%25c%C3%A4' } }, 404, { code: 5, message: 'a b%cä', details: [] }),
-  upstream('a message is decoded once', message, { trailers: { 'grpc-status': '5', 'grpc-message': 'a%2525' } }, 404, { code: 5, message: 'a%25', details: [] }),
-  upstream('escapes of reserved characters are decoded as well', message, { trailers: { 'grpc-status': '5', 'grpc-message': 'a%2Fb%3Fc%23%26' } }, 404, { code: 5, message: 'a/b?c#&', details: [] }),
-  upstream('an escape of a reserved character that is text stays text', message, { trailers: { 'grpc-status': '5', 'grpc-message': 'no path: /a%252Fb' } }, 404, { code: 5, message: 'no path: /a%2Fb', details: [] }),
-  upstream('a broken escape stays as it is', `${message}: must not throw the message away; reference 2.10`, { trailers: { 'grpc-status': '5', 'grpc-message': '100% sure %zz' } }, 404, { code: 5, message: '100% sure %zz', details: [] }),
-  upstream('escapes that are no UTF-8 do not lose the error', `${message}: must not throw the message away`, { trailers: { 'grpc-status': '5', 'grpc-message': '%ff' } }, 404, { code: 5, message: '%ff', details: [] }),
-  upstream('a number that is no code is 500 and tells nothing', 'reference 2.11: other 500; Apx 599', { trailers: { 'grpc-status': '17', 'grpc-message': 'x' } }, 500, { code: 17, message: 'unknown error', details: [] }),
-  upstream('a great number that is no code is 500', 'reference 2.11: other 500', { trailers: { 'grpc-status': '2147483647', 'grpc-message': 'x' } }, 500, { code: 2147483647, message: 'unknown error', details: [] }),
-  upstream('a status that is no number is UNKNOWN', 'gRPC over HTTP/2, Status', { trailers: { 'grpc-status': 'x', 'grpc-message': 'y' } }, 500, { code: 2, message: 'unknown error', details: [] }),
-  upstream('a negative status is UNKNOWN', 'gRPC over HTTP/2, Status: a decimal integer', { trailers: { 'grpc-status': '-1', 'grpc-message': 'y' } }, 500, { code: 2, message: 'unknown error', details: [] }),
-  upstream('details of an unknown type stay as base64 and do not destroy the error', 'design, Response; reference 1, finding 8: Van answers code 13', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': richBytes(int(1, 5), block(2, 'gone'), block(3, block(1, 'type.googleapis.com/nobody.Knows'), block(2, 'xyz'))) } }, 404, { code: 5, message: 'gone', details: [{ '@type': 'type.googleapis.com/nobody.Knows', value: 'eHl6' }] }),
-  upstream('a known detail that cannot be read stays as base64', 'design, Response', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': richBytes(block(3, block(1, of('Help')), block(3)), block(3, block(1, of('Help')), block(2, Buffer.from([0x0a, 0xff])))) } }, 404, { code: 5, message: 'gone', details: [{ '@type': of('Help') }, { '@type': of('Help'), value: 'Cv8=' }] }),
-  upstream('details-bin that are no message do not destroy the error', 'reference 1, finding 8', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': 'AAAA' } }, 404, { code: 5, message: 'gone', details: [] }),
-  upstream('details-bin that are no base64 do not destroy the error', 'reference 1, finding 8', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': '***' } }, 404, { code: 5, message: 'gone', details: [] }),
-  upstream('details-bin may be padded', 'gRPC over HTTP/2, Custom-Metadata', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': Buffer.concat([int(1, 5), block(3, block(1, of('Help')))]).toString('base64') } }, 404, { code: 5, message: 'gone', details: [{ '@type': of('Help') }] }),
-  upstream('where details-bin disagrees about code and message, the trailers stand', 'reference 2.11: the headers win', { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': richBytes(int(1, 7), block(2, 'denied'), block(3, block(1, of('Help')))) } }, 404, { code: 5, message: 'gone', details: [{ '@type': of('Help') }] }),
+  upstream(
+    'a trailers-only answer is the error',
+    'gRPC over HTTP/2, Trailers-Only; reference 2.11: Kong reads the header only',
+    { headers: { 'grpc-status': '5', 'grpc-message': 'gone' } },
+    404,
+    { code: 5, message: 'gone', details: [] },
+  ),
+  upstream(
+    'an error in the trailers is the error',
+    'gRPC over HTTP/2, Trailers; reference 2.11: Kong answers 200',
+    { trailers: { 'grpc-status': '5', 'grpc-message': 'gone' } },
+    404,
+    { code: 5, message: 'gone', details: [] },
+  ),
+  upstream(
+    'a percent-encoded message is decoded',
+    `${message}; reference 3 row 14: envoy #15193`,
+    { trailers: { 'grpc-status': '5', 'grpc-message': 'a%20b%25c%C3%A4' } },
+    404,
+    { code: 5, message: 'a b%cä', details: [] },
+  ),
+  upstream('a message is decoded once', message, { trailers: { 'grpc-status': '5', 'grpc-message': 'a%2525' } }, 404, {
+    code: 5,
+    message: 'a%25',
+    details: [],
+  }),
+  upstream('escapes of reserved characters are decoded as well', message, { trailers: { 'grpc-status': '5', 'grpc-message': 'a%2Fb%3Fc%23%26' } }, 404, {
+    code: 5,
+    message: 'a/b?c#&',
+    details: [],
+  }),
+  upstream(
+    'an escape of a reserved character that is text stays text',
+    message,
+    { trailers: { 'grpc-status': '5', 'grpc-message': 'no path: /a%252Fb' } },
+    404,
+    { code: 5, message: 'no path: /a%2Fb', details: [] },
+  ),
+  upstream(
+    'a broken escape stays as it is',
+    `${message}: must not throw the message away; reference 2.10`,
+    { trailers: { 'grpc-status': '5', 'grpc-message': '100% sure %zz' } },
+    404,
+    { code: 5, message: '100% sure %zz', details: [] },
+  ),
+  upstream(
+    'escapes that are no UTF-8 do not lose the error',
+    `${message}: must not throw the message away`,
+    { trailers: { 'grpc-status': '5', 'grpc-message': '%ff' } },
+    404,
+    { code: 5, message: '%ff', details: [] },
+  ),
+  upstream(
+    'a number that is no code is 500 and tells nothing',
+    'reference 2.11: other 500; Apx 599',
+    { trailers: { 'grpc-status': '17', 'grpc-message': 'x' } },
+    500,
+    { code: 17, message: 'unknown error', details: [] },
+  ),
+  upstream('a great number that is no code is 500', 'reference 2.11: other 500', { trailers: { 'grpc-status': '2147483647', 'grpc-message': 'x' } }, 500, {
+    code: 2147483647,
+    message: 'unknown error',
+    details: [],
+  }),
+  upstream('a status that is no number is UNKNOWN', 'gRPC over HTTP/2, Status', { trailers: { 'grpc-status': 'x', 'grpc-message': 'y' } }, 500, {
+    code: 2,
+    message: 'unknown error',
+    details: [],
+  }),
+  upstream('a negative status is UNKNOWN', 'gRPC over HTTP/2, Status: a decimal integer', { trailers: { 'grpc-status': '-1', 'grpc-message': 'y' } }, 500, {
+    code: 2,
+    message: 'unknown error',
+    details: [],
+  }),
+  upstream(
+    'details of an unknown type stay as base64 and do not destroy the error',
+    'design, Response; reference 1, finding 8: Van answers code 13',
+    {
+      trailers: {
+        'grpc-status': '5',
+        'grpc-message': 'gone',
+        'grpc-status-details-bin': richBytes(int(1, 5), block(2, 'gone'), block(3, block(1, 'type.googleapis.com/nobody.Knows'), block(2, 'xyz'))),
+      },
+    },
+    404,
+    { code: 5, message: 'gone', details: [{ '@type': 'type.googleapis.com/nobody.Knows', value: 'eHl6' }] },
+  ),
+  upstream(
+    'a known detail that cannot be read stays as base64',
+    'design, Response',
+    {
+      trailers: {
+        'grpc-status': '5',
+        'grpc-message': 'gone',
+        'grpc-status-details-bin': richBytes(block(3, block(1, of('Help')), block(3)), block(3, block(1, of('Help')), block(2, Buffer.from([0x0a, 0xff])))),
+      },
+    },
+    404,
+    { code: 5, message: 'gone', details: [{ '@type': of('Help') }, { '@type': of('Help'), value: 'Cv8=' }] },
+  ),
+  upstream(
+    'details-bin that are no message do not destroy the error',
+    'reference 1, finding 8',
+    { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': 'AAAA' } },
+    404,
+    { code: 5, message: 'gone', details: [] },
+  ),
+  upstream(
+    'details-bin that are no base64 do not destroy the error',
+    'reference 1, finding 8',
+    { trailers: { 'grpc-status': '5', 'grpc-message': 'gone', 'grpc-status-details-bin': '***' } },
+    404,
+    { code: 5, message: 'gone', details: [] },
+  ),
+  upstream(
+    'details-bin may be padded',
+    'gRPC over HTTP/2, Custom-Metadata',
+    {
+      trailers: {
+        'grpc-status': '5',
+        'grpc-message': 'gone',
+        'grpc-status-details-bin': Buffer.concat([int(1, 5), block(3, block(1, of('Help')))]).toString('base64'),
+      },
+    },
+    404,
+    { code: 5, message: 'gone', details: [{ '@type': of('Help') }] },
+  ),
+  upstream(
+    'where details-bin disagrees about code and message, the trailers stand',
+    'reference 2.11: the headers win',
+    {
+      trailers: {
+        'grpc-status': '5',
+        'grpc-message': 'gone',
+        'grpc-status-details-bin': richBytes(int(1, 7), block(2, 'denied'), block(3, block(1, of('Help')))),
+      },
+    },
+    404,
+    { code: 5, message: 'gone', details: [{ '@type': of('Help') }] },
+  ),
   {
     name: 'an empty body with OK is no answer to a unary call',
     source: 'connectrpc/conformance, grpc_client_unexpected: OK with no response',
@@ -190,13 +386,39 @@ conform('errors on the wire of the upstream', { protos, service: 'wire' }, [
     answer: { status: 502, headers: problemType, also: ({ body }) => expect(JSON.parse(body.toString())).toMatchObject({ code: 'upstream_protocol' }) },
   },
   broken('a trailers-only OK is no answer to a unary call', 'connectrpc/conformance, grpc_client_unexpected', { headers: { 'grpc-status': '0' } }),
-  broken('two messages are no answer to a unary call', 'connectrpc/conformance, grpc_client_unexpected: several responses to unary', { pieces: [note, note], trailers: { 'grpc-status': '0' } }),
-  broken('a message without a status is no answer', 'connectrpc/conformance, grpc_client_unexpected: missing status; docs/faults.md, upstream_protocol', { pieces: [note] }),
-  broken('a message that is cut is no answer', 'gRPC over HTTP/2, Length-Prefixed-Message', { pieces: [note.subarray(0, -1)], trailers: { 'grpc-status': '0' } }),
-  broken('a compressed message without an encoding is no answer', 'gRPC over HTTP/2, Message-Encoding', { pieces: [envelope('x', 1)], trailers: { 'grpc-status': '0' } }),
-  broken('a stream reset with INTERNAL_ERROR is a broken upstream', 'gRPC over HTTP/2, Errors; docs/faults.md, upstream_reset', { pieces: [note], reset: true }, 'upstream_reset'),
-  broken('a message over the limit is RESOURCE_EXHAUSTED, never 429', 'design, Limits: HTTP 502; reference 2.14; reference 3 row 17', { pieces: [envelope(block(1, Buffer.alloc(4 * 1024 * 1024, 97)))], trailers: { 'grpc-status': '0' } }, 'upstream_message_too_large'),
-  broken('a message that says it is longer than the limit is not waited for', 'reference 2.14', { pieces: [Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1])], hangs: true }, 'upstream_message_too_large'),
+  broken('two messages are no answer to a unary call', 'connectrpc/conformance, grpc_client_unexpected: several responses to unary', {
+    pieces: [note, note],
+    trailers: { 'grpc-status': '0' },
+  }),
+  broken('a message without a status is no answer', 'connectrpc/conformance, grpc_client_unexpected: missing status; docs/faults.md, upstream_protocol', {
+    pieces: [note],
+  }),
+  broken('a message that is cut is no answer', 'gRPC over HTTP/2, Length-Prefixed-Message', {
+    pieces: [note.subarray(0, -1)],
+    trailers: { 'grpc-status': '0' },
+  }),
+  broken('a compressed message without an encoding is no answer', 'gRPC over HTTP/2, Message-Encoding', {
+    pieces: [envelope('x', 1)],
+    trailers: { 'grpc-status': '0' },
+  }),
+  broken(
+    'a stream reset with INTERNAL_ERROR is a broken upstream',
+    'gRPC over HTTP/2, Errors; docs/faults.md, upstream_reset',
+    { pieces: [note], reset: true },
+    'upstream_reset',
+  ),
+  broken(
+    'a message over the limit is RESOURCE_EXHAUSTED, never 429',
+    'design, Limits: HTTP 502; reference 2.14; reference 3 row 17',
+    { pieces: [envelope(block(1, Buffer.alloc(4 * 1024 * 1024, 97)))], trailers: { 'grpc-status': '0' } },
+    'upstream_message_too_large',
+  ),
+  broken(
+    'a message that says it is longer than the limit is not waited for',
+    'reference 2.14',
+    { pieces: [Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1])], hangs: true },
+    'upstream_message_too_large',
+  ),
   foreign(400, 13, 500, 'internal error'),
   foreign(401, 16, 401, /./),
   foreign(403, 7, 403, /./),
@@ -211,5 +433,9 @@ conform('errors on the wire of the upstream', { protos, service: 'wire' }, [
   foreign(302, 2, 500, 'unknown error'),
   foreign(404, 12, 501, /./, 'application/json'),
   foreign(503, 14, 503, /./, 'application/grpc'),
-  broken('an upstream that answers 200 with a page is none', 'grpc doc/http-grpc-status-mapping.md says UNKNOWN; docs/faults.md, upstream_protocol: 502 names the culprit', { headers: { 'content-type': 'text/html' }, pieces: [Buffer.from('<p>hello</p>')] }),
+  broken(
+    'an upstream that answers 200 with a page is none',
+    'grpc doc/http-grpc-status-mapping.md says UNKNOWN; docs/faults.md, upstream_protocol: 502 names the culprit',
+    { headers: { 'content-type': 'text/html' }, pieces: [Buffer.from('<p>hello</p>')] },
+  ),
 ])

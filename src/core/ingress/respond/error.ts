@@ -3,7 +3,7 @@ import type { GrpcStatus } from '../../model/call.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { problemType } from '../../model/problem.ts'
-import type { Outbound } from '../../model/wire.ts'
+import type { Fields, Outbound } from '../../model/wire.ts'
 import { readDetails } from './details.ts'
 import { addPrefixed, withExchange } from './headers.ts'
 import { codeName, httpStatusOf, isInward } from './status.ts'
@@ -22,12 +22,13 @@ export function statusJson(status: Pick<GrpcStatus, 'code' | 'message' | 'detail
  * An upstream's gRPC error as an HTTP answer: the status by google.rpc.Code, google.rpc.Status in JSON as body, or a problem document
  * where `Accept` prefers it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
  */
-export function errorAnswer(x: Translated, status: GrpcStatus, registry: Registry): Outbound {
+export function errorAnswer(x: Translated, metadata: Fields, status: GrpcStatus, registry: Registry): Outbound {
   const asProblem = wantsProblem(x.request.headers)
   const json = statusJson(status, registry)
   const body = new TextEncoder().encode(JSON.stringify(asProblem ? problemOf(x, json) : json))
   const headers = new FieldList([['content-type', asProblem ? 'application/problem+json' : 'application/json']])
   headers.set('content-length', `${body.length}`).set('cache-control', 'no-store')
+  addPrefixed(headers, 'grpc-metadata-', metadata)
   addPrefixed(headers, 'grpc-trailer-', status.trailers)
   const { retryAfter } = readDetails(status.details, registry)
   if (retryAfter !== undefined) headers.set('retry-after', `${retryAfter}`)

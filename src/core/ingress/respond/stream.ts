@@ -34,7 +34,7 @@ export async function streamAnswer(x: Translated, reply: GrpcReply, render: Rend
   const messages = reply.messages[Symbol.asyncIterator]()
   const source = { messages, reply, render, registry, clock }
   const first = await messages.next()
-  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.status(), registry)
+  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.metadata, reply.status(), registry)
   const rendered = first.done === true ? undefined : await firstOf(source, first.value)
   const headers = headersOf(x.form, rendered)
   addPrefixed(headers, 'grpc-metadata-', reply.metadata)

@@ -12,7 +12,7 @@ import type { Render } from './render.ts'
 export async function unaryAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry): Promise<Outbound> {
   const message = await onlyMessage(reply)
   const status = reply.status()
-  if (status.code !== 0) return errorAnswer(x, status, registry)
+  if (status.code !== 0) return errorAnswer(x, reply.metadata, status, registry)
   if (message === undefined) throw new Fault('upstream_protocol', 'the upstream ended the call without an answer')
   const rendered = render(message)
   const body = rendered.kind === 'json' ? new TextEncoder().encode(rendered.text) : rendered.bytes
