@@ -16,8 +16,10 @@ export const askers: Readonly<Record<'HTTP/1.1' | 'h2c', Ask>> = { 'HTTP/1.1': o
 
 function overHttp1(port: number, { method = 'POST', path, host, headers = {}, body }: RawRequest): Promise<Heard> {
   return new Promise((resolve, reject) => {
+    let answered = false
     const fields = { ...headers, ...(host === undefined ? {} : { host }), ...(body === undefined ? {} : { 'content-length': `${body.length}` }) }
     const request = requestHttp1({ host: '127.0.0.1', port, method, path, headers: fields, agent: false, timeout: 10_000 }, (response) => {
+      answered = true
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('error', () => {})
@@ -27,7 +29,9 @@ function overHttp1(port: number, { method = 'POST', path, host, headers = {}, bo
       })
     })
     request.on('timeout', () => request.destroy(new Error('no answer within 10 s')))
-    request.on('error', reject)
+    request.on('error', (error) => {
+      if (!answered) reject(error)
+    })
     request.end(body)
   })
 }
