@@ -1,7 +1,30 @@
 import { type Case, conform } from './house.ts'
 import { block, double, int, varint } from './proto-bytes.ts'
 
-const fields = ['text', 'number', 'long', 'ratio', 'flag', 'color', 'data', 'maybe', 'inner', 'at', 'wrapped', 'value', 'structure', 'items', 'longs', 'inners', 'colors', 'labels', 'left', 'any_name', 'file', 'nothing']
+const fields = [
+  'text',
+  'number',
+  'long',
+  'ratio',
+  'flag',
+  'color',
+  'data',
+  'maybe',
+  'inner',
+  'at',
+  'wrapped',
+  'value',
+  'structure',
+  'items',
+  'longs',
+  'inners',
+  'colors',
+  'labels',
+  'left',
+  'any_name',
+  'file',
+  'nothing',
+]
 
 const protos = {
   'body/v1/body.proto': `
@@ -98,7 +121,13 @@ const cases: readonly Case[] = [
   field('a list of enums', 'colors', [block(17, varint(1), varint(0))], '["COLOR_RED","COLOR_UNSPECIFIED"]'),
   field('a map', 'labels', [block(18, block(1, 'a'), int(2, 1))], '{"a":"1"}'),
   field('a member of a oneof', 'left', [block(19)], '""'),
-  field('a field with a JSON name of its own', 'any_name', [block(21, 'x')], '"x"', 'http.proto, response_body: the name in the .proto file; descriptor.proto, json_name'),
+  field(
+    'a field with a JSON name of its own',
+    'any_name',
+    [block(21, 'x')],
+    '"x"',
+    'http.proto, response_body: the name in the .proto file; descriptor.proto, json_name',
+  ),
   field('Empty that is set is {}', 'nothing', [block(23)], '{}'),
   field('an empty list is []', 'items', [], '[]', 'reference 2.6: GW writes null; reference 3 row 16'),
   field('an empty list of int64 is []', 'longs', [], '[]', 'reference 2.6: GW writes null'),
@@ -174,7 +203,14 @@ const cases: readonly Case[] = [
 /** google.api.HttpBody as the service sends it, and the raw answer. */
 function raw(name: string, why: string, path: string, wire: Uint8Array, type: string, body: Uint8Array): Case {
   const rpc = path === '/v1/raw' ? 'Raw' : 'Field'
-  return { name, source: why, send: { path }, reply: { messages: [wire] }, reaches: { rpc }, answer: { status: 200, headers: { 'content-type': type, 'content-length': `${body.length}` }, bytes: () => body } }
+  return {
+    name,
+    source: why,
+    send: { path },
+    reply: { messages: [wire] },
+    reaches: { rpc },
+    answer: { status: 200, headers: { 'content-type': type, 'content-length': `${body.length}` }, bytes: () => body },
+  }
 }
 
 const noise = Buffer.from([0, 1, 0xff, 0x0a, 0x0d])
@@ -183,12 +219,40 @@ const http = 'google/api/httpbody.proto; reference 2.6, HttpBody out'
 conform('response_body', { protos }, cases)
 conform('HttpBody out', { protos }, [
   raw('it is the bytes under their type', http, '/v1/raw', Buffer.concat([block(1, 'image/png'), block(2, noise)]), 'image/png', noise),
-  raw('a type with parameters stays as it is', http, '/v1/raw', Buffer.concat([block(1, 'text/csv; charset="utf-8"; header=present'), block(2, 'a\n')]), 'text/csv; charset="utf-8"; header=present', Buffer.from('a\n')),
+  raw(
+    'a type with parameters stays as it is',
+    http,
+    '/v1/raw',
+    Buffer.concat([block(1, 'text/csv; charset="utf-8"; header=present'), block(2, 'a\n')]),
+    'text/csv; charset="utf-8"; header=present',
+    Buffer.from('a\n'),
+  ),
   raw('a missing type is application/octet-stream', `${http}: missing type`, '/v1/raw', block(2, noise), 'application/octet-stream', noise),
   raw('no bytes are an empty body', http, '/v1/raw', block(1, 'text/plain'), 'text/plain', Buffer.alloc(0)),
-  raw('JSON bytes are not touched', http, '/v1/raw', Buffer.concat([block(1, 'application/json'), block(2, '{"a" : 1 }')]), 'application/json', Buffer.from('{"a" : 1 }')),
-  raw('a type that is no header value cannot split the answer', `${http}; RFC 9110 section 5.5`, '/v1/raw', Buffer.concat([block(1, 'text/plain\r\nset-cookie: a=b'), block(2, 'x')]), 'application/octet-stream', Buffer.from('x')),
-  raw('through response_body it is raw as well, with its own type', 'reference 2.6: GW sends a wrong type through response_body', '/v1/file', block(22, block(1, 'image/gif'), block(2, noise)), 'image/gif', noise),
+  raw(
+    'JSON bytes are not touched',
+    http,
+    '/v1/raw',
+    Buffer.concat([block(1, 'application/json'), block(2, '{"a" : 1 }')]),
+    'application/json',
+    Buffer.from('{"a" : 1 }'),
+  ),
+  raw(
+    'a type that is no header value cannot split the answer',
+    `${http}; RFC 9110 section 5.5`,
+    '/v1/raw',
+    Buffer.concat([block(1, 'text/plain\r\nset-cookie: a=b'), block(2, 'x')]),
+    'application/octet-stream',
+    Buffer.from('x'),
+  ),
+  raw(
+    'through response_body it is raw as well, with its own type',
+    'reference 2.6: GW sends a wrong type through response_body',
+    '/v1/file',
+    block(22, block(1, 'image/gif'), block(2, noise)),
+    'image/gif',
+    noise,
+  ),
   raw('through response_body, not set: no bytes', http, '/v1/file', new Uint8Array(), 'application/octet-stream', Buffer.alloc(0)),
   {
     name: 'an error in place of an HttpBody is google.rpc.Status',

@@ -18,11 +18,11 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
 export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
-  const { headers, body, target } = x.request
+  const { body, target } = x.request
   const { params, route } = x
   const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content }, codec, route.translate.unknownQuery)
   const isEmpty = body === undefined || body.length === 0
-  const cut = cutOf(x, plan, isEmpty && !headers.has('content-type'))
+  const cut = cutOf(x, plan)
   // What path and query say by themselves is refused before the service hears of the call.
   bind({ kind: 'none' })
 
@@ -38,15 +38,21 @@ export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
-function cutOf(x: Steered, plan: BindingPlan, untyped: boolean): Cut {
-  const { headers } = x.request
+function cutOf(x: Steered, plan: BindingPlan): Cut {
+  const { headers, body: from } = x.request
   if (plan.body.kind !== 'none' && plan.body.raw) {
     const type = headers.get('content-type') ?? ''
     return async function* (body) {
       for await (const bytes of body.chunks()) if (bytes.length > 0) yield () => ({ kind: 'raw', type, bytes })
     }
   }
-  const pieces = untyped || demandJsonStream(headers) === 'lines' ? cutLines : cutArray
+  // Without a type there may still be no body: over HTTP/2 its length need not be known before its end.
+  const isOpen = !headers.has('content-type') && (from?.length ?? 0) === 0
+  if (isOpen)
+    return async function* (body) {
+      for await (const bytes of body.chunks()) if (bytes.length > 0) demandJsonStream(headers)
+    }
+  const pieces = demandJsonStream(headers) === 'lines' ? cutLines : cutArray
   return async function* (body, limit) {
     for await (const bytes of pieces(body.chunks(), limit)) yield () => ({ kind: 'json', json: parseJson(bytes) })
   }
