@@ -147,7 +147,7 @@ async function check(opened: House, { send, reply = {}, reaches, answer }: Case,
   const shown = `${version} ${method} ${send.path} answered ${got.status} ${text}`
   expect(got.status, shown).toBe(answer.status)
   expect(got.cut, `${shown}, broken off`).toBe(answer.cut ?? false)
-  const reached = recorder.reached.filter(({ metadata }) => `${metadata['x-case'] ?? mark}` === mark)
+  const reached = recorder.reached.filter(({ metadata }) => (metadata['x-case']?.[0] ?? mark) === mark)
   if (reaches === undefined) expect(reached, shown).toEqual([])
   else if (reaches.maybe === undefined || reached.length > 0) checkReached(reached, reaches, shown)
   checkFields(got.headers, answer.headers ?? {}, `${shown}, header`)

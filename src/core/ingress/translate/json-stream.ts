@@ -1,6 +1,6 @@
 import type { Steered } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
-import type { Body } from '../../model/wire.ts'
+import type { Body, Fields } from '../../model/wire.ts'
 import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
 import { bindLaterMessage, bindMessage, type Parts } from './bind.ts'
 import { cutArray, cutLines } from './cut-json.ts'
@@ -48,13 +48,18 @@ function cutOf(x: Steered, plan: BindingPlan): Cut {
   }
   // Without a type there may still be no body: over HTTP/2 its length need not be known before its end.
   const isOpen = !headers.has('content-type') && (from?.length ?? 0) === 0
-  if (isOpen)
-    return async function* (body) {
-      for await (const bytes of body.chunks()) if (bytes.length > 0) demandJsonStream(headers)
-    }
-  const pieces = demandJsonStream(headers) === 'lines' ? cutLines : cutArray
+  const form = isOpen ? undefined : demandJsonStream(headers)
   return async function* (body, limit) {
-    for await (const bytes of pieces(body.chunks(), limit)) yield () => ({ kind: 'json', json: parseJson(bytes) })
+    const chunks = form === undefined ? typed(body.chunks(), headers) : body.chunks()
+    for await (const bytes of form === 'array' ? cutArray(chunks, limit) : cutLines(chunks, limit)) yield () => ({ kind: 'json', json: parseJson(bytes) })
+  }
+}
+
+/** Nothing at all, unless the bytes have a type. @throws Fault `media_type_unsupported` at the first byte without one */
+async function* typed(chunks: AsyncIterable<Uint8Array>, headers: Fields): AsyncIterable<Uint8Array> {
+  for await (const chunk of chunks) {
+    if (chunk.length > 0) demandJsonStream(headers)
+    yield chunk
   }
 }
 
