@@ -77,6 +77,8 @@ export interface HouseOptions {
   readonly protos: Readonly<Record<string, string>>
   /** YAML of more options for every route, as the lines would stand below it (`translate: { emitDefaults: true }`). */
   readonly route?: string
+  /** YAML of the rules of access; without them anybody may call. */
+  readonly rules?: string
   /** YAML of more sections. */
   readonly more?: string
   /** What is behind the gateway: a service as grpc-js serves it, which is the default, or an HTTP/2 server of bare frames. */
@@ -87,7 +89,7 @@ export interface HouseOptions {
  * Opens a real gateway and a recording gRPC service on sockets; every service of the protos is a route that anybody may call.
  * What the code knows of the protos is the descriptor set in the policies folder.
  */
-export async function openHouse(keep: Keep, { protos, route = '', more = '', service = 'grpc-js' }: HouseOptions): Promise<House> {
+export async function openHouse(keep: Keep, { protos, route = '', rules = '[{ id: anybody, allow: { anonymous: true } }]', more = '', service = 'grpc-js' }: HouseOptions): Promise<House> {
   const set = await descriptorsFrom(protos)
   const book = readDescriptors(set)
   if ('problem' in book) throw new Error(book.problem)
@@ -96,7 +98,7 @@ export async function openHouse(keep: Keep, { protos, route = '', more = '', ser
   const routes = services.map(
     (name) => `  ${name.replaceAll('.', '-').toLowerCase()}:
     match: { grpc: ${name} }
-    access: { rules: [{ id: anybody, allow: { anonymous: true } }] }
+    access: { rules: ${rules} }
     to: recorder
 ${route.replaceAll(/^(?=.)/gm, '    ')}
 `,
