@@ -15,7 +15,7 @@ const note =
   (text: string) =>
   ({ wire }: House): Buffer =>
     wire('plain.v1.Note', { text })
-const reached: Case['reaches'] = { rpc: 'Get', message: { text: 'a' } }
+const reached: NonNullable<Case['reaches']> = { rpc: 'Get', message: { text: 'a' } }
 const b: Reply = { messages: [{ text: 'b' }] }
 
 type Unary = Partial<Case['send']>
@@ -75,16 +75,36 @@ conform('Connect: unary', { protos }, [
     reaches: { rpc: 'Put', message: {} },
     answer: { status: 200, json: {} },
   },
-  refused('a version other than 1 is refused', 'Connect, Connect-Protocol-Version', 400, 'invalid_argument', { headers: { ...json, 'connect-protocol-version': '2' } }),
-  refused('a codec that there is not is 415, and says what is taken', 'Connect, Unary-Request: Message-Codec; Unsupported Media Type', 415, 'invalid_argument', { headers: { ...version, 'content-type': 'application/xml' } }, { 'accept-post': /application\/proto/ }),
-  refused('another charset is 415', 'RFC 8259 section 8.1', 415, 'invalid_argument', { headers: { ...json, 'content-type': 'application/json; charset=latin1' } }),
-  refused('a unary type to a stream is 415', 'Connect, Streaming-Request', 415, 'invalid_argument', { path: path('Watch') }, { 'accept-post': /application\/connect\+proto/ }),
+  refused('a version other than 1 is refused', 'Connect, Connect-Protocol-Version', 400, 'invalid_argument', {
+    headers: { ...json, 'connect-protocol-version': '2' },
+  }),
+  refused(
+    'a codec that there is not is 415, and says what is taken',
+    'Connect, Unary-Request: Message-Codec; Unsupported Media Type',
+    415,
+    'invalid_argument',
+    { headers: { ...version, 'content-type': 'application/xml' } },
+    { 'accept-post': /application\/proto/ },
+  ),
+  refused('another charset is 415', 'RFC 8259 section 8.1', 415, 'invalid_argument', {
+    headers: { ...json, 'content-type': 'application/json; charset=latin1' },
+  }),
+  refused(
+    'a unary type to a stream is 415',
+    'Connect, Streaming-Request',
+    415,
+    'invalid_argument',
+    { path: path('Watch') },
+    { 'accept-post': /application\/connect\+proto/ },
+  ),
   refused('a stream type to a unary RPC is 415', unary, 415, 'invalid_argument', { headers: streamJson }, { 'accept-post': /application\/proto/ }),
   refused('an RPC that there is not is unimplemented', 'Connect, Error Codes: unimplemented', 404, 'unimplemented', { path: path('Nope') }),
   refused('an unknown member is invalid_argument', 'ProtoJSON; reference 3 row 12', 400, 'invalid_argument', { body: '{"nope":1}' }),
   refused('broken JSON is invalid_argument', 'RFC 8259', 400, 'invalid_argument', { body: '{' }),
   refused('no bytes are no JSON', 'ProtoJSON; Connect, Bare-Message', 400, 'invalid_argument', { body: '' }),
-  refused('a body over the limit is resource_exhausted', 'Connect, Error Codes; reference 2.14: 413', 413, 'resource_exhausted', { body: JSON.stringify({ text: 'x'.repeat(1024 * 1024) }) }),
+  refused('a body over the limit is resource_exhausted', 'Connect, Error Codes; reference 2.14: 413', 413, 'resource_exhausted', {
+    body: JSON.stringify({ text: 'x'.repeat(1024 * 1024) }),
+  }),
 ])
 
 const query = (text: string) => `${path('Get')}?${text}`
@@ -92,9 +112,19 @@ const get = 'Connect, Unary-Get-Request; reference 2.12'
 const enc = (value: JsonValue) => encodeURIComponent(JSON.stringify(value))
 
 /** A GET that is taken. */
-function got(name: string, at: string | ((house: House) => string), isJson = true, message: JsonValue = { text: 'a' }): Case {
-  const target = typeof at === 'string' ? at : ''
-  return { name, source: get, send: { method: 'GET', path: query(target) }, reply: b, reaches: { rpc: 'Get', message }, answer: { status: 200, headers: { 'content-type': isJson ? 'application/json' : 'application/proto' }, ...(isJson ? { json: { text: 'b' } } : { bytes: note('b') }) } }
+function got(name: string, at: string, isJson = true, message: JsonValue = { text: 'a' }): Case {
+  return {
+    name,
+    source: get,
+    send: { method: 'GET', path: query(at) },
+    reply: b,
+    reaches: { rpc: 'Get', message },
+    answer: {
+      status: 200,
+      headers: { 'content-type': isJson ? 'application/json' : 'application/proto' },
+      ...(isJson ? { json: { text: 'b' } } : { bytes: note('b') }),
+    },
+  }
 }
 
 conform('Connect: GET', { protos }, [
@@ -107,9 +137,24 @@ conform('Connect: GET', { protos }, [
   got('an empty protobuf message', 'connect=v1&encoding=proto&message=', false, {}),
   refused('without a message it is refused', get, 400, 'invalid_argument', { method: 'GET', path: query('connect=v1&encoding=json'), headers: version }),
   refused('a codec that there is not is 415', get, 415, 'invalid_argument', { method: 'GET', path: query('connect=v1&encoding=xml&message=a'), headers: {} }),
-  refused('a message that is no base64 is refused', get, 400, 'invalid_argument', { method: 'GET', path: query('connect=v1&encoding=proto&base64=1&message=*'), headers: {} }),
-  refused('a message twice is refused', get, 400, 'invalid_argument', { method: 'GET', path: query(`connect=v1&encoding=json&message=${enc({})}&message=${enc({})}`), headers: {} }),
-  refused('an RPC with side effects is 405 with Allow', 'Connect, Unary-Get-Request: NO_SIDE_EFFECTS only; reference 2.12', 405, 'unimplemented', { method: 'GET', path: `${path('Put')}?connect=v1&encoding=json&message=${enc({})}`, headers: {} }, { allow: 'POST' }),
+  refused('a message that is no base64 is refused', get, 400, 'invalid_argument', {
+    method: 'GET',
+    path: query('connect=v1&encoding=proto&base64=1&message=*'),
+    headers: {},
+  }),
+  refused('a message twice is refused', get, 400, 'invalid_argument', {
+    method: 'GET',
+    path: query(`connect=v1&encoding=json&message=${enc({})}&message=${enc({})}`),
+    headers: {},
+  }),
+  refused(
+    'an RPC with side effects is 405 with Allow',
+    'Connect, Unary-Get-Request: NO_SIDE_EFFECTS only; reference 2.12',
+    405,
+    'unimplemented',
+    { method: 'GET', path: `${path('Put')}?connect=v1&encoding=json&message=${enc({})}`, headers: {} },
+    { allow: 'POST' },
+  ),
   {
     name: 'a GET that is no Connect is 405 with Allow',
     source: 'RFC 9110 section 15.5.6; reference 1, finding 3; reference 3 row 5',
@@ -146,14 +191,27 @@ const hidden: Readonly<Record<number, string>> = { 2: 'unknown error', 13: 'inte
 
 /** An error of the service to a unary call. */
 function fails(name: string, source: string, reply: Reply, status: number, error: JsonValue, headers: Case['answer']['headers'] = {}): Case {
-  return { name, source, send: { path: path('Get'), headers: proto, body: note('a') }, reply, reaches: reached, answer: { status, headers: { 'content-type': 'application/json', ...headers }, json: error } }
+  return {
+    name,
+    source,
+    send: { path: path('Get'), headers: proto, body: note('a') },
+    reply,
+    reaches: reached,
+    answer: { status, headers: { 'content-type': 'application/json', ...headers }, json: error },
+  }
 }
 
 conform('Connect: errors', { protos }, [
   ...codes.map(([code, name, http]) =>
-    fails(`${name} is HTTP ${http}`, 'Connect, Error Codes', { status: { code, details: 'said so' } }, http, { code: name, message: hidden[code] ?? 'said so' }),
+    fails(`${name} is HTTP ${http}`, 'Connect, Error Codes', { status: { code, details: 'said so' } }, http, {
+      code: name,
+      message: hidden[code] ?? 'said so',
+    }),
   ),
-  fails('a code that there is not is unknown', 'Connect, Error Codes', { status: { code: 42, details: 'x' } }, 500, { code: 'unknown', message: 'unknown error' }),
+  fails('a code that there is not is unknown', 'Connect, Error Codes', { status: { code: 42, details: 'x' } }, 500, {
+    code: 'unknown',
+    message: 'unknown error',
+  }),
   fails('an error without message has none', 'Connect, Error: message is optional', { status: { code: 5 } }, 404, { code: 'not_found' }),
   fails(
     'details have type, value in unpadded base64, and debug',
@@ -169,11 +227,44 @@ conform('Connect: errors', { protos }, [
     404,
     { code: 'not_found', message: 'no', details: [{ type: 'google.rpc.ErrorInfo', value: 'CgJBQg', debug: { reason: 'AB' } }] },
   ),
-  fails('INTERNAL keeps details to itself', 'docs/translation.md, Other dialects', { status: { code: 13, details: 'db' }, details: [{ '@type': 'type.googleapis.com/google.rpc.Help' }] }, 500, { code: 'internal', message: 'internal error' }),
-  fails('DebugInfo is not shown', 'docs/translation.md, Other dialects', { status: { code: 5, details: 'no' }, details: [{ '@type': 'type.googleapis.com/google.rpc.DebugInfo', detail: 'x' }] }, 404, { code: 'not_found', message: 'no' }),
-  fails('unauthenticated brings a challenge', 'RFC 9110 section 11.6.1', { status: { code: 16, details: 'no' } }, 401, { code: 'unauthenticated', message: 'no' }, { 'www-authenticate': 'Bearer' }),
-  fails('RetryInfo becomes Retry-After', 'RFC 9110 section 10.2.3', { status: { code: 14, details: 'no' }, details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '2s' }] }, 503, { code: 'unavailable', message: 'no', details: [{ type: 'google.rpc.RetryInfo', value: 'CgIIAg', debug: { retryDelay: '2s' } }] }, { 'retry-after': '2' }),
-  fails('an error carries metadata, and trailers as trailer-', 'Connect, Unary-Response', { head: [['x-a', '1']], trailers: [['x-b', '2']], status: { code: 5, details: 'no' } }, 404, { code: 'not_found', message: 'no' }, { 'x-a': '1', 'trailer-x-b': '2' }),
+  fails(
+    'INTERNAL keeps details to itself',
+    'docs/translation.md, Other dialects',
+    { status: { code: 13, details: 'db' }, details: [{ '@type': 'type.googleapis.com/google.rpc.Help' }] },
+    500,
+    { code: 'internal', message: 'internal error' },
+  ),
+  fails(
+    'DebugInfo is not shown',
+    'docs/translation.md, Other dialects',
+    { status: { code: 5, details: 'no' }, details: [{ '@type': 'type.googleapis.com/google.rpc.DebugInfo', detail: 'x' }] },
+    404,
+    { code: 'not_found', message: 'no' },
+  ),
+  fails(
+    'unauthenticated brings a challenge',
+    'RFC 9110 section 11.6.1',
+    { status: { code: 16, details: 'no' } },
+    401,
+    { code: 'unauthenticated', message: 'no' },
+    { 'www-authenticate': 'Bearer' },
+  ),
+  fails(
+    'RetryInfo becomes Retry-After',
+    'RFC 9110 section 10.2.3',
+    { status: { code: 14, details: 'no' }, details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '2s' }] },
+    503,
+    { code: 'unavailable', message: 'no', details: [{ type: 'google.rpc.RetryInfo', value: 'CgIIAg', debug: { retryDelay: '2s' } }] },
+    { 'retry-after': '2' },
+  ),
+  fails(
+    'an error carries metadata, and trailers as trailer-',
+    'Connect, Unary-Response',
+    { head: [['x-a', '1']], trailers: [['x-b', '2']], status: { code: 5, details: 'no' } },
+    404,
+    { code: 'not_found', message: 'no' },
+    { 'x-a': '1', 'trailer-x-b': '2' },
+  ),
 ])
 
 /** A foreign answer of the upstream. */
@@ -213,10 +304,26 @@ const endsWith =
   }
 
 /** A stream, always 200. */
-function stream(name: string, source: string, rpc: string, send: Unary, reply: Reply, reaches: Case['reaches'], messages: readonly string[], end: JsonValue): Case {
+function stream(
+  name: string,
+  source: string,
+  rpc: string,
+  send: Unary,
+  reply: Reply,
+  reaches: Case['reaches'],
+  messages: readonly string[],
+  end: JsonValue,
+): Case {
   const headers = { ...streamProto, ...send.headers }
   const isJson = headers['content-type'].endsWith('json')
-  return { name, source, send: { path: path(rpc), ...send, headers }, reply, ...(reaches && { reaches }), answer: { status: 200, headers: { 'content-type': headers['content-type'] }, also: endsWith(messages, end, isJson) } }
+  return {
+    name,
+    source,
+    send: { path: path(rpc), ...send, headers },
+    reply,
+    ...(reaches && { reaches }),
+    answer: { status: 200, headers: { 'content-type': headers['content-type'] }, also: endsWith(messages, end, isJson) },
+  }
 }
 
 const framed =
@@ -229,24 +336,123 @@ const bc: Reply = { messages: [{ text: 'b' }, { text: 'c' }] }
 
 conform('Connect: streams', { protos }, [
   stream('a server stream in protobuf', streaming, 'Watch', { body: framed('a') }, bc, { rpc: 'Watch', message: { text: 'a' } }, ['b', 'c'], {}),
-  stream('a server stream in JSON', streaming, 'Watch', { headers: streamJson, body: envelope('{"text":"a"}') }, bc, { rpc: 'Watch', message: { text: 'a' } }, ['b', 'c'], {}),
+  stream(
+    'a server stream in JSON',
+    streaming,
+    'Watch',
+    { headers: streamJson, body: envelope('{"text":"a"}') },
+    bc,
+    { rpc: 'Watch', message: { text: 'a' } },
+    ['b', 'c'],
+    {},
+  ),
   stream('an empty server stream', streaming, 'Watch', { body: framed('a') }, { messages: [] }, { rpc: 'Watch' }, [], {}),
-  stream('a client stream', streaming, 'Send', { body: framed('a', 'b') }, { messages: [{ text: 'c' }] }, { rpc: 'Send', messages: [{ text: 'a' }, { text: 'b' }] }, ['c'], {}),
+  stream(
+    'a client stream',
+    streaming,
+    'Send',
+    { body: framed('a', 'b') },
+    { messages: [{ text: 'c' }] },
+    { rpc: 'Send', messages: [{ text: 'a' }, { text: 'b' }] },
+    ['c'],
+    {},
+  ),
   stream('an empty client stream', streaming, 'Send', { body: Buffer.alloc(0) }, { messages: [{ text: 'c' }] }, { rpc: 'Send', messages: [] }, ['c'], {}),
-  stream('trailers are metadata of the end', 'Connect, EndStreamResponse: metadata', 'Watch', { body: framed('a') }, { ...bc, trailers: [['x-a', '1'], ['x-bin', Buffer.from([0, 255])]] }, { rpc: 'Watch' }, ['b', 'c'], { metadata: { 'x-a': ['1'], 'x-bin': ['AP8'] } }),
-  stream('an error is in the end, HTTP 200', 'Connect, EndStreamResponse: error', 'Watch', { body: framed('a') }, { messages: [], status: { code: 5, details: 'gone' } }, { rpc: 'Watch' }, [], { error: { code: 'not_found', message: 'gone' } }),
-  stream('an error after messages is in the end', 'Connect, EndStreamResponse: error', 'Watch', { body: framed('a') }, { ...bc, status: { code: 10, details: 'again' }, trailers: [['x-a', '1']] }, { rpc: 'Watch' }, ['b', 'c'], { error: { code: 'aborted', message: 'again' }, metadata: { 'x-a': ['1'] } }),
-  stream('INTERNAL is kept to itself in the end, too', 'docs/translation.md, Other dialects', 'Watch', { body: framed('a') }, { messages: [], status: { code: 13, details: 'db' } }, { rpc: 'Watch' }, [], { error: { code: 'internal', message: 'internal error' } }),
-  stream('what the gateway refuses is in the end, HTTP 200', streaming, 'Watch', { body: Buffer.from([0, 0, 0]) }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('no message to a server stream is refused', streaming, 'Watch', { body: Buffer.alloc(0) }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('two messages to a server stream are refused', streaming, 'Watch', { body: framed('a', 'b') }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('an end of stream in a request is refused', 'Connect, Streaming-Request: no EndStream', 'Watch', { body: envelope('{}', 2) }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('reserved flags are refused', 'Connect, Envelope-Flags', 'Watch', { body: envelope('', 4) }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('a message over the limit is resource_exhausted, unread', 'reference 2.14', 'Watch', { body: Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]) }, {}, undefined, [], { error: { code: 'resource_exhausted', message } }),
-  stream('an unknown member of a JSON message is refused', 'ProtoJSON', 'Watch', { headers: streamJson, body: envelope('{"nope":1}') }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
-  stream('a version other than 1 is refused', 'Connect, Connect-Protocol-Version', 'Watch', { headers: { ...streamProto, 'connect-protocol-version': '2' }, body: framed('a') }, {}, undefined, [], { error: { code: 'invalid_argument', message } }),
+  stream(
+    'trailers are metadata of the end',
+    'Connect, EndStreamResponse: metadata',
+    'Watch',
+    { body: framed('a') },
+    {
+      ...bc,
+      trailers: [
+        ['x-a', '1'],
+        ['x-bin', Buffer.from([0, 255])],
+      ],
+    },
+    { rpc: 'Watch' },
+    ['b', 'c'],
+    { metadata: { 'x-a': ['1'], 'x-bin': ['AP8'] } },
+  ),
+  stream(
+    'an error is in the end, HTTP 200',
+    'Connect, EndStreamResponse: error',
+    'Watch',
+    { body: framed('a') },
+    { messages: [], status: { code: 5, details: 'gone' } },
+    { rpc: 'Watch' },
+    [],
+    { error: { code: 'not_found', message: 'gone' } },
+  ),
+  stream(
+    'an error after messages is in the end',
+    'Connect, EndStreamResponse: error',
+    'Watch',
+    { body: framed('a') },
+    { ...bc, status: { code: 10, details: 'again' }, trailers: [['x-a', '1']] },
+    { rpc: 'Watch' },
+    ['b', 'c'],
+    { error: { code: 'aborted', message: 'again' }, metadata: { 'x-a': ['1'] } },
+  ),
+  stream(
+    'INTERNAL is kept to itself in the end, too',
+    'docs/translation.md, Other dialects',
+    'Watch',
+    { body: framed('a') },
+    { messages: [], status: { code: 13, details: 'db' } },
+    { rpc: 'Watch' },
+    [],
+    { error: { code: 'internal', message: 'internal error' } },
+  ),
+  stream('what the gateway refuses is in the end, HTTP 200', streaming, 'Watch', { body: Buffer.from([0, 0, 0]) }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream('no message to a server stream is refused', streaming, 'Watch', { body: Buffer.alloc(0) }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream('two messages to a server stream are refused', streaming, 'Watch', { body: framed('a', 'b') }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream('an end of stream in a request is refused', 'Connect, Streaming-Request: no EndStream', 'Watch', { body: envelope('{}', 2) }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream('reserved flags are refused', 'Connect, Envelope-Flags', 'Watch', { body: envelope('', 4) }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream(
+    'a message over the limit is resource_exhausted, unread',
+    'reference 2.14',
+    'Watch',
+    { body: Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]) },
+    {},
+    undefined,
+    [],
+    { error: { code: 'resource_exhausted', message } },
+  ),
+  stream('an unknown member of a JSON message is refused', 'ProtoJSON', 'Watch', { headers: streamJson, body: envelope('{"nope":1}') }, {}, undefined, [], {
+    error: { code: 'invalid_argument', message },
+  }),
+  stream(
+    'a version other than 1 is refused',
+    'Connect, Connect-Protocol-Version',
+    'Watch',
+    { headers: { ...streamProto, 'connect-protocol-version': '2' }, body: framed('a') },
+    {},
+    undefined,
+    [],
+    { error: { code: 'invalid_argument', message } },
+  ),
   {
-    ...stream('a stream both ways', streaming, 'Chat', { body: framed('a', 'b') }, bc, { rpc: 'Chat', messages: [{ text: 'a' }, { text: 'b' }] }, ['b', 'c'], {}),
+    ...stream(
+      'a stream both ways',
+      streaming,
+      'Chat',
+      { body: framed('a', 'b') },
+      bc,
+      { rpc: 'Chat', messages: [{ text: 'a' }, { text: 'b' }] },
+      ['b', 'c'],
+      {},
+    ),
     over: ['h2c'],
   },
   {

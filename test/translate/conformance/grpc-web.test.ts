@@ -54,7 +54,13 @@ function called(name: string, source: string, headers: Record<string, string>, i
 /** A call that the gateway refuses: trailers only, in the header. */
 function refused(name: string, source: string, status: number, send: Partial<Case['send']>, more: Partial<Case> = {}): Case {
   const request = { path: path('Get'), headers: binary, body: note('a'), ...send }
-  return { name, source, send: request, answer: { status: 200, headers: { 'content-type': /^application\/grpc-web/, 'grpc-status': `${status}`, 'grpc-message': /./ }, text: '' }, ...more }
+  return {
+    name,
+    source,
+    send: request,
+    answer: { status: 200, headers: { 'content-type': /^application\/grpc-web/, 'grpc-status': `${status}`, 'grpc-message': /./ }, text: '' },
+    ...more,
+  }
 }
 
 const types = `${spec}, Content-Type`
@@ -73,8 +79,12 @@ conform('gRPC-Web', { protos }, [
   refused('an RPC that there is not is UNIMPLEMENTED', 'gRPC statuscodes', 12, { path: path('Nope') }),
   refused('no message at all is INVALID_ARGUMENT', 'gRPC over HTTP/2, Length-Prefixed-Message', 3, { body: '' }),
   refused('two messages to a unary RPC are INVALID_ARGUMENT', 'gRPC, "Unary RPC"', 3, { body: (house) => Buffer.concat([note('a')(house), note('b')(house)]) }),
-  refused('a body that ends in a message is INVALID_ARGUMENT', 'gRPC over HTTP/2, Length-Prefixed-Message', 3, { body: (house) => note('abc')(house).subarray(0, -1) }),
-  refused('trailers in a request are INVALID_ARGUMENT', `${spec}: trailers are the server’s`, 3, { body: (house) => Buffer.concat([note('a')(house), envelope('x: y\r\n', 0x80)]) }),
+  refused('a body that ends in a message is INVALID_ARGUMENT', 'gRPC over HTTP/2, Length-Prefixed-Message', 3, {
+    body: (house) => note('abc')(house).subarray(0, -1),
+  }),
+  refused('trailers in a request are INVALID_ARGUMENT', `${spec}: trailers are the server’s`, 3, {
+    body: (house) => Buffer.concat([note('a')(house), envelope('x: y\r\n', 0x80)]),
+  }),
   refused('text that is no base64 is INVALID_ARGUMENT', textual, 3, { headers: text, body: '*' }),
   refused('base64 that ends inside a group is INVALID_ARGUMENT', textual, 3, { headers: text, body: 'AAAAAA' }),
   refused('a message over the limit is RESOURCE_EXHAUSTED', 'reference 2.14', 8, { body: Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]) }),
@@ -142,7 +152,9 @@ conform('gRPC-Web', { protos }, [
       also: ({ body }) => {
         const [frame, ...more] = envelopes(body)
         expect([frame?.flags, more]).toEqual([0x80, []])
-        expect(frame?.payload.toString()).toMatch(/^(?=.*grpc-status: 13\r\n)(?=.*grpc-message: at %C3%A4\r\n)(?=.*grpc-status-details-bin: [A-Za-z0-9+/]+\r\n)/s)
+        expect(frame?.payload.toString()).toMatch(
+          /^(?=.*grpc-status: 13\r\n)(?=.*grpc-message: at %C3%A4\r\n)(?=.*grpc-status-details-bin: [A-Za-z0-9+/]+\r\n)/s,
+        )
       },
     },
   },

@@ -89,7 +89,10 @@ export interface HouseOptions {
  * Opens a real gateway and a recording gRPC service on sockets; every service of the protos is a route that anybody may call.
  * What the code knows of the protos is the descriptor set in the policies folder.
  */
-export async function openHouse(keep: Keep, { protos, route = '', rules = '[{ id: anybody, allow: { anonymous: true } }]', more = '', service = 'grpc-js' }: HouseOptions): Promise<House> {
+export async function openHouse(
+  keep: Keep,
+  { protos, route = '', rules = '[{ id: anybody, allow: { anonymous: true } }]', more = '', service = 'grpc-js' }: HouseOptions,
+): Promise<House> {
   const set = await descriptorsFrom(protos)
   const book = readDescriptors(set)
   if ('problem' in book) throw new Error(book.problem)

@@ -19,7 +19,9 @@ const allowed = (path: string, headers: Record<string, string> = {}): Case => ({
 
 /** A request that the rule does not take for red, or that is refused after it: nothing reaches the service. */
 const refused = (path: string, status: number, headers: Record<string, string> = {}, more: Partial<Case['send']> = {}): Case => ({
-  name: `${more.method ?? 'GET'} ${path}${Object.entries(headers).map(([name, value]) => ` with ${name}: ${value}`)} reaches nothing`,
+  name: `${more.method ?? 'GET'} ${path}${Object.entries(headers)
+    .map(([name, value]) => ` with ${name}: ${value}`)
+    .join('')} reaches nothing`,
   source,
   send: { path, headers, ...more },
   answer: { status, headers: { 'content-type': 'application/problem+json' } },
@@ -64,15 +66,41 @@ conform('rules about paths and RPCs', { protos, rules: rewritten }, [
   { ...refused('/plain.v1.Plain/Get', 403, { 'content-type': 'application/json' }, { body: '{}' }), name: 'the same path as a request is' },
   { ...refused('/v1/notes', 403, { 'content-type': 'application/json' }, { body: '{}' }), name: 'a rule about an RPC holds on its HTTP rule' },
   { ...refused('/plain.v1.Plain/Put', 403, { 'content-type': 'application/json' }, { body: '{}' }), name: 'a rule about an RPC holds on its own path' },
-  { name: 'a rule about an RPC holds for native callers', source, send: { path: '/plain.v1.Plain/Put', headers: native, body: envelope('') }, answer: { status: 200, headers: { 'grpc-status': '7' } }, over: ['h2c'] },
-  { name: 'a rule about an RPC holds for gRPC-Web', source, send: { path: '/plain.v1.Plain/Put', headers: { 'content-type': 'application/grpc-web' }, body: envelope('') }, answer: { status: 200, headers: { 'grpc-status': '7' } } },
-  { name: 'a rule about an RPC holds for Connect', source, send: { path: '/plain.v1.Plain/Put', headers: connect, body: '{}' }, answer: { status: 403, also: ({ body }) => expect(JSON.parse(body.toString())).toMatchObject({ code: 'permission_denied' }) } },
-  { ...refused('/plain.v1.Plain/Put', 403, { 'content-type': 'application/json', 'x-http-method-override': 'GET' }, { body: '{}' }), name: 'a method override changes nothing', source: 'reference 2.2: X-HTTP-Method-Override never' },
+  {
+    name: 'a rule about an RPC holds for native callers',
+    source,
+    send: { path: '/plain.v1.Plain/Put', headers: native, body: envelope('') },
+    answer: { status: 200, headers: { 'grpc-status': '7' } },
+    over: ['h2c'],
+  },
+  {
+    name: 'a rule about an RPC holds for gRPC-Web',
+    source,
+    send: { path: '/plain.v1.Plain/Put', headers: { 'content-type': 'application/grpc-web' }, body: envelope('') },
+    answer: { status: 200, headers: { 'grpc-status': '7' } },
+  },
+  {
+    name: 'a rule about an RPC holds for Connect',
+    source,
+    send: { path: '/plain.v1.Plain/Put', headers: connect, body: '{}' },
+    answer: { status: 403, also: ({ body }) => expect(JSON.parse(body.toString())).toMatchObject({ code: 'permission_denied' }) },
+  },
+  {
+    ...refused('/plain.v1.Plain/Put', 403, { 'content-type': 'application/json', 'x-http-method-override': 'GET' }, { body: '{}' }),
+    name: 'a method override changes nothing',
+    source: 'reference 2.2: X-HTTP-Method-Override never',
+  },
 ])
 
 const tokens = `[{ id: nobody, allow: { methods: [DELETE], anonymous: true } }]`
 conform('refusals in the dialect of the caller', { protos, rules: tokens }, [
-  { name: 'native: PERMISSION_DENIED in trailers alone', source: 'gRPC over HTTP/2, Trailers-Only; gRPC statuscodes', send: { path: '/plain.v1.Plain/Get', headers: native, body: envelope('') }, answer: { status: 200, headers: { 'grpc-status': '7', 'grpc-message': /./, 'content-type': 'application/grpc' }, text: '' }, over: ['h2c'] },
+  {
+    name: 'native: PERMISSION_DENIED in trailers alone',
+    source: 'gRPC over HTTP/2, Trailers-Only; gRPC statuscodes',
+    send: { path: '/plain.v1.Plain/Get', headers: native, body: envelope('') },
+    answer: { status: 200, headers: { 'grpc-status': '7', 'grpc-message': /./, 'content-type': 'application/grpc' }, text: '' },
+    over: ['h2c'],
+  },
   {
     name: 'Connect stream: permission_denied in the end, HTTP 200',
     source: 'Connect, EndStreamResponse',
@@ -89,9 +117,21 @@ describe('records', () => {
   })
 
   it.each([
-    ['an HTTP rule', { method: 'GET', path: '/v1/notes/a%2Fb%252F?count=5' }, { path: '/v1/notes/a%2Fb%252F', rpc: 'plain.v1.Plain/Get', variables: { text: 'a/b%2F' }, query: ['count'], status: 200 }],
-    ['an RPC’s own path', { path: '/plain.v1.Plain/Put', headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') }, { path: '/plain.v1.Plain/Put', rpc: 'plain.v1.Plain/Put', variables: undefined, status: 200 }],
-    ['a native call', { path: '/plain.v1.Plain/Get', headers: native, body: envelope('') }, { path: '/plain.v1.Plain/Get', rpc: 'plain.v1.Plain/Get', grpc_status: 0 }],
+    [
+      'an HTTP rule',
+      { method: 'GET', path: '/v1/notes/a%2Fb%252F?count=5' },
+      { path: '/v1/notes/a%2Fb%252F', rpc: 'plain.v1.Plain/Get', variables: { text: 'a/b%2F' }, query: ['count'], status: 200 },
+    ],
+    [
+      'an RPC’s own path',
+      { path: '/plain.v1.Plain/Put', headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') },
+      { path: '/plain.v1.Plain/Put', rpc: 'plain.v1.Plain/Put', variables: undefined, status: 200 },
+    ],
+    [
+      'a native call',
+      { path: '/plain.v1.Plain/Get', headers: native, body: envelope('') },
+      { path: '/plain.v1.Plain/Get', rpc: 'plain.v1.Plain/Get', grpc_status: 0 },
+    ],
   ])('of %s tell the RPC, the path as it came, and decoded variables [reference 2.14; issue text]', async (_what, request, wanted) => {
     const seen = house.gateway.journal.length
     await askers.h2c(house.gateway.port('public'), request)

@@ -18,6 +18,8 @@ export interface WireReply {
   readonly reset?: true
   /** Never ends. */
   readonly hangs?: boolean
+  /** Is given at the first byte of the request, not at its end. */
+  readonly early?: boolean
 }
 
 /**
@@ -45,9 +47,12 @@ export async function openWireService(keep: Keep, { registry }: DescriptorBook):
     stream.on('aborted', () => {
       seen.cancelled = true
     })
-    stream.on('data', (part: Buffer) => parts.push(part))
+    stream.on('data', (part: Buffer) => {
+      if (parts.length === 0 && now.wire?.early === true) speak(stream, now.wire)
+      parts.push(part)
+    })
     stream.on('end', () => {
-      if (method === undefined) return
+      if (method === undefined || now.wire?.early === true) return
       for (const { payload } of envelopes(Buffer.concat(parts))) messages.push(toJson(method.input, fromBinary(method.input, payload), { registry }))
       answer(stream, now, method.output)
     })
