@@ -5,6 +5,7 @@ export { builtinRegistry, type DescriptorBook, readDescriptors } from './protobu
 export { unsetText } from './protobuf/compiled/wire-to-json.ts'
 export { collide, etagField, fieldOf, isTextual, isTextualType, resolvePath } from './protobuf/fields.ts'
 export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'
+export { jsonText } from './protobuf/json-text.ts'
 export { buildRouteCodecs, type RouteTypes } from './protobuf/route-codecs.ts'
 export { bindingProblem, rpcsOf } from './protobuf/rules.ts'
 export { isMembers, type Json, parseJson } from './protobuf/strict-json.ts'

@@ -13,6 +13,7 @@ import {
 import { Fault } from '../model/fault.ts'
 import { buildJsonCheck } from './check-json.ts'
 import { buildCompiledCodec } from './compiled/compiled-codec.ts'
+import { jsonText } from './json-text.ts'
 import type { Json } from './strict-json.ts'
 
 export interface JsonCodecOptions {
@@ -57,7 +58,7 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
   return {
     encode: (desc, json) => compiled.encode(desc, json),
     encodeField: (desc, field, json) => compiled.encodeField(desc, field, json),
-    toText: (desc, bytes) => compiled.text(desc, bytes) ?? JSON.stringify(checkedJson(desc, bytes)),
+    toText: (desc, bytes) => compiled.text(desc, bytes) ?? jsonText(checkedJson(desc, bytes)),
     toFieldText(desc, field, bytes) {
       const text = compiled.fieldText(desc, field, bytes)
       if (text !== undefined) return text === '' ? undefined : text
@@ -65,7 +66,7 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
       const name = options.protoNames ? field.name : field.jsonName
       // A message is an object, unless it has a form of its own; then nothing in it is a member.
       const value = typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
-      return value === undefined ? undefined : JSON.stringify(value)
+      return value === undefined ? undefined : jsonText(value)
     },
     toJson: checkedJson,
     message(desc, json) {

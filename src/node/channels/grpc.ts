@@ -165,7 +165,7 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
       },
       onReceiveStatus(received) {
         if (over) return
-        const lost = begun && call.serverStream ? unreadable(received, endpoint) : lossOf(received, endpoint)
+        const lost = foreignFault(received, head, endpoint) ?? (begun && call.serverStream ? unreadable(received, endpoint) : lossOf(received, endpoint))
         if (lost !== undefined) return fail(lost)
         status = received
         finish()
@@ -234,6 +234,13 @@ function lossOf(status: StatusObject, endpoint: Endpoint): Fault | undefined {
   if (neverSent.test(details)) return new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: ${details}` })
   if (notGrpc.test(details)) return brokenProtocol(endpoint, details)
   return cutOff.test(details) ? brokenOff(endpoint, details) : undefined
+}
+
+/** The first bytes of a page are no length: what grpc-js gave up as too long a message was none. */
+function foreignFault(status: StatusObject, head: Metadata | undefined, endpoint: Endpoint): Fault | undefined {
+  const [type] = head?.get('content-type') ?? []
+  if (typeof type !== 'string' || type.startsWith('application/grpc') || unreadable(status, endpoint) === undefined) return undefined
+  return brokenProtocol(endpoint, `a body of ${type.slice(0, 64)}`)
 }
 
 /** grpc-js gave up a message: one over the channel's limit, as it came or inflated, or one that it could not unpack. */

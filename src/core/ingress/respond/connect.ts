@@ -6,6 +6,7 @@ import { Fault } from '../../model/fault.ts'
 import { FieldList, noFields } from '../../model/fields.ts'
 import { faultHeaders } from '../../model/problem.ts'
 import type { Outbound } from '../../model/wire.ts'
+import { jsonText } from '../../protobuf.ts'
 import { type ConnectError, endOfStream, errorOf, errorOfFault } from './connect-error.ts'
 import { readDetails } from './details.ts'
 import { framed } from './frame.ts'
@@ -101,5 +102,5 @@ function streamType({ codec }: ConnectDialect): string {
 }
 
 function bytesOf(json: JsonValue): Uint8Array {
-  return utf8.encode(JSON.stringify(json))
+  return utf8.encode(jsonText(json))
 }

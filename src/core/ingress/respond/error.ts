@@ -2,12 +2,12 @@ import type { JsonValue, Registry } from '@bufbuild/protobuf'
 import type { GrpcStatus } from '../../model/call.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
-import { isPromoted } from '../../model/metadata-names.ts'
 import { problemType } from '../../model/problem.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
 import { readDetails } from './details.ts'
 import { addAnswered, withExchange } from './headers.ts'
 import { codeName, errorStatus, isInward } from './status.ts'
+import { wantsProblem } from './wants-problem.ts'
 
 /** google.rpc.Status in JSON. A type alias: an interface would not be a JsonValue. */
 type StatusJson = { readonly code: number; readonly message: string; readonly details: JsonValue[] }
@@ -20,17 +20,16 @@ export function statusJson(status: Pick<GrpcStatus, 'code' | 'message' | 'detail
 
 /**
  * An upstream's gRPC error as an HTTP answer: the status by google.rpc.Code, google.rpc.Status in JSON as body, or a problem document
- * where `Accept` names it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
+ * where `Accept` prefers it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
  */
-export function errorAnswer(x: Translated, status: GrpcStatus, registry: Registry, metadata: Fields): Outbound {
-  const asProblem = x.request.headers.all('accept').some((value) => value.toLowerCase().includes('application/problem+json'))
+export function errorAnswer(x: Translated, metadata: Fields, status: GrpcStatus, registry: Registry): Outbound {
+  const asProblem = wantsProblem(x.request.headers)
   const { translate } = x.route
   const json = statusJson(status, registry, translate.showInternal)
   const httpStatus = errorStatus(status.code, x)
   const body = new TextEncoder().encode(JSON.stringify(asProblem ? problemOf(x, json, httpStatus) : json))
   const headers = new FieldList()
-  const listed = new FieldList(metadata.entries().filter(([name]) => isPromoted(translate.responseHeaders ?? [], name)))
-  addAnswered(headers, 'grpc-metadata-', listed, translate)
+  addAnswered(headers, 'grpc-metadata-', metadata, translate)
   addAnswered(headers, 'grpc-trailer-', status.trailers, translate)
   headers.set('content-type', asProblem ? 'application/problem+json' : 'application/json')
   headers.set('content-length', `${body.length}`).set('cache-control', 'no-store')

@@ -37,7 +37,7 @@ export async function streamAnswer(x: Translated, reply: GrpcReply, render: Rend
   const { translate } = x.route
   const source = { messages, reply, render, registry, clock, showInternal: translate.showInternal === true }
   const first = await messages.next()
-  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.status(), registry, reply.metadata)
+  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.metadata, reply.status(), registry)
   const rendered = first.done === true ? undefined : await firstOf(source, first.value)
   const headers = new FieldList()
   addAnswered(headers, 'grpc-metadata-', reply.metadata, translate)

@@ -17,7 +17,7 @@ const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
 export async function unaryAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry): Promise<Outbound> {
   const message = await onlyMessage(reply)
   const status = reply.status()
-  if (status.code !== 0) return errorAnswer(x, status, registry, reply.metadata)
+  if (status.code !== 0) return errorAnswer(x, reply.metadata, status, registry)
   if (message === undefined) throw new Fault('upstream_protocol', 'the upstream ended the call without an answer')
   const { translate } = x.route
   const rendered = render(message)

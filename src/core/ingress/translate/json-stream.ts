@@ -1,6 +1,6 @@
 import type { Steered } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
-import type { Body } from '../../model/wire.ts'
+import type { Body, Fields } from '../../model/wire.ts'
 import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
 import { bindLaterMessage, bindMessage, type Parts } from './bind.ts'
 import { cutArray, cutLines } from './cut-json.ts'
@@ -19,12 +19,12 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
 export function streamedMessages(x: Steered, body: Body | undefined, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
-  const { headers, target } = x.request
+  const { target } = x.request
   const { params, route } = x
   const ifMatch = ifMatchOf(x, plan)
   const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content, ifMatch }, codec, route.translate)
   const isEmpty = body === undefined || body.length === 0
-  const cut = cutOf(x, plan, isEmpty && !headers.has('content-type'))
+  const cut = cutOf(x, plan)
   // What path and query say by themselves is refused before the service hears of the call.
   bind({ kind: 'none' })
 
@@ -40,17 +40,28 @@ export function streamedMessages(x: Steered, body: Body | undefined, plan: Bindi
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
-function cutOf(x: Steered, plan: BindingPlan, untyped: boolean): Cut {
-  const { headers } = x.request
+function cutOf(x: Steered, plan: BindingPlan): Cut {
+  const { headers, body: from } = x.request
   if (plan.body.kind !== 'none' && plan.body.raw) {
     const type = headers.get('content-type') ?? ''
     return async function* (body) {
       for await (const bytes of body.chunks()) if (bytes.length > 0) yield () => ({ kind: 'raw', type, bytes })
     }
   }
-  const pieces = untyped || demandJsonStream(headers) === 'lines' ? cutLines : cutArray
+  // Without a type there may still be no body: over HTTP/2 its length need not be known before its end.
+  const isOpen = !headers.has('content-type') && (from?.length ?? 0) === 0
+  const form = isOpen ? undefined : demandJsonStream(headers)
   return async function* (body, limit) {
-    for await (const bytes of pieces(body.chunks(), limit)) yield () => ({ kind: 'json', json: parseJson(bytes) })
+    const chunks = form === undefined ? typed(body.chunks(), headers) : body.chunks()
+    for await (const bytes of form === 'array' ? cutArray(chunks, limit) : cutLines(chunks, limit)) yield () => ({ kind: 'json', json: parseJson(bytes) })
+  }
+}
+
+/** Nothing at all, unless the bytes have a type. @throws Fault `media_type_unsupported` at the first byte without one */
+async function* typed(chunks: AsyncIterable<Uint8Array>, headers: Fields): AsyncIterable<Uint8Array> {
+  for await (const chunk of chunks) {
+    if (chunk.length > 0) demandJsonStream(headers)
+    yield chunk
   }
 }
 
