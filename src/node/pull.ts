@@ -28,7 +28,8 @@ export interface Pull extends AsyncIterableIterator<Uint8Array> {
  * It ends with a fault, never cleanly, unless the stream really ended.
  */
 export function pull(stream: Readable, watch: PullWatch): Pull {
-  let ended = false
+  // Node ends an HTTP/2 stream of no bytes by itself, before anybody asks: its `end` may be long over.
+  let ended = stream.readableEnded
   let fault: Fault | undefined
   let finished = false
   let takenAt = watch.clock.ticks()
@@ -70,6 +71,8 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
     if (!ended) fail(watch.broken(undefined))
     notify()
   })
+  // So may its `close`.
+  if (stream.closed && !ended) fail(watch.broken(stream.errored ?? undefined))
 
   async function next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {
