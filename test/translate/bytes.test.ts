@@ -754,7 +754,8 @@ describe('headers', () => {
     await fc.assert(
       fc.asyncProperty(asked, async (one) => {
         const came = await walk.ask(one)
-        const code = came.headers['grpc-status'] ?? (one.method !== 'HEAD' && came.headers['content-type']?.includes('connect+') === true ? errorOf(came) : undefined)
+        const code =
+          came.headers['grpc-status'] ?? (one.method !== 'HEAD' && came.headers['content-type']?.includes('connect+') === true ? errorOf(came) : undefined)
         if (came.status >= 500) expect([501, 504]).toContain(came.status)
         expect(['2', '13', '14', '15', 'internal', 'unknown', 'unavailable', 'no end']).not.toContain(code)
         if (came.status === 200 && code === undefined) return

@@ -170,7 +170,13 @@ const overTcp: Send = (port, { method, target, headers = {}, body }) =>
         createConnection: () => connect(port, '127.0.0.1'),
         method,
         path: '/',
-        headers: { host: `127.0.0.1:${port}`, connection: 'close, te', te: 'trailers', ...headers, ...(body === undefined ? {} : { 'content-length': `${body.length}` }) },
+        headers: {
+          host: `127.0.0.1:${port}`,
+          connection: 'close, te',
+          te: 'trailers',
+          ...headers,
+          ...(body === undefined ? {} : { 'content-length': `${body.length}` }),
+        },
         timeout: 10_000,
       },
       (response) => {

@@ -22,7 +22,7 @@ export function statusJson(status: Pick<GrpcStatus, 'code' | 'message' | 'detail
  * where `Accept` names it. UNAUTHENTICATED brings a challenge (RFC 9110 section 15.5.2), RetryInfo a Retry-After.
  */
 export function errorAnswer(x: Translated, status: GrpcStatus, registry: Registry): Outbound {
-  const asProblem = x.request.headers.all('accept').some((value) => value.toLowerCase().includes('application/problem+json'))
+  const asProblem = x.request.headers.all('accept').some((value) => value.split(',').some(namesProblem))
   const json = statusJson(status, registry)
   const body = new TextEncoder().encode(JSON.stringify(asProblem ? problemOf(x, json) : json))
   const headers = new FieldList([['content-type', asProblem ? 'application/problem+json' : 'application/json']])
@@ -32,6 +32,10 @@ export function errorAnswer(x: Translated, status: GrpcStatus, registry: Registr
   if (retryAfter !== undefined) headers.set('retry-after', `${retryAfter}`)
   if (status.code === 16) headers.set('www-authenticate', 'Bearer')
   return { status: httpStatusOf(status.code), headers: withExchange(headers, x), body: x.request.method === 'HEAD' ? undefined : body }
+}
+
+function namesProblem(range: string): boolean {
+  return /^\s*application\/problem\+json\s*(?:;|$)/i.test(range) && !/;\s*q=0(?:\.0*)?\s*(?:;|$)/i.test(range)
 }
 
 function problemOf(x: Translated, { code, message, details }: StatusJson): JsonValue {
