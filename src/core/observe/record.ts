@@ -1,6 +1,7 @@
 import type { Arrived, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal } from '../model/principal.ts'
+import type { Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
@@ -87,7 +88,14 @@ function askedOf(x: Furthest, clean: Clean): JournalRecord {
     query: queryNames(x.request.target.query, clean),
     route: x.route?.name,
     rpc: x.rpc === undefined ? undefined : x.rpc.rpc.path.slice(1),
+    params: x.params === undefined ? undefined : paramsOf(x.params, clean),
   }
+}
+
+/** The variables of the path as the rules saw them, each cut to a bearable length. The path beside them says no less. */
+function paramsOf(params: Params, clean: Clean): JournalRecord | undefined {
+  const entries = Object.entries(params)
+  return entries.length === 0 ? undefined : Object.fromEntries(entries.map(([name, value]) => [name, clean(value.slice(0, 256))]))
 }
 
 /** What was asked for when no canonical path came to be: without query and user info, cut to a bearable length. */
