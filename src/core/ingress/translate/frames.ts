@@ -1,4 +1,5 @@
 import { Fault } from '../../model/fault.ts'
+import { addPiece } from '../../model/pieces.ts'
 
 const prefixLength = 5
 
@@ -77,14 +78,14 @@ function messageLength(frame: Uint8Array, limit: number, rules: FrameRules): num
   return length
 }
 
-/** Bytes that have come in and not been taken; copied once, and only where a take spans chunks. */
+/** Bytes that have come in and not been taken. */
 class ByteQueue {
   size = 0
   #chunks: Uint8Array[] = []
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    addPiece(this.#chunks, chunk)
     this.size += chunk.length
   }
 
