@@ -26,7 +26,8 @@ function isHttpBody(desc: DescMessage): boolean {
 }
 
 function memberOf(json: JsonValue, name: string): JsonValue | undefined {
-  return typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
+  // A field may be called as what every object inherits, such as `constructor`.
+  return typeof json === 'object' && json !== null && !Array.isArray(json) && Object.hasOwn(json, name) ? json[name] : undefined
 }
 
 /** What a field that is not set looks like as a whole body: its default; `{}` for a message; null where there is no default to show. */
