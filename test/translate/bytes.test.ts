@@ -2,6 +2,7 @@ import { type DescField, type DescMessage, fromBinary, type JsonObject, type Jso
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readDescriptors } from '../../src/core/protobuf.ts'
+import { sideEffectFree } from '../support/idempotent.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { descriptorsFrom } from '../support/protos.ts'
 import { envelope } from '../support/raw.ts'
@@ -42,7 +43,7 @@ let doors: readonly (readonly [door: Door, runs: number])[]
 let walk: Door
 
 beforeAll(async () => {
-  const descriptors = await descriptorsFrom({ 'library.proto': libraryProto, 'wild.proto': wildProto })
+  const descriptors = sideEffectFree(await descriptorsFrom({ 'library.proto': libraryProto, 'wild.proto': wildProto }), ['Get'])
   const book = readDescriptors(descriptors)
   if ('problem' in book) throw new Error(book.problem)
   registry = book.registry
@@ -359,6 +360,18 @@ describe('JSON', () => {
       const headers = { 'content-type': 'application/json', 'connect-protocol-version': '1' }
       const came = await door.ask({ method: 'POST', target: '/lib.v1.Library/Get', headers, body })
       // A call of an RPC whose automatic rule takes JSON: the Connect dialect has the same strictness, and no empty body.
+      const verdict = judgeJson(registry, request(), body)
+      if (verdict.is === 'valid') expectCalled(came, '/lib.v1.Library/Get', request(), verdict.bytes)
+      else if (verdict.is === 'invalid' || came.calls.length === 0) expectRefused(came)
+      else expect(came.status).toBe(200)
+    })
+  })
+
+  it('in the query of a Connect GET too', { timeout: time }, async () => {
+    const escaped = fc.tuple(json, fc.boolean()).filter(([body]) => body.length < 2000)
+    await everywhere(escaped, async (door, [body, inBase64]) => {
+      const message = inBase64 ? `${body.toString('base64url')}&base64=1` : [...body].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+      const came = await door.ask({ method: 'GET', target: `/lib.v1.Library/Get?connect=v1&encoding=json&message=${message}` })
       const verdict = judgeJson(registry, request(), body)
       if (verdict.is === 'valid') expectCalled(came, '/lib.v1.Library/Get', request(), verdict.bytes)
       else if (verdict.is === 'invalid' || came.calls.length === 0) expectRefused(came)
