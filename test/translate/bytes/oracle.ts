@@ -50,7 +50,8 @@ function twiceUnderTwoNames(desc: DescMessage, json: JsonValue): boolean {
     const what = [field, ...(field.oneof !== undefined && value !== null ? [field.oneof] : [])]
     if (what.some((one) => seen.has(one))) return true
     for (const one of what) seen.add(one)
-    if (field.message !== undefined && partsOf(field, value).some((part) => twiceUnderTwoNames(field.message as DescMessage, part))) return true
+    const { message } = field
+    if (message !== undefined && partsOf(field, value).some((part) => twiceUnderTwoNames(message, part))) return true
   }
   return false
 }
@@ -70,7 +71,7 @@ export function strictJson(text: string): JsonValue | undefined {
     while (' \t\n\r'.includes(text[at] ?? 'x')) at++
   }
   const string = (): string => {
-    const found = /^"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/.exec(text.slice(at))?.[0] ?? fail()
+    const found = /^"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/u.exec(text.slice(at))?.[0] ?? fail()
     at += found.length
     const value = JSON.parse(found) as string
     return value.isWellFormed() ? value : fail()
@@ -177,18 +178,11 @@ export function queryJson(field: DescField, text: string): JsonValue | undefined
     if (field.enum.values.some(({ name }) => name === text)) return text
     return /^(?:0|-?[1-9][0-9]{0,9})$/.test(text) ? Number(text) : undefined
   }
-  switch (field.scalar) {
-    case undefined:
-    case ScalarType.STRING:
-      return text
-    case ScalarType.BYTES:
-      return /^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/.test(text) ? text : undefined
-    case ScalarType.BOOL:
-      return text === 'true' ? true : text === 'false' ? false : undefined
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return /^(?:NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$/.test(text) ? text : undefined
-    default:
-      return /^(?:0|-?[1-9][0-9]*)$/.test(text) ? text : undefined
-  }
+  const { scalar } = field
+  if (scalar === undefined || scalar === ScalarType.STRING) return text
+  if (scalar === ScalarType.BYTES) return /^(?:[\w+/-]{4})*(?:[\w+/-]{2}(?:==)?|[\w+/-]{3}=?)?$/.test(text) ? text : undefined
+  if (scalar === ScalarType.BOOL) return text === 'true' ? true : text === 'false' ? false : undefined
+  const isFloat = scalar === ScalarType.DOUBLE || scalar === ScalarType.FLOAT
+  const spelling = isFloat ? /^(?:NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$/ : /^(?:0|-?[1-9][0-9]*)$/
+  return spelling.test(text) ? text : undefined
 }
