@@ -14,7 +14,7 @@ export const invalid: Verdict = { is: 'invalid' }
  * Texts that `@bufbuild/protobuf` reads in another way than ProtoJSON says: numbers beyond double, exponents, hex, blanks around numbers, leading
  * zeros, days that are not in the calendar, blanks in base64.
  */
-const knownDifferences = /[0-9]{16}|[0-9][eE]|"-?0[xXbBoO0-9]|"[^"]*\s[^"]*"|"[+.]|[0-9]\."|[0-9]{4}-[0-9]{2}-[0-9]{2}|"-0|"Infinity|"NaN|"-Infinity/
+const knownDifferences = /[0-9]{16}|[0-9][eE]|"-?0[xXbBoO0-9]|"\s|\s"|"data":"[^"]*\s|"[+.]|[0-9]\."|[0-9]{4}-[0-9]{2}-[0-9]{2}|"-0|"Infinity|"NaN|"-Infinity/
 
 /** Whether these bytes are a message in strict ProtoJSON. */
 export function judgeJson(registry: Registry, desc: DescMessage, bytes: Uint8Array): Verdict {
