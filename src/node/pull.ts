@@ -71,6 +71,8 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
     if (!ended) fail(watch.broken(undefined))
     notify()
   })
+  // So may its `close`.
+  if (stream.closed && !ended) fail(watch.broken(stream.errored ?? undefined))
 
   async function next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {

@@ -1,3 +1,5 @@
+import { addPiece } from '../core/model/pieces.ts'
+
 /** The chunks of a stream, pulled one by one; a reader that stops cancels the stream. */
 export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader()
@@ -32,7 +34,7 @@ export async function joined(chunks: AsyncIterable<Uint8Array>, limit: number, t
   for await (const chunk of chunks) {
     length += chunk.byteLength
     if (length > limit) throw tooLong()
-    parts.push(chunk)
+    addPiece(parts, chunk)
   }
   const whole = new Uint8Array(length)
   let at = 0

@@ -254,6 +254,8 @@ describe('gRPC errors in JSON', () => {
       code: 'NOT_FOUND',
       details: [],
     })
+    const refused = await answer('GET /v1/one/1', grpcReply([], { code: 5 }), { accept: 'application/problem+json;q=0, application/json' })
+    expect(refused.headers.get('content-type')).toBe('application/json')
   })
 })
 

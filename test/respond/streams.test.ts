@@ -162,6 +162,19 @@ describe('a streamed answer', () => {
     expect((await refusalOf(() => answer(type, service(new Fault('body_invalid', 'message 1: no')))))?.code).toBe('body_invalid')
   })
 
+  test.each(Object.values(types))('as %s lets the service go when nobody begins to read it, or stops while nothing comes', async (type) => {
+    const unread = service(reply({}))
+    await chunksOf(await answer(type, unread)).close()
+    expect(unread.closed()).toBe(true)
+    const silent = service(reply({}))
+    const chunks = chunksOf(await answer(type, silent))
+    await chunks.next()
+    const waiting = chunks.next()
+    await chunks.close()
+    expect(silent.closed()).toBe(true)
+    await waiting
+  })
+
   test('a first message that cannot be read is refused, and the service let go', async () => {
     const from = service(new Uint8Array([0xff]))
     expect((await refusalOf(() => answer(types.sse, from)))?.code).toBe('upstream_protocol')

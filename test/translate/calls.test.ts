@@ -202,6 +202,7 @@ describe('native gRPC', () => {
       'x-own': 'v',
       'x-raw-bin': 'AQ==,Ag',
       'x-bad-bin': '*',
+      'x-half-bin': 'AAAAA',
       'user-agent': 'grpc-node',
       'grpc-encoding': 'identity',
       authorization: 'Bearer x',
@@ -212,7 +213,7 @@ describe('native gRPC', () => {
     const names = Object.keys(fieldsOf(metadata))
     expect(names).toContain('x-own')
     expect(names).toContain('x-request-id')
-    for (const name of ['x-bad-bin', 'user-agent', 'grpc-encoding', 'authorization', 'te', 'content-type', 'x-envoy-retry-on', 'host'])
+    for (const name of ['x-bad-bin', 'x-half-bin', 'user-agent', 'grpc-encoding', 'authorization', 'te', 'content-type', 'x-envoy-retry-on', 'host'])
       expect(names).not.toContain(name)
   })
 

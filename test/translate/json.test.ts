@@ -146,6 +146,7 @@ describe('query parameters', () => {
     ['inner.nope=1', 'query parameter "inner.nope"'],
     ['count.x=1', 'query parameter "count.x"'],
     ['count=1&count=2', 'given twice'],
+    [`inner.${'deeper.'.repeat(99)}name=x`, 'deeper than 100 levels'],
     ['long_name=1&otherName=2', 'given twice'],
     ['count=', 'expected an integer'],
     ['count', 'expected an integer'],

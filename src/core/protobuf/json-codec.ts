@@ -65,7 +65,7 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
       const json = checkedJson(desc, bytes)
       const name = options.protoNames ? field.name : field.jsonName
       // A message is an object, unless it has a form of its own; then nothing in it is a member.
-      const value = typeof json === 'object' && json !== null && !Array.isArray(json) ? json[name] : undefined
+      const value = typeof json === 'object' && json !== null && !Array.isArray(json) && Object.hasOwn(json, name) ? json[name] : undefined
       return value === undefined ? undefined : jsonText(value)
     },
     toJson: checkedJson,

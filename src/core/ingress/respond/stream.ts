@@ -83,12 +83,25 @@ function headersOf(form: StreamForm | undefined, first: Rendered | undefined): F
 function bodyOf(form: StreamForm | undefined, first: Rendered | undefined, source: Source): NonNullable<Outbound['body']> {
   const writing = form === undefined ? undefined : writings[form.kind]
   if (first === undefined) return text.encode(writing?.end(true) ?? '')
-  if (first.kind === 'raw') return rawBody(first.bytes, source)
+  if (first.kind === 'raw') return closing(rawBody(first.bytes, source), source)
   if (writing === undefined) throw new Error('a stream of JSON without a form')
-  return jsonBody(first.text, writing, source)
+  return closing(jsonBody(first.text, writing, source), source)
 }
 
-async function* jsonBody(first: string, writing: Writing, source: Source): AsyncIterable<Uint8Array> {
+/** A generator that nobody has begun to read runs none of its own clean-up when it is dropped, as with an answer to HEAD; one that waits, only later. */
+function closing(body: AsyncGenerator<Uint8Array>, { messages }: Source): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => body.next(),
+      async return() {
+        await messages.return?.()
+        return body.return(undefined)
+      },
+    }),
+  }
+}
+
+async function* jsonBody(first: string, writing: Writing, source: Source): AsyncGenerator<Uint8Array> {
   const { messages, reply, render, registry, clock, showInternal } = source
   const next = writing.idle === undefined ? () => messages.next() : nextOrIdle(messages, clock, heartbeatMs)
   try {
@@ -109,7 +122,7 @@ async function* jsonBody(first: string, writing: Writing, source: Source): Async
   }
 }
 
-async function* rawBody(first: Uint8Array, { messages, reply, render }: Source): AsyncIterable<Uint8Array> {
+async function* rawBody(first: Uint8Array, { messages, reply, render }: Source): AsyncGenerator<Uint8Array> {
   try {
     yield first
     for (let step = await messages.next(); step.done !== true; step = await messages.next()) {

@@ -1,5 +1,6 @@
 import { codingOf, grpcCodings, httpCodings } from '../../model/coding.ts'
 import { Fault } from '../../model/fault.ts'
+import { addPiece } from '../../model/pieces.ts'
 import type { Fields } from '../../model/wire.ts'
 import type { Compression } from '../../ports.ts'
 
@@ -125,14 +126,14 @@ function headOf(frame: Uint8Array, limit: number, { protocol, isPacked }: Framin
   return { length, packed }
 }
 
-/** Bytes that have come in and not been taken; copied once, and only where a take spans chunks. */
+/** Bytes that have come in and not been taken. */
 class ByteQueue {
   size = 0
   #chunks: Uint8Array[] = []
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    addPiece(this.#chunks, chunk)
     this.size += chunk.length
   }
 

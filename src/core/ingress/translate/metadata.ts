@@ -70,7 +70,9 @@ function add(metadata: FieldList, name: string, value: string): void {
   }
   for (const part of value.split(',')) {
     const bytes = part.trim()
-    if (base64.test(bytes)) metadata.append(name, bytes.replaceAll('=', ''))
+    const bare = bytes.replaceAll('=', '')
+    // A lone character at the end holds six bits of a byte.
+    if (base64.test(bytes) && bare.length % 4 !== 1) metadata.append(name, bare)
   }
 }
 

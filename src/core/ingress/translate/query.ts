@@ -8,6 +8,9 @@ import { stepInto } from './step-into.ts'
 
 export type QueryOptions = Pick<TranslateOptions, 'unknownQuery' | 'queryMaps'>
 
+/** Fields inside each other, as for JSON: protobuf's own readers take no more. */
+const depthLimit = 100
+
 /**
  * Sets the fields that query parameters name: by proto or JSON name per step, repeated scalars in order of appearance.
  * A parameter never touches what the path has set, nor what belongs to the body. With `queryMaps`, `field[key]` is one entry of a map.
@@ -103,6 +106,7 @@ function isIgnored(unknown: TranslateOptions['unknownQuery'], key: string): bool
 }
 
 function bindOne(target: ReflectMessage, path: readonly DescField[], key: string, text: string, seen: Set<string>): void {
+  if (path.length > depthLimit) throw invalid(`${key.slice(0, 80)}…`, `it goes deeper than ${depthLimit} levels`)
   // resolvePath answers at least one field.
   const leaf = path.at(-1) as DescField
   const isList = leaf.fieldKind === 'list' && leaf.listKind !== 'message'
