@@ -1,5 +1,5 @@
 import type { GrpcReply, Reply } from '../model/call.ts'
-import { certain, type Dialect, dialectOf } from '../model/dialect.ts'
+import { certain, type Dialect, dialectOf, plainHttp } from '../model/dialect.ts'
 import type { Arrived, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
@@ -14,6 +14,7 @@ import { webAnswer, webFault } from './respond/grpc-web.ts'
 import { passedOn, withExchange } from './respond/headers.ts'
 import { nativeAnswer, nativeFault } from './respond/native.ts'
 import { buildRender, type Render } from './respond/render.ts'
+import { socketAnswer, socketFault } from './respond/socket.ts'
 import { streamAnswer } from './respond/stream.ts'
 import { unaryAnswer } from './respond/unary.ts'
 
@@ -35,6 +36,7 @@ export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): R
     const registry = types.get(x.route.name)?.registry
     const render = renders.get(renderKey(x.route.name, rpc.rpc.path, rpc.binding.responseBody))
     if (render === undefined || registry === undefined) throw new Error(`no types for ${rpc.rpc.path}`)
+    if (x.arrival.socket !== undefined) return socketAnswer(x, reply, render, registry)
     return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry, clock) : unaryAnswer(x, reply, render, registry)
   }
 
@@ -61,6 +63,7 @@ export function buildRescue(policy: Policy): Rescue {
   }
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {
+    if (last.arrival.socket?.opened === true) return socketFault(fault)
     const dialect = last.dialect ?? dialectOfArrival(last)
     if (dialect.kind === 'grpc') return nativeFault(fault, last.id)
     if (dialect.kind === 'grpc-web') return webFault(fault, last.id, dialect)
@@ -71,6 +74,7 @@ export function buildRescue(policy: Policy): Rescue {
 
 /** What a request spoke that was refused before its route was looked for. */
 function dialectOfArrival({ arrival }: Arrived): Dialect {
+  if (arrival.socket !== undefined) return plainHttp
   const { method, target, rawHeaders } = arrival
   const mark = target.indexOf('?')
   return certain(dialectOf({ method, headers: FieldList.fromRaw(rawHeaders), query: mark < 0 ? '' : target.slice(mark + 1) }))

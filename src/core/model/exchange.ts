@@ -4,6 +4,7 @@ import type { Lifeline } from './lifeline.ts'
 import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
 import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
+import type { SocketOffer } from './socket.ts'
 import type { Trace } from './trace.ts'
 import type { Body, Inbound } from './wire.ts'
 
@@ -22,6 +23,8 @@ export interface Arrival {
   /** Alternating names and values as received, pseudo-headers left out. */
   readonly rawHeaders: readonly string[]
   readonly body: Body | undefined
+  /** Set when the downstream asks for a WebSocket and the ground can open one. */
+  readonly socket?: SocketOffer | undefined
   readonly peer: { readonly address: string; readonly certificate: Uint8Array | undefined }
   /** Monotonic milliseconds. */
   readonly receivedAt: number

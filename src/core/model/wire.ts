@@ -1,3 +1,5 @@
+import type { SocketEnd } from './socket.ts'
+
 /** Header or metadata fields: names lower-case, order and repetition kept. */
 export interface Fields {
   /** The first value of `name` (lower-case), or undefined. */
@@ -53,6 +55,8 @@ export interface Outbound {
   readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined
   /** Read once, after the body ended. */
   readonly trailers?: (() => Fields) | undefined
+  /** Over an open WebSocket, where each chunk of the body is a text message: how it is closed. Read once, after the body ended. */
+  readonly ending?: (() => SocketEnd) | undefined
   /** The framing of the request cannot be trusted: answer, then close the connection. */
   readonly close?: boolean | undefined
 }
