@@ -12,13 +12,19 @@ export interface OddStream {
 
 /**
  * An Orders service whose streams do what the shop's never do. Chat gives every message back as it is, and fails over one that says "fail";
- * WatchOrders fails at once; ImportOrders never reads.
+ * WatchOrders fails at once, after one event when one is asked for, and never when two are; ImportOrders never reads.
  */
 export interface OddStreams {
   readonly port: number
   readonly calls: readonly OddStream[]
   call(count: number): Promise<OddStream>
 }
+
+/** WatchOrdersRequest with a count of one, and of two. */
+export const watchAndFail: Buffer = Buffer.from([0x10, 1])
+export const watchInSilence: Buffer = Buffer.from([0x10, 2])
+/** OrderEvent with the sequence 1. */
+const eventOne = Buffer.from([0x08, 1])
 
 export async function openOddStreams(keep: Keep): Promise<OddStreams> {
   const calls: OddStream[] = []
@@ -53,7 +59,10 @@ export async function openOddStreams(keep: Keep): Promise<OddStreams> {
       },
       WatchOrders(call: ServerWritableStream<Buffer, Buffer>) {
         see('WatchOrders', call)
-        call.emit('error', { code: status.NOT_FOUND, details: 'nothing to watch' })
+        if (call.request.equals(watchAndFail) || call.request.equals(watchInSilence)) call.write(eventOne)
+        if (call.request.equals(watchInSilence)) return
+        const begun = call.request.equals(watchAndFail)
+        call.emit('error', begun ? { code: status.FAILED_PRECONDITION, details: 'not now' } : { code: status.NOT_FOUND, details: 'nothing to watch' })
       },
       ImportOrders(call: ServerReadableStream<Buffer, Buffer>) {
         see('ImportOrders', call)
