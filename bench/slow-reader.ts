@@ -86,7 +86,7 @@ function slope(samples: Watched['samples'], of: 'rss' | 'heap'): number {
 }
 
 function line(cells: readonly string[]): void {
-  process.stdout.write(`${cells.map((cell, i) => (i === 0 ? cell.padEnd(18) : cell.padStart(13))).join('')}\n`)
+  process.stdout.write(`${cells.map((cell, i) => (i === 0 ? cell.padEnd(18) : ` ${cell}`.padStart(13))).join('')}\n`)
 }
 
 const orders = await startOrders({ port: 0, version: 'orders', descriptors: await (await import('node:fs/promises')).readFile(descriptors) })

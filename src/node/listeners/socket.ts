@@ -211,7 +211,11 @@ export class Conversation implements SocketOffer {
     const web = this.#web
     if (web === undefined || web.readyState !== WebSocket.OPEN) return false
     web.send(message, { binary: false })
-    if (socket.writableNeedDrain) await drained(socket, { clock, idleMs })
+    if (socket.writableNeedDrain) {
+      await drained(socket, { clock, idleMs })
+      // A slow reader comes to our pings late: that it takes what lies before them is as good a sign.
+      this.#heardAt = clock.ticks()
+    }
     this.#movedAt = clock.ticks()
     return web.readyState === WebSocket.OPEN && !socket.destroyed
   }
