@@ -176,8 +176,8 @@ test('over TLS a WebSocket is opened where HTTP/1.1 is spoken', async () => {
     },
     { tls: { ...pem.server, clientAuth: 'none', clientCa: undefined } },
   )
-  const agent = new Agent({ ca: pem.ca })
-  const socket = new WebSocket(`wss://127.0.0.1:${address.port}/chat`, { agent, servername: 'service.test' })
+  const agent = new Agent({ ca: pem.ca, servername: 'service.test' })
+  const socket = new WebSocket(`wss://127.0.0.1:${address.port}/chat`, { agent })
   onTestFinished(() => socket.terminate())
   await once(socket, 'open')
   socket.send('hi')

@@ -4,7 +4,8 @@ import type { Entry } from './entry.ts'
 
 /**
  * What a WebSocket opens among the entries of one template, the most specific first. A plain route takes the GET that the handshake is. Of
- * RPCs that are alike but for their methods a streaming one goes first, then one that is bound to GET, then one bound to POST.
+ * RPCs that are alike but for their methods a streaming one goes first, then a rule with room for the stream, then GET before
+ * POST before the rest.
  */
 export function pickForSocket(fitting: readonly Entry[]): Entry | undefined {
   const candidates = fitting.filter((entry) => (entry.rpc === undefined ? takesGet(entry) : !entry.native))
@@ -24,8 +25,11 @@ function isAsSpecific({ route }: Entry, other: Entry): boolean {
 }
 
 function rankOf(entry: Entry): number {
-  const method = entry.binding?.method
-  return (isStreaming(entry) ? 0 : 3) + (method === 'GET' ? 0 : method === 'POST' ? 1 : 2)
+  const { rpc, binding } = entry
+  const method = binding?.method
+  // A rule without a body has no room for a stream of messages.
+  const isNarrow = rpc?.clientStream === true && binding?.body === ''
+  return (isStreaming(entry) ? 0 : 6) + (isNarrow ? 3 : 0) + (method === 'GET' ? 0 : method === 'POST' ? 1 : 2)
 }
 
 function isStreaming({ rpc }: Entry): boolean {
