@@ -46,7 +46,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
   cors: [{ at: route, what: 'CORS' }],
-  websocket: [{ at: route, what: 'WebSocket' }],
+  websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   head: [{ at: anywhere, what: 'HEAD from GET on grpc routes' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
