@@ -1,6 +1,5 @@
 import type { Fault } from '../../src/core/model/fault.ts'
-import type { SocketOffer } from '../../src/core/model/socket.ts'
-import type { Fields } from '../../src/core/model/wire.ts'
+import type { Fields, SocketOffer } from '../../src/core/model/wire.ts'
 
 /** A WebSocket without a socket: these messages come, then the end or the fault. */
 export interface FakeSocketOffer extends SocketOffer {

@@ -75,7 +75,7 @@ export function openBrowserSocket(port: number, path: string, { protocols = [] }
 function hearing() {
   const heard: string[] = []
   let waiting: (() => void)[] = []
-  let over = false
+  const state = { over: false }
   const wake = () => {
     const all = waiting
     waiting = []
@@ -90,12 +90,12 @@ function hearing() {
       wake()
     },
     end(how: Closed) {
-      over = true
+      state.over = true
       resolve(how)
       wake()
     },
     async hear(count: number): Promise<readonly string[]> {
-      while (heard.length < count && !over) await new Promise<void>((go) => waiting.push(go))
+      while (heard.length < count && !state.over) await new Promise<void>((go) => waiting.push(go))
       return heard
     },
   }

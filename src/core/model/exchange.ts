@@ -4,9 +4,8 @@ import type { Lifeline } from './lifeline.ts'
 import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
 import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
-import type { SocketOffer } from './socket.ts'
 import type { Trace } from './trace.ts'
-import type { Body, Inbound } from './wire.ts'
+import type { Body, Inbound, SocketOffer } from './wire.ts'
 
 /** A request as a listener hands it over: nothing in it has been checked. */
 export interface Arrival {

@@ -2,29 +2,10 @@ import type { Arrival, Metered } from './exchange.ts'
 import { Fault, faultCatalogue } from './fault.ts'
 import { FieldList } from './fields.ts'
 import { rateLimitHeaders } from './reading.ts'
-import type { Fields } from './wire.ts'
+import type { Fields, SocketEnd } from './wire.ts'
 
 /** What our WebSockets speak: one JSON message per text frame. Named by clients that name a subprotocol at all. */
 export const socketProtocol = 'sallyport.json'
-
-/** A WebSocket that a downstream asks for (RFC 6455). Until it is opened the request is answered like any other. */
-export interface SocketOffer {
-  readonly opened: boolean
-  /** Bytes of messages so far, for the record. */
-  readonly received: number
-  /**
-   * Answers 101 with these fields and gives the downstream's text messages, one by one: a reader that stops pulling stops the sender. It ends
-   * when the downstream says that it has no more (an empty message). Called once. What breaks the WebSocket ends the request's lifeline too.
-   * @throws Fault `client_closed` when nobody is there any more; the messages throw it when the downstream leaves
-   */
-  open(head: Fields, messageLimit: number): AsyncIterable<Uint8Array>
-}
-
-/** How a WebSocket is closed: a code of RFC 6455 section 7.4.1 and a reason of at most 123 bytes. */
-export interface SocketEnd {
-  readonly code: number
-  readonly reason: string
-}
 
 /** The end of a conversation that went well. */
 export const goodEnd: SocketEnd = Object.freeze({ code: 1000, reason: '' })

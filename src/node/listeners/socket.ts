@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Fault } from '../../core/model/fault.ts'
 import type { Lifeline } from '../../core/model/lifeline.ts'
-import { type SocketOffer, socketProtocol } from '../../core/model/socket.ts'
-import type { Fields, Outbound } from '../../core/model/wire.ts'
+import { socketProtocol } from '../../core/model/socket.ts'
+import type { Fields, Outbound, SocketOffer } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
 import { drained } from '../pull.ts'
 
@@ -92,8 +92,7 @@ export class Conversation implements SocketOffer {
     const server = new WebSocketServer(options)
     server.on('headers', (lines) => head.each((name, value) => lines.push(`${name}: ${value}`)))
     server.handleUpgrade(request, socket, Buffer.concat(this.#early), (web) => {
-      // The server makes what it was told to make.
-      this.#web = web as AttentiveWebSocket
+      this.#web = web
     })
     if (this.#web === undefined) throw new Fault('client_closed', 'the downstream went away')
     this.#attend(this.#web)
