@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,7 @@ import { type Reader, readers } from './slow/readers.ts'
  * and their slopes over the second half.
  */
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '1' }, rate: { type: 'string', default: '16000' }, every: { type: 'string', default: '15' } },
+  options: { minutes: { type: 'string', default: '1' }, rate: { type: 'string', default: '32000' }, every: { type: 'string', default: '15' } },
 })
 const minutes = Number(values.minutes)
 const rate = Number(values.rate)
@@ -48,7 +48,7 @@ async function policies(ordersPort: number): Promise<string> {
     routes: { orders: { match: { grpc: 'shop.v1.Orders' }, access: { rules: [{ id: 'all', allow: { anonymous: true } }] }, to: 'orders' } },
   }
   await writeFile(join(folder, 'bench.json'), JSON.stringify(policy))
-  await writeFile(join(folder, 'shop.binpb'), await (await import('node:fs/promises')).readFile(descriptors))
+  await copyFile(descriptors, join(folder, 'shop.binpb'))
   return folder
 }
 
@@ -89,7 +89,7 @@ function line(cells: readonly string[]): void {
   process.stdout.write(`${cells.map((cell, i) => (i === 0 ? cell.padEnd(18) : ` ${cell}`.padStart(13))).join('')}\n`)
 }
 
-const orders = await startOrders({ port: 0, version: 'orders', descriptors: await (await import('node:fs/promises')).readFile(descriptors) })
+const orders = await startOrders({ port: 0, version: 'orders', descriptors: await readFile(descriptors) })
 const folder = await policies(orders.port)
 const watched: Watched[] = []
 for (const form of readers) watched.push(await watch(folder, form, watched.length === 0))
