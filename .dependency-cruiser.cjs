@@ -67,7 +67,7 @@ module.exports = {
       name: 'worker-has-no-node',
       severity: 'error',
       from: { path: '^src/worker/' },
-      to: { path: ['^src/node/', '^node_modules/(ioredis|@grpc/|rate-limiter-flexible|undici|@hono/node-server)'] },
+      to: { path: ['^src/node/', '^node_modules/(ioredis|@grpc/|rate-limiter-flexible|undici|ws|@hono/node-server)'] },
     },
     { name: 'worker-has-no-node-builtins', severity: 'error', from: { path: '^src/worker/' }, to: { dependencyTypes: ['core'] } },
     { name: 'core-has-no-node-builtins', severity: 'error', from: { path: '^src/core/' }, to: { dependencyTypes: ['core'] } },

@@ -1,7 +1,7 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcReply, Reply } from '../model/call.ts'
 import { addCors } from '../model/cors.ts'
-import { certain, type Dialect, dialectOf } from '../model/dialect.ts'
+import { certain, type Dialect, dialectOf, plainHttp } from '../model/dialect.ts'
 import type { Arrived, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
@@ -17,6 +17,7 @@ import { passedOn, withExchange } from './respond/headers.ts'
 import { nativeAnswer, nativeFault } from './respond/native.ts'
 import { packedAnswer } from './respond/pack.ts'
 import { buildRender, type Render } from './respond/render.ts'
+import { socketAnswer, socketFault } from './respond/socket.ts'
 import { streamAnswer } from './respond/stream.ts'
 import { unaryAnswer } from './respond/unary.ts'
 
@@ -43,6 +44,7 @@ export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports,
     const registry = types.get(x.route.name)?.registry
     const render = renders.get(renderKey(x.route.name, rpc.rpc.path, rpc.binding.responseBody))
     if (render === undefined || registry === undefined) throw new Error(`no types for ${rpc.rpc.path}`)
+    if (x.arrival.socket !== undefined) return socketAnswer(x, reply, render, registry)
     return rpc.rpc.serverStream ? streamAnswer(x, reply, render, registry, clock) : jsonAnswer(x, reply, render, registry)
   }
 
@@ -81,6 +83,7 @@ export function buildRescue(policy: Policy): Rescue {
   }
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {
+    if (last.arrival.socket?.opened === true) return socketFault(fault)
     const dialect = last.dialect ?? dialectOfArrival(last)
     if (dialect.kind === 'grpc') return nativeFault(fault, last.id, dialect)
     if (dialect.kind === 'grpc-web') return webFault(fault, last.id, dialect)
@@ -99,6 +102,7 @@ function withCors(x: Arrived & Partial<Translated>, answer: Outbound): Outbound 
 
 /** What a request spoke that was refused before its route was looked for. */
 function dialectOfArrival({ arrival }: Arrived): Dialect {
+  if (arrival.socket !== undefined) return plainHttp
   const { method, target, rawHeaders } = arrival
   const mark = target.indexOf('?')
   return certain(dialectOf({ method, headers: FieldList.fromRaw(rawHeaders), query: mark < 0 ? '' : target.slice(mark + 1) }))

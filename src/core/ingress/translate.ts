@@ -20,6 +20,7 @@ import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
+import { socketMessages } from './translate/socket.ts'
 import { eachOfJson, wireOfJson } from './translate/wire-of-json.ts'
 
 export type Translate = (x: Steered) => Translated | Promise<Translated>
@@ -62,7 +63,7 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     const { binding } = match
     const metadata = binding === undefined ? metadataOf(x) : metadataFromHttp(x)
     const plan = binding === undefined ? undefined : planOf(x, match, binding)
-    const form = plan === undefined || plan.rawAnswer || !serverStream ? undefined : chooseStreamForm(x.request.headers)
+    const form = plan === undefined || plan.rawAnswer || !serverStream || x.arrival.socket !== undefined ? undefined : chooseStreamForm(x.request.headers)
     const messages = plan === undefined ? await messagesOf(x, match) : await jsonMessages(x, match, plan)
     const call: GrpcCall = { kind: 'grpc', path, authority, metadata, messages, serverStream }
     return Object.assign(x, { call, form })
@@ -101,6 +102,7 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
 
   async function jsonMessages(x: Steered, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const limit = bodyLimitOf(policy, x.route)
+    if (x.arrival.socket !== undefined) return socketMessages(x, rpc, plan, plan.codec, limit)
     // A rule without a body has room for one message, also of a stream.
     const body = plan.body.kind === 'none' ? undefined : inflated(x.request, compression)
     if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, body, plan, plan.codec, limit)

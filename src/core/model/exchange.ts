@@ -5,7 +5,7 @@ import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
 import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
 import type { Trace } from './trace.ts'
-import type { Body, Inbound } from './wire.ts'
+import type { Body, Inbound, SocketOffer } from './wire.ts'
 
 /** A request as a listener hands it over: nothing in it has been checked. */
 export interface Arrival {
@@ -22,6 +22,8 @@ export interface Arrival {
   /** Alternating names and values as received, pseudo-headers left out. */
   readonly rawHeaders: readonly string[]
   readonly body: Body | undefined
+  /** Set when the downstream asks for a WebSocket and the ground can open one. */
+  readonly socket?: SocketOffer | undefined
   readonly peer: { readonly address: string; readonly certificate: Uint8Array | undefined }
   /** Monotonic milliseconds. */
   readonly receivedAt: number

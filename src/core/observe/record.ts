@@ -152,7 +152,8 @@ function egressOf(x: Furthest): JournalRecord {
 
 /** What was read of the request's body where the ground counts it, else what was announced. */
 function bytesIn(x: Furthest): number | undefined {
-  const body = x.arrival.body
+  const { body, socket } = x.arrival
+  if (socket !== undefined) return socket.received
   return body === undefined ? 0 : (body.received ?? body.length)
 }
 

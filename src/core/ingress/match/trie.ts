@@ -1,5 +1,6 @@
 import type { Template } from '../../model/template.ts'
 import { type Asked, bySpecificity, type Entry } from './entry.ts'
+import { pickForSocket } from './socket.ts'
 
 /*
  * Templates by segment. A walk tries literal before `*` before `**` at every segment and goes back where nothing fits, so
@@ -34,6 +35,8 @@ export interface TrieNode {
 /** A request under way through the trie. */
 export interface Search extends Asked {
   readonly method: string
+  /** A WebSocket is asked for: it takes an RPC by each path that is bound to it, whatever the method. */
+  readonly socket: boolean
   readonly segments: readonly string[]
   /** The last segment split at its last colon; undefined when it has none, or nothing before it. */
   readonly verb: { readonly before: string; readonly name: string } | undefined
@@ -131,6 +134,12 @@ function takeVerb(node: TrieNode | undefined, verb: Search['verb'], search: Sear
 
 function take(leaf: Leaf | undefined, search: Search): Entry | undefined {
   if (leaf === undefined || (search.trailingSlash && !leaf.plain)) return undefined
+  if (search.socket) {
+    const entry = pickForSocket(leaf.entries.filter((candidate) => couldFit(candidate, search)))
+    if (entry !== undefined) return entry
+    search.missed.push(leaf)
+    return undefined
+  }
   for (const entry of leaf.byMethod.get(search.method) ?? leaf.any) if ((!entry.native || search.native) && couldFit(entry, search)) return entry
   search.missed.push(leaf)
   return undefined

@@ -19,26 +19,29 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
 export function streamedMessages(x: Steered, body: Body | undefined, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
-  const { target } = x.request
-  const { params, route } = x
-  const ifMatch = ifMatchOf(x, plan)
-  const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content, ifMatch }, codec, route.translate)
-  const isEmpty = body === undefined || body.length === 0
   const cut = cutOf(x, plan)
-  // What path and query say by themselves is refused before the service hears of the call.
-  bind({ kind: 'none' })
+  return boundMessages(x, plan, codec, body === undefined || body.length === 0 ? nothing() : cut(body, limit))
+}
 
-  async function* messages(from: Body): AsyncIterable<Uint8Array> {
+/**
+ * Serializes the messages of a stream one by one, as they are pulled. @throws Fault at once `request_invalid` for what path and query say by
+ * themselves, before the service hears of the call; while they are pulled `body_invalid` and `request_invalid`, with the number of the message
+ */
+export function boundMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, contents: AsyncIterable<() => Content>): AsyncIterable<Uint8Array> {
+  const { params, route, request } = x
+  const ifMatch = ifMatchOf(x, plan)
+  const bind = (content: Content) => bindMessage(plan, { params, query: request.target.query, body: content, ifMatch }, codec, route.translate)
+  bind({ kind: 'none' })
+  return (async function* () {
     let count = 0
-    for await (const content of cut(from, limit)) {
+    for await (const content of contents) {
       count++
       yield numbered(count, () => serialize(plan.input, count === 1 ? bind(content()) : bindLaterMessage(plan, params, content(), codec)))
     }
-  }
-  return isEmpty ? nothing() : messages(body)
+  })()
 }
 
-async function* nothing(): AsyncIterable<Uint8Array> {}
+async function* nothing(): AsyncIterable<never> {}
 
 function cutOf(x: Steered, plan: BindingPlan): Cut {
   const { headers, body: from } = x.request
