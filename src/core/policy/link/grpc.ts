@@ -31,11 +31,11 @@ export function linkGrpc(
     return undefined
   }
   const replaced = new Set((entry.value?.bindings ?? []).map(({ rpc }) => `${service}/${rpc}`))
-  for (const { rpc, message } of found.problems) {
+  for (const { rpc, place, type, message } of found.problems) {
     if (replaced.has(rpc)) continue
     refuse(linking, entry, ['match', 'grpc'], {
       code: 'http_rule',
-      message: `${rpc}: ${sentence(message)}`,
+      message: `${place}: ${rpc} (message ${type}): ${sentence(message)}`,
       hint: 'Correct the google.api.http option in the .proto file, or write bindings for this RPC.',
     })
   }
@@ -90,7 +90,7 @@ function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: Descr
     if (problem !== undefined)
       refuse(linking, entry, ['bindings', i], {
         code: 'http_rule',
-        message: `The rule cannot work: ${sentence(problem)}`,
+        message: `The rule cannot work: ${problem.place}: ${problem.rpc} (message ${problem.type}): ${sentence(problem.message)}`,
         hint: 'Variables and bodies are fields of the request message, responseBody of the answer.',
       })
     list.push(linked)
