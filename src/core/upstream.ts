@@ -11,6 +11,8 @@ import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
+export { type Part, type Place, partsOf } from './upstream/places.ts'
+
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
   readonly permit: Permit

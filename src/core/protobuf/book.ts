@@ -49,6 +49,9 @@ const builtinFiles: ReadonlyMap<string, FileDescriptorProto> = new Map(
 /** The types that every book holds. */
 export const builtinRegistry: FileRegistry = fileRegistry(completed([...builtinFiles.values()]))
 
+/** What every book holds, and no service. */
+export const emptyBook: DescriptorBook = { registry: builtinRegistry, services: [] }
+
 /**
  * Reads a serialized FileDescriptorSet or buf image. Imports of built-in files may be missing from it; any other missing import is a problem.
  * Deterministic; never throws.

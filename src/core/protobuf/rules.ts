@@ -67,6 +67,17 @@ export function bindingProblem(book: DescriptorBook, service: string, rpc: strin
   return { rpc: rpcName(method), place: placeOf(method), type: typeIn(method, problem), message }
 }
 
+/** The rules of the google.api.http option as it says them, additional ones included, checked or not. */
+export function declaredBindings(method: DescMethod): readonly HttpBinding[] {
+  const options = method.proto.options
+  const rule = extension === undefined || options === undefined || !hasExtension(options, extension) ? undefined : ruleIn(options)
+  if (rule === undefined) return []
+  return [rule, ...rule.additionalBindings].flatMap((each) => {
+    const binding = bindingOf(each)
+    return 'problem' in binding ? [] : [binding]
+  })
+}
+
 function rpcOf(service: DescService, method: DescMethod, bindings: readonly HttpBinding[]): Rpc {
   return {
     service: service.typeName,

@@ -3,6 +3,7 @@ import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
+import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
 import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
@@ -24,6 +25,7 @@ export class Gateway implements GatewayView {
   readonly #source: PolicySource
   readonly #listeners: ListenerSet
   readonly #reloader: Reloader
+  readonly #drift: DriftWatch
   readonly #hurry = new AbortController()
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -52,6 +54,7 @@ export class Gateway implements GatewayView {
       },
       diagnostics,
     )
+    this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
     meter.beforeReading(() => measureProcess(meter, this, journal))
   }
 
@@ -65,6 +68,7 @@ export class Gateway implements GatewayView {
     const { revision, policy } = this.live.current
     log('info', 'started', { revision, environment: policy.environment, class: policy.environmentClass, routes: policy.routes.length })
     this.#warm()
+    this.#drift.follow(policy)
   }
 
   get phase(): Phase {
@@ -108,6 +112,7 @@ export class Gateway implements GatewayView {
     if (this.#closing !== undefined) return this.lastLoad
     const last = await this.#reloader.reload()
     this.#warm()
+    if (this.#closing === undefined) this.#drift.follow(this.live.current.policy)
     return last
   }
 
@@ -128,10 +133,11 @@ export class Gateway implements GatewayView {
     const { counters, journal, spans, ports } = this.#ground
     this.#phase = 'draining'
     this.#source.close()
+    const watching = this.#drift.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
     await this.#listeners.close({ lameDuckMs: 0, drainMs: 0 })
-    await Promise.allSettled([counters.close(), spans?.close()])
+    await Promise.allSettled([counters.close(), spans?.close(), watching])
     journal.log('info', 'stopped')
     await journal.close()
   }

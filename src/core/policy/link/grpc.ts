@@ -1,6 +1,6 @@
 import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
 import { bindingProblem, type DescriptorBook, rpcsOf } from '../../protobuf.ts'
-import type { ClusterDocument } from '../document/clusters.ts'
+import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
 import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
 import { type Entry, isSaid, type Linking, refuse, suggestion } from './linking.ts'
@@ -49,7 +49,8 @@ function sentence(text: string): string {
 
 /** The one set that all clusters of the split name. */
 function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
-  const silent = clusters.find((cluster) => cluster.value?.descriptors === undefined)
+  const fileOf = ({ value }: Entry<ClusterDocument>) => descriptorsIn(value?.descriptors)?.file
+  const silent = clusters.find((cluster) => fileOf(cluster) === undefined)
   if (silent !== undefined) {
     if (!isSaid(silent, ['descriptors']) && silent.value?.protocol === 'grpc')
       refuse(linking, entry, ['match', 'grpc'], {
@@ -59,7 +60,7 @@ function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: 
       })
     return undefined
   }
-  const paths = Array.from(new Set(clusters.map((cluster) => cluster.value?.descriptors)))
+  const paths = Array.from(new Set(clusters.map(fileOf)))
   if (paths.length > 1)
     refuse(linking, entry, ['to'], {
       code: 'descriptors_differ',
