@@ -25,8 +25,11 @@ export async function openReflecting(
   return await bind(keep, server, credentials, port)
 }
 
+/** No answer at all. */
+export const silence = Symbol('silence')
+
 /** What a scripted server does with one question: an answer in JSON, bytes as they are, an error that ends the stream, or nothing at all. */
-export type Script = (question: Readonly<Record<string, string>>) => JsonValue | Uint8Array | Partial<ServiceError> | 'silence'
+export type Script = (question: Readonly<Record<string, string>>) => JsonValue | Uint8Array | Partial<ServiceError> | typeof silence
 
 /** A gRPC server on loopback whose reflection (v1) answers as `script` says. Returns its port. */
 export async function openScripted(keep: Keep, script: Script): Promise<number> {
@@ -50,7 +53,7 @@ export async function openScripted(keep: Keep, script: Script): Promise<number> 
         call.on('end', () => call.end())
         call.on('data', (question: Record<string, string>) => {
           const answer = script(question)
-          if (answer === 'silence') return
+          if (answer === silence) return
           if (answer instanceof Uint8Array) call.write(answer)
           else if (typeof answer === 'object' && answer !== null && 'code' in answer) call.emit('error', answer)
           else call.write(toBinary(reflectionResponse, fromJson(reflectionResponse, answer as JsonValue)))

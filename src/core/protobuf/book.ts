@@ -1,4 +1,4 @@
-import { createFileRegistry, createRegistry, type DescFile, type FileRegistry, fromBinary, type Registry } from '@bufbuild/protobuf'
+import { create, createFileRegistry, createRegistry, type DescFile, type FileRegistry, fromBinary, type Registry, toBinary } from '@bufbuild/protobuf'
 import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import {
@@ -45,6 +45,15 @@ const wellKnown: readonly DescFile[] = [
 const builtinFiles: ReadonlyMap<string, FileDescriptorProto> = new Map(
   [...wellKnown.map((file) => file.proto), ...fromBinary(FileDescriptorSetSchema, base64Decode(builtinSet)).file].map((file) => [file.name, file]),
 )
+
+/** Where the set of grpc.health.v1 stands among a policy's sets: no path under the policies folder begins like that. */
+export const healthSet = '/grpc.health.v1'
+
+/** That set, serialized. */
+export function healthDescriptors(): Uint8Array {
+  const file = builtinFiles.get('grpc/health/v1/health.proto')
+  return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: file === undefined ? [] : [file] }))
+}
 
 /** The types that every book holds. */
 export const builtinRegistry: FileRegistry = fileRegistry(completed([...builtinFiles.values()]))

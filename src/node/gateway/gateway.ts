@@ -1,3 +1,4 @@
+import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { keySetsOf } from '../../core/ingress/identify.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
@@ -26,6 +27,7 @@ export class Gateway implements GatewayView {
   readonly #listeners: ListenerSet
   readonly #reloader: Reloader
   readonly #drift: DriftWatch
+  readonly #health: HealthBoard
   readonly #hurry = new AbortController()
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -54,6 +56,7 @@ export class Gateway implements GatewayView {
       },
       diagnostics,
     )
+    this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
     meter.beforeReading(() => measureProcess(meter, this, journal))
   }
@@ -62,6 +65,8 @@ export class Gateway implements GatewayView {
   async open(): Promise<void> {
     await (await this.#listeners.prepare(plansOf(this.live.current.policy))).commit()
     this.#phase = 'serving'
+    this.#health.follow(this.live.current.policy)
+    this.#health.setReady(true)
     const { log } = this.#ground.journal
     for (const warning of this.warnings) log('warn', 'node_version', { message: warning })
     for (const { name, host, port } of this.listeners) log('info', 'listening', { listener: name, host, port })
@@ -103,6 +108,10 @@ export class Gateway implements GatewayView {
     return this.#listeners.bound
   }
 
+  healthOf(service: string): Health {
+    return this.#health.of(service)
+  }
+
   get keySets(): readonly KeySetStatus[] {
     return keySetsOf(this.#ground.ports).status()
   }
@@ -112,6 +121,7 @@ export class Gateway implements GatewayView {
     if (this.#closing !== undefined) return this.lastLoad
     const last = await this.#reloader.reload()
     this.#warm()
+    this.#health.follow(this.live.current.policy)
     if (this.#closing === undefined) this.#drift.follow(this.live.current.policy)
     return last
   }
@@ -132,10 +142,14 @@ export class Gateway implements GatewayView {
   async #end(): Promise<void> {
     const { counters, journal, spans, ports } = this.#ground
     this.#phase = 'draining'
+    this.#health.setReady(false)
+    // Who watches must not hold the end up.
+    const leaving = ports.clock.after(this.#settings.shutdown.lameDuckMs, () => this.#health.end())
     this.#source.close()
     const watching = this.#drift.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
+    leaving.cancel()
     await this.#listeners.close({ lameDuckMs: 0, drainMs: 0 })
     await Promise.allSettled([counters.close(), spans?.close(), watching])
     journal.log('info', 'stopped')

@@ -60,7 +60,7 @@ function callOver(socket: Socket, { endpoint, authority, fields }: Place): Promi
     })
     stream.on('error', broken)
     stream.on('response', (headers) => {
-      const type = String(headers['content-type'] ?? '')
+      const type = headers['content-type'] ?? ''
       if (!/^application\/grpc(?![^+;])/.test(type))
         return over({
           problem: `it speaks HTTP/2 and not gRPC: it answered ${headers[':status']}${type === '' ? '' : ` ${type}`}`,

@@ -104,7 +104,10 @@ async function converse(channel: Channel, path: string, options: ReflectOptions,
   // Whoever waits for an answer hears of the failure; nobody else need.
   replying.catch(() => {})
   try {
-    return await collect(asker(replying, questions.put), options.services)
+    return await collect(
+      asker(replying, (message) => questions.put(message)),
+      options.services,
+    )
   } finally {
     timer.cancel()
     options.signal?.removeEventListener('abort', abandon)
@@ -154,11 +157,14 @@ function asker(replying: Promise<GrpcReply>, put: (message: Uint8Array) => void)
   }
 }
 
+/** The code as a plain number, which is what a status holds. */
+const unimplemented: number = status.UNIMPLEMENTED
+
 function ended(reply: GrpcReply): ReflectionError {
   const { code, message } = reply.status()
-  if (code === status.UNIMPLEMENTED) return new ReflectionError('absent', message)
+  if (code === unimplemented) return new ReflectionError('absent', message)
   const name = status[code] ?? `code ${code}`
-  if (code === status.OK) return new ReflectionError('broken', 'the server ended the reflection stream without an answer')
+  if (code === 0) return new ReflectionError('broken', 'the server ended the reflection stream without an answer')
   return new ReflectionError('broken', `reflection failed: ${name}${message === '' ? '' : `: ${message}`}`)
 }
 

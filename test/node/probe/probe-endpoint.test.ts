@@ -44,7 +44,7 @@ const downstream = () =>
   listen(
     createH2().on('stream', (stream) => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14', 'grpc-message': 'no healthy upstream' }, { endStream: true })
-    }) as unknown as Server, // an HTTP/2 server in clear text is a net.Server
+    }),
   )
 const nobody = async () => {
   const server = createTcp()

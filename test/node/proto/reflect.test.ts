@@ -14,7 +14,7 @@ import { reflectionPaths } from '../../../src/node/proto/reflection-messages.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 import { untilTheEnd } from '../../support/keep.ts'
 import { shopDescriptors } from '../../support/load.ts'
-import { openReflecting, openScripted, type Script } from '../../support/reflecting.ts'
+import { openReflecting, openScripted, type Script, silence } from '../../support/reflecting.ts'
 import { tempFolder } from '../../support/temp-folder.ts'
 
 const keep = untilTheEnd()
@@ -116,7 +116,7 @@ describe('a pull from a server that errs, lies or says nothing ends with a reaso
 
   it('silence after the question, within the time that was given', async () => {
     const started = performance.now()
-    expect(await failure(() => 'silence', 300)).toMatchObject({
+    expect(await failure(() => silence, 300)).toMatchObject({
       kind: 'silent',
       message: expect.stringMatching(/^the server did not answer within 300 ms: check that/),
     })

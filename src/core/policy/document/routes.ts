@@ -95,7 +95,8 @@ export const route = z.strictObject({
       .optional(),
     'Who stays on one side of the split.',
   ),
-  to: describe(z.union([name, destination, z.array(destination).min(1)]), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+  to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+  answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
   handOn: section(
     {
       token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),

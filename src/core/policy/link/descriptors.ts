@@ -1,4 +1,4 @@
-import { type DescriptorBook, readDescriptors } from '../../protobuf.ts'
+import { type DescriptorBook, healthDescriptors, healthSet, readDescriptors } from '../../protobuf.ts'
 import type { RawObject } from '../collect.ts'
 import type { LoadInput } from '../loading.ts'
 import { nodeAt } from '../read/node.ts'
@@ -25,7 +25,7 @@ export async function openDescriptors(asset: LoadInput['asset'], objects: Iterab
   return (path) => {
     const known = read.get(path)
     if (known !== undefined) return known
-    const fresh = readOne(asset(path), path, digests.get(path) ?? '')
+    const fresh = path === healthSet ? readOne(healthDescriptors(), path, '') : readOne(asset(path), path, digests.get(path) ?? '')
     read.set(path, fresh)
     return fresh
   }

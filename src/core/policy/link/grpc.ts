@@ -1,5 +1,6 @@
+import { healthService } from '../../health.ts'
 import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
-import { bindingProblem, type DescriptorBook, rpcsOf } from '../../protobuf.ts'
+import { bindingProblem, type DescriptorBook, healthSet, rpcsOf } from '../../protobuf.ts'
 import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
 import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
@@ -19,7 +20,7 @@ export function linkGrpc(
   descriptors: Descriptors,
 ): LinkedGrpc | undefined {
   const service = entry.value?.match?.grpc
-  const path = service === undefined ? undefined : descriptorsOf(linking, entry, clusters)
+  const path = service === undefined ? undefined : setOf(linking, entry, service, clusters)
   const pinned = path === undefined ? undefined : descriptors(path)
   // Descriptors that cannot be read are reported where the cluster names them.
   if (service === undefined || path === undefined || pinned === undefined || 'problem' in pinned) return undefined
@@ -41,6 +42,12 @@ export function linkGrpc(
   }
   const left = found.problems.flatMap(({ template }) => (template === undefined ? [] : [template]))
   return { match: { service, rpcs: withBindings(linking, entry, pinned.book, service, found.rpcs), descriptors: path }, left }
+}
+
+/** What the gateway answers itself it knows by itself; anything else that it should answer is reported where the route is linked. */
+function setOf(linking: Linking, entry: Entry<RouteDocument>, service: string, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
+  if (entry.value?.answer === undefined) return descriptorsOf(linking, entry, clusters)
+  return service === healthService ? healthSet : undefined
 }
 
 function sentence(text: string): string {

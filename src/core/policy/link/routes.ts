@@ -1,3 +1,4 @@
+import { healthService } from '../../health.ts'
 import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { AccessDocument } from '../document/access.ts'
@@ -57,7 +58,8 @@ export function linkRoutes(linking: Linking, entries: ReadonlyMap<string, Entry<
 
 function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteSurroundings): LinkedRoute {
   const value = entry.value ?? {}
-  const split = linkSplit(linking, entry, value, around.clusters)
+  const split = value.answer === undefined ? linkSplit(linking, entry, value, around.clusters) : [itself]
+  checkAnswer(linking, entry, value)
   const { match, hidden } = linkMatch(linking, entry, value, around, split)
   const { access, inline } = linkRouteAccess(linking, entry, value, around)
   const limits = linkRouteLimits(linking, entry, value, around.limits)
@@ -84,12 +86,51 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     retry: linkRetry(value.retry),
     sticky: stickyOf(value.sticky),
     split,
+    ...(value.answer === undefined ? {} : { answer: value.answer }),
     handOn: { token: value.handOn?.token ?? false, claims },
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
   }
   return { entry, inline, hidden, route, sight: undefined }
+}
+
+/** The destination that stands for the gateway itself; no cluster can be called so. */
+const itself: WeightedDestination = { cluster: '(gateway)', subset: undefined, weight: 100, pin: undefined }
+
+/** A route goes somewhere or is answered here, and what is answered here is what the gateway knows to answer. */
+function checkAnswer(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): void {
+  const isTo = isSaid(entry, ['to'])
+  if (!isTo && !isSaid(entry, ['answer']) && entry.value !== undefined)
+    refuse(linking, entry, [], {
+      code: 'key_missing',
+      message: '"to" is missing.',
+      hint: 'Add it. Where it goes: a cluster, {cluster, subset}, or a list with weights.',
+    })
+  if (value.answer === undefined) return
+  if (isTo) refuse(linking, entry, ['to'], { code: 'answer_and_to', message: 'answer and to exclude each other.', hint: 'Keep one of them.', which: 'key' })
+  if (value.match?.grpc !== undefined && value.match.grpc !== healthService)
+    refuse(linking, entry, ['match', 'grpc'], {
+      code: 'answer_service',
+      message: `The gateway itself answers ${healthService}, not ${value.match.grpc}.`,
+      hint: `Write grpc: ${healthService}, or to: and a cluster.`,
+    })
+  if (value.match !== undefined && value.match.grpc === undefined && isWhole(entry, 'match'))
+    refuse(linking, entry, ['answer'], {
+      code: 'answer_service',
+      message: `"answer: health" is for a route that matches grpc: ${healthService}.`,
+      hint: 'bindings on it give Check a path, such as GET /healthz.',
+      which: 'key',
+    })
+  for (const key of ['retry', 'sticky'] as const) {
+    if (isSaid(entry, [key]))
+      refuse(linking, entry, [key], {
+        code: 'no_effect',
+        message: `"${key}" has no effect on what the gateway answers itself.`,
+        hint: 'Remove it.',
+        which: 'key',
+      })
+  }
 }
 
 function isOfMatch(path: string): boolean {

@@ -24,7 +24,7 @@ export interface Sight {
 
 /** Keys of a route's match. */
 export const matchKeys: readonly string[] = ['host', 'hosts', 'path', 'grpc', 'methods', 'headers', 'query']
-const routeKeys = ['match', 'access', 'limits', 'timeout', 'retry', 'sticky', 'to', 'handOn', 'allow', 'bodyLimit', 'translate', 'bindings']
+const routeKeys = ['match', 'access', 'limits', 'timeout', 'retry', 'sticky', 'to', 'answer', 'handOn', 'allow', 'bodyLimit', 'translate', 'bindings']
 
 /** One thing under a match: what its key was meant to be, and every text in it. */
 interface Said {
