@@ -63,7 +63,7 @@ export class HealthBoard {
   }
 
   #tell(): void {
-    for (const heard of [...this.#watchers]) heard()
+    for (const heard of this.#watchers) heard()
   }
 }
 

@@ -1,6 +1,6 @@
 import { FieldList } from '../model/fields.ts'
 import type { Fields } from '../model/wire.ts'
-import type { Cluster, Endpoints } from '../policy/policy.ts'
+import type { Cluster, Endpoints, StaticAddress } from '../policy/policy.ts'
 import type { Endpoint, Resolve } from '../ports.ts'
 import { destinationOf, endpointOf } from './cluster.ts'
 
@@ -50,10 +50,14 @@ export async function partsOf(cluster: Cluster, resolve: Resolve): Promise<reado
 }
 
 async function addressesOf(endpoints: Endpoints, resolve: Resolve): Promise<readonly Endpoint['address'][]> {
-  if (endpoints.kind === 'static') return endpoints.addresses.map(({ weight: _, ...address }) => address)
+  if (endpoints.kind === 'static') return endpoints.addresses.map(withoutWeight)
   const hosts = [...new Set(await resolve(endpoints.name))].sort()
   if (hosts.length === 0) throw new Error('it has no address')
   return hosts.map((host) => ({ kind: 'tcp', host, port: endpoints.port }))
+}
+
+function withoutWeight(address: StaticAddress): Endpoint['address'] {
+  return address.kind === 'unix' ? { kind: 'unix', path: address.path } : { kind: 'tcp', host: address.host, port: address.port }
 }
 
 function placeAt(

@@ -119,10 +119,10 @@ async function converse(channel: Channel, path: string, options: ReflectOptions,
 /** Messages one at a time, each when it is there. */
 function openQueue(): { readonly messages: AsyncIterable<Uint8Array>; put(message: Uint8Array): void; end(): void } {
   const waiting: Uint8Array[] = []
-  let ended = false
+  const state = { ended: false }
   let wake = () => {}
   async function* messages(): AsyncIterable<Uint8Array> {
-    while (!ended) {
+    while (!state.ended) {
       const next = waiting.shift()
       if (next !== undefined) yield next
       else await new Promise<void>((resolve) => (wake = resolve))
@@ -135,7 +135,7 @@ function openQueue(): { readonly messages: AsyncIterable<Uint8Array>; put(messag
       wake()
     },
     end() {
-      ended = true
+      state.ended = true
       wake()
     },
   }
