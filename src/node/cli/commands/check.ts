@@ -46,8 +46,8 @@ export const check: Command = {
     if (sound && policy !== undefined) {
       const count = (what: string, many: number) => `${many} ${what}${many === 1 ? '' : 's'}`
       const parts = [count('route', policy.routes.length), count('egress service', Object.keys(policy.egress).length)]
-      for (const { file, sha256 } of sets) terminal.out(`${file}: sha256 ${sha256}`)
       terminal.out(`${terminal.style('green', 'ok')}: ${parts.join(', ')} for ${place.environment} (${policy.environmentClass}), revision ${policy.revision}`)
+      for (const { file, sha256 } of sets) terminal.out(`${file}: sha256 ${sha256}`)
     }
     return sound ? exit.ok : exit.findings
   },
