@@ -1,7 +1,8 @@
 /*
  * The door of the protobuf room: descriptor sets and their HTTP rules, JSON and text values to messages and back.
  */
-export { builtinRegistry, type DescriptorBook, readDescriptors } from './protobuf/book.ts'
+export { builtinRegistry, type DescriptorBook, emptyBook, healthDescriptors, healthSet, readDescriptors } from './protobuf/book.ts'
+export { compareServices, type Difference } from './protobuf/compare.ts'
 export { unsetText } from './protobuf/compiled/wire-to-json.ts'
 export { collide, etagField, fieldOf, isTextual, isTextualType, resolvePath } from './protobuf/fields.ts'
 export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'

@@ -31,6 +31,10 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   })
   app.get('/livez', (c) => c.text('ok\n'))
   app.get('/readyz', (c) => c.json(readinessOf(view()), view().phase === 'serving' ? 200 : 503))
+  app.get('/healthz', (c) => {
+    const status = view().healthOf(c.req.query('service') ?? '')
+    return c.json({ status }, healthCodes[status])
+  })
   app.get('/metrics', (c) => c.body(metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
   app.get('/revision', (c) => {
     const { snapshot } = view()
@@ -47,6 +51,9 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   })
   return app
 }
+
+/** As grpc-gateway answers health over HTTP. */
+const healthCodes = { SERVING: 200, NOT_SERVING: 503, SERVICE_UNKNOWN: 404 } as const
 
 function problem(code: FaultCode, message: string): Response {
   const { status, headers, body } = problemAnswer(new Fault(code, message), { id: undefined, showRule: false, head: false })

@@ -7,6 +7,8 @@ import type { Ports } from '../ports.ts'
 import { credentialMalformed, credentialMissing, tokenInvalid } from './identify/answers.ts'
 import { readBearer } from './identify/bearer.ts'
 import { principalFrom } from './identify/claims.ts'
+import { fetchKeys } from './identify/fetch-keys.ts'
+import type { PublicJwk } from './identify/jwk.ts'
 import { KeySets } from './identify/key-sets.ts'
 import { type Demand, demandOf } from './identify/requirement.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
@@ -52,6 +54,17 @@ export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
 /** The key sets of this process: their status for readiness, and `warm` to fetch them before the first request. */
 export function keySetsOf(ports: IdentifyPorts): KeySets {
   return ports.lasting('identify.keySets', () => new KeySets(ports))
+}
+
+/** An issuer's keys, fetched now and kept nowhere: for `check --probe`. @throws Error with what went wrong. */
+export async function fetchIssuerKeys(
+  issuer: Issuer,
+  fetch: Ports['fetch'],
+  budget: () => number,
+): Promise<{ readonly uri: string; readonly keys: readonly PublicJwk[] }> {
+  const fetched = await fetchKeys(issuer, { uri: undefined, answer: undefined }, fetch, budget)
+  if (fetched.kind !== 'keys') throw new Error(`${fetched.uri} confirmed what nobody asked about`)
+  return fetched
 }
 
 /** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer. */

@@ -61,6 +61,8 @@ export interface Route {
   readonly retry: Retry | undefined
   readonly sticky: Sticky | undefined
   readonly split: readonly WeightedDestination[]
+  /** The gateway answers itself; the split is the name that stands for it. */
+  readonly answer?: 'health' | undefined
   readonly handOn: HandOn
   readonly allow: { readonly encodedSlash: boolean; readonly semicolon: boolean }
   /** Bytes; undefined means the listener's limit. */

@@ -106,6 +106,7 @@ export const route = z
     ),
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
+    answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
     handOn: section(
       {
         token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),
@@ -120,7 +121,7 @@ export const route = z
     bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
   })
   // Editors are told; the loader's own check says more.
-  .meta({ oneOf: [{ required: ['to'] }, { required: ['openapi'] }] })
+  .meta({ oneOf: [{ required: ['to'] }, { required: ['openapi'] }, { required: ['answer'] }] })
 
 export type RouteDocument = z.output<typeof route>
 export type MatchDocument = z.output<typeof match>

@@ -9,11 +9,11 @@ import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
+import { checkAnswer, checkDestination, linkPublished } from './answered.ts'
 import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
-import { linkPublished } from './published.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
@@ -61,7 +61,9 @@ export function linkRoutes(linking: Linking, entries: ReadonlyMap<string, Entry<
 
 function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteSurroundings): LinkedRoute {
   const value = entry.value ?? {}
-  const split = linkSplit(linking, entry, value, around.clusters)
+  const split = value.answer === undefined ? linkSplit(linking, entry, value, around.clusters) : [itself]
+  checkDestination(linking, entry)
+  checkAnswer(linking, entry, value)
   const { match, hidden } = linkMatch(linking, entry, value, around, split)
   const { access, inline } = linkRouteAccess(linking, entry, value, around)
   const limits = linkRouteLimits(linking, entry, value, around.limits)
@@ -91,6 +93,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     retry: linkRetry(value.retry),
     sticky: stickyOf(value.sticky),
     split,
+    ...(value.answer === undefined ? {} : { answer: value.answer }),
     handOn: { token: value.handOn?.token ?? false, claims },
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
@@ -105,6 +108,9 @@ function bookOf(descriptors: Descriptors, path: string | undefined): DescriptorB
   const pinned = path === undefined || path === '' ? undefined : descriptors(path)
   return pinned === undefined || 'problem' in pinned ? undefined : pinned.book
 }
+
+/** The destination that stands for the gateway itself; no cluster can be called so. */
+const itself: WeightedDestination = { cluster: '(gateway)', subset: undefined, weight: 100, pin: undefined }
 
 function isOfMatch(path: string): boolean {
   return path === 'match' || path.startsWith('match.')

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { buildDescriptors } from '../../proto/build.ts'
+import { digestOf } from '../../proto/digest.ts'
 import { type Command, exit, UsageError } from '../command.ts'
 
 export const protoBuild: Command = {
@@ -18,7 +19,8 @@ export const protoBuild: Command = {
     try {
       const bytes = await terminal.progress(`Compiling ${folder}`, buildDescriptors(folder, { comments: args.flags.has('comments') }))
       await writeFile(file, bytes)
-      terminal.out(terminal.json ? JSON.stringify({ file, bytes: bytes.length }) : `${file}: ${bytes.length} bytes`)
+      const sha256 = digestOf(bytes)
+      terminal.out(terminal.json ? JSON.stringify({ file, bytes: bytes.length, sha256 }) : `${file}: ${bytes.length} bytes, sha256 ${sha256}`)
       return exit.ok
     } catch (error) {
       terminal.err(error instanceof Error ? error.message : String(error))
