@@ -195,7 +195,7 @@ conform('ProtoJSON input: numbers', { protos }, [
   ...one('FloatFieldNan', 'optionalFloat', '"NaN"', 'NaN'),
   ...one('FloatFieldInfinity', 'optionalFloat', '"Infinity"', 'Infinity'),
   ...one('FloatFieldNegativeInfinity', 'optionalFloat', '"-Infinity"', '-Infinity'),
-  ...one('FloatFieldNegativeZero', 'optionalFloat', '"-0"', '-0' as JsonValue).map((made) => ({
+  ...one('FloatFieldNegativeZero', 'optionalFloat', '"-0"', '-0').map((made) => ({
     ...made,
     reaches: { ...made.reaches, rpc: made.reaches?.rpc ?? '', message: { optionalFloat: -0 } },
   })),

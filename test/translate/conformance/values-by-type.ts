@@ -100,7 +100,11 @@ export function scalarOf(dice: Dice, type: ScalarType): JsonValue {
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
       return dice.pick(numbers.uint64)
-    default:
+    case ScalarType.INT64:
+    case ScalarType.SINT64:
+    case ScalarType.SFIXED64:
       return dice.pick(numbers.int64)
+    default:
+      return type satisfies never
   }
 }

@@ -42,5 +42,3 @@ export const cors = z.strictObject({
   maxAge: defaulted(durationBetween('0s', '1d'), 'routes.cors.maxAge', 'How long a browser may remember a preflight.'),
   privateNetwork: defaulted(z.boolean(), 'routes.cors.privateNetwork', 'Pages of the public internet may call it where it stands in a private network.'),
 })
-
-export type CorsDocument = z.output<typeof cors>
