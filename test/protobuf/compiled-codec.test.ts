@@ -127,7 +127,7 @@ function memberOf(json: JsonValue, name: string): JsonValue | undefined {
 }
 
 function asText(json: JsonValue | undefined): unknown {
-  return json === undefined ? undefined : JSON.parse(JSON.stringify(json))
+  return json === undefined ? undefined : JSON.parse(jsonText(json))
 }
 
 function sameJson(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
