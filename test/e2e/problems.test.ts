@@ -444,6 +444,7 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     caller_unknown: 'above',
     limiter_unavailable: 'redis-loss.test.ts',
     client_closed: 'nobody is left to answer',
+    compression_invalid: 'gRPC and gRPC-Web alone: translate/compression.test.ts',
     internal: 'would be a bug',
   }
   const provoked = new Set<string>([...rows.map(({ code }) => code), ...Object.keys(elsewhere)])
