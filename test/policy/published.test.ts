@@ -31,7 +31,18 @@ describe('a route that publishes an OpenAPI document', () => {
     expect(await errorsOf(route('match: { path: /d }, access: open').replace('  docs', '  «docs'))).toEqual(['key_missing: "to" is missing.'])
   })
 
-  it.each(['to: a', 'timeout: 1s', 'retry: {}', 'sticky: client', 'handOn: { token: true }', 'bodyLimit: 1MiB', 'translate: { protoNames: true }'])(
+  it('and a destination exclude each other, and so does answering health', async () => {
+    const about = 'match: { path: /d }, access: open, openapi: { routes: [a] }'
+    for (const [other, message] of [
+      ['to: a', '"openapi" and "to" exclude each other.'],
+      ['answer: health', '"answer" and "openapi" exclude each other.'],
+    ] as const) {
+      const { diagnostics } = await loadBeside(route(`${about}, ${other}`))
+      expect(diagnostics.map(({ code, message: said }) => [code, said])).toContainEqual(['answer_and_to', message])
+    }
+  })
+
+  it.each(['timeout: 1s', 'retry: {}', 'sticky: client', 'handOn: { token: true }', 'bodyLimit: 1MiB', 'translate: { protoNames: true }'])(
     'can use nothing of what is for a destination: %s',
     async (text) => {
       const { diagnostics } = await loadBeside(route(`match: { path: /d }, access: open, openapi: { routes: [a] }, ${text}`))
