@@ -18,7 +18,12 @@ export function checkDestination(linking: Linking, entry: Entry<RouteDocument>):
       hint: 'Say where the route goes: a cluster, {cluster, subset}, or a list with weights.',
     })
   if (second !== undefined)
-    refuse(linking, entry, [second], { code: 'answer_and_to', message: `"${second}" and "${first}" exclude each other.`, hint: 'Keep one of them.', which: 'key' })
+    refuse(linking, entry, [second], {
+      code: 'answer_and_to',
+      message: `"${second}" and "${first}" exclude each other.`,
+      hint: 'Keep one of them.',
+      which: 'key',
+    })
 }
 
 /** Checks a route that the gateway answers with what it knows of its health. */
