@@ -16,7 +16,7 @@ module.exports = {
     {
       name: 'a-room-does-not-know-the-walks',
       severity: 'error',
-      from: { path: [room, '^src/core/(upstream|ports|net|pattern|expression|protobuf)\\.ts$', '^src/core/policy/'] },
+      from: { path: [room, '^src/core/(upstream|ports|net|pattern|expression|protobuf|openapi)\\.ts$', '^src/core/policy/'] },
       to: { path: walks },
     },
     {
@@ -35,8 +35,8 @@ module.exports = {
     {
       name: 'a-room-sees-policy-types-only',
       severity: 'error',
-      from: { path: room },
-      to: { path: '^src/core/policy/', pathNot: '^src/core/policy/(policy|diagnostic)\\.ts$' },
+      from: { path: [room, '^src/core/openapi(\\.ts$|/)'] },
+      to: { path: '^src/core/policy/', pathNot: '^src/core/policy/(policy|diagnostic|requirement)\\.ts$' },
     },
     {
       name: 'interiors-are-private',
@@ -51,11 +51,15 @@ module.exports = {
       from: { pathNot: '^src/core/upstream(\\.ts$|/)' },
       to: { path: '^src/core/upstream/' },
     },
+    { name: 'openapi-interior-is-private', severity: 'error', from: { pathNot: '^src/core/openapi(\\.ts$|/)' }, to: { path: '^src/core/openapi/' } },
     { name: 'edge-interior-is-private', severity: 'error', from: { pathNot: '^src/core/edge(\\.ts$|/)' }, to: { path: '^src/core/edge/' } },
     {
       name: 'protobuf-is-for-translation-and-linking',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'] },
+      from: {
+        path: '^src/core/',
+        pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/openapi(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'],
+      },
       to: { path: ['^src/core/protobuf', '^node_modules/@bufbuild/protobuf'] },
     },
     { name: 'grounds-are-apart', severity: 'error', from: { path: '^src/node/' }, to: { path: '^src/worker/' } },
@@ -63,7 +67,7 @@ module.exports = {
       name: 'worker-has-no-node',
       severity: 'error',
       from: { path: '^src/worker/' },
-      to: { path: ['^src/node/', '^node_modules/(ioredis|@grpc/|rate-limiter-flexible|undici|@hono/node-server)'] },
+      to: { path: ['^src/node/', '^node_modules/(ioredis|@grpc/|rate-limiter-flexible|undici|ws|@hono/node-server)'] },
     },
     { name: 'worker-has-no-node-builtins', severity: 'error', from: { path: '^src/worker/' }, to: { dependencyTypes: ['core'] } },
     { name: 'core-has-no-node-builtins', severity: 'error', from: { path: '^src/core/' }, to: { dependencyTypes: ['core'] } },

@@ -52,6 +52,8 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
     const trail = openTrail<Vouched>('ingress', openExchange(arrival, own.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
+      const preflight = match.preflight(received)
+      if (preflight !== undefined) return trail.close(preflight)
       const matched = trail.reach(match(received))
       const identified = trail.reach(await identify(matched))
       const permitted = trail.reach(await authorize(identified))

@@ -2,6 +2,7 @@ import { buildAuthorize } from './ingress/authorize.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
+import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue, buildRespond } from './ingress/respond.ts'
 import { buildSteer } from './ingress/steer.ts'
@@ -27,8 +28,9 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const identify = buildIdentify(policy, ports)
   const authorize = buildAuthorize(policy, ports)
   const limit = buildLimit(policy, ports)
+  const publish = buildPublish(policy)
   const steer = buildSteer(policy, ports)
-  const translate = buildTranslate(policy)
+  const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
   const rescue = buildRescue(policy)
 
@@ -36,10 +38,14 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
     const trail = openTrail<Translated>('ingress', openExchange(arrival, policy.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
+      const preflight = match.preflight(received)
+      if (preflight !== undefined) return trail.close(preflight)
       const matched = trail.reach(match(received))
       const identified = trail.reach(await identify(matched))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
+      const published = publish(metered)
+      if (published !== undefined) return trail.close(published)
       const steered = trail.reach(steer(metered))
       const translated = trail.reach(await translate(steered))
       const reply = trail.hear(await upstream.forward(translated))

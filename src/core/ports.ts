@@ -8,6 +8,7 @@ export interface Ports {
   readonly random: Random
   /** Lower-case hex SHA-256 of bytes, or of the UTF-8 of a text. Synchronous where the ground can. */
   readonly digest: (data: string | Uint8Array) => string | Promise<string>
+  readonly compression: Compression
   readonly channels: Channels
   readonly fetch: Fetch
   readonly resolve: Resolve
@@ -35,6 +36,18 @@ export interface Random {
   /** Lower-case hex of that many random bytes, from a cryptographic source. */
   hex(bytes: number): string
   uuid(): string
+}
+
+/**
+ * gzip (RFC 1952). Whoever packed it is not trusted: it is inflated piece by piece, and no further than the reader wants. No bytes inflate to no
+ * bytes.
+ */
+export interface Compression {
+  gzip(bytes: Uint8Array): Promise<Uint8Array>
+  /** @throws Fault `body_too_large` past `limit` inflated bytes, `body_invalid` for what is no gzip, or not all of one */
+  gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array>
+  /** Inflates while it is pulled; a reader that stops ends the source. @throws Fault `body_invalid` as `gunzip`, and what the source throws */
+  inflate(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
 }
 
 /** One place to dial, and how. Endpoints with equal `key` share connections, across snapshots too. */

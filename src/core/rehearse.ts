@@ -17,6 +17,8 @@ export type Credentials = { readonly kind: 'own' } | { readonly kind: 'assumed';
 export interface Rehearsal {
   /** Undefined when the request would be forwarded. */
   readonly refusal: Fault | undefined
+  /** It is a CORS preflight that is granted: answered here, and nothing is forwarded. */
+  readonly granted: boolean
   /** How far it got; every slot filled on the way can be read. */
   readonly last: ReturnType<typeof openExchange> & Partial<Translated>
   readonly candidates: readonly MatchCandidate[]
@@ -44,14 +46,23 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const authorize = buildAuthorize(policy, ports)
   const limits = buildLimitReport(policy, ports)
   const steer = buildSteer(policy, ports)
-  const translate = buildTranslate(policy)
+  const translate = buildTranslate(policy, ports)
 
   const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)
-    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = { refusal: undefined, last, candidates: [], decision: undefined, limits: [] }
+    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = {
+      refusal: undefined,
+      granted: false,
+      last,
+      candidates: [],
+      decision: undefined,
+      limits: [],
+    }
     try {
       const received = receive(last)
       found.candidates = report(received).candidates
+      found.granted = match.preflight(received) !== undefined
+      if (found.granted) return found
       const matched = match(received)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })
@@ -59,6 +70,8 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       found.limits = await limits(permitted)
       const over = found.limits.find((one) => one.mode === 'enforce' && (one.standing.kind === 'over' || one.standing.kind === 'unavailable'))
       if (over !== undefined) throw new Fault('rate_limited', `the limit ${over.limit} is reached`)
+      // What the gateway answers itself goes nowhere.
+      if (permitted.route.openapi !== undefined) return found
       const metered: Metered = Object.assign(permitted, { readings: [] })
       await translate(steer(metered))
     } catch (error) {

@@ -1,3 +1,4 @@
+import { healthBoard } from './health.ts'
 import type { GrpcCall, HttpCall, Reply } from './model/call.ts'
 import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -5,11 +6,14 @@ import type { Permit } from './model/permit.ts'
 import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
+import { answerHealth } from './upstream/answer-health.ts'
 import { type OpenCluster, openCluster } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
+
+export { type Part, type Place, partsOf } from './upstream/places.ts'
 
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
@@ -47,6 +51,7 @@ const silentMs = 60_000
  */
 export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   const state = upstreamState(ports.lasting)
+  const board = healthBoard(ports.lasting)
   const clusters = new Map<string, OpenCluster>()
   for (const cluster of Object.values(policy.clusters)) {
     if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, ports))
@@ -56,6 +61,8 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
 
   return {
     async forward(x) {
+      if (x.route.answer === 'health' && x.call.kind === 'grpc')
+        return answerHealth({ call: x.call, lifeline: x.arrival.lifeline, deadline: x.deadline, idleMs }, board, ports.clock)
       const cluster = clusters.get(x.destination.cluster)
       if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
       const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)

@@ -5,13 +5,20 @@ import { problemAnswer } from '../core/model/problem.ts'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
 import { statusPage } from './admin/page.ts'
+import { addReference } from './admin/reference.ts'
 import type { BoundListener, GatewayView } from './gateway-view.ts'
 
 /** Only the inline style of our own page may take effect. */
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+export interface AdminOptions {
+  readonly loopback: boolean
+  /** A file in place of the public script of the API reference. */
+  readonly referenceScript?: string | undefined
+}
+
 /** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
-export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: { readonly loopback: boolean }): Hono {
+export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
   app.use(async (c, next) => {
@@ -24,6 +31,10 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   })
   app.get('/livez', (c) => c.text('ok\n'))
   app.get('/readyz', (c) => c.json(readinessOf(view()), view().phase === 'serving' ? 200 : 503))
+  app.get('/healthz', (c) => {
+    const status = view().healthOf(c.req.query('service') ?? '')
+    return c.json({ status }, healthCodes[status])
+  })
   app.get('/metrics', (c) => c.body(metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
   app.get('/revision', (c) => {
     const { snapshot } = view()
@@ -33,12 +44,16 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     const { inForce, lastLoad, snapshot } = view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
+  addReference(app, () => view().snapshot.policy, options.referenceScript)
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)
     return c.html(statusPage(view()))
   })
   return app
 }
+
+/** As grpc-gateway answers health over HTTP. */
+const healthCodes = { SERVING: 200, NOT_SERVING: 503, SERVICE_UNKNOWN: 404 } as const
 
 function problem(code: FaultCode, message: string): Response {
   const { status, headers, body } = problemAnswer(new Fault(code, message), { id: undefined, showRule: false, head: false })

@@ -1,6 +1,7 @@
 import { Fault } from '../core/model/fault.ts'
 import { FieldList } from '../core/model/fields.ts'
 import { Lifeline } from '../core/model/lifeline.ts'
+import { addPiece } from '../core/model/pieces.ts'
 import type { Body, Fields } from '../core/model/wire.ts'
 import type { Endpoint, Fetch, FetchRequest } from '../core/ports.ts'
 import type { DialPorts } from './channels/dial.ts'
@@ -76,7 +77,7 @@ async function textOf(body: Uint8Array | AsyncIterable<Uint8Array> | undefined, 
   for await (const chunk of body instanceof Uint8Array ? [body] : body) {
     length += chunk.byteLength
     if (length > limit) throw new Error(`the answer is longer than ${limit} bytes`)
-    parts.push(chunk)
+    addPiece(parts, chunk)
   }
   return Buffer.concat(parts).toString('utf8')
 }

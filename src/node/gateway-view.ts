@@ -1,3 +1,4 @@
+import type { Health } from '../core/health.ts'
 import type { keySetsOf } from '../core/ingress/identify.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
@@ -41,6 +42,8 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */
+  healthOf(service: string): Health
   /** What the operator should know about this process, such as a Node line without security fixes. */
   readonly warnings: readonly string[]
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createChannels } from './channels.ts'
+import { createCompression } from './compression.ts'
 import { createFetch } from './fetch.ts'
 import { createStoreInForce, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
@@ -37,6 +38,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     clock,
     random,
     digest: (data) => hash('sha256', data, 'hex'),
+    compression: createCompression(),
     channels: createChannels({ clock, resolve, secrets }),
     fetch,
     resolve,

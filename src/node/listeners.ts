@@ -33,6 +33,8 @@ const requestsPerConnection = 10_000
 /** Downstreams are told 60 s; the connection lives 65 s, so that the one who closes is never us in the middle of a request. */
 const keepAliveMs = 60_000
 const keepAliveSlackMs = 5_000
+/** What a WebSocket that is told to go away has left to do so. */
+const goAwayMs = 1_000
 /** Request line and framing around the header fields, whose size `receive` judges. */
 const lineBytes = 9 * 1024
 
@@ -40,7 +42,7 @@ const lineBytes = 9 * 1024
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const gate = openGate(options)
   let draining = false
-  const serving: Serving = { options, isDraining: () => draining }
+  const serving: Serving = { options, isDraining: () => draining, conversations: new Set() }
   const h2 = options.protocols.includes('h2') ? openHttp2Service(serving) : undefined
   const silent = new Set<Socket>()
   const server = options.tls === undefined ? openPlain(options, gate, h2, silent) : openTls(options, options.tls, gate, h2)
@@ -59,6 +61,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     server.closeIdleConnections()
     for (const socket of silent) socket.destroy()
     await drain(drainMs, gate, options.clock)
+    if (serving.conversations.size > 0) {
+      for (const conversation of serving.conversations) conversation.goAway()
+      await drain(Math.min(goAwayMs, drainMs), gate, options.clock)
+    }
     gate.cut()
     await gate.empty()
   }

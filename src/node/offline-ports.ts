@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from '../core/model/fault.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createClock } from './clock.ts'
+import { createCompression } from './compression.ts'
 import { createMemoryCounters } from './counters.ts'
 import { createRandom } from './random.ts'
 import { createMemoryShared } from './shared.ts'
@@ -22,6 +23,7 @@ export function createOfflinePorts(at?: number): Ports {
     clock,
     random: createRandom(),
     digest: (data) => createHash('sha256').update(data).digest('hex'),
+    compression: createCompression(),
     channels: { acquire: offline },
     fetch: async () => offline(),
     resolve: async () => offline(),

@@ -1,11 +1,12 @@
 import type { Readable, Writable } from 'node:stream'
 import { Fault } from '../core/model/fault.ts'
 import type { Clock } from '../core/ports.ts'
+import { readerPatience } from './patience.ts'
 
 /** What a pulled stream means to its owner. */
 export interface PullWatch {
   readonly clock: Clock
-  /** Milliseconds without a chunk being taken, whoever is slow, until the stream is cut. */
+  /** Milliseconds that the sender may be silent while a chunk is wanted, until the stream is cut; while none is, see `readerPatience`. */
   readonly idleMs: number
   /** The fault a stall is. */
   readonly stalled: () => Fault
@@ -28,10 +29,12 @@ export interface Pull extends AsyncIterableIterator<Uint8Array> {
  * It ends with a fault, never cleanly, unless the stream really ended.
  */
 export function pull(stream: Readable, watch: PullWatch): Pull {
-  let ended = false
+  // Node says the end of an empty HTTP/2 body as soon as it comes, asked or not: nobody may have listened yet.
+  let ended = stream.readableEnded
   let fault: Fault | undefined
   let finished = false
-  let takenAt = watch.clock.ticks()
+  // When the wait began: for a chunk while somebody asks, for somebody to ask otherwise.
+  let since = watch.clock.ticks()
   let wake: (() => void) | undefined
 
   const notify = () => {
@@ -54,9 +57,10 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
     notify()
   }
   const check = () => {
-    const left = watch.idleMs - (watch.clock.ticks() - takenAt)
+    const patience = wake === undefined ? readerPatience(watch.idleMs) : watch.idleMs
+    const left = patience - (watch.clock.ticks() - since)
     if (left <= 0) fail(watch.stalled())
-    else timer = watch.clock.after(left, check)
+    else timer = watch.clock.after(Math.min(left, watch.idleMs), check)
   }
   let timer = watch.clock.after(watch.idleMs, check)
 
@@ -70,6 +74,8 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
     if (!ended) fail(watch.broken(undefined))
     notify()
   })
+  // So may its `close`.
+  if (stream.closed && !ended) fail(watch.broken(stream.errored ?? undefined))
 
   async function next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {
@@ -77,7 +83,7 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
       if (finished) return { done: true, value: undefined }
       const chunk = stream.read() as Uint8Array | null // no encoding is ever set
       if (chunk !== null) {
-        takenAt = watch.clock.ticks()
+        since = watch.clock.ticks()
         return { done: false, value: chunk }
       }
       if (ended) {
@@ -85,6 +91,7 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
         finish(fault === undefined)
         continue
       }
+      since = watch.clock.ticks()
       await new Promise<void>((resolve) => {
         wake = resolve
       })
@@ -105,11 +112,11 @@ export function pull(stream: Readable, watch: PullWatch): Pull {
   }
 }
 
-/** Settles when the stream takes more, or is closed. A reader that takes nothing for `idleMs` gets the stream destroyed. */
+/** Settles when the stream takes more, or is closed. A reader that takes nothing beyond the patience for `idleMs` gets the stream destroyed. */
 export function drained(stream: Writable, limit?: { readonly clock: Clock; readonly idleMs: number }): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.closed) return resolve()
-    const timer = limit?.clock.after(limit.idleMs, () => stream.destroy(new Error('the peer takes nothing')))
+    const timer = limit?.clock.after(readerPatience(limit.idleMs), () => stream.destroy(new Error('the peer takes nothing')))
     const done = () => {
       timer?.cancel()
       stream.off('drain', done)

@@ -14,6 +14,8 @@ export interface Settings {
   readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
   readonly stateDir: string | undefined
+  /** The script of the API reference page, absolute; undefined means the pinned one of a public network. */
+  readonly referenceScript: string | undefined
   readonly shutdown: { readonly lameDuckMs: number; readonly drainMs: number }
   /** The process environment, for `${NAME}` and `env:` references. */
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -73,6 +75,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
       colour: terminal && (variables['NO_COLOR'] ?? '') === '',
     },
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
+    referenceScript: pathOf(said('SALLYPORT_REFERENCE_SCRIPT')),
     shutdown: {
       lameDuckMs: duration(said('SALLYPORT_LAME_DUCK', { name: '--lame-duck', value: flags.lameDuck }), 5000, problems),
       drainMs: duration(said('SALLYPORT_DRAIN', { name: '--drain', value: flags.drain }), 25_000, problems),
@@ -96,6 +99,10 @@ function environmentOf({ name, value = '' }: Said, problems: string[]): string {
     problems.push(`${name} is ${JSON.stringify(value)}: a name of lower-case letters, digits and "-" that the policies declare under environments`)
   }
   return value
+}
+
+function pathOf({ value }: Said): string | undefined {
+  return value === undefined ? undefined : resolve(value)
 }
 
 function yes(said: Said, problems: string[]): boolean {

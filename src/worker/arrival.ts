@@ -2,7 +2,7 @@ import type { Arrival } from '../core/model/exchange.ts'
 import { Fault } from '../core/model/fault.ts'
 import type { Lifeline } from '../core/model/lifeline.ts'
 import type { Body } from '../core/model/wire.ts'
-import { chunksOf, joined } from './stream.ts'
+import { chunksOf, joined } from './chunks.ts'
 
 /** What concerns the hop to the platform, and what the platform says of it: the facts among them stand in the arrival itself. */
 const ofThisHop = /^(?:host|connection|keep-alive|proxy-connection|transfer-encoding|te|cdn-loop|true-client-ip|cf-.*)$/

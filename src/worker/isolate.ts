@@ -4,6 +4,7 @@ import type { Clock, Ports, Shared } from '../core/ports.ts'
 import { type EdgeKey, readEdgeKey } from './edge-key.ts'
 import { createChannels } from './ports/channels.ts'
 import { createClock } from './ports/clock.ts'
+import { compression } from './ports/compression.ts'
 import { createBindingCounters } from './ports/counters.ts'
 import { digest } from './ports/digest.ts'
 import { workerFetch } from './ports/fetch.ts'
@@ -53,6 +54,7 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     clock,
     random: createRandom(),
     digest,
+    compression,
     channels: createChannels(settings.origin, clock),
     fetch: workerFetch,
     resolve: () => Promise.reject(new Error('a Worker resolves no names')),

@@ -1,4 +1,5 @@
 import { constants, createServer as createHttp2Server, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { gzipSync } from 'node:zlib'
 import { status as Code, Metadata, Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js'
 import { expect, onTestFinished, test } from 'vitest'
 import type { GrpcReply } from '../../src/core/model/call.ts'
@@ -169,18 +170,18 @@ test('a connection that dies before the answer is a reset, in the middle of it a
 })
 
 /** A service that answers in bare HTTP/2: headers, one frame of a message, and an end of its own kind. */
-async function bareService(end: (stream: ServerHttp2Stream) => void, frame: Buffer = framed(0, 'one')): Promise<number> {
+async function bareService(end: (stream: ServerHttp2Stream) => void, frame: Buffer = framed(0, 'one'), headers: OutgoingHttpHeaders = {}): Promise<number> {
   const server = createHttp2Server()
   server.on('session', (session) => void session.on('error', () => {}))
   server.on('stream', (stream) => {
     stream.on('error', () => {})
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...headers }, { waitForTrailers: true })
     stream.write(frame, () => end(stream))
   })
   return (await running(server)).port
 }
 
-function framed(flag: number, text: string): Buffer {
+function framed(flag: number, text: string | Buffer): Buffer {
   const head = Buffer.from([flag, 0, 0, 0, 0])
   head.writeUInt32BE(text.length, 1)
   return Buffer.concat([head, Buffer.from(text)])
@@ -200,6 +201,36 @@ for (const [name, end, frame, code] of [
     const reply = await open(await bareService(end, frame)).grpc(talkCall(), callOptions())
     expect(await codeOf(messagesOf(reply))).toBe(code)
   })
+}
+
+const packed = (text: string | Buffer) => framed(1, gzipSync(text))
+const gzip = { 'grpc-encoding': 'gzip' }
+
+test('an answer in gzip comes out inflated, message by message', async () => {
+  const port = await bareService(endWith({ 'grpc-status': '0' }), Buffer.concat([packed('one'), framed(0, 'two'), packed('')]), gzip)
+  const reply = await open(port).grpc(talkCall({ serverStream: true }), callOptions())
+  expect(await messagesOf(reply)).toEqual(['one', 'two', ''])
+  expect(reply.metadata.entries().filter(([name]) => name.startsWith('grpc-'))).toEqual([])
+})
+
+const bomb = packed(Buffer.alloc(64 * 1024 * 1024))
+for (const [name, frame, headers, code] of [
+  ['inflates past the limit of the channel', bomb, gzip, 'upstream_message_too_large'],
+  ['inflates past the limit of the call', packed(Buffer.alloc(2_000)), gzip, 'upstream_message_too_large'],
+  ['is no gzip', framed(1, 'one'), gzip, 'upstream_protocol'],
+  ['is half a gzip', framed(1, gzipSync('one').subarray(0, 12)), gzip, 'upstream_protocol'],
+  ['is in a coding that nobody asked for', framed(1, 'one'), { 'grpc-encoding': 'br' }, 'upstream_protocol'],
+] as const) {
+  for (const [where, before] of [
+    ['', []],
+    [' after others', [framed(0, 'zero')]],
+  ] as const) {
+    test(`a message that ${name}${where} is a fault, not a message`, async () => {
+      const port = await bareService(endWith({ 'grpc-status': '0' }), Buffer.concat([...before, frame]), headers)
+      const reply = await open(port).grpc(talkCall({ serverStream: true }), callOptions({ messageLimit: 1_000 }))
+      expect(await codeOf(messagesOf(reply))).toBe(code)
+    })
+  }
 }
 
 for (const status of ['abc', '-1', '1.5']) {

@@ -53,6 +53,14 @@ it('prints every value as the files would say it, with its place, defaults and b
       routes.orders.translate.enumsAsInts          false                default
       routes.orders.translate.protoNames           false                default
       routes.orders.translate.ignoreUnknownFields  false                default
+      routes.orders.translate.head                 "refuse"             default
+      routes.orders.translate.requestHeaders       []                   default
+      routes.orders.translate.responseHeaders      []                   default
+      routes.orders.translate.etag                 false                default
+      routes.orders.translate.queryMaps            false                default
+      routes.orders.translate.unexpectedBody       "ignore"             default
+      routes.orders.translate.emptyAnswer          200                  default
+      routes.orders.translate.showInternal         false                default
       routes.orders.bindings                       []                   default
       GET /v1/orders/{id} → GetOrder
       GET /v1/tenants/{tenant}/orders/{id} → GetOrder

@@ -46,3 +46,11 @@ it('a header that keeps a rule from fitting is said in plain words', async () =>
   const { out } = await explained('http://api.example.com/a')
   expect(out).toMatch(/^ +no +deny +all\/evil +header x-evil must be present, is absent$/m)
 })
+
+it('a route that publishes a document goes nowhere, and says so', async () => {
+  const docs = '  docs: { match: { path: /openapi.json }, access: all, openapi: { routes: [a] } }\n'
+  const { status, out } = await explained('http://api.example.com/openapi.json', policies + docs)
+  expect(status).toBe(0)
+  expect(out).toContain('Answered by the gateway itself, with an OpenAPI document: all/all lets it pass.')
+  expect(out).not.toContain('Destination')
+})

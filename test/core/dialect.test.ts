@@ -5,17 +5,20 @@ import { FieldList } from '../../src/core/model/fields.ts'
 const version = { 'connect-protocol-version': '1' }
 const ask = (method: string, headers: Readonly<Record<string, string>>, query = ''): Dialect =>
   dialectOf({ method, headers: new FieldList(Object.entries(headers)), query })
-const web = (text: boolean, textAnswer: boolean, proto = true) => ({ kind: 'grpc-web', text, textAnswer, proto })
+const web = (text: boolean, textAnswer: boolean, codec: string | undefined = 'proto') => ({ kind: 'grpc-web', text, textAnswer, codec })
 const connect = (form: string, codec: string | undefined, declared: boolean) => ({ kind: 'connect', form, codec, declared })
 
 describe('what a request speaks', () => {
   const types: readonly (readonly [source: string, type: string, Readonly<Record<string, string>>, object])[] = [
-    ['gRPC over HTTP/2, Content-Type', 'application/grpc', {}, { kind: 'grpc' }],
-    ['gRPC over HTTP/2, Content-Type', 'Application/gRPC+proto; x=y', {}, { kind: 'grpc' }],
+    ['gRPC over HTTP/2, Content-Type', 'application/grpc', {}, { kind: 'grpc', codec: 'proto' }],
+    ['gRPC over HTTP/2, Content-Type', 'Application/gRPC+proto; x=y', {}, { kind: 'grpc', codec: 'proto' }],
+    ['gRPC over HTTP/2, Content-Type', 'application/grpc+json', {}, { kind: 'grpc', codec: 'json' }],
+    ['gRPC over HTTP/2, Content-Type', 'application/grpc+thrift', {}, { kind: 'grpc', codec: undefined }],
     ['gRPC over HTTP/2, Content-Type', 'application/grpcx', {}, { kind: 'http' }],
     ['PROTOCOL-WEB, Content-Type 1', 'application/grpc-web', {}, web(false, false)],
     ['PROTOCOL-WEB, Content-Type 1', 'application/grpc-web+proto', { accept: '*/*' }, web(false, false)],
-    ['PROTOCOL-WEB, Content-Type 1', 'application/grpc-web+json', {}, web(false, false, false)],
+    ['PROTOCOL-WEB, Content-Type 1', 'application/grpc-web+json', {}, web(false, false, 'json')],
+    ['PROTOCOL-WEB, Content-Type 1', 'application/grpc-web-text+thrift', {}, { ...web(true, true), codec: undefined }],
     ['PROTOCOL-WEB, Content-Type 2', 'application/grpc-web-text', {}, web(true, true)],
     ['PROTOCOL-WEB, Content-Type 2', 'application/grpc-web-text+proto', { accept: 'application/grpc-web-text' }, web(true, true)],
     ['PROTOCOL-WEB, Text-encoded streams 1', 'application/grpc-web', { accept: 'application/grpc-web-text+proto' }, web(false, true)],

@@ -18,6 +18,7 @@ const whole = {
   client: { address: '192.0.2.1' },
   request: { method: 'GET', authority: 'a.example', target: { path: '/a', query: 'q=1' }, headers: { all: () => [] } },
   route: { name: 'a' },
+  params: { id: '1' },
   rpc: { rpc: { path: '/p.S/M' } },
   principal: { kind: 'subject', issuer: 'i', subject: 's', clientId: 'c' },
   permit: { policy: 'p', rule: 'r', audited: ['p/a'] },

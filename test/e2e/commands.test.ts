@@ -76,7 +76,11 @@ describe('check', () => {
     for (const environment of ['dev', 'test', 'prod']) {
       const { status, out } = await run('check', '--env', environment, ...shop)
       expect([environment, status]).toEqual([environment, 0])
-      expect(out).toMatch(new RegExp(`^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\n$`))
+      expect(out).toMatch(
+        new RegExp(
+          `^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\ndescriptors/shop\\.binpb: sha256 [0-9a-f]{64}\n$`,
+        ),
+      )
     }
   })
 

@@ -78,6 +78,18 @@ const rows: readonly Row[] = [
   { name: 'a missing scope', code: 'scope_insufficient', rule: 'orders/all', sent: () => ({ path: '/v1/orders/7', headers: [bearer(tokens.stranger)] }) },
   { name: 'a condition that cannot be evaluated', code: 'policy_error', rule: 'fragile/number', sent: get('/fragile?n=many') },
   { name: 'a path that nobody serves', code: 'route_not_found', sent: get('/nowhere') },
+  {
+    name: 'a preflight that no route grants',
+    code: 'cors_denied',
+    sent: () => ({
+      method: 'OPTIONS',
+      path: '/web/x',
+      headers: [
+        ['origin', 'https://app.example.com'],
+        ['access-control-request-method', 'GET'],
+      ],
+    }),
+  },
   { name: 'a method that the path does not take', code: 'method_not_allowed', sent: () => ({ method: 'DELETE', path: '/web/x' }) },
   { name: 'a body above the limit', code: 'body_too_large', sent: () => ({ method: 'POST', path: '/post/x', body: 'x'.repeat(3000), headers: [json] }) },
   {
@@ -432,6 +444,7 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     caller_unknown: 'above',
     limiter_unavailable: 'redis-loss.test.ts',
     client_closed: 'nobody is left to answer',
+    compression_invalid: 'gRPC and gRPC-Web alone: translate/compression.test.ts',
     internal: 'would be a bug',
   }
   const provoked = new Set<string>([...rows.map(({ code }) => code), ...Object.keys(elsewhere)])

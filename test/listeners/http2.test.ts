@@ -59,6 +59,20 @@ test('HTTP/1 and HTTP/2 with prior knowledge share the port, even when the prefa
   expect(await almost.end()).toMatch(/^HTTP\/1\.1 400 /)
 })
 
+test('a body of no bytes, announced as one, has ended when somebody asks for it later', async () => {
+  const { promise: later, resolve } = Promise.withResolvers<void>()
+  const { address } = await listen(async ({ body }) => {
+    await later
+    return outbound(`${(await body?.bytes(100))?.length}`)
+  })
+  const client = session(address.port)
+  const stream = client.request({ ':method': 'POST', ':path': '/' }, { endStream: false })
+  stream.end(Buffer.alloc(0))
+  // The answer to a ping comes after everything before it was taken: by then Node has ended the stream by itself.
+  stream.on('finish', () => client.ping(() => resolve()))
+  expect((await ask(stream)).text).toBe('0')
+})
+
 test('an arrival carries the authority, the raw fields without pseudo-headers, and a cookie in one piece', async () => {
   let seen: Arrival | undefined
   const { address } = await listen(async (arrival) => {
@@ -74,6 +88,21 @@ test('an arrival carries the authority, the raw fields without pseudo-headers, a
   const stream = client.request({ ':path': '/', ':method': 'POST' })
   stream.end('hello')
   expect((await ask(stream)).text).toBe('hello')
+})
+
+test('an empty body that ended before anybody asked for it is an empty body', async () => {
+  const ended = gate()
+  const { address } = await listen(async ({ body }) => {
+    await ended.promise
+    return outbound(`${(await body?.bytes(100))?.length}`)
+  })
+  const client = session(address.port)
+  const stream = client.request({ ':path': '/', ':method': 'POST' })
+  const answer = ask(stream)
+  stream.end()
+  // The answer to a ping comes after the gateway has read what was sent before it.
+  stream.on('finish', () => client.ping(() => ended.resolve()))
+  expect((await answer).text).toBe('0')
 })
 
 test('a tunnel gets a problem with an id, is counted, and never reaches the walk', async () => {

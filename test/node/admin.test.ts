@@ -21,6 +21,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    healthOf: () => 'SERVING',
     warnings: [],
     ...given,
   }
@@ -103,6 +104,13 @@ describe('the admin listener', () => {
       expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json'])
       expect(await answer.json()).toMatchObject({ code, status })
     }
+  })
+
+  it('leads to the API reference, and shows which routes publish a document', async () => {
+    const route = plainRoute('docs', { split: [], openapi: { routes: ['orders', 'catalog'], title: undefined, version: undefined } })
+    const page = await (await ask('/', view({}, emptyPolicy({ routes: [route] })))).text()
+    expect(page).toContain('<a href="/reference">')
+    expect(page).toContain('an OpenAPI document of orders, catalog')
   })
 
   it('has a status page on which nothing from the policies is markup', async () => {

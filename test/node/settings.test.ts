@@ -74,4 +74,10 @@ describe('settings', () => {
   it('keep colours off where NO_COLOR says so', () => {
     expect(readSettings({}, { SALLYPORT_ENV: 'dev', NO_COLOR: '1' }, true).log.colour).toBe(false)
   })
+
+  it('name a script for the API reference by its absolute path', () => {
+    const script = (variables: Record<string, string>) => readSettings({ environment: 'dev' }, variables, false).referenceScript
+    expect(script({})).toBeUndefined()
+    expect(script({ SALLYPORT_REFERENCE_SCRIPT: 'viewer.js' })).toBe(resolve('viewer.js'))
+  })
 })

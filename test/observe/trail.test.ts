@@ -190,6 +190,18 @@ describe('the record', () => {
     expect(last()).toMatchObject({ status: 200, ending: 'broken_off', bytes_out: 16, refusal: { code: 'deadline_exceeded' } })
   })
 
+  it('as broken off when the answer ends by itself before the upstream has, because a message could not be written down', async () => {
+    const { trail, exchange, last } = opened()
+    Object.assign(exchange, { rpc: { rpc: { path: '/shop.v1.Orders/WatchOrders', serverStream: true } } })
+    const { messages } = trail.hear({ kind: 'grpc', metadata: noFields, messages: chunksOf('bad', 'unread'), status: neverKnown })
+    async function* lines() {
+      for await (const _ of messages) break
+      yield bytes('{"error":{}}')
+    }
+    await drain(trail.close(streamed(lines())).body)
+    expect(last()).toMatchObject({ ending: 'broken_off', refusal: { code: 'upstream_protocol' } })
+  })
+
   it('has no body bytes for HEAD', () => {
     const { trail, last } = opened({ method: 'HEAD' })
     trail.close({ status: 200, headers: noFields, body: bytes('hello') })

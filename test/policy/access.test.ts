@@ -247,7 +247,7 @@ describe('a route', () => {
     ['to: a, mirror: a', 'not_available'],
     ['to: a, hedge: {}', 'not_available'],
     ['to: a, cache: 5s', 'not_available'],
-    ['to: a, cors: {}', 'not_available'],
+    ['to: a, cors: {}', 'key_missing'],
   ])('with %s is refused', async (said, code) => {
     const { diagnostics, policy } = await load(`match: { path: / }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, ${said}`)
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])

@@ -56,7 +56,7 @@ access:
       - id: read
         allow: { methods: [GET], grpc: ["shop.v1.Orders/GetOrder", "shop.v1.Orders/ListOrders"], scopes: [orders:read] }
       - id: own-tenant-only
-        deny: { grpc: ["shop.v1.Orders/*"] }
+        deny: { paths: ["/v1/tenants/{tenant}/**"] }
         when: claims.tenant != request.params.tenant
         reason: A tenant may use its own orders only.
 

@@ -178,12 +178,39 @@ routes: { r: { match: { host: api.example.com, grpc: shop.v1.Orders }, access: p
   it.each([
     ['request.params.tenat == claims.tenant', ['variable_unknown']],
     ['request.params["tenat"] == claims.tenant', ['variable_unknown']],
-    ['has(request.params.tenat) && request.params.tenant == claims.tenant', ['variable_unknown']],
-    ['request.params.tenant == claims.tenant', []],
+    ['has(request.params.tenat) && request.params.tenant == claims.tenant', ['variable_unknown', 'variable_partial']],
     ['request.query.tenat == claims.tenant', []],
   ])('warn of a path variable in an expression that none of their routes has: %s', async (when, codes) => {
     const { diagnostics } = await loadBeside(grpc(`      - { id: all, allow: { methods: [GET] }, when: '${when}' }`))
     expect(diagnostics.map(({ code, line, column }) => [code, line, column])).toEqual(codes.map((code) => [code, 8, 53]))
+  })
+
+  it.each([
+    [
+      'a claim',
+      'deny: { claims: { tenant: { equals: path.tenant } } }',
+      'GET /v1/orders/{id}, POST /shop.v1.Orders/GetOrder, GET /v1/orders and 11 more have none: it refuses everybody there.',
+    ],
+    [
+      'a claim, of one RPC',
+      'allow: { grpc: [shop.v1.Orders/GetOrder], claims: { tenant: { equals: path.tenant } } }',
+      'GET /v1/orders/{id}, POST /shop.v1.Orders/GetOrder have none: it lets nobody pass there.',
+    ],
+    [
+      'an expression',
+      'audit: { methods: [GET], grpc: [shop.v1.Orders/GetOrder] }, when: "request.params.tenant == claims.tenant"',
+      'GET /v1/orders/{id} has none: it records nobody there.',
+    ],
+  ])('warn of a path variable that not every way to an RPC has, in %s', async (_, rule, message) => {
+    const { diagnostics } = await loadBeside(grpc(`      - { id: all, allow: { scopes: [a] } }\n      - { id: own, ${rule} }`))
+    expect(diagnostics.map((one) => [one.severity, one.code, one.message])).toEqual([
+      ['warning', 'variable_partial', `The rule "own" asks for the path variable "tenant", and ${message}`],
+    ])
+  })
+
+  it('do not warn of a path variable that every way has which the rule is about', async () => {
+    const own = 'deny: { paths: ["/v1/tenants/{tenant}/**"] }, when: "request.params.tenant != claims.tenant"'
+    expect((await loadBeside(grpc(`      - { id: all, allow: { scopes: [a] } }\n      - { id: own, ${own} }`))).diagnostics).toEqual([])
   })
 
   it('warn of a route that nobody may pass', async () => {

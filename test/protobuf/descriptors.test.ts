@@ -173,8 +173,13 @@ test('two RPCs whose rules take the same requests are named both', async () => {
       }`,
   })
   expect(rpcsOf(book, 'test.v1.S')?.problems).toEqual([
-    { rpc: 'test.v1.S/B', message: 'GET /v1/{long_name}:go: test.v1.S/A and test.v1.S/B take the same requests (GET /v1/*:go)' },
-    { rpc: 'test.v1.S/C', message: 'POST /test.v1.S/A: test.v1.S/C takes the automatic path of test.v1.S/A' },
+    {
+      rpc: 'test.v1.S/B',
+      place: 'test.proto',
+      type: 'test.v1.In',
+      message: 'GET /v1/{long_name}:go: test.v1.S/A and test.v1.S/B take the same requests (GET /v1/*:go)',
+    },
+    { rpc: 'test.v1.S/C', place: 'test.proto', type: 'test.v1.In', message: 'POST /test.v1.S/A: test.v1.S/C takes the automatic path of test.v1.S/A' },
   ])
 })
 

@@ -54,7 +54,7 @@ async function answer(
       yield body
     },
   }
-  const x = await buildTranslate(policy)(steered(policy, arrival('POST', `/shop.v1.Orders/${rpc}`, headers, { httpVersion: '2', body: given })))
+  const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival('POST', `/shop.v1.Orders/${rpc}`, headers, { httpVersion: '2', body: given })))
   const out = await buildRespond(policy, fakePorts())(x, reply)
   const parts: Uint8Array[] = []
   if (out.body instanceof Uint8Array) parts.push(out.body)

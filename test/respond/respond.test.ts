@@ -73,7 +73,10 @@ async function exchange(request: string, headers: Record<string, string>, policy
   const grpc = headers['content-type'] === 'application/grpc'
   const body = { length: undefined, bytes: () => new Uint8Array(5), async *chunks() {} }
   const options = grpc ? ({ httpVersion: '2', body } as const) : {}
-  return buildTranslate(policy)(
+  return buildTranslate(
+    policy,
+    fakePorts(),
+  )(
     steered(policy, arrival(method, target, headers, options), {
       readings: [{ limit: 'per-client', quota: 10, windowMs: 60_000, remaining: 3, resetMs: 1500, degraded: false }],
     }),
@@ -251,6 +254,8 @@ describe('gRPC errors in JSON', () => {
       code: 'NOT_FOUND',
       details: [],
     })
+    const refused = await answer('GET /v1/one/1', grpcReply([], { code: 5 }), { accept: 'application/problem+json;q=0, application/json' })
+    expect(refused.headers.get('content-type')).toBe('application/json')
   })
 })
 

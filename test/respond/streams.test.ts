@@ -91,7 +91,7 @@ function ended(messages: readonly (Uint8Array | Fault)[], status: Partial<GrpcSt
 }
 
 async function answer(accept: string, from: GrpcReply, clock: FakeClock = fakeClock()): Promise<Outbound> {
-  const x = await buildTranslate(policy)(steered(policy, arrival('GET', '/v1/watch', { accept })))
+  const x = await buildTranslate(policy, fakePorts())(steered(policy, arrival('GET', '/v1/watch', { accept })))
   return buildRespond(policy, fakePorts({ clock }))(x, from)
 }
 
@@ -160,6 +160,19 @@ describe('a streamed answer', () => {
       '{"code":5,"message":"no such","details":[]}',
     ])
     expect((await refusalOf(() => answer(type, service(new Fault('body_invalid', 'message 1: no')))))?.code).toBe('body_invalid')
+  })
+
+  test.each(Object.values(types))('as %s lets the service go when nobody begins to read it, or stops while nothing comes', async (type) => {
+    const unread = service(reply({}))
+    await chunksOf(await answer(type, unread)).close()
+    expect(unread.closed()).toBe(true)
+    const silent = service(reply({}))
+    const chunks = chunksOf(await answer(type, silent))
+    await chunks.next()
+    const waiting = chunks.next()
+    await chunks.close()
+    expect(silent.closed()).toBe(true)
+    await waiting
   })
 
   test('a first message that cannot be read is refused, and the service let go', async () => {

@@ -24,6 +24,7 @@ import type {
   Store,
   Taken,
 } from '../../src/core/ports.ts'
+import { createCompression } from '../../src/node/compression.ts'
 import { createMemoryShared } from '../../src/node/shared.ts'
 import { type FakeClock, fakeClock } from './clock.ts'
 
@@ -48,6 +49,7 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
     clock,
     random: seededRandom(1),
     digest: (data) => createHash('sha256').update(data).digest('hex'),
+    compression: createCompression(),
     channels: fakeChannels(),
     fetch: fakeFetch(),
     resolve: fakeResolve(),

@@ -12,14 +12,14 @@ export async function bookFrom(files: Readonly<Record<string, string>>): Promise
 }
 
 /** A serialized descriptor set compiled from .proto texts by file name. */
-export async function descriptorsFrom(files: Readonly<Record<string, string>>): Promise<Uint8Array> {
+export async function descriptorsFrom(files: Readonly<Record<string, string>>, options: { readonly comments?: boolean } = {}): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'))
   try {
     for (const [name, text] of Object.entries(files)) {
       await mkdir(dirname(join(folder, name)), { recursive: true })
       await writeFile(join(folder, name), text)
     }
-    return await buildDescriptors(folder)
+    return await buildDescriptors(folder, options)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

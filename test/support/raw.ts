@@ -42,7 +42,9 @@ function overHttp2(port: number, { method = 'POST', path, host, headers = {}, bo
   return new Promise((resolve, reject) => {
     const session = connect(`http://127.0.0.1:${port}`)
     session.on('error', reject)
-    const stream = session.request({ ':method': method, ':path': path, ...(host === undefined ? {} : { ':authority': host }), ...headers })
+    // Node ends GET, HEAD and DELETE at once unless told that more comes.
+    const more = body === undefined ? {} : { endStream: false }
+    const stream = session.request({ ':method': method, ':path': path, ...(host === undefined ? {} : { ':authority': host }), ...headers }, more)
     stream.setTimeout(10_000, () => stream.destroy(new Error('no answer within 10 s')))
     const parts: Buffer[] = []
     let answer: Readonly<Record<string, unknown>> = {}

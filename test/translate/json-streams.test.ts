@@ -8,6 +8,7 @@ import type { Body } from '../../src/core/model/wire.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { type DescriptorBook, readDescriptors } from '../../src/core/protobuf.ts'
 import { arrival } from '../support/arrival.ts'
+import { fakePorts } from '../support/ports.ts'
 import { descriptorsFrom } from '../support/protos.ts'
 import { refusalOf } from '../support/refusal.ts'
 import { grpcPolicy, steered } from '../support/steered.ts'
@@ -54,7 +55,7 @@ function chunked(...chunks: readonly (string | Uint8Array | Fault)[]): Body & { 
 async function translated(request: string, headers: Record<string, string>, body?: Body | string, under = policy): Promise<Translated> {
   const [method = '', target = ''] = request.split(' ')
   const framed = body === undefined || typeof body === 'string' ? {} : { 'transfer-encoding': 'chunked' }
-  return buildTranslate(under)(steered(under, arrival(method, target, { ...framed, ...headers }, body === undefined ? {} : { body })))
+  return buildTranslate(under, fakePorts())(steered(under, arrival(method, target, { ...framed, ...headers }, body === undefined ? {} : { body })))
 }
 
 async function* streamed(request: string, headers: Record<string, string>, body?: Body | string, type = 'lib.v1.Request'): AsyncGenerator<JsonValue> {
@@ -236,7 +237,10 @@ describe('the form of a streamed answer', () => {
 
   test('is NDJSON without Accept, and counts every Accept field', async () => {
     expect((await translated('GET /v1/watch', {})).form?.kind).toBe('ndjson')
-    const x = await buildTranslate(policy)(
+    const x = await buildTranslate(
+      policy,
+      fakePorts(),
+    )(
       steered(
         policy,
         arrival('GET', '/v1/watch', [

@@ -8,6 +8,7 @@ import type { Route } from '../../src/core/model/route.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { type DescriptorBook, readDescriptors } from '../../src/core/protobuf.ts'
 import { type ArrivalOptions, arrival, type HeaderInput } from '../support/arrival.ts'
+import { fakePorts } from '../support/ports.ts'
 import { descriptorsFrom } from '../support/protos.ts'
 import { refusalOf } from '../support/refusal.ts'
 import { grpcPolicy, steered } from '../support/steered.ts'
@@ -34,7 +35,7 @@ const rooms = new Map<string, { readonly policy: Policy; readonly run: Translate
 function built(translate: Route['translate']): { readonly policy: Policy; readonly run: Translate } {
   const key = JSON.stringify(translate)
   const policy = rooms.get(key)?.policy ?? grpcPolicy(descriptors, ['lib.v1.Library'], { translate })
-  const room = rooms.get(key) ?? { policy, run: buildTranslate(policy) }
+  const room = rooms.get(key) ?? { policy, run: buildTranslate(policy, fakePorts()) }
   rooms.set(key, room)
   return room
 }
@@ -145,6 +146,7 @@ describe('query parameters', () => {
     ['inner.nope=1', 'query parameter "inner.nope"'],
     ['count.x=1', 'query parameter "count.x"'],
     ['count=1&count=2', 'given twice'],
+    [`inner.${'deeper.'.repeat(99)}name=x`, 'deeper than 100 levels'],
     ['long_name=1&otherName=2', 'given twice'],
     ['count=', 'expected an integer'],
     ['count', 'expected an integer'],
@@ -305,7 +307,7 @@ describe('bodies', () => {
     const policy = grpcPolicy(descriptors, ['lib.v1.Library'], { bodyLimit: 10 })
     const body = { length: undefined, bytes: (limit: number) => Promise.reject(new Fault('body_too_large', `${limit}`)), async *chunks() {} }
     const x = steered(policy, arrival('POST', '/v1/books/1', { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }, { body }))
-    expect((await refusalOf(() => buildTranslate(policy)(x)))?.message).toBe('10')
+    expect((await refusalOf(() => buildTranslate(policy, fakePorts())(x)))?.message).toBe('10')
   })
 })
 

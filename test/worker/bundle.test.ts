@@ -37,7 +37,7 @@ beforeAll(async () => {
 })
 
 /** Bytes of the whole bundle, minified and gzipped. The RE2 engine alone is 46 kB of it. */
-const budget = 140_000
+const budget = 150_000
 
 describe('the bundle of production', () => {
   it('keeps to its budget', () => {

@@ -4,10 +4,13 @@ import { anonymous, type Subject } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Issuer, Policy, Requirement, RequirementLeaf } from '../policy/policy.ts'
 import { leavesOf } from '../policy/requirement.ts'
+import type { Ports } from '../ports.ts'
 import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
 import { buildBearerTokens } from './identify/bearer-tokens.ts'
 import { principalFrom } from './identify/claims.ts'
 import type { Check, Credential } from './identify/credential.ts'
+import { fetchKeys } from './identify/fetch-keys.ts'
+import type { PublicJwk } from './identify/jwk.ts'
 import type { IdentifyPorts } from './identify/ports.ts'
 import { meet, type Proved, subjectOf } from './identify/requirement.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
@@ -90,6 +93,17 @@ function demandOf(policy: Policy, route: Route, credentials: readonly Credential
 
 function requirementsOf(policy: Policy, route: Route): readonly Requirement[] {
   return route.access.flatMap((name) => policy.access[name]?.authenticate ?? []).filter(({ kind }) => kind !== 'none')
+}
+
+/** An issuer's keys, fetched now and kept nowhere: for `check --probe`. @throws Error with what went wrong. */
+export async function fetchIssuerKeys(
+  issuer: Issuer,
+  fetch: Ports['fetch'],
+  budget: () => number,
+): Promise<{ readonly uri: string; readonly keys: readonly PublicJwk[] }> {
+  const fetched = await fetchKeys(issuer, { uri: undefined, answer: undefined }, fetch, budget)
+  if (fetched.kind !== 'keys') throw new Error(`${fetched.uri} confirmed what nobody asked about`)
+  return fetched
 }
 
 /** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer. */

@@ -2,13 +2,20 @@ import { certain, type Dialect, dialectOf, plainHttp } from '../model/dialect.ts
 import type { Matched, Received } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Route, RpcMatch } from '../model/route.ts'
+import type { Outbound } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import { buildBook, lookUp } from './match/book.ts'
 import type { Entry } from './match/entry.ts'
 import { readParams } from './match/params.ts'
+import { answerPreflight } from './match/preflight.ts'
 import { type MatchReport, reporter } from './match/report.ts'
+import { socketRequest } from './match/socket.ts'
 
-export type Match = (x: Received) => Matched
+export interface Match {
+  (x: Received): Matched
+  /** The answer to a CORS preflight, which asks about another request; undefined for all other requests. @throws Fault `cors_denied`, `config_quarantined` */
+  preflight(x: Received): Outbound | undefined
+}
 export type { MatchCandidate, MatchReport } from './match/report.ts'
 
 /** Body bytes where no listener states a limit. */
@@ -17,13 +24,15 @@ const bodyBytes = 1024 * 1024
 /**
  * Builds the room that finds the route: over the raw canonical path, most specific first, variables decoded once after the match.
  * @throws Fault (from the room) `route_not_found`, `method_not_allowed` with Allow, `config_quarantined`, `path_ambiguous`, `body_too_large`,
- * `request_invalid`. @throws Error (at build) on a template or pattern that the loader should have refused.
+ * `request_invalid`, and for a WebSocket `not_implemented` and `forbidden`. @throws Error (at build) on a template or pattern that the loader should have refused.
  */
 export function buildMatch(policy: Policy): Match {
   const book = buildBook(policy.routes)
   const bodyLimit = policy.listeners.public?.limits.bodyBytes ?? bodyBytes
-  return (x) => {
-    const spoken = dialectOf({ method: x.request.method, headers: x.request.headers, query: x.request.target.query })
+  const match = (x: Received): Matched => {
+    const asksForSocket = x.arrival.socket !== undefined
+    // A handshake is plain HTTP, whatever content it claims to have.
+    const spoken = asksForSocket ? plainHttp : dialectOf({ method: x.request.method, headers: x.request.headers, query: x.request.target.query })
     const found = lookUp(book, x, spoken)
     // A refusal from here on is answered in it.
     Object.assign(x, { dialect: found.kind === 'found' ? settled(spoken, found.entry) : certain(spoken) })
@@ -33,10 +42,14 @@ export function buildMatch(policy: Policy): Match {
     const { entry, segments } = found
     const { route } = entry
     if (route.quarantined !== undefined) throw new Fault('config_quarantined', 'the configuration of this route is broken', { internal: route.quarantined })
+    // What is refused from here on is the route's word: its CORS settings hold for it.
+    Object.assign(x, { route })
     checkPath(x, entry)
     checkLength(x, route, bodyLimit)
+    if (asksForSocket) Object.assign(x, { request: socketRequest(x.request, entry) })
     return Object.assign(x as Matched, { route, params: readParams(entry.template, segments), rpc: rpcOf(entry) }) // its slots are filled here
   }
+  return Object.assign(match, { preflight: (x: Received) => answerPreflight(book, x) })
 }
 
 /** Builds the account that `explain` prints: for every route, whether it takes a request and otherwise why not. */

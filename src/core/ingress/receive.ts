@@ -11,6 +11,7 @@ import { egressTimeouts, ingressTimeouts, readTimeout, type TimeoutHeader } from
 import { type FieldLimits, readFields } from './receive/fields.ts'
 import { checkFraming } from './receive/framing.ts'
 import { checkLine, readTarget } from './receive/line.ts'
+import { readSocketOffer } from './receive/socket.ts'
 import { buildStrip } from './receive/strip.ts'
 
 export type Receive = (x: Arrived) => Received
@@ -82,6 +83,7 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const { host, authority } = readAuthority(arrival, fields)
     const target = readTarget(arrival)
     checkFraming(arrival, fields, rules.bodyLimit)
+    if (arrival.socket !== undefined) readSocketOffer(arrival, fields)
     const { address, trusted } = clientOf(arrival, fields)
     const headers = strip(arrival, fields, trusted)
     const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body }

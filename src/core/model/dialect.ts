@@ -3,14 +3,18 @@ import type { Fields } from './wire.ts'
 /** What a downstream speaks: it decides how its messages are read and how answers and refusals look. */
 export type Dialect = HttpDialect | NativeDialect | WebDialect | ConnectDialect
 
+/** How messages are written; a dialect that names another has none. */
+export type Codec = 'proto' | 'json'
+
 /** Plain HTTP; on gRPC routes JSON under an HTTP rule. */
 interface HttpDialect {
   readonly kind: 'http'
 }
 
 /** gRPC over HTTP/2. */
-interface NativeDialect {
+export interface NativeDialect {
   readonly kind: 'grpc'
+  readonly codec: Codec | undefined
 }
 
 /** gRPC-Web. */
@@ -20,16 +24,14 @@ export interface WebDialect {
   readonly text: boolean
   /** The answer is to be base64. */
   readonly textAnswer: boolean
-  /** Its messages are protobuf, not another format. */
-  readonly proto: boolean
+  readonly codec: Codec | undefined
 }
 
 /** Connect: `unary` has one bare message as body, `get` has it in the query, `stream` has envelopes. */
 export interface ConnectDialect {
   readonly kind: 'connect'
   readonly form: 'unary' | 'get' | 'stream'
-  /** Undefined for a codec that Connect does not define. */
-  readonly codec: 'proto' | 'json' | undefined
+  readonly codec: Codec | undefined
   /** The request says in so many words that it is Connect; otherwise it is only where an RPC takes it. */
   readonly declared: boolean
 }
@@ -38,7 +40,7 @@ type Asking = { readonly method: string; readonly headers: Fields; readonly quer
 
 /** The dialect of what is not any other. */
 export const plainHttp: Dialect = Object.freeze({ kind: 'http' })
-const native: Dialect = Object.freeze({ kind: 'grpc' })
+const native: Dialect = Object.freeze({ kind: 'grpc', codec: 'proto' })
 
 /**
  * What a request speaks, by its method, content type, `connect-protocol-version` and query (gRPC over HTTP/2 "Requests", gRPC-Web "Content-Type",
@@ -67,11 +69,12 @@ function typeOf(value: string | undefined): string {
 
 function grpcDialect(type: string, headers: Fields): Dialect {
   const next = type[16]
-  if (next === undefined || next === '+') return native
+  if (next === undefined) return native
+  if (next === '+') return { kind: 'grpc', codec: codecOf(type.slice(17)) }
   const web = /^application\/grpc-web(-text(?:-base64)?)?(?:\+(.+))?$/.exec(type)
   if (web === null) return plainHttp
   const text = web[1] !== undefined
-  return { kind: 'grpc-web', text, textAnswer: wantsText(headers) ?? text, proto: (web[2] ?? 'proto') === 'proto' }
+  return { kind: 'grpc-web', text, textAnswer: wantsText(headers) ?? text, codec: codecOf(web[2] ?? 'proto') }
 }
 
 /** What `Accept` says about base64; undefined where it leaves it open (gRPC-Web, "Text-encoded (response) streams"). */
@@ -88,10 +91,10 @@ function connectGet(query: string): Dialect {
   return { kind: 'connect', form: 'get', codec: codecOf(encoding), declared: encoding !== undefined && /(?:^|&)message=/.test(query) }
 }
 
-function connectUnary(codec: ConnectDialect['codec'], declared: boolean): Dialect {
+function connectUnary(codec: Codec | undefined, declared: boolean): Dialect {
   return { kind: 'connect', form: 'unary', codec, declared }
 }
 
-function codecOf(name: string | undefined): ConnectDialect['codec'] {
+function codecOf(name: string | undefined): Codec | undefined {
   return name === 'proto' || name === 'json' ? name : undefined
 }

@@ -5,7 +5,7 @@ import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
 import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
 import type { Trace } from './trace.ts'
-import type { Body, Inbound } from './wire.ts'
+import type { Body, Inbound, SocketOffer } from './wire.ts'
 
 /** A request as a listener hands it over: nothing in it has been checked. */
 export interface Arrival {
@@ -22,6 +22,8 @@ export interface Arrival {
   /** Alternating names and values as received, pseudo-headers left out. */
   readonly rawHeaders: readonly string[]
   readonly body: Body | undefined
+  /** Set when the downstream asks for a WebSocket and the ground can open one. */
+  readonly socket?: SocketOffer | undefined
   readonly peer: { readonly address: string; readonly certificate: Uint8Array | undefined }
   /** Monotonic milliseconds. */
   readonly receivedAt: number
@@ -86,6 +88,8 @@ export interface Translated extends Steered {
   readonly call: HttpCall | GrpcCall
   /** How a stream is answered to a JSON caller; undefined for every other answer. */
   readonly form: StreamForm | undefined
+  /** What was left aside of the upstream's answer, and why: for the record. */
+  readonly remark?: string | undefined
 }
 
 // The edge walk: after Metered, a call to the gateway behind it instead of a destination in the mesh.
@@ -180,6 +184,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     steering: undefined,
     call: undefined,
     form: undefined,
+    remark: undefined,
     caller: undefined,
     service: undefined,
     wanted: undefined,

@@ -1,3 +1,5 @@
+import type { Cors } from './cors.ts'
+
 /** Variables of the matched template, decoded once after the match. A null-prototype object. */
 export type Params = Readonly<Record<string, string>>
 
@@ -59,11 +61,25 @@ export interface Route {
   readonly retry: Retry | undefined
   readonly sticky: Sticky | undefined
   readonly split: readonly WeightedDestination[]
+  /** The gateway answers itself; the split is the name that stands for it. */
+  readonly answer?: 'health' | undefined
   readonly handOn: HandOn
   readonly allow: { readonly encodedSlash: boolean; readonly semicolon: boolean }
   /** Bytes; undefined means the listener's limit. */
   readonly bodyLimit: number | undefined
   readonly translate: TranslateOptions
+  /** Undefined: pages of other origins may not call it. */
+  readonly cors?: Cors | undefined
+  /** The route answers with an OpenAPI document instead of going anywhere; its split is empty. */
+  readonly openapi?: PublishedApi | undefined
+}
+
+/** Which document a route publishes. */
+export interface PublishedApi {
+  /** Names of the routes that it describes. */
+  readonly routes: readonly string[]
+  readonly title: string | undefined
+  readonly version: string | undefined
 }
 
 export interface RouteMatch {
@@ -157,6 +173,25 @@ export interface TranslateOptions {
   readonly enumsAsInts: boolean
   readonly protoNames: boolean
   readonly ignoreUnknownFields: boolean
+  // What is not given below is off.
+  /** `fromGet`: HEAD takes the GET bindings, and is answered without a body. */
+  readonly head?: 'refuse' | 'fromGet'
+  /** Headers of a request that become metadata of the same name; `*` at the end of one stands for the rest. */
+  readonly requestHeaders?: readonly string[]
+  /** Metadata and trailers of an answer that become headers of the same name; `*` likewise. */
+  readonly responseHeaders?: readonly string[]
+  /** Metadata of a unary answer whose value is its HTTP status, 2xx or 3xx. */
+  readonly statusFrom?: string | undefined
+  /** The field `etag` is the entity tag: with its quotes (true, AIP-154), or without them (bare). */
+  readonly etag?: boolean | 'bare'
+  /** Map fields bind from the query as `field[key]=value`. */
+  readonly queryMaps?: boolean
+  /** What becomes of a body where the rule has no place for one. */
+  readonly unexpectedBody?: 'ignore' | 'reject'
+  /** Status of an answer that is google.protobuf.Empty. */
+  readonly emptyAnswer?: 200 | 204
+  /** Messages and details of INTERNAL and UNKNOWN are shown. */
+  readonly showInternal?: boolean
 }
 
 /** A third party's logical name here, and what may be asked of it. Plain facts; nothing of any environment. */

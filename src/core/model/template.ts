@@ -38,8 +38,11 @@ export interface TemplateError {
 }
 
 const ident = /^[A-Za-z_][A-Za-z0-9_]*$/
-// RFC 3986 pchar without ":" (verb) and without "*{}=" (grammar); escapes must be whole and upper-case.
-const literalText = /^(?:[A-Za-z0-9\-._~!$&'()+,;@:]|%[0-9A-F]{2})+$/
+// RFC 3986 pchar without "*" (grammar); escapes must be whole and upper-case.
+const literalText = /^(?:[A-Za-z0-9\-._~!$&'()+,;=@:]|%[0-9A-F]{2})+$/
+
+/** A literal without another colon (google/api/http.proto: Verb = ":" LITERAL). */
+const verbText = /^(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-F]{2})+$/
 
 /** Parses `source`; a result with `message` is an error. */
 export function parseTemplate(source: string): Template | TemplateError {
@@ -89,7 +92,7 @@ function verbOffset(source: string): number {
   const floor = Math.max(source.lastIndexOf('/'), source.lastIndexOf('}'))
   const colon = source.lastIndexOf(':')
   const startsSegment = colon === floor + 1 && source[floor] === '/'
-  return colon > floor && !startsSegment && colon > 0 && ident.test(source.slice(colon + 1)) ? colon : -1
+  return colon > floor && !startsSegment && colon > 0 && verbText.test(source.slice(colon + 1)) ? colon : -1
 }
 
 function until(source: string, stop: string, from: number, end: number): number {

@@ -53,6 +53,27 @@ export interface Outbound {
   readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined
   /** Read once, after the body ended. */
   readonly trailers?: (() => Fields) | undefined
+  /** Over an open WebSocket, where each chunk of the body is a text message: how it is closed. Read once, after the body ended. */
+  readonly ending?: (() => SocketEnd) | undefined
   /** The framing of the request cannot be trusted: answer, then close the connection. */
   readonly close?: boolean | undefined
+}
+
+/** A WebSocket that a downstream asks for (RFC 6455). Until it is opened the request is answered like any other. */
+export interface SocketOffer {
+  readonly opened: boolean
+  /** Bytes of messages so far, for the record. */
+  readonly received: number
+  /**
+   * Answers 101 with these fields and gives the downstream's text messages, one by one: a reader that stops pulling stops the sender. It ends
+   * when the downstream says that it has no more (an empty message). Called once. What breaks the WebSocket ends the request's lifeline too.
+   * @throws Fault `client_closed` when nobody is there any more; the messages throw it when the downstream leaves
+   */
+  open(head: Fields, messageLimit: number): AsyncIterable<Uint8Array>
+}
+
+/** How a WebSocket is closed: a code of RFC 6455 section 7.4.1 and a reason of at most 123 bytes. */
+export interface SocketEnd {
+  readonly code: number
+  readonly reason: string
 }

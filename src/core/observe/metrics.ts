@@ -74,6 +74,16 @@ export const metrics = {
   sallyport_policy_quarantined_objects: { kind: 'gauge', help: 'Objects of the policies in force that are broken and answer 503.', labels: [] },
   sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
   sallyport_key_set_fetches_total: { kind: 'counter', help: 'Fetches of key sets, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
+  sallyport_descriptor_drift: {
+    kind: 'gauge',
+    help: 'Differences between the pinned descriptors of a cluster and what its server says, by kind: breaking, addition.',
+    labels: ['cluster', 'kind'],
+  },
+  sallyport_descriptor_checks_total: {
+    kind: 'counter',
+    help: 'Looks at what servers say of their descriptors, by cluster and outcome: same, drifted, unreflected, failed.',
+    labels: ['cluster', 'outcome'],
+  },
   process_cpu_seconds_total: { kind: 'counter', help: 'CPU time of this process, user and system.', labels: [] },
   process_resident_memory_bytes: { kind: 'gauge', help: 'Resident memory of this process.', labels: [] },
   process_start_time_seconds: { kind: 'gauge', help: 'When this process started, seconds since the epoch.', labels: [] },

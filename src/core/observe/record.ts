@@ -1,6 +1,7 @@
 import type { Arrived, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal } from '../model/principal.ts'
+import type { Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
@@ -49,6 +50,7 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     status: m.status,
     grpc_status: m.grpcStatus,
     ending: m.ending,
+    remark: x.remark,
     bytes_in: bytesIn(x),
     bytes_out: m.bytesOut,
     duration_ms: tenths(m.endedAt - x.receivedAt),
@@ -87,7 +89,14 @@ function askedOf(x: Furthest, clean: Clean): JournalRecord {
     query: queryNames(x.request.target.query, clean),
     route: x.route?.name,
     rpc: x.rpc === undefined ? undefined : x.rpc.rpc.path.slice(1),
+    variables: x.params === undefined ? undefined : variablesOf(x.params, clean),
   }
+}
+
+/** What the rules of the route saw: variables of the path, decoded. The path itself stands in the record too, so these tell nothing more. */
+function variablesOf(params: Params, clean: Clean): JournalRecord | undefined {
+  const entries = Object.entries(params)
+  return entries.length === 0 ? undefined : Object.fromEntries(entries.map(([name, value]) => [name, clean(value.slice(0, 256))]))
 }
 
 /** What was asked for when no canonical path came to be: without query and user info, cut to a bearable length. */
@@ -143,7 +152,8 @@ function egressOf(x: Furthest): JournalRecord {
 
 /** What was read of the request's body where the ground counts it, else what was announced. */
 function bytesIn(x: Furthest): number | undefined {
-  const body = x.arrival.body
+  const { body, socket } = x.arrival
+  if (socket !== undefined) return socket.received
   return body === undefined ? 0 : (body.received ?? body.length)
 }
 

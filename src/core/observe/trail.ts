@@ -46,6 +46,8 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
   #bytesOut = 0
   #answeredAt = 0
   #written = false
+  /** The answer ended well, and yet not all of the upstream's messages were read. */
+  #unread = false
   #forget: () => void = () => {}
 
   constructor(wing: 'ingress' | 'egress', arrived: Arrived, ports: TrailPorts) {
@@ -71,7 +73,22 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
     this.#reply = reply
     if (reply.kind !== 'grpc' || (this.last as Furthest).rpc?.rpc.serverStream !== true) return reply
     // A stream that breaks becomes a last line or trailers downstream: the answer itself ends well, and only here it is seen that it did not.
-    return { ...reply, messages: watch(reply.messages, { ...unwatched, broken: (error) => void this.fail(Fault.from(error)) }) }
+    // A reader that stops by itself met a message that it could not write down.
+    let over = false
+    const watcher: Watcher = {
+      chunk() {},
+      done: () => {
+        over = true
+      },
+      broken: (error) => {
+        over = true
+        this.fail(Fault.from(error))
+      },
+      dropped: () => {
+        if (!over) this.#unread = true
+      },
+    }
+    return { ...reply, messages: watch(reply.messages, watcher) }
   }
 
   close(outbound: Outbound): Outbound {
@@ -104,6 +121,7 @@ class Footprints<Far extends Arrived> implements Trail<Far> {
       },
       done: () => {
         trailers?.()
+        if (this.#unread) this.fail(new Fault('upstream_protocol', 'the upstream sent a message that cannot be read'))
         if (this.#fault === undefined) this.#end('whole')
         else this.#cut(this.#fault)
       },
@@ -168,8 +186,6 @@ interface Watcher {
   broken(error: unknown): void
   dropped(): void
 }
-
-const unwatched: Watcher = { chunk() {}, done() {}, broken() {}, dropped() {} }
 
 /** The same chunks at the same pace, with a word to the watcher about each and about the end. */
 function watch(source: AsyncIterable<Uint8Array>, watcher: Watcher): AsyncIterable<Uint8Array> {

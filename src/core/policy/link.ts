@@ -1,5 +1,6 @@
 import { rpcsOf } from '../protobuf.ts'
 import { idOf, type RawObject } from './collect.ts'
+import { descriptorsIn } from './document/clusters.ts'
 import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
 import { linkCallers } from './link/callers.ts'
@@ -169,7 +170,9 @@ function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | und
 }
 
 function quarantineCluster(cluster: ObjectOf<'clusters'>, quarantined: string | undefined): ObjectOf<'clusters'> {
-  return quarantined === undefined ? cluster : { ...cluster, quarantined, endpoints: { kind: 'static', addresses: [] }, subsets: {}, tls: undefined }
+  return quarantined === undefined
+    ? cluster
+    : { ...cluster, quarantined, endpoints: { kind: 'static', addresses: [] }, subsets: {}, tls: undefined, descriptors: undefined }
 }
 
 function quarantineAccess(policy: ObjectOf<'access'>, quarantined: string | undefined): ObjectOf<'access'> {
@@ -186,7 +189,7 @@ function quarantineService(
 
 /** Native paths and bindings of a service, from whichever descriptor set has it. */
 function templatesIn(clusters: Entries['clusters'], descriptors: Descriptors): (service: string) => readonly string[] | undefined {
-  const paths = new Set(Array.from(clusters.values(), ({ value }) => value?.descriptors).filter((path) => path !== undefined))
+  const paths = new Set(Array.from(clusters.values(), ({ value }) => descriptorsIn(value?.descriptors)?.file).filter((path) => path !== undefined))
   return (service) => {
     for (const path of paths) {
       const pinned = descriptors(path)

@@ -23,7 +23,7 @@ export async function loadPolicy(input: LoadInput): Promise<Loaded> {
   const base = collect(policies, report)
   const shared = {
     shapes: new Map<RawObject, Shaped<unknown>>(),
-    descriptors: openDescriptors(input.asset),
+    descriptors: await openDescriptors(input.asset, base.values()),
     mocks: openMocks(input, report),
     incomplete: policies.some((file) => file.cut !== undefined),
     lost: lostRoutes(policies, base, (path) => input.files.find((file) => file.path === path)?.text ?? ''),

@@ -111,6 +111,17 @@ export interface Cluster {
   readonly connectTimeoutMs: number
   readonly caps: { readonly requests: number }
   readonly subsets: Readonly<Record<string, Subset>>
+  /** The pinned descriptor set of its services. */
+  readonly descriptors?: PinnedSet | undefined
+}
+
+export interface PinnedSet {
+  /** Path under the policies folder. */
+  readonly file: string
+  /** Lower-case hex SHA-256 of the file as it is. */
+  readonly sha256: string
+  /** How often the service is asked whether the set still holds; undefined for never. Milliseconds. */
+  readonly driftMs: number | undefined
 }
 
 export interface Subset {

@@ -8,7 +8,8 @@ export async function revisionOf(policy: Omit<Policy, 'revision'>): Promise<stri
   return (await sha256(new TextEncoder().encode(text))).slice(0, 16)
 }
 
-async function sha256(bytes: Uint8Array): Promise<string> {
+/** Lower-case hex SHA-256. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
   // A copy: the digest takes no view of shared memory.
   const digest = await globalThis.crypto.subtle.digest('SHA-256', Uint8Array.from(bytes))
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')

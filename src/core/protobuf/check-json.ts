@@ -1,5 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type Registry, ScalarType } from '@bufbuild/protobuf'
 import { Fault } from '../model/fault.ts'
+import { momentOf, spanOf } from './compiled/times.ts'
 import { base64Problem, durationProblem, timestampProblem } from './lexical.ts'
 import { expectedInteger, floatOf, type IntegerKind, inRange, integerKind, jsonInteger } from './numbers.ts'
 import { isMembers, type Json, type JsonMembers, longNumberText } from './strict-json.ts'
@@ -55,7 +56,9 @@ export function buildJsonCheck(registry: Registry, ignoreUnknown: boolean): Json
       if (found.oneof !== undefined && value !== null && seen.has(found.oneof)) throw wrong(at, `a second member of the oneof "${found.oneof.name}"`)
       seen.add(found)
       if (value !== null) seen.add(found.oneof ?? found)
-      json[name] = field(found, value, at)
+      // Null is as if it were not there, but `@bufbuild/protobuf` takes it for a member of a oneof, and for the default of an extension.
+      if (value === null && !takesNull(found)) delete json[name]
+      else json[name] = field(found, value, at)
     }
   }
 
@@ -105,11 +108,11 @@ export function buildJsonCheck(registry: Registry, ignoreUnknown: boolean): Json
     if (wrappers.test(desc.typeName)) return { value: singular(desc.fields[0] as DescField, json, path) }
     switch (desc.typeName) {
       case 'google.protobuf.Timestamp':
-        return { value: text(json, path, timestampProblem) }
+        return { value: text(json, path, (time) => timestampProblem(time) ?? (momentOf(time) === undefined ? 'out of range' : undefined)) }
       case 'google.protobuf.Duration':
-        return { value: text(json, path, durationProblem) }
+        return { value: text(json, path, (span) => durationProblem(span) ?? (spanOf(span) === undefined ? 'out of range' : undefined)) }
       case 'google.protobuf.FieldMask':
-        return { value: text(json, path, () => undefined) }
+        return { value: text(json, path, (paths) => (paths.includes('_') ? 'expected paths in lowerCamelCase' : undefined)) }
       case 'google.protobuf.Struct':
         if (!isMembers(json)) throw wrong(path, 'expected an object')
         return { value: anything(json, path) }
@@ -134,7 +137,11 @@ export function buildJsonCheck(registry: Registry, ignoreUnknown: boolean): Json
     if (desc === undefined) throw wrong(path, `"@type" names an unknown type`)
     const own = wellKnown(desc, json['value'] ?? null, `${path}.value`)
     if (own === undefined) members(desc, json, path, '@type')
-    else json['value'] = own.value
+    else {
+      const more = ignoreUnknown ? undefined : Object.keys(json).find((name) => name !== '@type' && name !== 'value')
+      if (more !== undefined) throw wrong(`${path}.${more}`, `${desc.typeName} has its value in "value" and no members`)
+      json['value'] = own.value
+    }
     return json
   }
 

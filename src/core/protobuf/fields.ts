@@ -1,4 +1,4 @@
-import type { DescField, DescMessage } from '@bufbuild/protobuf'
+import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
 
 /** Why a field path cannot be resolved. */
 export interface FieldProblem {
@@ -23,7 +23,12 @@ const textual: ReadonlySet<string> = new Set([
 
 /** Whether one text can hold a value of this singular field (google/api/http.proto: primitive types; the textual well-known ones by extension). */
 export function isTextual(field: DescField): boolean {
-  return field.fieldKind === 'scalar' || field.fieldKind === 'enum' || (field.fieldKind === 'message' && textual.has(field.message.typeName))
+  return field.fieldKind === 'scalar' || field.fieldKind === 'enum' || (field.fieldKind === 'message' && isTextualType(field.message))
+}
+
+/** Whether a message type is one that stands for a text. */
+export function isTextualType(desc: DescMessage): boolean {
+  return textual.has(desc.typeName)
 }
 
 /** The field of `desc` by its proto name, or by its JSON name too. */
@@ -61,4 +66,9 @@ export function collide(one: readonly DescField[], other: readonly DescField[]):
     if (left === right) continue
     return left.oneof !== undefined && left.oneof === right.oneof ? 'oneof' : undefined
   }
+}
+
+/** The string field `etag` of a resource or a request (AIP-154), where there is one. */
+export function etagField(desc: DescMessage): DescField | undefined {
+  return desc.fields.find((field) => field.name === 'etag' && field.fieldKind === 'scalar' && field.scalar === ScalarType.STRING)
 }

@@ -13,6 +13,7 @@ import {
 import { Fault } from '../model/fault.ts'
 import { buildJsonCheck } from './check-json.ts'
 import { buildCompiledCodec } from './compiled/compiled-codec.ts'
+import { jsonText } from './json-text.ts'
 import type { Json } from './strict-json.ts'
 
 export interface JsonCodecOptions {
@@ -34,6 +35,8 @@ export interface JsonCodec {
   encodeField(desc: DescMessage, field: DescField, json: Json): Uint8Array | undefined
   /** The JSON text of a serialized message. @throws Fault `upstream_protocol` when it is not one */
   toText(desc: DescMessage, bytes: Uint8Array): string
+  /** The JSON text of one field of a serialized message; undefined when it is not set, or has the value that is left out. @throws Fault `upstream_protocol` */
+  toFieldText(desc: DescMessage, field: DescField, bytes: Uint8Array): string | undefined
   /** The JSON form of a serialized message. @throws Fault `upstream_protocol` when it is not one */
   toJson(desc: DescMessage, bytes: Uint8Array): JsonValue
 }
@@ -55,7 +58,16 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
   return {
     encode: (desc, json) => compiled.encode(desc, json),
     encodeField: (desc, field, json) => compiled.encodeField(desc, field, json),
-    toText: (desc, bytes) => compiled.text(desc, bytes) ?? JSON.stringify(checkedJson(desc, bytes)),
+    toText: (desc, bytes) => compiled.text(desc, bytes) ?? jsonText(checkedJson(desc, bytes)),
+    toFieldText(desc, field, bytes) {
+      const text = compiled.fieldText(desc, field, bytes)
+      if (text !== undefined) return text === '' ? undefined : text
+      const json = checkedJson(desc, bytes)
+      const name = options.protoNames ? field.name : field.jsonName
+      // A message is an object, unless it has a form of its own; then nothing in it is a member.
+      const value = typeof json === 'object' && json !== null && !Array.isArray(json) && Object.hasOwn(json, name) ? json[name] : undefined
+      return value === undefined ? undefined : jsonText(value)
+    },
     toJson: checkedJson,
     message(desc, json) {
       const checked = check.message(desc, json, '')

@@ -1,14 +1,20 @@
-import { type DescMethod, type DescService, getExtension, hasExtension, type Message, type Registry } from '@bufbuild/protobuf'
-import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
+import { type DescMethod, type DescService, getExtension, hasExtension, type Message } from '@bufbuild/protobuf'
+import { type MethodOptions, MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import type { HttpBinding, Rpc } from '../model/route.ts'
 import { isTemplateError, parseTemplate, type Template } from '../model/template.ts'
 import { builtinRegistry, type DescriptorBook } from './book.ts'
 import { collide, describe, isTextual, resolvePath } from './fields.ts'
+import { placeOf } from './place.ts'
 
 /** What is wrong with the HTTP rules of one RPC. */
 export interface RpcProblem {
   /** `package.Service/Method` */
   readonly rpc: string
+  /** The proto file that says so, with the line where the set has source information: `shop/v1/orders.proto:12`. */
+  readonly place: string
+  /** The message whose fields the rule names: the request, or the answer where its `response_body` is wrong. */
+  readonly type: string
+  /** What is wrong, beginning with the rule: `GET /v1/{id}: …`. */
   readonly message: string
   /** Path template of a rule that was left out. */
   readonly template?: string
@@ -44,17 +50,32 @@ export function rpcsOf(book: DescriptorBook, service: string): ServiceRpcs | und
   const problems: RpcProblem[] = []
   const taken = new Map<string, string>()
   const annotated = desc.methods.map((method) => {
-    const bindings = dropTaken(method, annotatedBindings(method, book.registry, problems), taken, problems)
+    const bindings = dropTaken(method, annotatedBindings(method, problems), taken, problems)
     return { method, bindings }
   })
   const rpcs = annotated.map(({ method, bindings }) => rpcOf(desc, method, withAutomatic(desc, method, bindings, taken, problems)))
   return { rpcs, problems }
 }
 
-/** What is wrong with an HTTP rule that a route gives an RPC of a service, or undefined. */
-export function bindingProblem(book: DescriptorBook, service: string, rpc: string, binding: HttpBinding): string | undefined {
+/** What is wrong with an HTTP rule that a route gives an RPC of a service, or undefined. The place is that of the RPC. */
+export function bindingProblem(book: DescriptorBook, service: string, rpc: string, binding: HttpBinding): RpcProblem | undefined {
   const method = book.registry.getService(service)?.methods.find(({ name }) => name === rpc)
-  return method === undefined ? `${service} has no RPC "${rpc}"` : checkBinding(method, binding)
+  if (method === undefined) return { rpc: `${service}/${rpc}`, place: 'the set', type: 'unknown', message: `${service} has no RPC "${rpc}"` }
+  const problem = checkBinding(method, binding)
+  if (problem === undefined) return undefined
+  const message = `${binding.method} ${binding.template}: ${problem}`
+  return { rpc: rpcName(method), place: placeOf(method), type: typeIn(method, problem), message }
+}
+
+/** The rules of the google.api.http option as it says them, additional ones included, checked or not. */
+export function declaredBindings(method: DescMethod): readonly HttpBinding[] {
+  const options = method.proto.options
+  const rule = extension === undefined || options === undefined || !hasExtension(options, extension) ? undefined : ruleIn(options)
+  if (rule === undefined) return []
+  return [rule, ...rule.additionalBindings].flatMap((each) => {
+    const binding = bindingOf(each)
+    return 'problem' in binding ? [] : [binding]
+  })
 }
 
 function rpcOf(service: DescService, method: DescMethod, bindings: readonly HttpBinding[]): Rpc {
@@ -71,22 +92,42 @@ function rpcOf(service: DescService, method: DescMethod, bindings: readonly Http
   }
 }
 
-function annotatedBindings(method: DescMethod, registry: Registry, problems: RpcProblem[]): readonly HttpBinding[] {
+/** Our own, not the set's: whatever the set says of google.api, its options are read by what the name stands for. */
+const extension = builtinRegistry.getExtension('google.api.http')
+
+function ruleIn(options: MethodOptions): HttpRule | undefined {
+  try {
+    return extension === undefined ? undefined : (getExtension(options, extension) as HttpRule) // the built-in extension is of this type
+  } catch {
+    return undefined
+  }
+}
+
+function annotatedBindings(method: DescMethod, problems: RpcProblem[]): readonly HttpBinding[] {
   const rpc = rpcName(method)
-  const extension = registry.getExtension('google.api.http') ?? builtinRegistry.getExtension('google.api.http')
   const options = method.proto.options
   if (extension === undefined || options === undefined || !hasExtension(options, extension)) return []
-  // The cast is safe: an extension of this name that is not HttpRule-shaped fails the checks below, field by field.
-  const rule = getExtension(options, extension) as HttpRule
+  const rule = ruleIn(options)
+  if (rule === undefined) {
+    problems.push({ rpc, place: placeOf(method), type: method.input.typeName, message: 'the google.api.http option: its bytes cannot be read' })
+    return []
+  }
   const bindings: HttpBinding[] = []
   for (const [each, nested] of [[rule, false] as const, ...rule.additionalBindings.map((inner) => [inner, true] as const)]) {
-    if (nested && each.additionalBindings.length > 0) problems.push({ rpc, message: `${textOf(each)}: an additional binding cannot have additional_bindings` })
+    const say = (problem: string, type = method.input.typeName, template: Pick<RpcProblem, 'template'> = {}) =>
+      problems.push({ rpc, place: placeOf(method), type, message: `${textOf(each)}: ${problem}`, ...template })
+    if (nested && each.additionalBindings.length > 0) say('an additional binding cannot have additional_bindings')
     const binding = bindingOf(each)
     const problem = 'problem' in binding ? binding.problem : checkBinding(method, binding)
-    if (problem !== undefined) problems.push({ rpc, message: `${textOf(each)}: ${problem}`, ...templateOf(each) })
+    if (problem !== undefined) say(problem, 'problem' in binding ? undefined : typeIn(method, problem), templateOf(each))
     else if (!('problem' in binding)) bindings.push(binding)
   }
   return bindings
+}
+
+/** Which of the two messages of an RPC a problem is about. */
+function typeIn(method: DescMethod, problem: string): string {
+  return problem.startsWith('response_body ') ? method.output.typeName : method.input.typeName
 }
 
 function rpcName(method: DescMethod): string {
@@ -106,16 +147,24 @@ function templateOf({ pattern }: HttpRule): Pick<RpcProblem, 'template'> {
 function bindingOf(rule: HttpRule): HttpBinding | { readonly problem: string } {
   const { body, responseBody, pattern } = rule
   if (pattern.case === undefined) return { problem: 'it names no method and path' }
-  if (pattern.case !== 'custom') return { method: pattern.case.toUpperCase(), template: pattern.value, body, responseBody }
+  if (pattern.case !== 'custom') return { method: pattern.case.toUpperCase(), template: canonicalEscapes(pattern.value), body, responseBody }
   const kind = pattern.value.kind.toUpperCase()
   if (!token.test(kind)) return { problem: `"${pattern.value.kind}" is not a method` }
-  return { method: kind, template: pattern.value.path, body, responseBody }
+  return { method: kind, template: canonicalEscapes(pattern.value.path), body, responseBody }
+}
+
+/** Annotations may spell their literals as they like; requests are matched by their canonical path (RFC 3986 section 6.2.2). */
+function canonicalEscapes(template: string): string {
+  return template.replaceAll(/%[0-9A-Fa-f]{2}/g, (escape) => {
+    const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+    return /[A-Za-z0-9\-._~]/.test(char) ? char : escape.toUpperCase()
+  })
 }
 
 /** Everything about a rule that can be known before a request comes. */
 function checkBinding(method: DescMethod, binding: HttpBinding): string | undefined {
   const template = parseTemplate(binding.template)
-  if (isTemplateError(template)) return `${template.message} (at ${template.at})`
+  if (isTemplateError(template)) return `${template.message} (character ${template.at + 1})`
   return checkVariables(method, template) ?? checkBody(method, binding, template) ?? checkResponseBody(method, binding)
 }
 
@@ -172,7 +221,13 @@ function dropTaken(method: DescMethod, bindings: readonly HttpBinding[], taken: 
     const shape = shapeOf(binding)
     const other = taken.get(shape)
     if (other === undefined) taken.set(shape, rpc)
-    else problems.push({ rpc, message: `${binding.method} ${binding.template}: ${other} and ${rpc} take the same requests (${shape})` })
+    else
+      problems.push({
+        rpc,
+        place: placeOf(method),
+        type: method.input.typeName,
+        message: `${binding.method} ${binding.template}: ${other} and ${rpc} take the same requests (${shape})`,
+      })
     return other === undefined
   })
 }
@@ -188,6 +243,13 @@ function withAutomatic(
   const owner = taken.get(shapeOf(automatic))
   const rpc = rpcName(method)
   if (owner === undefined) return [...bindings, automatic]
-  if (owner !== rpc) problems.push({ rpc: owner, message: `POST ${automatic.template}: ${owner} takes the automatic path of ${rpc}` })
+  const taker = service.methods.find((other) => rpcName(other) === owner)
+  if (owner !== rpc && taker !== undefined)
+    problems.push({
+      rpc: owner,
+      place: placeOf(taker),
+      type: taker.input.typeName,
+      message: `POST ${automatic.template}: ${owner} takes the automatic path of ${rpc}`,
+    })
   return bindings
 }

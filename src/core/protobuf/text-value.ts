@@ -11,7 +11,8 @@ export type TextResult = { readonly value: LocalValue } | { readonly problem: st
 /** What a text is converted to: the type of a singular field or of the items of a list. */
 export type TextTarget = Pick<DescField, 'scalar' | 'enum' | 'message'>
 
-const fieldMaskPath = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/
+/** Names, keys of maps and the wildcard of google.aip.dev/161. */
+const fieldMaskPath = /^(?:\*|[A-Za-z0-9_]+)(?:\.(?:\*|[A-Za-z0-9_]+))*$/
 
 /**
  * The value of a field from the text of a path variable or query parameter. One table for both: decimal integers in range,

@@ -70,7 +70,8 @@ export function openCluster(cluster: Cluster, state: UpstreamState, ports: Clust
   }
 }
 
-function endpointOf(cluster: Cluster, place: Place, kind: Call, address: Endpoint['address']): Endpoint {
+/** The endpoint at one address of a cluster: how it is dialled, and under which key its connections are shared. */
+export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: Endpoint['address']): Endpoint {
   const protocol = kind === 'grpc' ? 'grpc' : cluster.protocol === 'http' ? 'http1' : 'h2'
   const tls = cluster.tls && {
     serverName: cluster.tls.serverName ?? hostOf(place.authority) ?? dialledName(place.endpoints, address),
@@ -90,7 +91,7 @@ function dialledName(endpoints: Endpoints, address: Endpoint['address']): string
 }
 
 /** What `l5d-dst-override` says: the authority in the mesh, else where the cluster lives, always with a port. */
-function destinationOf({ endpoints, authority }: Place): string {
+export function destinationOf({ endpoints, authority }: Place): string {
   const first = endpoints.kind === 'dns' ? { host: endpoints.name, port: endpoints.port } : endpoints.addresses.find((address) => address.kind === 'tcp')
   if (authority === undefined) return `${first?.host ?? 'localhost'}:${first?.port ?? 80}`
   if (hasPort(authority)) return authority

@@ -38,7 +38,7 @@ function heading(view: GatewayView): Html {
 <h1>Sally<span>port</span></h1>
 ${tag(environmentClass === 'prod' ? 'warn' : '', `${environment} · ${environmentClass}`)}
 ${tag(view.phase === 'serving' ? 'good' : 'warn', view.phase)}
-<nav><a href="/readyz">readiness</a><a href="/metrics">metrics</a><a href="/policy/diagnostics">diagnostics</a></nav>
+<nav><a href="/reference">API reference</a><a href="/readyz">readiness</a><a href="/metrics">metrics</a><a href="/policy/diagnostics">diagnostics</a></nav>
 </header>`
 }
 
@@ -91,7 +91,7 @@ function routeRow(policy: Policy, route: Route): Html {
 <td>${takes(route)}</td>
 <td>${list(route.access.map((name) => accessText(policy, name)))}</td>
 <td>${list(route.limits.map(({ name, cost }) => limitText(policy, name, cost)))}</td>
-<td>${destinations(route.split)}<span class="soft small">timeout ${lengthText(route.timeoutMs)}</span></td>
+<td>${route.openapi === undefined ? destinations(route.split) : html`an OpenAPI document of ${route.openapi.routes.join(', ')}<br>`}<span class="soft small">timeout ${lengthText(route.timeoutMs)}</span></td>
 </tr>`
 }
 

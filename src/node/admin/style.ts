@@ -45,3 +45,23 @@ td ul { margin: 0; padding: 0; list-style: none; }
 .bar i:nth-child(even) { opacity: 0.45; }
 footer { margin-top: 36px; color: var(--soft); font-size: 13px; }
 `
+
+/** What the list of the API reference adds. */
+export const referenceStyle = `
+.words { white-space: pre-line; max-width: 80ch; }
+.operations { border: 1px solid var(--line); border-radius: 10px; background: var(--card); overflow: hidden; }
+details + details { border-top: 1px solid var(--line); }
+summary { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 12px; padding: 9px 16px; cursor: pointer; }
+summary:hover, details[open] > summary { background: var(--paper); }
+summary code { overflow-wrap: anywhere; }
+summary .soft { margin-left: auto; font-size: 14px; }
+.method { width: 62px; font-size: 12px; letter-spacing: 0.03em; color: var(--accent); }
+.method.delete { color: var(--bad); }
+.method.put, .method.patch, .method.post { color: var(--warn); }
+.inside { padding: 4px 16px 16px; border-top: 1px solid var(--line); }
+.inside table { min-width: 640px; }
+.inside tbody th { font-weight: 400; }
+h3 { font-size: 14px; margin: 18px 0 8px; }
+pre { margin: 0 0 10px; padding: 12px 16px; border: 1px solid var(--line); border-radius: 10px; background: var(--paper); overflow-x: auto;
+  font: 13px/1.5 ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; }
+`

@@ -40,9 +40,29 @@ export function isEmptyMetadata(metadata: Metadata): boolean {
 
 export function statusFrom({ code, details, metadata }: StatusObject): GrpcStatus {
   const [rich] = metadata.get('grpc-status-details-bin')
+  return {
+    code: codeOf(code, details),
+    message: fullyDecoded(details),
+    details: rich instanceof Buffer ? rich : undefined,
+    trailers: fieldsFromMetadata(metadata),
+  }
+}
+
+function codeOf(code: number, details: string): number {
+  // grpc-js does not know this one (gRPC, "HTTP to gRPC Status Code Mapping", as grpc-java has it).
+  if (details === 'Received HTTP status code 431') return 13
   // A `grpc-status` that is no number counts as UNKNOWN (gRPC over HTTP/2, "Status").
-  const known = Number.isInteger(code) && Math.sign(code) !== -1 ? code : 2
-  return { code: known, message: details, details: rich instanceof Buffer ? rich : undefined, trailers: fieldsFromMetadata(metadata) }
+  return Number.isInteger(code) && Math.sign(code) !== -1 ? code : 2
+}
+
+const reserved = /%(?:2[346BCF]|3[ABDF]|40)/gi
+
+/**
+ * grpc-js leaves the escapes of characters that are reserved in URLs. Some services escape all of them (connect-es), most none, and then such an
+ * escape is text: which of the two a service does shows in whether one of these characters stands there as it is.
+ */
+function fullyDecoded(message: string): string {
+  return message.includes('%') && !/[#$&+,/:;=?@]/.test(message) ? message.replaceAll(reserved, decodeURIComponent) : message
 }
 
 function unpadded(bytes: Buffer): string {

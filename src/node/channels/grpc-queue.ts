@@ -1,9 +1,10 @@
 import type { Fault } from '../../core/model/fault.ts'
 import type { Clock } from '../../core/ports.ts'
+import { readerPatience } from '../patience.ts'
 
 export interface QueueWatch {
   readonly clock: Clock
-  /** Milliseconds without a message being taken until the stream is cut. */
+  /** Milliseconds without a message that is wanted until the stream is cut; while none is wanted, see `readerPatience`. */
   readonly idleMs: number
   /** Asks the transport for one more message. */
   readonly more: () => void
@@ -26,7 +27,8 @@ export function messageQueue(watch: QueueWatch): MessageQueue {
   let ended = false
   let fault: Fault | undefined
   let asked = true // the transport is asked for the first message when the call starts
-  let takenAt = watch.clock.ticks()
+  // When the wait began: for a message while somebody asks, for somebody to ask otherwise.
+  let since = watch.clock.ticks()
   let wake: (() => void) | undefined
 
   const notify = () => {
@@ -35,9 +37,10 @@ export function messageQueue(watch: QueueWatch): MessageQueue {
     waiting?.()
   }
   const check = () => {
-    const left = watch.idleMs - (watch.clock.ticks() - takenAt)
+    const patience = wake === undefined ? readerPatience(watch.idleMs) : watch.idleMs
+    const left = patience - (watch.clock.ticks() - since)
     if (left <= 0) watch.stalled()
-    else timer = watch.clock.after(left, check)
+    else timer = watch.clock.after(Math.min(left, watch.idleMs), check)
   }
   let timer = watch.clock.after(watch.idleMs, check)
 
@@ -46,7 +49,7 @@ export function messageQueue(watch: QueueWatch): MessageQueue {
       if (fault !== undefined) throw fault
       const message = queued.shift()
       if (message !== undefined) {
-        takenAt = watch.clock.ticks()
+        since = watch.clock.ticks()
         return { done: false, value: message }
       }
       if (ended) return { done: true, value: undefined }
@@ -54,6 +57,7 @@ export function messageQueue(watch: QueueWatch): MessageQueue {
         asked = true
         watch.more()
       }
+      since = watch.clock.ticks()
       await new Promise<void>((resolve) => {
         wake = resolve
       })

@@ -165,7 +165,7 @@ function converse(channel: Channel, call: GrpcCall, options: CallOptions, endpoi
       },
       onReceiveStatus(received) {
         if (over) return
-        const lost = begun && call.serverStream ? tooLongFault(received, endpoint) : lossOf(received, endpoint)
+        const lost = foreignFault(received, head, endpoint) ?? (begun && call.serverStream ? unreadable(received, endpoint) : lossOf(received, endpoint))
         if (lost !== undefined) return fail(lost)
         status = received
         finish()
@@ -214,7 +214,8 @@ function watchConnecting(channel: Channel, endpoint: Endpoint, { clock }: DialPo
   return () => timer.cancel()
 }
 
-const notGrpc = /without gRPC status|^Failed to decompress/
+const notGrpc = /without gRPC status/
+const notUnpacked = /^Failed to decompress/
 const neverSent = /^(?:No connection established|Name resolution failed|Stream refused by server)/
 // Our own cancellations never get here, so a cancelled call is one that the upstream reset.
 const cutOff = /^(?:Connection dropped|Call cancelled|Received RST_STREAM|read E|write E|socket hang up)/
@@ -223,20 +224,31 @@ const tooLong = /^Received message (?:larger than max|that decompresses to a siz
 /**
  * A status that grpc-js made itself because there was no answer, or half of one, as the fault it is. What the upstream says nearly always
  * comes with headers or trailers of its own; what grpc-js says comes with neither, and only its text tells the cases apart. A stream that has
- * begun ends with the status: its reader has taken what came before.
+ * begun ends with the status, but for a message that cannot be read: its reader has taken what came before.
  */
 function lossOf(status: StatusObject, endpoint: Endpoint): Fault | undefined {
   const { code, details, metadata } = status
   if (code === Code.OK || !isEmptyMetadata(metadata)) return undefined
-  // What grpc-js could not unpack it gives as an error in place of a status: neither code nor details, whatever the types say.
-  if (typeof (code as unknown) !== 'number') return brokenProtocol(endpoint, 'a message that cannot be unpacked')
+  const unread = unreadable(status, endpoint)
+  if (unread !== undefined) return unread
   if (neverSent.test(details)) return new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `${nameOf(endpoint)}: ${details}` })
   if (notGrpc.test(details)) return brokenProtocol(endpoint, details)
-  return tooLongFault(status, endpoint) ?? (cutOff.test(details) ? brokenOff(endpoint, details) : undefined)
+  return cutOff.test(details) ? brokenOff(endpoint, details) : undefined
 }
 
-/** grpc-js gave up a message over the channel's limit. */
-function tooLongFault({ code, details, metadata }: StatusObject, endpoint: Endpoint): Fault | undefined {
-  if (code !== Code.RESOURCE_EXHAUSTED || !isEmptyMetadata(metadata) || !tooLong.test(details)) return undefined
+/** The first bytes of a page are no length: what grpc-js gave up as too long a message was none. */
+function foreignFault(status: StatusObject, head: Metadata | undefined, endpoint: Endpoint): Fault | undefined {
+  const [type] = head?.get('content-type') ?? []
+  if (typeof type !== 'string' || type.startsWith('application/grpc') || unreadable(status, endpoint) === undefined) return undefined
+  return brokenProtocol(endpoint, `a body of ${type.slice(0, 64)}`)
+}
+
+/** grpc-js gave up a message: one over the channel's limit, as it came or inflated, or one that it could not unpack. */
+function unreadable({ code, details, metadata }: StatusObject, endpoint: Endpoint): Fault | undefined {
+  // Some of what it cannot unpack it gives as an error in place of a status: neither code nor details, whatever the types say.
+  if (typeof (code as unknown) !== 'number') return brokenProtocol(endpoint, 'a message that cannot be unpacked')
+  if (!isEmptyMetadata(metadata)) return undefined
+  if (code === Code.INTERNAL && notUnpacked.test(details)) return brokenProtocol(endpoint, details)
+  if (code !== Code.RESOURCE_EXHAUSTED || !tooLong.test(details)) return undefined
   return new Fault('upstream_message_too_large', 'the upstream sent too large a message', { internal: `${nameOf(endpoint)}: ${details}` })
 }

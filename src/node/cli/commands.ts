@@ -6,6 +6,7 @@ import { diff } from './commands/diff.ts'
 import { egressExplain } from './commands/egress-explain.ts'
 import { egressList } from './commands/egress-list.ts'
 import { explain } from './commands/explain.ts'
+import { openapi } from './commands/openapi.ts'
 import { protoBuild } from './commands/proto-build.ts'
 import { protoPull } from './commands/proto-pull.ts'
 import { schema } from './commands/schema.ts'
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   describe,
   diff,
   schema,
+  openapi,
   protoPull,
   protoBuild,
   egressList,

@@ -9,7 +9,7 @@ import { type Terminal, table } from './terminal.ts'
 export type Explanation = ReturnType<typeof explanationOf>
 
 /** Everything the rooms found out, in the order of the walk; what was not reached is undefined. */
-export function explanationOf(policy: Policy, arrival: Arrival, { refusal, last, candidates, decision, limits }: Rehearsal) {
+export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, limits }: Rehearsal) {
   const names = arrival.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
   const sent = last.call === undefined ? undefined : last.call.kind === 'http' ? last.call.headers : last.call.metadata
   return {
@@ -30,7 +30,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, last,
     },
     outcome:
       refusal === undefined
-        ? { kind: 'forwarded' as const }
+        ? { kind: granted ? ('granted' as const) : last.route?.openapi === undefined ? ('forwarded' as const) : ('answered' as const) }
         : {
             kind: 'refused' as const,
             status: faultCatalogue[refusal.code].http,
@@ -108,6 +108,8 @@ function standingText({ standing, quota, cost }: Explanation['limits'][number]):
 }
 
 function outcomeText({ outcome, permit }: Explanation, terminal: Terminal): string {
+  if (outcome.kind === 'granted') return terminal.style('green', 'Answered: the CORS preflight is granted.')
+  if (outcome.kind === 'answered') return terminal.style('green', `Answered by the gateway itself, with an OpenAPI document: ${permit} lets it pass.`)
   if (outcome.kind === 'forwarded') return terminal.style('green', `Forwarded: ${permit} lets it pass.`)
   const rule = outcome.rule === undefined ? '' : ` by ${outcome.rule}`
   const why = [outcome.message, outcome.reason, outcome.because].filter((text) => text !== undefined && text !== '')

@@ -1,8 +1,10 @@
+import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { keySetsOf } from '../../core/ingress/identify.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
+import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
 import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
@@ -24,6 +26,8 @@ export class Gateway implements GatewayView {
   readonly #source: PolicySource
   readonly #listeners: ListenerSet
   readonly #reloader: Reloader
+  readonly #drift: DriftWatch
+  readonly #health: HealthBoard
   readonly #hurry = new AbortController()
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -52,6 +56,8 @@ export class Gateway implements GatewayView {
       },
       diagnostics,
     )
+    this.#health = healthBoard(ports.lasting)
+    this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
     meter.beforeReading(() => measureProcess(meter, this, journal))
   }
 
@@ -59,12 +65,15 @@ export class Gateway implements GatewayView {
   async open(): Promise<void> {
     await (await this.#listeners.prepare(plansOf(this.live.current.policy))).commit()
     this.#phase = 'serving'
+    this.#health.follow(this.live.current.policy)
+    this.#health.setReady(true)
     const { log } = this.#ground.journal
     for (const warning of this.warnings) log('warn', 'node_version', { message: warning })
     for (const { name, host, port } of this.listeners) log('info', 'listening', { listener: name, host, port })
     const { revision, policy } = this.live.current
     log('info', 'started', { revision, environment: policy.environment, class: policy.environmentClass, routes: policy.routes.length })
     this.#warm()
+    this.#drift.follow(policy)
   }
 
   get phase(): Phase {
@@ -99,6 +108,10 @@ export class Gateway implements GatewayView {
     return this.#listeners.bound
   }
 
+  healthOf(service: string): Health {
+    return this.#health.of(service)
+  }
+
   get keySets(): readonly KeySetStatus[] {
     return keySetsOf(this.#ground.ports).status()
   }
@@ -108,6 +121,8 @@ export class Gateway implements GatewayView {
     if (this.#closing !== undefined) return this.lastLoad
     const last = await this.#reloader.reload()
     this.#warm()
+    this.#health.follow(this.live.current.policy)
+    if (this.#closing === undefined) this.#drift.follow(this.live.current.policy)
     return last
   }
 
@@ -127,11 +142,16 @@ export class Gateway implements GatewayView {
   async #end(): Promise<void> {
     const { store, journal, spans, ports } = this.#ground
     this.#phase = 'draining'
+    this.#health.setReady(false)
+    // Who watches must not hold the end up.
+    const leaving = ports.clock.after(this.#settings.shutdown.lameDuckMs, () => this.#health.end())
     this.#source.close()
+    const watching = this.#drift.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
+    leaving.cancel()
     await this.#listeners.close({ lameDuckMs: 0, drainMs: 0 })
-    await Promise.allSettled([store.close(), spans?.close()])
+    await Promise.allSettled([store.close(), spans?.close(), watching])
     journal.log('info', 'stopped')
     await journal.close()
   }
@@ -142,7 +162,7 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        options,
+        { ...options, referenceScript: this.#settings.referenceScript },
       ),
     )
   }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Fault } from '../../core/model/fault.ts'
+import { addPiece } from '../../core/model/pieces.ts'
 import type { Body } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
@@ -62,7 +63,7 @@ export function inboundBody(source: BodySource): InboundBody {
     for await (const chunk of open()) {
       received += chunk.byteLength
       if (received > limit) throw tooLarge(limit)
-      parts.push(chunk)
+      addPiece(parts, chunk)
     }
     return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
   }

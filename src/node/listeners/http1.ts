@@ -13,6 +13,7 @@ import type { ListenerOptions, Serving } from './options.ts'
 import { peerCertificate } from './peer.ts'
 import { dropBody, pour } from './pour.ts'
 import { refuseRaw } from './refusal.ts'
+import { readHandshake, serveUpgrade } from './upgrade.ts'
 
 /** An unread rest of a body up to this size is read and thrown away; behind a larger one the connection ends. */
 const smallRest = 64 * 1024
@@ -29,17 +30,24 @@ export function serveHttp1(server: Server, serving: Serving): void {
     answering.set(request.socket, response)
     inTurn(request.socket, before, () => void serve(request, response, expects, serving))
   }
-  const refuseInTurn = (socket: Duplex, message: string) => {
+  const refuseInTurn = (socket: Duplex, fault: Fault) => {
     socket.on('error', () => {}) // Node lets go of the connection with the event
-    inTurn(socket, answering.get(socket), () => refuseRaw(socket, new Fault('not_implemented', message), options))
+    inTurn(socket, answering.get(socket), () => refuseRaw(socket, fault, options))
   }
   server.on('request', (request, response) => onRequest(request, response, false))
   // With a listener Node leaves the 100 to us: it is sent when the body is first wanted, after the policy has spoken.
   server.on('checkContinue', (request, response) => onRequest(request, response, true))
   // Without a listener Node answers any other expectation itself. An expectation that is unknown may be ignored (RFC 9110 section 10.1.1).
   server.on('checkExpectation', (request, response) => onRequest(request, response, false))
-  server.on('upgrade', (_request, socket) => refuseInTurn(socket, 'this protocol upgrade is not offered'))
-  server.on('connect', (_request, socket) => refuseInTurn(socket, 'tunnels are not offered here'))
+  server.on('upgrade', (request, socket, head) => {
+    const asked = options.purpose === 'public' ? readHandshake(request) : undefined
+    if (asked === undefined) return refuseInTurn(socket, new Fault('not_implemented', 'this protocol upgrade is not offered'))
+    if (asked !== 'websocket') return refuseInTurn(socket, asked)
+    socket.on('error', () => {}) // its close says all there is to know
+    const arrival = (lifeline: Lifeline) => arrivalOf(request, undefined, lifeline, serving)
+    inTurn(socket, answering.get(socket), () => void serveUpgrade(request, socket, head, arrival, serving))
+  })
+  server.on('connect', (_request, socket) => refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here')))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options))
 }
 

@@ -40,4 +40,6 @@ export interface Serving {
   readonly options: ListenerOptions
   /** The listener is closing: every answer asks the downstream to come back over a new connection. */
   readonly isDraining: () => boolean
+  /** The WebSockets that are open or about to be. */
+  readonly conversations: Set<{ goAway(): void }>
 }

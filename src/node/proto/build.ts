@@ -14,9 +14,9 @@ const include = fileURLToPath(new URL('./include/', import.meta.url))
 /**
  * Compiles a folder of .proto files, its root being the import root, to a serialized FileDescriptorSet with all imports. Runs the
  * `buf` binary of the optional package @bufbuild/buf. A folder with its own `buf.yaml` is compiled as that says; otherwise imports of google/api
- * and google/rpc are there without further ado. @throws Error with buf's own diagnostics, or when buf is not installed
+ * and google/rpc are there without further ado. Comments are kept on request: they make the set larger, and OpenAPI documents readable. @throws Error with buf's own diagnostics, or when buf is not installed
  */
-export async function buildDescriptors(folder: string): Promise<Uint8Array> {
+export async function buildDescriptors(folder: string, options: { readonly comments?: boolean } = {}): Promise<Uint8Array> {
   const buf = findBuf()
   await access(folder).catch(() => {
     throw new Error(`${folder}: no such folder`)
@@ -25,7 +25,8 @@ export async function buildDescriptors(folder: string): Promise<Uint8Array> {
   try {
     const input = (await isModule(folder)) ? folder : await workspace(folder, work)
     const out = join(work, 'out.binpb')
-    await runBuf(buf, ['build', input, '--as-file-descriptor-set', '--exclude-source-info', '--output', out], input, folder)
+    const comments = options.comments === true ? [] : ['--exclude-source-info']
+    await runBuf(buf, ['build', input, '--as-file-descriptor-set', ...comments, '--output', out], input, folder)
     return await readFile(out)
   } finally {
     await rm(work, { recursive: true, force: true })

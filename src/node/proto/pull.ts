@@ -1,140 +1,70 @@
-import { create, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf'
-import { base64Decode } from '@bufbuild/protobuf/wire'
-import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
-import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
-import { reflectionPaths, reflectionRequest, reflectionResponse } from './reflection-messages.ts'
+import { FieldList } from '../../core/model/fields.ts'
+import { parseAuthority } from '../../core/net.ts'
+import type { Endpoint } from '../../core/ports.ts'
+import { createChannels } from '../channels.ts'
+import { createClock } from '../clock.ts'
+import { createResolve } from '../resolve.ts'
+import { createSecrets } from '../secrets.ts'
+import { ReflectionError, reflect } from './reflect.ts'
 
 export interface PullOptions {
   readonly tls: boolean
+  /** PEM file of who signs the server's certificate; the system's roots without it. */
+  readonly ca?: string | undefined
+  /** Name in the certificate; the authority's host without it. */
+  readonly serverName?: string | undefined
+  /** What the server reads as `:authority`; the target without it. */
+  readonly authority?: string | undefined
   /** For the whole pull, milliseconds. */
   readonly timeoutMs?: number
 }
 
-type Question = { readonly listServices: string } | { readonly fileContainingSymbol: string } | { readonly fileByFilename: string }
-
-/** An answer of the reflection service in its JSON form. */
-interface Answer {
-  readonly listServicesResponse?: { readonly service?: readonly { readonly name: string }[] }
-  readonly fileDescriptorResponse?: { readonly fileDescriptorProto?: readonly string[] }
-  readonly errorResponse?: { readonly errorCode?: number; readonly errorMessage?: string }
-}
-
-type Ask = (question: Question) => Promise<Answer>
+/** Time to connect, milliseconds; never more than there is for the whole pull. */
+const connectMs = 5_000
 
 /**
- * Asks a running server for the descriptors of its services (gRPC server reflection, v1 and else v1alpha) and answers a serialized
- * FileDescriptorSet with all imports, in one order whatever order they came in. @throws Error that says what went wrong
+ * Pulls the descriptors of a running server (`host:port` or `unix:/path`): see `reflect`. @throws ReflectionError that says what went wrong
+ * and what to try; Error for a target that is none.
  */
-export async function pullDescriptors(hostPort: string, { tls, timeoutMs = 10_000 }: PullOptions): Promise<Uint8Array> {
-  const client = new Client(hostPort, tls ? credentials.createSsl() : credentials.createInsecure(), { 'grpc.enable_channelz': 0 })
+export async function pullDescriptors(target: string, options: PullOptions): Promise<Uint8Array> {
+  const clock = createClock()
+  const ports = { clock, resolve: createResolve(clock), secrets: createSecrets({}) }
+  const timeoutMs = options.timeoutMs ?? 10_000
+  const { endpoint, authority } = endpointOf(target, options, timeoutMs)
+  const channel = createChannels(ports).acquire(endpoint)
   try {
-    return await pullFrom(client, Date.now() + timeoutMs, reflectionPaths[0])
+    return await reflect(channel, { authority, fields: new FieldList(), timeoutMs, services: undefined, clock })
   } catch (error) {
-    if (!isUnimplemented(error)) throw readable(error, tls)
-    return await pullFrom(client, Date.now() + timeoutMs, reflectionPaths[1]).catch((second: unknown) => {
-      throw isUnimplemented(second) ? new Error('the server does not offer reflection (grpc.reflection.v1 or v1alpha)') : readable(second, tls)
-    })
+    throw advised(error, options.tls)
   } finally {
-    client.close()
+    channel.release()
   }
 }
 
-function isUnimplemented(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === status.UNIMPLEMENTED
-}
-
-function readable(error: unknown, tls: boolean): Error {
-  if (!(error instanceof Error)) return new Error(String(error))
-  if (!('details' in error && typeof error.details === 'string')) return error
+function advised(error: unknown, tls: boolean): unknown {
   // Neither says more: nobody is there, or one who does not understand.
-  if ('code' in error && (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED)) {
-    const other = tls ? 'leave out --tls if it speaks clear text' : 'add --tls if it speaks TLS'
-    return new Error(`the server cannot be reached (${error.details}): check that it runs and listens at this address, and ${other}`, { cause: error })
-  }
-  return new Error(`reflection failed: ${error.details}`, { cause: error })
+  if (!(error instanceof ReflectionError) || (error.kind !== 'unreachable' && error.kind !== 'silent')) return error
+  const other = tls ? 'leave out --tls if it speaks clear text' : 'add --tls if it speaks TLS'
+  return new ReflectionError(error.kind, `${error.message}: check that it runs and listens at this address, and ${other}`, error)
 }
 
-async function pullFrom(client: Client, deadline: number, path: string): Promise<Uint8Array> {
-  const stream = client.makeBidiStreamRequest<Question, Answer>(path, encoded, decoded, { deadline })
-  try {
-    const files = await collect(asker(stream))
-    return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: inOrder(files) }))
-  } finally {
-    stream.cancel()
-  }
-}
-
-function encoded(question: Question): Buffer {
-  return Buffer.from(toBinary(reflectionRequest, fromJson(reflectionRequest, { ...question })))
-}
-
-function decoded(bytes: Buffer): Answer {
-  // The JSON form of the message is what Answer describes.
-  return toJson(reflectionResponse, fromBinary(reflectionResponse, bytes)) as Answer
-}
-
-/** One question at a time over the stream. */
-function asker(stream: ClientDuplexStream<Question, Answer>): Ask {
-  let settle: { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void } | undefined
-  let failure: Error | undefined
-  const fail = (error: Error): void => {
-    failure = error
-    settle?.reject(error)
-  }
-  stream.on('data', (answer: Answer) => settle?.resolve(answer))
-  stream.on('error', (error: ServiceError) => fail(error))
-  stream.on('end', () => fail(new Error('the server ended the reflection stream')))
-  return (question) =>
-    new Promise((resolve, reject) => {
-      settle = { resolve, reject }
-      if (failure === undefined) stream.write(question)
-      else reject(failure)
-    })
-}
-
-async function collect(ask: Ask): Promise<ReadonlyMap<string, FileDescriptorProto>> {
-  const files = new Map<string, FileDescriptorProto>()
-  const listed = await ask({ listServices: '*' })
-  const services = (listed.listServicesResponse?.service ?? []).map(({ name }) => name).filter((name) => !name.startsWith('grpc.reflection.'))
-  if (services.length === 0) throw new Error(listed.errorResponse?.errorMessage ?? 'the server lists no services')
-  for (const name of services) add(files, await ask({ fileContainingSymbol: name }), name)
-  for (let missing = missingImport(files); missing !== undefined; missing = missingImport(files)) {
-    add(files, await ask({ fileByFilename: missing }), missing)
-    if (!files.has(missing)) throw new Error(`the server did not hand over ${missing}`)
-  }
-  return files
-}
-
-function add(files: Map<string, FileDescriptorProto>, answer: Answer, about: string): void {
-  const protos = answer.fileDescriptorResponse?.fileDescriptorProto
-  if (protos === undefined) throw new Error(`${about}: ${answer.errorResponse?.errorMessage ?? 'the server did not answer with a file'}`)
-  for (const text of protos) {
-    const file = fromBinary(FileDescriptorProtoSchema, base64Decode(text))
-    files.set(file.name, file)
+function endpointOf(target: string, options: PullOptions, timeoutMs: number): { readonly endpoint: Endpoint; readonly authority: string } {
+  const address = addressOf(target)
+  const authority = options.authority ?? (address.kind === 'unix' ? 'localhost' : target)
+  const parsed = parseAuthority(authority)
+  if ('problem' in parsed) throw new Error(`${authority} is not an authority: ${parsed.problem}`)
+  const ca = options.ca === undefined ? undefined : `file:${options.ca}`
+  const tls = options.tls ? { serverName: options.serverName ?? parsed.host, ca, certificate: undefined, key: undefined } : undefined
+  return {
+    endpoint: { key: `pull ${target}`, protocol: 'grpc', address, tls, connectTimeoutMs: Math.min(connectMs, timeoutMs), idleMs: timeoutMs },
+    authority,
   }
 }
 
-function missingImport(files: ReadonlyMap<string, FileDescriptorProto>): string | undefined {
-  for (const file of files.values()) {
-    const missing = file.dependency.find((name) => !files.has(name))
-    if (missing !== undefined) return missing
-  }
-  return undefined
-}
-
-/** Imports before their importers, otherwise by name. */
-function inOrder(files: ReadonlyMap<string, FileDescriptorProto>): FileDescriptorProto[] {
-  const ordered = new Set<FileDescriptorProto>()
-  const open = new Set<string>()
-  const visit = (file: FileDescriptorProto): void => {
-    if (open.has(file.name)) return
-    open.add(file.name)
-    for (const name of file.dependency.toSorted()) {
-      const dependency = files.get(name)
-      if (dependency !== undefined) visit(dependency)
-    }
-    ordered.add(file)
-  }
-  for (const name of [...files.keys()].sort()) visit(files.get(name) as FileDescriptorProto)
-  return [...ordered]
+function addressOf(target: string): Endpoint['address'] {
+  if (target.startsWith('unix:/')) return { kind: 'unix', path: target.slice('unix:'.length) }
+  const parsed = parseAuthority(target)
+  if ('problem' in parsed) throw new Error(`it is not host:port: ${parsed.problem}`)
+  if (parsed.port === undefined) throw new Error('it has no port: write host:port')
+  return { kind: 'tcp', host: parsed.host, port: parsed.port }
 }

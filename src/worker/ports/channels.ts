@@ -2,7 +2,8 @@ import type { HttpCall, HttpReply } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
 import { FieldList } from '../../core/model/fields.ts'
 import type { CallOptions, Channel, Channels, Clock } from '../../core/ports.ts'
-import { chunksOf, fill } from '../stream.ts'
+import { chunksOf } from '../chunks.ts'
+import { fill } from '../stream.ts'
 
 /**
  * The one way out of an edge: HTTP to the gateway behind, by `fetch`. The platform speaks HTTP/1.1 or better by itself, keeps the

@@ -1,6 +1,6 @@
 import { waitUntil } from 'cloudflare:workers'
 import type { Fetch, FetchRequest, FetchResponse } from '../../core/ports.ts'
-import { bytesOf } from '../stream.ts'
+import { bytesOf } from '../chunks.ts'
 
 /**
  * The edge's own small requests (discovery, key sets). Redirects are answers like any other. The time counts from the start to the

@@ -67,3 +67,9 @@ test('what does not compile is said with the file and the line', async () => {
 test('a folder that is not there is said so', async () => {
   await expect(buildDescriptors('/nowhere/at/all')).rejects.toThrow('no such folder')
 })
+
+test('comments of .proto files are kept on request alone', async () => {
+  const folder = await tempFolder({ 'a.proto': 'syntax = "proto3";\npackage a;\n// Said of it.\nmessage A {}\n' })
+  const [plain, commented] = await Promise.all([buildDescriptors(folder.path), buildDescriptors(folder.path, { comments: true })])
+  expect([Buffer.from(plain).includes('Said of it.'), Buffer.from(commented).includes('Said of it.')]).toEqual([false, true])
+})

@@ -1,7 +1,8 @@
 import { create, type DescMessage, type DescMethod, fromBinary, fromJson, type JsonValue, type Registry, toBinary, toJson } from '@bufbuild/protobuf'
-import { Metadata, Server, ServerCredentials, type ServerDuplexStream, type StatusObject, type UntypedHandleCall } from '@grpc/grpc-js'
+import { Metadata, Server, ServerCredentials, type ServerDuplexStream, type UntypedHandleCall } from '@grpc/grpc-js'
 import { builtinRegistry, type DescriptorBook } from '../../../src/core/protobuf.ts'
 import type { Keep } from '../../support/keep.ts'
+import type { WireReply } from './wire-service.ts'
 
 /** What the service answers the next call with. Nothing given: one default message, or none on a stream, and OK. */
 export interface Reply {
@@ -9,9 +10,11 @@ export interface Reply {
   readonly messages?: readonly (JsonValue | Uint8Array)[]
   readonly head?: readonly (readonly [name: string, value: string | Buffer])[]
   readonly trailers?: readonly (readonly [name: string, value: string | Buffer])[]
-  readonly status?: Partial<Pick<StatusObject, 'code' | 'details'>>
+  readonly status?: { readonly code?: number; readonly details?: string }
   /** ProtoJSON of `google.protobuf.Any`, or bytes of one; they go out as `grpc-status-details-bin`. */
   readonly details?: readonly JsonValue[]
+  /** The answer frame by frame; only a service that is opened as `wire` can give it. */
+  readonly wire?: WireReply
 }
 
 /** A call that reached the service. */

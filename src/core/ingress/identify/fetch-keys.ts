@@ -1,3 +1,4 @@
+import { Fault } from '../../model/fault.ts'
 import type { Fetch, FetchResponse } from '../../ports.ts'
 import { type PublicJwk, usableKeys } from './jwk.ts'
 
@@ -47,10 +48,16 @@ async function discover(issuer: string, fetch: Fetch, budget: () => number): Pro
     try {
       return keySetUri(issuer, await get(url, {}, fetch, budget))
     } catch (error) {
-      problems.push(`${url}: ${error instanceof Error ? error.message : 'failed'}`)
+      problems.push(`${url}: ${reasonOf(error)}`)
     }
   }
   throw new Error(`discovery failed: ${problems.join('; ')}`)
+}
+
+/** Read by operators only, so the record's words come first. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Fault) return error.detail.internal ?? error.message
+  return error instanceof Error ? error.message : 'failed'
 }
 
 /** The places where an issuer's metadata may stand. @throws Error when the issuer is no http(s) URL without query and fragment. */

@@ -61,9 +61,14 @@ function trieOf(tries: Map<string, TrieNode>, key: string): TrieNode {
 
 /**
  * The entry that takes a request: of its exact host before its wildcard before any host, then the most specific. What shows
- * through a broken match of unknown hosts goes before all of them but literal templates.
+ * through a broken match of unknown hosts goes before all of them but literal templates. `fits` stands in place of the entries' own tests.
  */
-export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>, dialect: Dialect): Found {
+export function lookUp(
+  book: RouteBook,
+  { request, arrival }: Pick<Received, 'request'> & Partial<Pick<Received, 'arrival'>>,
+  dialect: Dialect,
+  fits?: Search['fits'],
+): Found {
   const { host, target, method, headers } = request
   const tries = [book.exact.get(host), book.wildcard.get(parentOf(host)), book.any]
   const segments = segmentsOf(target.path)
@@ -72,13 +77,17 @@ export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>, 
     headers,
     query: queryReader(target.query),
     native: isCall(dialect, method),
+    socket: arrival?.socket !== undefined,
     segments,
     verb: verbOf(segments),
     trailingSlash: segments.at(-1) === '',
     missed: [],
+    fits,
   }
   const entry = findHidden(book.hidden, search, findIn(tries, search))
   if (entry !== undefined) return { kind: 'found', entry, segments: withoutVerb(entry, search) }
+  // Whoever brings tests of its own has heard of every entry by now.
+  if (fits !== undefined) return { kind: 'none', fits: 'nothing' }
   const allow = allowed(search)
   if (allow.length > 0 && !allow.includes(method)) return { kind: 'method', allow }
   return { kind: 'none', fits: search.missed.length > 0 ? 'path' : tries.some(isUsed) ? 'host' : 'nothing' }

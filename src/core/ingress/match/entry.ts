@@ -118,6 +118,7 @@ function entriesOfRpc(rpc: Rpc, route: Route, accepts: Entry['accepts']): readon
   const bound = rpc.bindings.some(({ method, template }) => method === automatic.method && template === automatic.template)
   const bindings = bound ? rpc.bindings : [...rpc.bindings, automatic]
   const { methods } = route.match
+  const headFromGet = route.translate.head === 'fromGet'
   // `methods` of a gRPC route narrows what its bindings take; gRPC, gRPC-Web and Connect are POST, and Connect also GET.
   const takes = (method: string) => methods.length === 0 || methods.includes(method)
   const called = rpc.noSideEffects === true && !rpc.clientStream && !rpc.serverStream ? ['POST', 'GET'] : ['POST']
@@ -126,7 +127,14 @@ function entriesOfRpc(rpc: Rpc, route: Route, accepts: Entry['accepts']): readon
   for (const binding of bindings) {
     const any = binding.method === '*'
     if (any || takes(binding.method))
-      entries.push({ ...base, template: templateOf(binding.template, route), methods: any ? methods : [binding.method], binding, native: false })
+      entries.push({
+        ...base,
+        template: templateOf(binding.template, route),
+        methods: any ? methods : [binding.method],
+        binding,
+        native: false,
+        headWithGet: headFromGet,
+      })
   }
   return entries
 }

@@ -1,5 +1,6 @@
 import type { Template } from '../../model/template.ts'
 import { type Asked, bySpecificity, type Entry } from './entry.ts'
+import { pickForSocket } from './socket.ts'
 
 /*
  * Templates by segment. A walk tries literal before `*` before `**` at every segment and goes back where nothing fits, so
@@ -34,12 +35,16 @@ export interface TrieNode {
 /** A request under way through the trie. */
 export interface Search extends Asked {
   readonly method: string
+  /** A WebSocket is asked for: it takes an RPC by each path that is bound to it, whatever the method. */
+  readonly socket: boolean
   readonly segments: readonly string[]
   /** The last segment split at its last colon; undefined when it has none, or nothing before it. */
   readonly verb: { readonly before: string; readonly name: string } | undefined
   readonly trailingSlash: boolean
   /** Leaves whose path fits and which took nothing. */
   readonly missed: Leaf[]
+  /** In place of the entries' own tests of headers and query. */
+  readonly fits: ((entry: Entry, asked: Asked) => boolean) | undefined
 }
 
 export function emptyTrie(): TrieNode {
@@ -129,6 +134,12 @@ function takeVerb(node: TrieNode | undefined, verb: Search['verb'], search: Sear
 
 function take(leaf: Leaf | undefined, search: Search): Entry | undefined {
   if (leaf === undefined || (search.trailingSlash && !leaf.plain)) return undefined
+  if (search.socket) {
+    const entry = pickForSocket(leaf.entries.filter((candidate) => couldFit(candidate, search)))
+    if (entry !== undefined) return entry
+    search.missed.push(leaf)
+    return undefined
+  }
   for (const entry of leaf.byMethod.get(search.method) ?? leaf.any) if ((!entry.native || search.native) && couldFit(entry, search)) return entry
   search.missed.push(leaf)
   return undefined
@@ -136,7 +147,7 @@ function take(leaf: Leaf | undefined, search: Search): Entry | undefined {
 
 /** Whether nothing but the method can keep the entry of a leaf whose path fits from taking the request. */
 function couldFit(entry: Entry, search: Search): boolean {
-  return !(search.trailingSlash && entry.rpc !== undefined) && entry.accepts(search)
+  return !(search.trailingSlash && entry.rpc !== undefined) && (search.fits?.(entry, search) ?? entry.accepts(search))
 }
 
 /** Methods that would be taken on the leaves that were missed, sorted: the Allow header of a 405. */

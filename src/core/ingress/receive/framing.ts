@@ -6,8 +6,8 @@ import { refusal } from './refusal.ts'
 const connectionOnly = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']
 
 /**
- * Refuses every framing that two parsers could read differently (RFC 9112 sections 6.1 and 6.3), upgrades and announced
- * trailers, which nobody here asked for, and a stated length above `bodyLimit` bytes before the body is read. @throws Fault
+ * Refuses every framing that two parsers could read differently (RFC 9112 sections 6.1 and 6.3), upgrades that the
+ * listener does not offer, announced trailers, which nobody here asked for, and a stated length above `bodyLimit` bytes before the body is read. @throws Fault
  */
 export function checkFraming(arrival: Arrival, fields: Fields, bodyLimit: number): void {
   if (arrival.httpVersion === '2') checkStream(arrival, fields)
@@ -20,12 +20,18 @@ export function checkFraming(arrival: Arrival, fields: Fields, bodyLimit: number
 }
 
 function checkMessage(arrival: Arrival, fields: Fields): void {
+  if (arrival.socket !== undefined) return checkHandshake(arrival, fields)
   if (fields.has('upgrade')) throw refusal(arrival, 'not_implemented', 'no upgrade is offered here')
   const coding = fields.get('transfer-encoding')
   if (coding === undefined) return
   if (coding.toLowerCase() !== 'chunked') throw refusal(arrival, 'request_invalid', 'transfer-encoding is not "chunked"')
   if (arrival.httpVersion === '1.0') throw refusal(arrival, 'request_invalid', 'transfer-encoding in HTTP/1.0')
   if (fields.has('content-length')) throw refusal(arrival, 'request_invalid', 'both content-length and transfer-encoding')
+}
+
+/** What follows the handshake of a WebSocket is frames, whatever length it states (RFC 6455 section 4.1). */
+function checkHandshake(arrival: Arrival, fields: Fields): void {
+  if (fields.has('transfer-encoding') || (fields.get('content-length') ?? '0') !== '0') throw refusal(arrival, 'request_invalid', 'a handshake has no body')
 }
 
 function checkStream(arrival: Arrival, fields: Fields): void {

@@ -10,9 +10,9 @@ import { codeName, isInward } from './status.ts'
 /** An error as Connect writes it (Connect, "Error and EndStreamResponse"). A type alias: an interface would not be a JsonValue. */
 export type ConnectError = { readonly code: string; readonly message?: string; readonly details?: JsonValue[] }
 
-/** The error of a service. What tells about the inside of it is left out, as for JSON callers. */
-export function errorOf(status: Pick<GrpcStatus, 'code' | 'message' | 'details'>, registry: Registry): ConnectError {
-  if (isInward(status.code)) return { code: connectCode(status.code), message: status.code === 13 ? 'internal error' : 'unknown error' }
+/** The error of a service. What tells about the inside of it is left out, as for JSON callers, unless the route shows it. */
+export function errorOf(status: Pick<GrpcStatus, 'code' | 'message' | 'details'>, registry: Registry, showInternal = false): ConnectError {
+  if (isInward(status.code) && !showInternal) return { code: connectCode(status.code), message: status.code === 13 ? 'internal error' : 'unknown error' }
   const details = shownAnys(status.details).map((any) => detailOf(any, registry))
   return {
     code: connectCode(status.code),

@@ -1,7 +1,9 @@
 import type { Metered } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
+import { isPromoted, mayTrail } from '../../model/metadata-names.ts'
 import { rateLimitHeaders } from '../../model/reading.ts'
+import type { TranslateOptions } from '../../model/route.ts'
 import type { Fields } from '../../model/wire.ts'
 
 /** What a mesh proxy or an upstream server says about itself. */
@@ -26,9 +28,31 @@ export function withoutHttpOwn(metadata: FieldList): FieldList {
   return metadata.without((name) => httpOwn.test(name))
 }
 
-/** The same as headers of a JSON answer, under a prefix: a service cannot write the gateway's own headers. */
+/** The same as headers of an answer, under a prefix: a service cannot write the gateway's own headers. */
 export function addPrefixed(headers: FieldList, prefix: string, metadata: Fields): void {
   for (const [name, value] of metadata.entries()) if (isOwn(name)) addMetadata(headers, `${prefix}${name}`, value)
+}
+
+/** Metadata as headers of a JSON answer: what the route lists under its own name, the rest under the prefix. Metadata that says the status is used up. */
+export function addAnswered(headers: FieldList, prefix: string, metadata: Fields, { responseHeaders = [], statusFrom }: TranslateOptions): void {
+  for (const [name, value] of metadata.entries()) {
+    if (name !== statusFrom && isOwn(name)) addMetadata(headers, isPromoted(responseHeaders, name) ? name : `${prefix}${name}`, value)
+  }
+}
+
+/** The trailers of a stream as trailers of its JSON answer, without what only counts before the body. */
+export function answeredTrailers(trailers: Fields, options: TranslateOptions): FieldList {
+  const fields = new FieldList()
+  addAnswered(fields, 'grpc-trailer-', trailers, options)
+  return fields.without((name) => !mayTrail(name))
+}
+
+/** Whether the downstream takes trailers (RFC 9110 section 10.1.4). `TE` is of this hop, so it is read from the arrival. */
+export function takesTrailers({ arrival: { rawHeaders } }: Pick<Metered, 'arrival'>): boolean {
+  return rawHeaders.some(
+    (name, i) =>
+      i % 2 === 0 && name.toLowerCase() === 'te' && (rawHeaders[i + 1] ?? '').split(',').some((coding) => coding.trim().toLowerCase() === 'trailers'),
+  )
 }
 
 /** The request's id and what is left of its limits. */

@@ -1,3 +1,5 @@
+import type { Translated } from '../../model/exchange.ts'
+
 /** google.rpc.Code by number: its name, and the HTTP status that google.rpc.Code documents for it. */
 const codes: readonly (readonly [name: string, http: number])[] = [
   ['OK', 200],
@@ -30,6 +32,13 @@ export function httpStatusOf(code: number): number {
 /** `NOT_FOUND`; `UNKNOWN` for numbers that are no code. */
 export function codeName(code: number): string {
   return codes[code]?.[0] ?? 'UNKNOWN'
+}
+
+/** HTTP status of an error of the service. With an If-Match that it was told of, FAILED_PRECONDITION is about that one (RFC 9110 section 13.1.1). */
+export function errorStatus(code: number, { request, route }: Pick<Translated, 'request' | 'route'>): number {
+  const { etag } = route.translate
+  const isConditional = etag !== undefined && etag !== false && request.headers.has('if-match') && request.headers.get('if-match') !== '*'
+  return code === 9 && isConditional ? 412 : httpStatusOf(code)
 }
 
 /** Whether message and details of this code are kept from the downstream: INTERNAL, UNKNOWN, and what is no code. */

@@ -2,11 +2,12 @@ import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcReply } from '../../model/call.ts'
 import type { StreamForm, Translated } from '../../model/exchange.ts'
 import { Fault, faultCatalogue } from '../../model/fault.ts'
-import { FieldList } from '../../model/fields.ts'
-import type { Outbound } from '../../model/wire.ts'
+import { FieldList, noFields } from '../../model/fields.ts'
+import type { TranslateOptions } from '../../model/route.ts'
+import type { Fields, Outbound } from '../../model/wire.ts'
 import type { Clock } from '../../ports.ts'
 import { errorAnswer, statusJson } from './error.ts'
-import { addPrefixed, withExchange } from './headers.ts'
+import { addAnswered, answeredTrailers, takesTrailers, withExchange } from './headers.ts'
 import { nextOrIdle } from './next-or-idle.ts'
 import type { Render, Rendered } from './render.ts'
 import { type Writing, writings } from './stream-form.ts'
@@ -18,6 +19,7 @@ interface Source {
   readonly render: Render
   readonly registry: Registry
   readonly clock: Pick<Clock, 'after'>
+  readonly showInternal: boolean
 }
 
 const text = new TextEncoder()
@@ -32,13 +34,33 @@ const heartbeatMs = 15_000
  */
 export async function streamAnswer(x: Translated, reply: GrpcReply, render: Render, registry: Registry, clock: Pick<Clock, 'after'>): Promise<Outbound> {
   const messages = reply.messages[Symbol.asyncIterator]()
-  const source = { messages, reply, render, registry, clock }
+  const { translate } = x.route
+  const source = { messages, reply, render, registry, clock, showInternal: translate.showInternal === true }
   const first = await messages.next()
-  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.status(), registry)
+  if (first.done === true && reply.status().code !== 0) return errorAnswer(x, reply.metadata, reply.status(), registry)
   const rendered = first.done === true ? undefined : await firstOf(source, first.value)
-  const headers = headersOf(x.form, rendered)
-  addPrefixed(headers, 'grpc-metadata-', reply.metadata)
-  return { status: 200, headers: withExchange(headers, x), body: bodyOf(x.form, rendered, source) }
+  const headers = new FieldList()
+  addAnswered(headers, 'grpc-metadata-', reply.metadata, translate)
+  if (first.done === true) addAnswered(headers, 'grpc-trailer-', reply.status().trailers, translate)
+  for (const [name, value] of headersOf(x.form, rendered).entries()) headers.set(name, value)
+  withExchange(headers, x)
+  if (x.request.method === 'HEAD') {
+    // Nobody reads what the service would go on to send.
+    await messages.return?.()
+    return { status: 200, headers, body: undefined }
+  }
+  const body = bodyOf(x.form, rendered, source)
+  if (first.done === true || !takesTrailers(x)) return { status: 200, headers, body }
+  return { status: 200, headers, body, trailers: () => trailersOf(reply, translate) }
+}
+
+/** What the service said at the end, if it came to that. */
+function trailersOf(reply: GrpcReply, options: TranslateOptions): Fields {
+  try {
+    return answeredTrailers(reply.status().trailers, options)
+  } catch {
+    return noFields // it broke off, and its status is not known
+  }
 }
 
 /** A first message that cannot be read is refused with a status of its own; nobody reads the rest then. */
@@ -61,13 +83,26 @@ function headersOf(form: StreamForm | undefined, first: Rendered | undefined): F
 function bodyOf(form: StreamForm | undefined, first: Rendered | undefined, source: Source): NonNullable<Outbound['body']> {
   const writing = form === undefined ? undefined : writings[form.kind]
   if (first === undefined) return text.encode(writing?.end(true) ?? '')
-  if (first.kind === 'raw') return rawBody(first.bytes, source)
+  if (first.kind === 'raw') return closing(rawBody(first.bytes, source), source)
   if (writing === undefined) throw new Error('a stream of JSON without a form')
-  return jsonBody(first.text, writing, source)
+  return closing(jsonBody(first.text, writing, source), source)
 }
 
-async function* jsonBody(first: string, writing: Writing, source: Source): AsyncIterable<Uint8Array> {
-  const { messages, reply, render, registry, clock } = source
+/** A generator that nobody has begun to read runs none of its own clean-up when it is dropped, as with an answer to HEAD; one that waits, only later. */
+function closing(body: AsyncGenerator<Uint8Array>, { messages }: Source): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => body.next(),
+      async return() {
+        await messages.return?.()
+        return body.return(undefined)
+      },
+    }),
+  }
+}
+
+async function* jsonBody(first: string, writing: Writing, source: Source): AsyncGenerator<Uint8Array> {
+  const { messages, reply, render, registry, clock, showInternal } = source
   const next = writing.idle === undefined ? () => messages.next() : nextOrIdle(messages, clock, heartbeatMs)
   try {
     yield text.encode(writing.message(first, true))
@@ -75,7 +110,7 @@ async function* jsonBody(first: string, writing: Writing, source: Source): Async
       yield text.encode(step === undefined ? (writing.idle ?? '') : writing.message(jsonOf(render(step.value)), false))
     }
     const status = reply.status()
-    const last = status.code === 0 ? writing.end(false) : writing.error?.(statusJson(status, registry))
+    const last = status.code === 0 ? writing.end(false) : writing.error?.(statusJson(status, registry, showInternal))
     if (last === undefined) throw brokenOff(status.code)
     if (last !== '') yield text.encode(last)
   } catch (error) {
@@ -87,7 +122,7 @@ async function* jsonBody(first: string, writing: Writing, source: Source): Async
   }
 }
 
-async function* rawBody(first: Uint8Array, { messages, reply, render }: Source): AsyncIterable<Uint8Array> {
+async function* rawBody(first: Uint8Array, { messages, reply, render }: Source): AsyncGenerator<Uint8Array> {
   try {
     yield first
     for (let step = await messages.next(); step.done !== true; step = await messages.next()) {

@@ -1,10 +1,11 @@
 import { create, type DescField, type DescMessage, equals, type Message } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
-import type { Params, TranslateOptions } from '../../model/route.ts'
+import type { Params } from '../../model/route.ts'
 import { emptyMessage, fieldOf, isMembers, type Json, type JsonCodec, type LocalValue, serialize, valueFromText } from '../../protobuf.ts'
+import { bindIfMatch } from './if-match.ts'
 import type { BindingPlan, BoundVariable } from './plan.ts'
-import { bindQuery } from './query.ts'
+import { bindQuery, type QueryOptions } from './query.ts'
 import { stepInto } from './step-into.ts'
 import { derivedMask } from './update-mask.ts'
 
@@ -16,19 +17,22 @@ export interface Parts {
     | { readonly kind: 'none' }
     | { readonly kind: 'json'; readonly json: Json }
     | { readonly kind: 'raw'; readonly type: string; readonly bytes: Uint8Array }
+  /** The entity tag that If-Match names, as the field `etag` holds it. */
+  readonly ifMatch?: string | undefined
 }
 
 /**
  * The request message of an HTTP rule (google.api.HttpRule, "Rules for HTTP mapping"). What the path says stands: a body that says
  * otherwise, or clears it, is refused. @throws Fault `request_invalid`, `body_invalid`
  */
-export function bindBytes(plan: BindingPlan, parts: Parts, codec: JsonCodec, unknown: TranslateOptions['unknownQuery']): Uint8Array {
+export function bindBytes(plan: BindingPlan, parts: Parts, codec: JsonCodec, options: QueryOptions): Uint8Array {
   const { body } = parts
-  const encoded = body.kind === 'json' && isApart(plan, body.json) ? encodedBody(plan, body.json, codec) : undefined
-  if (encoded === undefined || body.kind !== 'json') return serialize(plan.input, bindMessage(plan, parts, codec, unknown))
+  // What If-Match says is compared with what the body says.
+  const encoded = body.kind === 'json' && parts.ifMatch === undefined && isApart(plan, body.json) ? encodedBody(plan, body.json, codec) : undefined
+  if (encoded === undefined || body.kind !== 'json') return serialize(plan.input, bindMessage(plan, parts, codec, options))
   if (plan.variables.length === 0 && parts.query === '' && plan.mask === undefined) return encoded
   const message = emptyMessage(plan.input)
-  bindRest(plan, message, parts, body.json, unknown)
+  bindRest(plan, message, parts, maskOf(plan, body), options)
   const rest = serialize(plan.input, message)
   if (rest.length === 0) return encoded
   // Two serialized messages, one after the other, are the serialized message of both (protobuf.dev/programming-guides/encoding#last-one-wins).
@@ -56,18 +60,21 @@ function encodedBody(plan: BindingPlan, json: Json, codec: JsonCodec): Uint8Arra
 }
 
 /** The same as a message, for what is not encoded at once. @throws Fault `request_invalid`, `body_invalid` */
-export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, unknown: TranslateOptions['unknownQuery']): Message {
+export function bindMessage(plan: BindingPlan, parts: Parts, codec: JsonCodec, options: QueryOptions): Message {
+  const mask = maskOf(plan, parts.body)
   const message = fromBody(plan, parts.body, codec)
-  bindRest(plan, message, parts, parts.body.kind === 'json' ? parts.body.json : undefined, unknown)
+  bindRest(plan, message, parts, mask, options)
   return message
 }
 
 /** Path, query and mask into a message that has the body, or none of it. */
-function bindRest(plan: BindingPlan, message: Message, parts: Parts, json: Json | undefined, unknown: TranslateOptions['unknownQuery']): void {
+function bindRest(plan: BindingPlan, message: Message, parts: Parts, mask: ReflectMessage | undefined, options: QueryOptions): void {
   const target = reflect(plan.input, message)
+  const json = parts.body.kind === 'json' ? parts.body.json : undefined
   for (const variable of plan.variables) bindVariable(target, variable, parts.params[variable.name] ?? '', json)
-  bindQuery(plan, target, parts.query, unknown)
-  bindMask(plan, target, json)
+  bindQuery(plan, target, parts.query, options)
+  if (parts.ifMatch !== undefined) bindIfMatch(plan, target, parts.ifMatch)
+  bindMask(plan, target, mask)
 }
 
 /**
@@ -75,6 +82,7 @@ function bindRest(plan: BindingPlan, message: Message, parts: Parts, json: Json 
  * @throws Fault `request_invalid`, `body_invalid`
  */
 export function bindLaterMessage(plan: BindingPlan, params: Params, body: Parts['body'], codec: JsonCodec): Message {
+  const mask = maskOf(plan, body)
   const message = fromBody(plan, body, codec)
   if (body.kind !== 'json') return message
   const target = reflect(plan.input, message)
@@ -82,13 +90,17 @@ export function bindLaterMessage(plan: BindingPlan, params: Params, body: Parts[
     const { name, inBody } = variable
     if (inBody !== undefined && isGiven(body.json, inBody)) bindVariable(target, variable, params[name] ?? '', body.json)
   }
-  bindMask(plan, target, body.json)
+  bindMask(plan, target, mask)
   return message
 }
 
-function bindMask(plan: BindingPlan, target: ReflectMessage, json: Json | undefined): void {
-  if (plan.mask === undefined || !isMembers(json) || target.isSet(plan.mask.field)) return
-  target.set(plan.mask.field, derivedMask(plan, plan.mask, json))
+/** What a PATCH means by its body. Asked before the body is converted, which leaves out of it what is null. */
+function maskOf(plan: BindingPlan, body: Parts['body']): ReflectMessage | undefined {
+  return plan.mask === undefined || body.kind !== 'json' || !isMembers(body.json) ? undefined : derivedMask(plan, plan.mask, body.json)
+}
+
+function bindMask(plan: BindingPlan, target: ReflectMessage, mask: ReflectMessage | undefined): void {
+  if (plan.mask !== undefined && mask !== undefined && !target.isSet(plan.mask.field)) target.set(plan.mask.field, mask)
 }
 
 function fromBody(plan: BindingPlan, body: Parts['body'], codec: JsonCodec): Message {

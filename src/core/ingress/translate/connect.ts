@@ -1,14 +1,17 @@
 import type { DescMessage } from '@bufbuild/protobuf'
 import { base64Decode } from '@bufbuild/protobuf/wire'
+import { codingOf, httpCodings } from '../../model/coding.ts'
 import type { ConnectDialect } from '../../model/dialect.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Rpc } from '../../model/route.ts'
 import type { Fields, Inbound } from '../../model/wire.ts'
-import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
-import { connectFrames, onlyMessage, readFrames } from './frames.ts'
+import type { Compression } from '../../ports.ts'
+import type { JsonCodec } from '../../protobuf.ts'
+import { connectFraming, demandGzip, gzipOrNone, onlyMessage, readFrames } from './frames.ts'
 import { mediaTypeOf } from './media.ts'
+import { wireOfJson } from './wire-of-json.ts'
 
-/** What the messages of one call are made with. `bodyLimit` bounds a bare message, `messageLimit` one of a stream, in bytes. */
+/** What the messages of one call are made with. `bodyLimit` bounds a bare message, `messageLimit` one of a stream, in bytes, also inflated. */
 export interface ConnectCall {
   readonly rpc: Rpc
   readonly dialect: ConnectDialect
@@ -16,26 +19,30 @@ export interface ConnectCall {
   readonly json: JsonCodec
   readonly bodyLimit: number
   readonly messageLimit: number
+  readonly compression: Compression
 }
 
 /**
  * The messages of a Connect call (Connect, "Unary-Request", "Unary-Get-Request", "Streaming-Request"), JSON ones made into protobuf.
  * @throws Fault `request_invalid`, `media_type_unsupported` for a codec or form that the RPC does not have, `not_implemented` for
- * compression, `body_invalid`, `body_too_large`
+ * a compression that is not taken, `body_invalid`, `body_too_large`
  */
 export async function connectMessages(request: Inbound, call: ConnectCall): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { dialect, rpc, bodyLimit } = call
   demandVersion(request.headers)
   demandForm(call, request.headers)
-  if (dialect.form === 'get') return toWire(messageOfQuery(request.target.query, bodyLimit), call)
-  if (dialect.form === 'unary') {
-    demandIdentity(request.headers, 'content-encoding', 'accept-encoding')
-    return toWire((await request.body?.bytes(bodyLimit)) ?? new Uint8Array(), call)
-  }
-  demandIdentity(request.headers, 'connect-content-encoding', 'connect-accept-encoding')
-  demandIdentity(request.headers, 'content-encoding', 'accept-encoding')
-  const messages = eachToWire(readFrames(request.body?.chunks() ?? nothing(), call.messageLimit, connectFrames), call)
+  if (dialect.form === 'get') return toWire(await messageOfQuery(request.target.query, bodyLimit, call.compression), call)
+  if (dialect.form === 'unary') return toWire(await bareMessage(request, call), call)
+  const framing = connectFraming(request.headers, call.compression)
+  demandBare(request.headers)
+  const messages = eachToWire(readFrames(request.body?.chunks() ?? nothing(), call.messageLimit, framing), call)
   return rpc.clientStream ? messages : onlyMessage(messages)
+}
+
+async function bareMessage({ headers, body }: Inbound, { bodyLimit, compression }: ConnectCall): Promise<Uint8Array> {
+  const coding = demandGzip(headers, 'content-encoding', 'accept-encoding', httpCodings)
+  const bytes = (await body?.bytes(bodyLimit)) ?? new Uint8Array()
+  return coding === 'gzip' ? compression.gunzip(bytes, bodyLimit) : bytes
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
@@ -55,25 +62,23 @@ function demandForm({ dialect, rpc }: ConnectCall, headers: Fields): void {
   throw new Fault('media_type_unsupported', `this RPC takes ${taken}`, { headers: [['accept-post', taken]] })
 }
 
-function demandIdentity(headers: Fields, name: string, answer: string): void {
-  const coding = headers.get(name) ?? 'identity'
-  if (coding !== 'identity') throw unsupported(coding, answer)
+/** A stream is compressed message by message, never as a whole. */
+function demandBare(headers: Fields): void {
+  const coding = codingOf(headers.all('content-encoding'))
+  if (coding === 'identity') return
+  const message = `a stream is compressed by connect-content-encoding, not by the content encoding "${coding}"; supported: identity`
+  throw new Fault('not_implemented', message, { headers: [['accept-encoding', 'identity']] })
 }
 
-function unsupported(coding: string, answer: string): Fault {
-  return new Fault('not_implemented', `the compression "${coding}" is not supported; supported: identity`, { headers: [[answer, 'identity']] })
-}
-
-function messageOfQuery(query: string, limit: number): Uint8Array {
+async function messageOfQuery(query: string, limit: number, compression: Compression): Promise<Uint8Array> {
   const read = parametersOf(query)
   const message = read('message')
   if (message === undefined) throw new Fault('request_invalid', 'the query has no parameter "message"')
-  const coding = read('compression') ?? 'identity'
-  if (coding !== 'identity') throw unsupported(coding, 'accept-encoding')
+  const coding = gzipOrNone(codingOf([read('compression') ?? '']), 'accept-encoding', httpCodings)
   read('encoding') // given twice, it would be read in two ways
   const bytes = read('base64') === '1' ? fromBase64(message) : new TextEncoder().encode(message)
   if (bytes.length > limit) throw new Fault('body_too_large', `the message is longer than ${limit} bytes`)
-  return bytes
+  return coding === 'gzip' ? compression.gunzip(bytes, limit) : bytes
 }
 
 /** Reads one parameter by name; others are allowed beside it. @throws Fault `request_invalid` when it is given twice or escapes are broken */
@@ -107,7 +112,7 @@ function fromBase64(text: string): Uint8Array {
 }
 
 function toWire(bytes: Uint8Array, { dialect, input, json }: ConnectCall): Uint8Array {
-  return dialect.codec === 'json' ? serialize(input, json.message(input, parseJson(bytes))) : bytes
+  return dialect.codec === 'json' ? wireOfJson(bytes, input, json) : bytes
 }
 
 async function* eachToWire(messages: AsyncIterable<Uint8Array>, call: ConnectCall): AsyncIterable<Uint8Array> {

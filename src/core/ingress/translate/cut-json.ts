@@ -1,4 +1,5 @@
 import { Fault } from '../../model/fault.ts'
+import { addPiece } from '../../model/pieces.ts'
 
 const lineFeed = 0x0a
 const quote = 0x22
@@ -136,7 +137,7 @@ class Held {
   add(part: Uint8Array): void {
     this.#size += part.length
     if (this.#size > this.#limit) throw new Fault('body_too_large', `a message of the stream is longer than ${this.#limit} bytes`)
-    if (part.length > 0) this.#parts.push(part)
+    if (part.length > 0) addPiece(this.#parts, part)
   }
 
   /** Everything that was added, in one piece. */

@@ -1,52 +1,94 @@
+import { codingOf, grpcCodings, httpCodings } from '../../model/coding.ts'
 import { Fault } from '../../model/fault.ts'
+import { addPiece } from '../../model/pieces.ts'
+import type { Fields } from '../../model/wire.ts'
+import type { Compression } from '../../ports.ts'
 
 const prefixLength = 5
 
-/** How frames of one protocol differ from those of another. */
-interface FrameRules {
+/** How frames of one call are read. */
+export interface Framing {
   readonly protocol: string
-  /** @throws Fault for flags that a request cannot have */
-  readonly checkFlags: (flags: number) => void
+  /** Whether the message is compressed. @throws Fault for flags that a request of this call cannot have */
+  readonly isPacked: (flags: number) => boolean
+  /** A compressed message inflated. @throws Fault, also past `limit` bytes */
+  readonly unpack: (message: Uint8Array, limit: number) => Promise<Uint8Array>
 }
 
-/** gRPC over HTTP/2 and gRPC-Web: bit 0 is compression; bit 7 marks trailers, which requests do not have. */
-export const grpcFrames: FrameRules = {
-  protocol: 'gRPC',
-  checkFlags(flags) {
-    if (flags === 0) return
-    if (flags !== 1) throw new Fault('body_invalid', 'the gRPC frame has unknown flags')
-    const headers = [['grpc-accept-encoding', 'identity']] as const
-    throw new Fault('not_implemented', 'compressed gRPC messages are not supported; send them with grpc-encoding identity', { headers })
-  },
+/**
+ * gRPC over HTTP/2 and gRPC-Web: bit 0 is compression, of the kind that `grpc-encoding` names; bit 7 marks trailers, which requests do not have.
+ * What goes wrong with compression has its own codes (gRPC, "Status codes and their use in gRPC"). @throws Fault `not_implemented` for another kind
+ */
+export function grpcFraming(headers: Fields, compression: Compression): Framing {
+  const coding = demandGzip(headers, 'grpc-encoding', 'grpc-accept-encoding', grpcCodings)
+  return {
+    protocol: 'gRPC',
+    isPacked(flags) {
+      if (flags > 1) throw new Fault('body_invalid', 'the gRPC frame has unknown flags')
+      if (flags === 1 && coding === 'identity')
+        throw new Fault('compression_invalid', 'a gRPC message is marked as compressed, but grpc-encoding names nothing')
+      return flags === 1
+    },
+    async unpack(message, limit) {
+      try {
+        return await compression.gunzip(message, limit)
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'body_invalid') throw error
+        throw new Fault('compression_invalid', 'a gRPC message is no gzip, or not all of one', { cause: error })
+      }
+    },
+  }
 }
 
-/** Connect: no compression was named, and requests have no end-of-stream message ("Streaming-Request"). */
-export const connectFrames: FrameRules = {
-  protocol: 'Connect',
-  checkFlags(flags) {
-    if (flags === 1) throw new Fault('body_invalid', 'a Connect message is marked as compressed, but no encoding is named; supported: identity')
-    if (flags !== 0) throw new Fault('body_invalid', 'the Connect envelope has unknown flags')
-  },
+/**
+ * Connect: bit 0 is compression, of the kind that `connect-content-encoding` names; requests have no end-of-stream message ("Streaming-Request").
+ * @throws Fault `not_implemented` for another kind
+ */
+export function connectFraming(headers: Fields, compression: Compression): Framing {
+  const coding = demandGzip(headers, 'connect-content-encoding', 'connect-accept-encoding', httpCodings)
+  return {
+    protocol: 'Connect',
+    isPacked(flags) {
+      if (flags > 1) throw new Fault('body_invalid', 'the Connect envelope has unknown flags')
+      if (flags === 1 && coding === 'identity') throw new Fault('body_invalid', 'a Connect message is marked as compressed, but no encoding is named')
+      return flags === 1
+    },
+    unpack: (message, limit) => compression.gunzip(message, limit),
+  }
+}
+
+/**
+ * The coding that a field names, `identity` or `gzip`. @throws Fault `not_implemented` for any other; its answer says in `accepting` which are taken
+ */
+export function demandGzip(headers: Fields, name: string, accepting: string, taken: string): 'identity' | 'gzip' {
+  return gzipOrNone(codingOf(headers.all(name)), accepting, taken)
+}
+
+/** The same for a coding that stands elsewhere. */
+export function gzipOrNone(coding: string, accepting: string, taken: string): 'identity' | 'gzip' {
+  if (coding === 'identity' || coding === 'gzip') return coding
+  throw new Fault('not_implemented', `the compression "${coding}" is not supported; supported: ${taken}`, { headers: [[accepting, taken]] })
 }
 
 /**
  * Cuts a body into its messages (gRPC over HTTP/2, "Length-Prefixed-Message": one flag byte, four bytes of length,
- * the message). Pulled: nothing is read before it is asked for. Only uncompressed messages are taken.
- * @throws Fault `not_implemented` for a compressed message, `body_too_large` past `limit` bytes, `body_invalid` for a broken frame
+ * the message). Pulled: nothing is read before it is asked for. `limit` holds for a message as it came and inflated.
+ * @throws Fault `body_too_large` past `limit` bytes, `body_invalid` for a broken frame, and what the framing throws
  */
-export async function* readFrames(chunks: AsyncIterable<Uint8Array>, limit: number, rules: FrameRules = grpcFrames): AsyncIterable<Uint8Array> {
+export async function* readFrames(chunks: AsyncIterable<Uint8Array>, limit: number, framing: Framing): AsyncIterable<Uint8Array> {
   const bytes = new ByteQueue()
-  let length: number | undefined
+  let head: Head | undefined
   for await (const chunk of chunks) {
     bytes.push(chunk)
     for (;;) {
-      if (length === undefined && bytes.size >= prefixLength) length = messageLength(bytes.take(prefixLength), limit, rules)
-      if (length === undefined || bytes.size < length) break
-      yield bytes.take(length)
-      length = undefined
+      if (head === undefined && bytes.size >= prefixLength) head = headOf(bytes.take(prefixLength), limit, framing)
+      if (head === undefined || bytes.size < head.length) break
+      const message = bytes.take(head.length)
+      yield head.packed ? await framing.unpack(message, limit) : message
+      head = undefined
     }
   }
-  if (length !== undefined || bytes.size > 0) throw new Fault('body_invalid', `the ${rules.protocol} body ends inside a message`)
+  if (head !== undefined || bytes.size > 0) throw new Fault('body_invalid', `the ${framing.protocol} body ends inside a message`)
 }
 
 /** The only message of a call that has one. @throws Fault `body_invalid` when there is none or more than one */
@@ -61,30 +103,37 @@ export async function onlyMessage(messages: AsyncIterable<Uint8Array>): Promise<
 }
 
 /** The only message of a unary call. @throws Fault as `readFrames`, and `body_invalid` when there is none or more than one */
-export function onlyFrame(body: Uint8Array, limit: number): Uint8Array {
+export function onlyFrame(body: Uint8Array, limit: number, framing: Framing): Uint8Array | Promise<Uint8Array> {
   if (body.length < prefixLength) throw new Fault('body_invalid', body.length === 0 ? 'the gRPC call has no message' : 'the gRPC body ends inside a message')
-  const end = prefixLength + messageLength(body.subarray(0, prefixLength), limit, grpcFrames)
+  const { length, packed } = headOf(body.subarray(0, prefixLength), limit, framing)
+  const end = prefixLength + length
   if (body.length < end) throw new Fault('body_invalid', 'the gRPC body ends inside a message')
   if (body.length > end) throw new Fault('body_invalid', 'the gRPC call has more than one message')
-  return body.subarray(prefixLength, end)
+  const message = body.subarray(prefixLength, end)
+  return packed ? framing.unpack(message, limit) : message
 }
 
-function messageLength(frame: Uint8Array, limit: number, rules: FrameRules): number {
+interface Head {
+  readonly length: number
+  readonly packed: boolean
+}
+
+function headOf(frame: Uint8Array, limit: number, { protocol, isPacked }: Framing): Head {
   const view = new DataView(frame.buffer, frame.byteOffset, prefixLength)
-  rules.checkFlags(view.getUint8(0))
+  const packed = isPacked(view.getUint8(0))
   const length = view.getUint32(1)
-  if (length > limit) throw new Fault('body_too_large', `the ${rules.protocol} message is longer than ${limit} bytes`)
-  return length
+  if (length > limit) throw new Fault('body_too_large', `the ${protocol} message is longer than ${limit} bytes`)
+  return { length, packed }
 }
 
-/** Bytes that have come in and not been taken; copied once, and only where a take spans chunks. */
+/** Bytes that have come in and not been taken. */
 class ByteQueue {
   size = 0
   #chunks: Uint8Array[] = []
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    addPiece(this.#chunks, chunk)
     this.size += chunk.length
   }
 

@@ -1,24 +1,38 @@
 import { base64Decode } from '@bufbuild/protobuf/wire'
+import { httpCodings } from '../../model/coding.ts'
 import type { WebDialect } from '../../model/dialect.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Rpc } from '../../model/route.ts'
 import type { Inbound } from '../../model/wire.ts'
-import { grpcFrames, onlyMessage, readFrames } from './frames.ts'
+import type { Compression } from '../../ports.ts'
+import { demandGzip, grpcFraming, onlyMessage, readFrames } from './frames.ts'
+import { inflatedBody } from './inflated.ts'
+
+/** What the messages of one call are read with. `limit` bounds each of them, in bytes. */
+export interface WebCall {
+  readonly request: Inbound
+  readonly rpc: Rpc
+  readonly dialect: WebDialect
+  readonly limit: number
+  readonly compression: Compression
+}
 
 /**
- * The messages of a gRPC-Web call: gRPC's frames, in base64 where the content type says so (gRPC-Web, "Message framing", "Text-encoded streams").
- * @throws Fault `media_type_unsupported` for other messages than protobuf, `not_implemented` for a compressed body or message, `body_invalid`,
- * `body_too_large` past `limit` bytes of one message
+ * The messages of a gRPC-Web call: gRPC's frames, in base64 where the content type says so (gRPC-Web, "Message framing", "Text-encoded streams"),
+ * with the whole body or single messages compressed ("Compression").
+ * @throws Fault `media_type_unsupported` for messages that are neither protobuf nor JSON, `not_implemented` for a compression that is not taken,
+ * `compression_invalid`, `body_invalid`, `body_too_large` past `limit` bytes of one message
  */
-export async function webMessages(request: Inbound, rpc: Rpc, dialect: WebDialect, limit: number): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  if (!dialect.proto) throw new Fault('media_type_unsupported', 'call the RPC with application/grpc-web+proto or application/grpc-web-text+proto')
-  const coding = request.headers.get('content-encoding') ?? 'identity'
-  if (coding !== 'identity') {
-    const headers = [['accept-encoding', 'identity']] as const
-    throw new Fault('not_implemented', `the content encoding "${coding}" is not supported; supported: identity`, { headers })
+export async function webMessages(call: WebCall): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const { request, rpc, dialect, limit, compression } = call
+  if (dialect.codec === undefined) {
+    throw new Fault('media_type_unsupported', 'call the RPC with application/grpc-web or application/grpc-web-text, and messages in +proto or +json')
   }
-  const bytes = request.body?.chunks() ?? nothing()
-  const messages = readFrames(dialect.text ? decoded(bytes) : bytes, limit, grpcFrames)
+  const framing = grpcFraming(request.headers, compression)
+  const coding = demandGzip(request.headers, 'content-encoding', 'accept-encoding', httpCodings)
+  const body = coding === 'gzip' && request.body !== undefined ? inflatedBody(request.body, compression) : request.body
+  const bytes = body?.chunks() ?? nothing()
+  const messages = readFrames(dialect.text ? decoded(bytes) : bytes, limit, framing)
   return rpc.clientStream ? messages : onlyMessage(messages)
 }
 

@@ -58,9 +58,9 @@ function isOtherDialect(type: string): boolean {
   return type.startsWith('application/connect+') || type.startsWith('application/grpc')
 }
 
-/** @throws Fault `media_type_unsupported` unless this is gRPC with protobuf messages */
+/** @throws Fault `media_type_unsupported` unless this is gRPC with messages in protobuf or JSON */
 export function demandGrpc(headers: Fields): void {
   const type = mediaTypeOf(headers.get('content-type'))?.essence
-  if (type === 'application/grpc' || type === 'application/grpc+proto') return
-  throw new Fault('media_type_unsupported', 'call the RPC with application/grpc and protobuf messages, or with application/json')
+  if (type !== undefined && /^application\/grpc(?:\+proto|\+json)?$/.test(type)) return
+  throw new Fault('media_type_unsupported', 'call the RPC with application/grpc and messages in +proto or +json, or with application/json')
 }

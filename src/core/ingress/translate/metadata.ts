@@ -1,19 +1,13 @@
 import type { Steered } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
+import { isListed, protocolOwn, spoken } from '../../model/metadata-names.ts'
 import { buildWithheld, folded, handedOn } from './handed-on.ts'
 
 const prefix = 'grpc-metadata-'
 
 /** What a JSON caller's own headers may become without asking. */
 const passedFromHttp: ReadonlySet<string> = new Set(['accept-language', 'idempotency-key'])
-
-/** Fields of the HTTP message or of gRPC itself, never metadata (gRPC over HTTP/2, "Requests"). */
-const protocolOwn: ReadonlySet<string> = new Set(['host', 'content-type', 'content-length', 'content-encoding', 'accept-encoding', 'expect', 'user-agent'])
-
-/** What only the gateway, a trusted proxy or the mesh may say; a caller cannot say it through `grpc-metadata-*` either. */
-const spoken =
-  /^(?:forwarded|cookie|proxy|b3|x-real-ip|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|(?:proxy|x-forwarded|x-envoy|l5d|x-b3|x-egress|x-sallyport)-.*)$/
 
 /** Fields of a browser's HTTP exchange, and those that Connect and gRPC-Web keep for themselves. */
 const webOwn = /^(?:accept|connect-.*|content-.*|cookie|dnt|origin|pragma|priority|referer|sec-.*|upgrade-insecure-requests|x-grpc-web|x-user-agent)$/
@@ -22,15 +16,18 @@ const metadataName = /^[0-9a-z_.-]+$/
 const printable = /^[\x20-\x7e]*$/
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** Metadata for a call that was made from JSON: `grpc-metadata-*` without the prefix, a short allow-list, and what is always handed on. */
+/**
+ * Metadata for a call that was made from JSON: `grpc-metadata-*` without the prefix, a short allow-list and the route's own, and what is always handed
+ * on. What only the gateway, a proxy or the mesh may say cannot be said in any of these ways.
+ */
 export function metadataFromHttp(x: Steered): FieldList {
   const withheld = buildWithheld(x)
+  const listed = x.route.translate.requestHeaders ?? []
   const metadata = new FieldList()
-  for (const [name, value] of x.request.headers.entries()) {
+  for (const [name, value] of endToEnd(x.request.headers).entries()) {
+    const own = name.startsWith(prefix) ? name.slice(prefix.length) : name
     if (passedFromHttp.has(name)) add(metadata, name, value)
-    if (!name.startsWith(prefix)) continue
-    const own = name.slice(prefix.length)
-    if (isPassable(own) && !withheld(own) && !spoken.test(folded(own))) add(metadata, own, value)
+    else if ((own !== name || isListed(listed, name)) && isPassable(own) && !withheld(own) && !spoken.test(folded(own))) add(metadata, own, value)
   }
   return withHandedOn(metadata, x)
 }
@@ -73,7 +70,9 @@ function add(metadata: FieldList, name: string, value: string): void {
   }
   for (const part of value.split(',')) {
     const bytes = part.trim()
-    if (base64.test(bytes)) metadata.append(name, bytes.replaceAll('=', ''))
+    const bare = bytes.replaceAll('=', '')
+    // A lone character at the end holds six bits of a byte.
+    if (base64.test(bytes) && bare.length % 4 !== 1) metadata.append(name, bare)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
 import type { HttpBinding, Rpc } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
-import { resolvePath } from '../../protobuf.ts'
+import { etagField, resolvePath } from '../../protobuf.ts'
 
 export interface BoundVariable {
   readonly name: string
@@ -20,6 +20,8 @@ export interface BindingPlan {
     | { readonly kind: 'field'; readonly field: DescField; readonly raw: boolean }
   /** Set where an absent mask is derived from the body (AIP-134): PATCH of a message field, and exactly one FieldMask beside it. */
   readonly mask: { readonly field: DescField; readonly of: DescMessage } | undefined
+  /** The string field `etag` of the message or else of the resource in its body (AIP-154). */
+  readonly etag: readonly DescField[] | undefined
   /** The answer is google.api.HttpBody: its bytes as they are, in the type that it names itself. */
   readonly rawAnswer: boolean
 }
@@ -35,7 +37,14 @@ export function planBinding(registry: Registry, rpc: Rpc, binding: HttpBinding):
     if ('problem' in path) throw new Error(`${rpc.path}: ${path.problem}`)
     return { name, path, inBody: inBody(body, path) }
   })
-  return { input, variables, body, mask: planMask(input, binding, body), rawAnswer: isRawAnswer(registry.getMessage(rpc.output), binding) }
+  return {
+    input,
+    variables,
+    body,
+    mask: planMask(input, binding, body),
+    etag: planEtag(input, body),
+    rawAnswer: isRawAnswer(registry.getMessage(rpc.output), binding),
+  }
 }
 
 function planBody(input: DescMessage, binding: HttpBinding): BindingPlan['body'] {
@@ -44,6 +53,13 @@ function planBody(input: DescMessage, binding: HttpBinding): BindingPlan['body']
   const field = input.fields.find((candidate) => candidate.name === binding.body)
   if (field === undefined) throw new Error(`body "${binding.body}" is not a field of ${input.typeName}`)
   return { kind: 'field', field, raw: field.fieldKind === 'message' && isHttpBody(field.message) }
+}
+
+function planEtag(input: DescMessage, body: BindingPlan['body']): BindingPlan['etag'] {
+  const own = etagField(input)
+  if (own !== undefined) return [own]
+  const inner = body.kind === 'field' && !body.raw && body.field.fieldKind === 'message' ? etagField(body.field.message) : undefined
+  return body.kind === 'field' && inner !== undefined ? [body.field, inner] : undefined
 }
 
 function isRawAnswer(output: DescMessage | undefined, { responseBody }: HttpBinding): boolean {

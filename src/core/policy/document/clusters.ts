@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { defaulted, describe, overridable, section } from './build.ts'
-import { assetPath, authority, durationBetween, endpointAddress, host, name, pem } from './fields.ts'
+import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
 
 const weight = z.int().min(1).max(1_000_000)
 
@@ -26,11 +26,23 @@ const where = {
   authority: describe(overridable(authority).optional(), "What the upstream reads as Host or :authority; without it the downstream's own."),
 }
 
+const descriptors = z.strictObject({
+  file: describe(assetPath, 'Serialized FileDescriptorSet, a path under the policies folder.'),
+  sha256: describe(sha256.optional(), 'Digest that the file must have: what `sallyport proto pull` and `sallyport check` print.'),
+  drift: describe(
+    overridable(durationBetween('10s', '1d')).optional(),
+    'How often a running gateway asks the service by reflection whether the set still holds; without it never.',
+  ),
+})
+
 export const cluster = z.strictObject({
   sidecar: defaulted(z.enum(['envoy', 'linkerd', 'none']), 'clusters.sidecar', 'Hand-off conventions of the proxy beside the gateway.'),
   protocol: defaulted(z.enum(['http', 'h2', 'grpc']), 'clusters.protocol', 'What the upstream speaks.'),
   ...where,
-  descriptors: describe(assetPath.optional(), 'Serialized FileDescriptorSet of its gRPC services, a path under the policies folder.'),
+  descriptors: describe(
+    z.union([assetPath, descriptors]).optional(),
+    'Serialized FileDescriptorSet of its gRPC services: a path under the policies folder, or {file, sha256, drift}.',
+  ),
   subsets: describe(z.record(name, z.strictObject(where)).optional(), 'Labelled parts, such as versions: their own authority, address or endpoints.'),
   balance: defaulted(z.enum(['round_robin', 'least_request', 'peak_ewma', 'random']), 'clusters.balance', 'Which endpoint gets the next request.'),
   tls: describe(
@@ -50,6 +62,11 @@ export const cluster = z.strictObject({
     'Circuit caps.',
   ),
 })
+
+/** What a cluster says of its descriptors, whichever way it is written. */
+export function descriptorsIn(said: ClusterDocument['descriptors']): z.output<typeof descriptors> | undefined {
+  return typeof said === 'string' ? { file: said } : said
+}
 
 export type ClusterDocument = z.output<typeof cluster>
 export type WhereDocument = Pick<ClusterDocument, 'address' | 'endpoints' | 'authority'>

@@ -51,6 +51,7 @@ export const grpcMethod = lexical('gRPC method', /^(?:[A-Za-z_]\w*\.)*[A-Za-z_]\
 export const host = lexical('host name', /^(?:\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$|^\[[0-9a-f:.]+\]$/, 'api.example.com', '*.example.com')
 /** A path under the policies folder. */
 export const assetPath = lexical('path under the policies folder', /^(?!.*(?:^|\/)\.\.?(?:\/|$))[^/\\\p{Cc}][^\\\p{Cc}]*$/u, 'descriptors/shop.binpb')
+export const sha256 = lexical('SHA-256 in lower-case hex', /^[0-9a-f]{64}$/, 'a37d8b1c8e3e3c1b0a0f8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f')
 /** A dotted path into claims. A claim whose own name holds dots, such as a URL, is tried as a whole first. */
 export const claimPath = lexical('claim', /^[^\s\p{Cc}]{1,256}$/u, 'tenant', 'realm_access.roles')
 

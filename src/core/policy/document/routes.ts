@@ -1,7 +1,9 @@
 import * as z from 'zod'
 import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
+import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
+import { translation } from './translation.ts'
 
 const match = z.strictObject({
   host: describe(host.optional(), 'One host name.'),
@@ -81,46 +83,45 @@ const binding = z.strictObject({
   ),
 })
 
-export const route = z.strictObject({
-  match: describe(match, 'Which requests it takes: exactly one of path and grpc.'),
-  access: describe(z.union([name, z.array(name).min(1), access]), 'Who may: an access policy by name, several, or one written here. A public route says so.'),
-  limits: defaulted(z.array(limit), 'routes.limits', 'Limits by name, or {name, cost}.'),
-  timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
-  retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
-  sticky: describe(
-    z
-      .string()
-      .regex(/^(?:claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128}|cookie\.[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|client)$/)
-      .meta({ title: 'sticky key', examples: ['claim.sub', 'header.x-tenant', 'cookie.session', 'client'] })
-      .optional(),
-    'Who stays on one side of the split.',
-  ),
-  to: describe(z.union([name, destination, z.array(destination).min(1)]), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
-  handOn: section(
-    {
-      token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),
-      claims: defaulted(z.record(headerName, claimPath), 'routes.handOn.claims', 'Headers made from claims; always removed from the request first.'),
-    },
-    'What the upstream is told about who asks.',
-  ),
-  allow: defaulted(z.array(z.enum(['encodedSlash', 'semicolon'])), 'routes.allow', 'Path characters that are refused otherwise.'),
-  bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
-  translate: section(
-    {
-      unknownQuery: defaulted(
-        z.union([z.enum(['reject', 'ignore']), z.array(z.string().min(1)).min(1)]),
-        'routes.translate.unknownQuery',
-        'Query parameters that no field takes: refused, ignored, or ignored when listed.',
-      ),
-      emitDefaults: defaulted(z.boolean(), 'routes.translate.emitDefaults', 'Write fields that have their default value.'),
-      enumsAsInts: defaulted(z.boolean(), 'routes.translate.enumsAsInts', 'Write enums as numbers.'),
-      protoNames: defaulted(z.boolean(), 'routes.translate.protoNames', 'Write field names as in the .proto file.'),
-      ignoreUnknownFields: defaulted(z.boolean(), 'routes.translate.ignoreUnknownFields', 'Skip members of a body that no field takes.'),
-    },
-    'How JSON and gRPC meet on a grpc route.',
-  ),
-  bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
+const openapi = z.strictObject({
+  routes: describe(z.array(name).min(1), 'Routes that the document describes.'),
+  title: describe(z.string().min(1).max(200).optional(), 'Title of the API; without it "Gateway API".'),
+  version: describe(z.string().min(1).max(100).optional(), 'Version of the API; without it the revision of the policies.'),
 })
+
+export const route = z
+  .strictObject({
+    match: describe(match, 'Which requests it takes: exactly one of path and grpc.'),
+    access: describe(z.union([name, z.array(name).min(1), access]), 'Who may: an access policy by name, several, or one written here. A public route says so.'),
+    limits: defaulted(z.array(limit), 'routes.limits', 'Limits by name, or {name, cost}.'),
+    timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
+    retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+    sticky: describe(
+      z
+        .string()
+        .regex(/^(?:claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128}|cookie\.[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|client)$/)
+        .meta({ title: 'sticky key', examples: ['claim.sub', 'header.x-tenant', 'cookie.session', 'client'] })
+        .optional(),
+      'Who stays on one side of the split.',
+    ),
+    to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+    openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
+    answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
+    handOn: section(
+      {
+        token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),
+        claims: defaulted(z.record(headerName, claimPath), 'routes.handOn.claims', 'Headers made from claims; always removed from the request first.'),
+      },
+      'What the upstream is told about who asks.',
+    ),
+    allow: defaulted(z.array(z.enum(['encodedSlash', 'semicolon'])), 'routes.allow', 'Path characters that are refused otherwise.'),
+    bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
+    translate: translation,
+    cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
+    bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
+  })
+  // Editors are told; the loader's own check says more.
+  .meta({ oneOf: [{ required: ['to'] }, { required: ['openapi'] }, { required: ['answer'] }] })
 
 export type RouteDocument = z.output<typeof route>
 export type MatchDocument = z.output<typeof match>

@@ -1,5 +1,5 @@
-import type { ClusterDocument, WhereDocument } from '../document/clusters.ts'
-import type { Cluster, Endpoints, StaticAddress, Subset } from '../policy.ts'
+import { type ClusterDocument, descriptorsIn, type WhereDocument } from '../document/clusters.ts'
+import type { Cluster, Endpoints, PinnedSet, StaticAddress, Subset } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import type { Descriptors } from './descriptors.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
@@ -10,28 +10,43 @@ const nowhere: Endpoints = { kind: 'static', addresses: [] }
 /** Checks and links the clusters. Quarantine is set later. */
 export function linkClusters(linking: Linking, entries: ReadonlyMap<string, Entry<ClusterDocument>>, descriptors: Descriptors): readonly Cluster[] {
   for (const entry of entries.values()) checkDescriptors(linking, entry, descriptors)
-  return Array.from(entries.values(), (entry) => linkCluster(linking, entry))
+  return Array.from(entries.values(), (entry) => linkCluster(linking, entry, descriptors))
 }
 
 function checkDescriptors(linking: Linking, entry: Entry<ClusterDocument>, descriptors: Descriptors): void {
-  const path = entry.value?.descriptors
-  if (path !== undefined && entry.value?.protocol !== undefined && entry.value.protocol !== 'grpc')
+  const said = descriptorsIn(entry.value?.descriptors)
+  if (said !== undefined && entry.value?.protocol !== undefined && entry.value.protocol !== 'grpc')
     warn(linking, entry, ['descriptors'], {
       code: 'no_effect',
       message: `"descriptors" has no effect on a cluster that speaks ${entry.value.protocol}.`,
       hint: 'Write protocol: grpc, or remove it.',
       which: 'key',
     })
-  const found = path === undefined ? undefined : descriptors(path)
-  if (found === undefined || !('problem' in found)) return
-  refuse(linking, entry, ['descriptors'], {
-    code: 'descriptors_unreadable',
-    message: found.problem,
-    hint: 'Make it with `sallyport proto build` or `sallyport proto pull`.',
-  })
+  const found = said === undefined ? undefined : descriptors(said.file)
+  if (said === undefined || found === undefined) return
+  const path = typeof entry.value?.descriptors === 'string' ? ['descriptors'] : ['descriptors', 'file']
+  if ('problem' in found)
+    refuse(linking, entry, path, {
+      code: 'descriptors_unreadable',
+      message: found.problem,
+      hint: 'Make it with `sallyport proto build` or `sallyport proto pull`.',
+    })
+  else if (said.sha256 !== undefined && said.sha256 !== found.digest)
+    refuse(linking, entry, ['descriptors', 'sha256'], {
+      code: 'descriptors_digest',
+      message: `${said.file} is not the set that is pinned: its digest is ${found.digest}.`,
+      hint: 'Put the pinned file back, or review what changed and write the new digest here.',
+    })
 }
 
-function linkCluster(linking: Linking, entry: Entry<ClusterDocument>): Cluster {
+function pinnedSet(value: Partial<ClusterDocument>, descriptors: Descriptors): PinnedSet | undefined {
+  const said = descriptorsIn(value.descriptors)
+  const found = said === undefined ? undefined : descriptors(said.file)
+  if (said === undefined || found === undefined || 'problem' in found) return undefined
+  return { file: said.file, sha256: found.digest, driftMs: said.drift === undefined ? undefined : ms(said.drift) }
+}
+
+function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptors: Descriptors): Cluster {
   const value = entry.value ?? {}
   const endpoints = linkEndpoints(linking, entry, value, [])
   if (!isSaid(entry, ['address']) && !isSaid(entry, ['endpoints']) && entry.value !== undefined)
@@ -51,6 +66,7 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>): Cluster {
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
     caps: { requests: value.caps?.requests ?? 0 },
     subsets: linkSubsets(linking, entry, value),
+    descriptors: pinnedSet(value, descriptors),
   }
 }
 

@@ -1,6 +1,7 @@
+import { healthService } from '../../health.ts'
 import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
-import { bindingProblem, type DescriptorBook, rpcsOf } from '../../protobuf.ts'
-import type { ClusterDocument } from '../document/clusters.ts'
+import { bindingProblem, type DescriptorBook, healthSet, rpcsOf } from '../../protobuf.ts'
+import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
 import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
 import { type Entry, isSaid, type Linking, refuse, suggestion } from './linking.ts'
@@ -19,7 +20,7 @@ export function linkGrpc(
   descriptors: Descriptors,
 ): LinkedGrpc | undefined {
   const service = entry.value?.match?.grpc
-  const path = service === undefined ? undefined : descriptorsOf(linking, entry, clusters)
+  const path = service === undefined ? undefined : setOf(linking, entry, service, clusters)
   const pinned = path === undefined ? undefined : descriptors(path)
   // Descriptors that cannot be read are reported where the cluster names them.
   if (service === undefined || path === undefined || pinned === undefined || 'problem' in pinned) return undefined
@@ -31,16 +32,22 @@ export function linkGrpc(
     return undefined
   }
   const replaced = new Set((entry.value?.bindings ?? []).map(({ rpc }) => `${service}/${rpc}`))
-  for (const { rpc, message } of found.problems) {
+  for (const { rpc, place, type, message } of found.problems) {
     if (replaced.has(rpc)) continue
     refuse(linking, entry, ['match', 'grpc'], {
       code: 'http_rule',
-      message: `${rpc}: ${sentence(message)}`,
+      message: `${place}: ${rpc} (message ${type}): ${sentence(message)}`,
       hint: 'Correct the google.api.http option in the .proto file, or write bindings for this RPC.',
     })
   }
   const left = found.problems.flatMap(({ template }) => (template === undefined ? [] : [template]))
   return { match: { service, rpcs: withBindings(linking, entry, pinned.book, service, found.rpcs), descriptors: path }, left }
+}
+
+/** What the gateway answers itself it knows by itself; anything else that it should answer is reported where the route is linked. */
+function setOf(linking: Linking, entry: Entry<RouteDocument>, service: string, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
+  if (entry.value?.answer === undefined) return descriptorsOf(linking, entry, clusters)
+  return service === healthService ? healthSet : undefined
 }
 
 function sentence(text: string): string {
@@ -49,7 +56,8 @@ function sentence(text: string): string {
 
 /** The one set that all clusters of the split name. */
 function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: readonly Entry<ClusterDocument>[]): string | undefined {
-  const silent = clusters.find((cluster) => cluster.value?.descriptors === undefined)
+  const fileOf = ({ value }: Entry<ClusterDocument>) => descriptorsIn(value?.descriptors)?.file
+  const silent = clusters.find((cluster) => fileOf(cluster) === undefined)
   if (silent !== undefined) {
     if (!isSaid(silent, ['descriptors']) && silent.value?.protocol === 'grpc')
       refuse(linking, entry, ['match', 'grpc'], {
@@ -59,7 +67,7 @@ function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: 
       })
     return undefined
   }
-  const paths = Array.from(new Set(clusters.map((cluster) => cluster.value?.descriptors)))
+  const paths = Array.from(new Set(clusters.map(fileOf)))
   if (paths.length > 1)
     refuse(linking, entry, ['to'], {
       code: 'descriptors_differ',
@@ -90,7 +98,7 @@ function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: Descr
     if (problem !== undefined)
       refuse(linking, entry, ['bindings', i], {
         code: 'http_rule',
-        message: `The rule cannot work: ${sentence(problem)}`,
+        message: `The rule cannot work: ${problem.place}: ${problem.rpc} (message ${problem.type}): ${sentence(problem.message)}`,
         hint: 'Variables and bodies are fields of the request message, responseBody of the answer.',
       })
     list.push(linked)

@@ -39,10 +39,11 @@ export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): v
 function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {
   const path = ['rules', (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
   if (!checkRpcs(linking, used, rule, routes, path)) return
-  checkVariables(linking, used, rule, routes, path)
   const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
   const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
-  if (routes.some((reached) => canMatch(rule, templates, methods, reached))) return
+  const ways = routes.flatMap((reached) => waysOf(rule, templates, methods, reached))
+  checkVariables(linking, used, { rule, routes, ways, path })
+  if (ways.length > 0) return
   linking.report.warn({
     code: 'rule_never',
     at: placeIn(used.entry, path, 'key'),
@@ -59,10 +60,11 @@ function isTemplate(parsed: ReturnType<typeof parseTemplate>): parsed is Templat
   return !isTemplateError(parsed)
 }
 
-function canMatch(rule: Rule, templates: readonly Template[] | undefined, methods: ReadonlySet<string> | undefined, { route, ways }: Reached): boolean {
+/** The ways into a route by which a request can come that the rule speaks of. */
+function waysOf(rule: Rule, templates: readonly Template[] | undefined, methods: ReadonlySet<string> | undefined, { route, ways }: Reached): readonly Way[] {
   const { grpc, hosts } = rule.matcher
-  if (hosts !== undefined && !hostsOverlap(hosts, route.match.hosts)) return false
-  return ways.some((way) => {
+  if (hosts !== undefined && !hostsOverlap(hosts, route.match.hosts)) return []
+  return ways.filter((way) => {
     if (methods !== undefined && way.methods !== undefined && methods.isDisjointFrom(withHead(way.methods))) return false
     if (grpc !== undefined && !grpc.some((one) => fitsRpc(one, way.rpc))) return false
     return templates === undefined || templates.some((template) => overlap(template, way.template))
@@ -94,10 +96,61 @@ function checkRpcs(linking: Linking, used: UsedPolicy, rule: Rule, routes: reado
   return sound
 }
 
-/** A path variable is the route's: where none of a policy's routes has it, whatever asks for it refuses. */
-function checkVariables(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[], path: Path): void {
+/** A rule, the routes of its policy, and the ways into them that it speaks of. `path` is its place. */
+interface Speaking {
+  readonly rule: Rule
+  readonly routes: readonly Reached[]
+  readonly ways: readonly Way[]
+  readonly path: Path
+}
+
+/** A path variable is the route's: where none of a policy's routes has it, or not every way in, what asks for it there refuses. */
+function checkVariables(linking: Linking, used: UsedPolicy, speaking: Speaking): void {
+  const { rule, routes, ways } = speaking
+  const names = new Set(routes.flatMap((reached) => reached.ways.flatMap(variablesOf)))
+  for (const { name, at } of variablesAsked(used, speaking)) {
+    const spot = { at: placeIn(used.entry, at), object: used.entry.id }
+    if (!names.has(name)) {
+      const known = names.size === 0 ? 'Name a variable in the path of a route.' : `Variables are ${Array.from(names).slice(0, 12).join(', ')}.`
+      linking.report.warn({
+        code: 'variable_unknown',
+        ...spot,
+        message: `No route that uses the rule "${rule.id}" has a path variable "${name}": whoever it is asked of is refused.`,
+        hint: suggestion(linking, name, names) ?? known,
+      })
+      continue
+    }
+    const without = ways.filter((way) => way.rpc !== undefined && !variablesOf(way).includes(name))
+    if (without.length === 0) continue
+    const listed = Array.from(new Set(without.map(wordsOf)))
+    linking.report.warn({
+      code: 'variable_partial',
+      ...spot,
+      message: `The rule "${rule.id}" asks for the path variable "${name}", and ${listed.slice(0, 3).join(', ')}${listed.length > 3 ? ` and ${listed.length - 3} more` : ''} ${listed.length > 1 ? 'have' : 'has'} none: ${partly[rule.effect]}.`,
+      hint: 'Say with "paths" which requests the rule is about; what comes by another path carries the value in its message, where no rule can see it.',
+    })
+  }
+}
+
+/** What it means for a request that the rule asks for a variable which its path does not have. */
+const partly: Readonly<Record<Rule['effect'], string>> = {
+  allow: 'it lets nobody pass there',
+  deny: 'it refuses everybody there',
+  audit: 'it records nobody there',
+}
+
+function variablesOf({ template }: Way): readonly string[] {
+  return template.variables.map(({ name }) => name)
+}
+
+function wordsOf({ methods, template }: Way): string {
+  return methods === undefined ? template.source : `${Array.from(methods).join('|')} ${template.source}`
+}
+
+/** The path variables that a rule reads, with where it says so. */
+function variablesAsked(used: UsedPolicy, { rule, path }: Speaking): readonly { readonly name: string; readonly at: Path }[] {
   const said = (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id)
-  const asked = [
+  return [
     ...(rule.matcher.claims ?? []).flatMap((test) =>
       test.kind === 'equals' && test.attribute.startsWith('path.')
         ? [{ name: test.attribute.slice('path.'.length), at: [...path, 'claims', test.path, 'equals'] }]
@@ -105,16 +158,4 @@ function checkVariables(linking: Linking, used: UsedPolicy, rule: Rule, routes: 
     ),
     ...Array.from(rule.when === undefined ? [] : expressionParams(rule.when), (name) => ({ name, at: ['rules', said, 'when'] })),
   ]
-  if (asked.length === 0) return
-  const names = new Set(routes.flatMap(({ ways }) => ways.flatMap((way) => way.template.variables.map((variable) => variable.name))))
-  for (const { name, at } of asked.filter((each) => !names.has(each.name))) {
-    const known = names.size === 0 ? 'Name a variable in the path of a route.' : `Variables are ${Array.from(names).slice(0, 12).join(', ')}.`
-    linking.report.warn({
-      code: 'variable_unknown',
-      at: placeIn(used.entry, at),
-      object: used.entry.id,
-      message: `No route that uses the rule "${rule.id}" has a path variable "${name}": whoever it is asked of is refused.`,
-      hint: suggestion(linking, name, names) ?? known,
-    })
-  }
 }

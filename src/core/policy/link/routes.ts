@@ -1,5 +1,6 @@
 import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
+import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { LimitDocument } from '../document/limits.ts'
@@ -8,10 +9,13 @@ import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
+import { checkAnswer, checkDestination, linkPublished } from './answered.ts'
+import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
+import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
 export interface LinkedRoute {
@@ -57,7 +61,9 @@ export function linkRoutes(linking: Linking, entries: ReadonlyMap<string, Entry<
 
 function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteSurroundings): LinkedRoute {
   const value = entry.value ?? {}
-  const split = linkSplit(linking, entry, value, around.clusters)
+  const split = value.answer === undefined ? linkSplit(linking, entry, value, around.clusters) : [itself]
+  checkDestination(linking, entry)
+  checkAnswer(linking, entry, value)
   const { match, hidden } = linkMatch(linking, entry, value, around, split)
   const { access, inline } = linkRouteAccess(linking, entry, value, around)
   const limits = linkRouteLimits(linking, entry, value, around.limits)
@@ -71,7 +77,10 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
         which: 'key',
       })
   }
+  const cors = linkCors(linking, entry)
+  checkTranslate(linking, entry, match?.grpc, bookOf(around.descriptors, match?.grpc?.descriptors))
   checkNoEffect(linking, entry, value)
+  const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
@@ -84,13 +93,24 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     retry: linkRetry(value.retry),
     sticky: stickyOf(value.sticky),
     split,
+    ...(value.answer === undefined ? {} : { answer: value.answer }),
     handOn: { token: value.handOn?.token ?? false, claims },
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
-    translate: value.translate ?? { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false },
+    translate: value.translate ?? plainTranslation,
+    cors,
+    ...(openapi === undefined ? {} : { openapi }),
   }
   return { entry, inline, hidden, route, sight: undefined }
 }
+
+function bookOf(descriptors: Descriptors, path: string | undefined): DescriptorBook | undefined {
+  const pinned = path === undefined || path === '' ? undefined : descriptors(path)
+  return pinned === undefined || 'problem' in pinned ? undefined : pinned.book
+}
+
+/** The destination that stands for the gateway itself; no cluster can be called so. */
+const itself: WeightedDestination = { cluster: '(gateway)', subset: undefined, weight: 100, pin: undefined }
 
 function isOfMatch(path: string): boolean {
   return path === 'match' || path.startsWith('match.')
@@ -117,7 +137,7 @@ function linkMatch(
     path: match.path,
     // Of a service that cannot be known no request can be told; the route is quarantined by what was reported.
     grpc: grpc?.match ?? (match.grpc === undefined ? undefined : { service: match.grpc, rpcs: [], descriptors: '' }),
-    methods: match.methods ?? [],
+    methods: match.methods ?? (value.openapi === undefined ? [] : ['GET']),
     headers: fieldTests(match.headers),
     query: fieldTests(match.query),
   }

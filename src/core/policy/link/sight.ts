@@ -24,7 +24,23 @@ export interface Sight {
 
 /** Keys of a route's match. */
 export const matchKeys: readonly string[] = ['host', 'hosts', 'path', 'grpc', 'methods', 'headers', 'query']
-const routeKeys = ['match', 'access', 'limits', 'timeout', 'retry', 'sticky', 'to', 'handOn', 'allow', 'bodyLimit', 'translate', 'bindings']
+const routeKeys = [
+  'match',
+  'access',
+  'limits',
+  'timeout',
+  'retry',
+  'sticky',
+  'to',
+  'openapi',
+  'answer',
+  'handOn',
+  'allow',
+  'bodyLimit',
+  'translate',
+  'cors',
+  'bindings',
+]
 
 /** One thing under a match: what its key was meant to be, and every text in it. */
 interface Said {

@@ -17,6 +17,8 @@ export interface CompiledCodec {
   encodeField(desc: DescMessage, field: DescField, json: Json): Uint8Array | undefined
   /** JSON text of a serialized message. */
   text(desc: DescMessage, bytes: Uint8Array): string | undefined
+  /** JSON text of one field of a serialized message; empty when it has nothing to show. */
+  fieldText(desc: DescMessage, field: DescField, bytes: Uint8Array): string | undefined
 }
 
 export function buildCompiledCodec(registry: Registry, options: JsonTextOptions & { readonly ignoreUnknownFields: boolean }): CompiledCodec {
@@ -37,7 +39,8 @@ export function buildCompiledCodec(registry: Registry, options: JsonTextOptions 
   return {
     encode: (desc, json) => (covers(desc) ? written((w) => jsonToWire.message(desc)(w, json)) : undefined),
     encodeField: (desc, field, json) => (covers(desc) && json !== null ? written((w) => jsonToWire.field(field)(w, json)) : undefined),
-    text: (desc, bytes) => (covers(desc) ? attempt(() => wireToJson(desc)(new WireReader(bytes))) : undefined),
+    text: (desc, bytes) => (covers(desc) ? attempt(() => wireToJson.message(desc)(new WireReader(bytes))) : undefined),
+    fieldText: (desc, field, bytes) => (covers(desc) ? attempt(() => wireToJson.field(field)(new WireReader(bytes))) : undefined),
   }
 }
 

@@ -20,8 +20,6 @@ interface Member {
   readonly oneof: number
   /** Null is a value of it: Value, NullValue. */
   readonly takesNull: boolean
-  /** Null in a oneof leaves it alone only for scalars; for the others the checked conversion decides. */
-  readonly nullClears: boolean
 }
 
 export interface JsonToWire {
@@ -51,7 +49,7 @@ export function buildJsonToWire(ignoreUnknown: boolean): JsonToWire {
       const other = name === of.name ? of.jsonName : of.name
       const twin = other !== name && owner.get(other) === of ? other : undefined
       const oneof = of.oneof === undefined ? 0 : (bits.get(of.oneof) ?? 0)
-      members.set(name, { put: field(of), twin, oneof, takesNull: takesNull(of), nullClears: of.oneof === undefined || of.fieldKind === 'scalar' })
+      members.set(name, { put: field(of), twin, oneof, takesNull: takesNull(of) })
     }
     return put
   }
@@ -101,10 +99,7 @@ function putMembers(w: WireWriter, json: JsonMembers, members: ReadonlyMap<strin
     }
     if (member.twin !== undefined && Object.hasOwn(json, member.twin)) giveUp()
     const value = json[name] as Json
-    if (value === null && !member.takesNull) {
-      if (!member.nullClears) giveUp()
-      continue
-    }
+    if (value === null && !member.takesNull) continue
     if (member.oneof !== 0) {
       if ((oneofs & member.oneof) !== 0) giveUp()
       oneofs |= member.oneof

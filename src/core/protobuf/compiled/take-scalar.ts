@@ -40,8 +40,9 @@ function takeLong(read: (r: WireReader) => void, signed: boolean): Take {
   }
 }
 
-/** Numbers as JSON has them; what it lacks as the strings of ProtoJSON. */
+/** Numbers as JSON has them, minus zero with its sign; what it lacks as the strings of ProtoJSON. */
 function numberText(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
   return Number.isFinite(value) ? String(value) : `"${value}"`
 }
 

@@ -102,6 +102,7 @@ function takeValue(r: WireReader): string {
 }
 
 function finiteText(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
   return Number.isFinite(value) ? String(value) : giveUp()
 }
 

@@ -34,12 +34,19 @@ interface MessagePlan {
   readonly fills: boolean
 }
 
+/** What writes JSON text from wire bytes: of a message, or of one field of the message that is read (empty where there is nothing to show). */
+export interface WireToJson {
+  message(desc: DescMessage): Take
+  field(field: DescField): Take
+}
+
 /**
  * Compiles, type by type and on first use, what writes JSON text from wire bytes. Only for types that are covered. It follows messages
  * whose fields come once and in the order of their numbers, as serializers write them, and gives up on all others.
  */
-export function buildWireToJson(options: JsonTextOptions): (desc: DescMessage) => Take {
+export function buildWireToJson(options: JsonTextOptions): WireToJson {
   const compiled = new Map<DescMessage, Take>()
+  const fields = new Map<DescField, Take>()
 
   function message(desc: DescMessage): Take {
     const known = compiled.get(desc)
@@ -149,7 +156,39 @@ export function buildWireToJson(options: JsonTextOptions): (desc: DescMessage) =
     }
   }
 
-  return message
+  /** One field out of its message: the others are skipped. Those of its oneof would clear it. */
+  function one(field: DescField): Take {
+    const known = fields.get(field)
+    if (known !== undefined) return known
+    if (isSpecial(field.parent)) giveUp()
+    const byTag = new Map(takesOf(field))
+    const rivals = new Set((field.oneof?.fields ?? []).map(({ number }) => number))
+    const take: Take = (r) => takeField(r, field.number, byTag, rivals)
+    fields.set(field, take)
+    return take
+  }
+
+  return { message, field: one }
+}
+
+function takeField(r: WireReader, own: number, byTag: ReadonlyMap<number, Take>, rivals: ReadonlySet<number>): string {
+  let found: string | undefined
+  let hasRival = false
+  while (r.at < r.end) {
+    const tag = r.uint32()
+    const number = tag >>> 3
+    const take = byTag.get(tag)
+    if (take === undefined) {
+      // A known field in a wire type that is not its own.
+      if (number === 0 || number === own) giveUp()
+      hasRival ||= rivals.has(number)
+      r.skipField(tag & 7)
+    } else if (found === undefined) found = take(r)
+    // Given twice, the parts would have to be merged.
+    else giveUp()
+  }
+  // Of two members of a oneof the later one is set.
+  return found !== undefined && hasRival ? giveUp() : (found ?? '')
 }
 
 function takeMembers(r: WireReader, plan: MessagePlan): string {
@@ -251,13 +290,18 @@ function keyOf(field: DescField, options: JsonTextOptions): string {
 
 function absentText(field: DescField, options: JsonTextOptions): string {
   if (!options.emitDefaults) return ''
-  const key = keyOf(field, options)
-  if (field.fieldKind === 'list') return `${key}[]`
-  if (field.fieldKind === 'map') return `${key}{}`
-  return field.presence === FeatureSet_FieldPresence.IMPLICIT ? key + valueZeroText(field, options) : ''
+  const text = unsetText(field, options)
+  return text === undefined ? '' : keyOf(field, options) + text
 }
 
-function valueZeroText(field: DescField, options: JsonTextOptions): string {
+/** What a field that is not set stands for: nothing in a list or map, the zero of a field without presence. Undefined where it stands for nothing. */
+export function unsetText(field: DescField, options: Pick<JsonTextOptions, 'enumsAsInts'>): string | undefined {
+  if (field.fieldKind === 'list') return '[]'
+  if (field.fieldKind === 'map') return '{}'
+  return field.presence === FeatureSet_FieldPresence.IMPLICIT ? valueZeroText(field, options) : undefined
+}
+
+function valueZeroText(field: DescField, options: Pick<JsonTextOptions, 'enumsAsInts'>): string {
   if (field.enum !== undefined) return enumText(field.enum, options.enumsAsInts)(field.enum.values[0]?.number ?? 0)
   return zeroText(field.scalar ?? giveUp())
 }

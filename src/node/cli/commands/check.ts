@@ -1,8 +1,15 @@
 import { checkWorkerGround } from '../../../core/edge.ts'
 import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
+import type { Policy } from '../../../core/policy/policy.ts'
+import { createChannels } from '../../channels.ts'
+import { createClock } from '../../clock.ts'
+import { createFetch } from '../../fetch.ts'
+import { type Probe, type ProbeReport, probePolicy } from '../../probe/probe.ts'
+import { createResolve } from '../../resolve.ts'
+import { createSecrets } from '../../secrets.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { diagnosticText, loadAt, placeOf } from '../load.ts'
-import type { Terminal } from '../terminal.ts'
+import { type Terminal, table } from '../terminal.ts'
 
 export const check: Command = {
   name: 'check',
@@ -11,26 +18,64 @@ export const check: Command = {
   options: [
     ...policyOptions,
     { name: 'strict', text: 'warnings are findings too' },
+    { name: 'probe', text: 'also try what they depend on: endpoints, descriptors of running servers, key sets of issuers' },
     { name: 'ground', value: 'GROUND', text: 'where they shall run: node, or worker for what an edge in a Worker cannot do (default: node)' },
   ],
-  examples: ['sallyport check --env dev', 'SALLYPORT_ENV=prod sallyport check --policies deploy/policies --json'],
+  examples: ['sallyport check --env dev', 'SALLYPORT_ENV=prod sallyport check --policies deploy/policies --json', 'sallyport check --env staging --probe'],
   async run(args, terminal) {
     const place = placeOf(args)
     const ground = groundOf(args.values['ground'])
     const loaded = await loadAt(place, terminal)
     const { policy } = loaded
-    const diagnostics = [...loaded.diagnostics, ...(ground === 'worker' && policy !== undefined ? checkWorkerGround(policy, loaded.origins) : [])]
+    const probed = policy !== undefined && args.flags.has('probe') ? await terminal.progress('Probing', probe(policy, loaded.origins)) : undefined
+    const diagnostics = [
+      ...loaded.diagnostics,
+      ...(ground === 'worker' && policy !== undefined ? checkWorkerGround(policy, loaded.origins) : []),
+      ...(probed?.diagnostics ?? []),
+    ]
     const errors = diagnostics.filter((one) => one.severity === 'error').length
     const sound = errors === 0 && policy !== undefined && !(args.flags.has('strict') && diagnostics.length > 0)
-    if (terminal.json) terminal.out(JSON.stringify({ ok: sound, environment: place.environment, revision: policy?.revision, diagnostics }, null, 2))
-    else print(diagnostics, place.folder, terminal)
-    if (!terminal.json && sound && policy !== undefined) {
+    const sets = policy === undefined ? [] : setsOf(policy)
+    if (terminal.json) {
+      const answer = { ok: sound, environment: place.environment, revision: policy?.revision, descriptors: sets, probes: probed?.probes, diagnostics }
+      terminal.out(JSON.stringify(answer, null, 2))
+      return sound ? exit.ok : exit.findings
+    }
+    if (probed !== undefined) printProbes(probed.probes, terminal)
+    print(diagnostics, place.folder, terminal)
+    if (sound && policy !== undefined) {
       const count = (what: string, many: number) => `${many} ${what}${many === 1 ? '' : 's'}`
       const parts = [count('route', policy.routes.length), count('egress service', Object.keys(policy.egress).length)]
       terminal.out(`${terminal.style('green', 'ok')}: ${parts.join(', ')} for ${place.environment} (${policy.environmentClass}), revision ${policy.revision}`)
+      for (const { file, sha256 } of sets) terminal.out(`${file}: sha256 ${sha256}`)
     }
     return sound ? exit.ok : exit.findings
   },
+}
+
+function probe(policy: Policy, origins: Parameters<typeof probePolicy>[1]): Promise<ProbeReport> {
+  const clock = createClock()
+  const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env) }
+  return probePolicy(policy, origins, { ...dial, channels: createChannels(dial), fetch: createFetch(dial) })
+}
+
+/** Every descriptor set that a cluster names, with what pins it. */
+function setsOf(policy: Policy): readonly { readonly file: string; readonly sha256: string }[] {
+  const sets = Object.values(policy.clusters).flatMap(({ descriptors }) => (descriptors === undefined ? [] : [[descriptors.file, descriptors.sha256] as const]))
+  return Array.from(new Map(sets), ([file, sha256]) => ({ file, sha256 }))
+}
+
+const marks = { ok: ['green', 'ok'], trouble: ['red', 'trouble'], unknown: ['yellow', 'unknown'] } as const
+
+function printProbes(probes: readonly Probe[], terminal: Terminal): void {
+  const rows = probes.map(({ kind, name, subset, target, outcome, text }) => [
+    terminal.style(marks[outcome][0], marks[outcome][1]),
+    kind,
+    subset === undefined ? name : `${name}/${subset}`,
+    target ?? '',
+    text,
+  ])
+  if (rows.length > 0) terminal.out(`${table(rows)}\n`)
 }
 
 function groundOf(text = 'node'): 'node' | 'worker' {

@@ -1,0 +1,156 @@
+import type { DescField, DescMessage } from '@bufbuild/protobuf'
+import type { FieldTest } from '../model/route.ts'
+import { collide, isTextual, resolvePath } from '../protobuf.ts'
+import { textExample } from './examples.ts'
+import { type JsonObject, present } from './json.ts'
+import type { PathPart } from './path.ts'
+import type { Schemas } from './schemas.ts'
+import { isRequired, queryName, type Style } from './style.ts'
+
+/** Where a rule's fields come from, besides its body. */
+export interface Sources {
+  readonly input: DescMessage
+  /** Fields that the path sets. */
+  readonly variables: readonly (readonly DescField[])[]
+  /** `*`, the field, or undefined for none. */
+  readonly body: '*' | DescField | undefined
+  /** What an update mask may name. */
+  readonly mask: string | undefined
+}
+
+/** A message within itself, and what lies deeper than this, can be asked for and is not listed. */
+const deepest = 5
+
+/** The parameters of a path; `input` types them on gRPC routes. */
+export function pathParameters(
+  parts: readonly PathPart[],
+  grpc: { readonly input: DescMessage; readonly style: Style; readonly schemas: Schemas } | undefined,
+): readonly JsonObject[] {
+  return parts.map((part) => {
+    const { name, variable, whole, rest } = part
+    const path = grpc === undefined || variable === undefined ? undefined : resolvePath(grpc.input, variable.name, false)
+    const field = path === undefined || 'problem' in path ? undefined : path.at(-1)
+    const typed = whole && !rest && field !== undefined && grpc !== undefined
+    const where = whereIn(part)
+    const many = rest ? 'Any number of segments, slashes and all.' : undefined
+    const description = [where, many].filter((text) => text !== undefined).join(' ')
+    return present({
+      name,
+      in: 'path',
+      required: true,
+      description: description === '' ? undefined : description,
+      schema: typed ? grpc.schemas.text(field, grpc.style) : { type: 'string', ...(rest ? {} : { pattern: '^[^/]+$' }) },
+      example: typed ? textExample(field, grpc.style, undefined) : 'example',
+    })
+  })
+}
+
+/** What the parameter is to its variable, where their names alone do not say it. */
+function whereIn({ name, variable, pattern }: PathPart): string | undefined {
+  if (variable === undefined) return undefined
+  if (pattern !== undefined) return `Part of \`${variable.name}\`, which is \`{${pattern}}\`.`
+  return name === variable.name ? undefined : `Sets \`${variable.name}\`.`
+}
+
+/** Every query parameter that binds to a field: no field of the path or the body, no map, no list of messages. */
+export function queryParameters(sources: Sources, style: Style, schemas: Schemas, describe: (field: DescField) => string | undefined): readonly JsonObject[] {
+  if (sources.body === '*') return []
+  return Array.from(leaves(sources, style, sources.input, [], []), (path) => queryParameter(path, sources, style, schemas, describe))
+}
+
+function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readonly DescField[], stack: readonly DescMessage[]): Iterable<readonly DescField[]> {
+  for (const field of desc.fields) {
+    const here = [...path, field]
+    if (isTaken(here, sources)) continue
+    const isList = field.fieldKind === 'list' && field.listKind !== 'message'
+    if (isList || isTextual(field)) {
+      if (
+        !sources.variables.some((variable) => collide(here, variable) !== undefined) &&
+        !style.behavior(field).outputOnly &&
+        field.enum?.typeName !== 'google.protobuf.NullValue'
+      )
+        yield here
+    } else if (field.fieldKind === 'message' && isOpen(field.message, [...stack, desc])) {
+      yield* leaves(sources, style, field.message, here, [...stack, desc])
+    }
+  }
+}
+
+function isOpen(message: DescMessage, stack: readonly DescMessage[]): boolean {
+  return !message.typeName.startsWith('google.protobuf.') && !stack.includes(message) && stack.length < deepest
+}
+
+/** What belongs to the body, and what setting would clear something that path or body sets. */
+function isTaken(path: readonly DescField[], { variables, body }: Sources): boolean {
+  if (body !== undefined && body !== '*' && collide(path, [body]) !== undefined) return true
+  return variables.some((variable) => collide(path, variable) === 'oneof')
+}
+
+function queryParameter(
+  path: readonly DescField[],
+  { mask }: Sources,
+  style: Style,
+  schemas: Schemas,
+  describe: (field: DescField) => string | undefined,
+): JsonObject {
+  // leaves yields no empty path.
+  const field = path.at(-1) as DescField
+  const isList = field.fieldKind === 'list'
+  const text = textExample(field, style, mask)
+  const rivals = field.oneof?.fields.filter((other) => other !== field).map((other) => `\`${queryName(other, style)}\``) ?? []
+  const alone = rivals.length === 0 ? undefined : `Not together with ${rivals.join(', ')}.`
+  const description = [describe(field), alone].filter((one) => one !== undefined).join('\n\n')
+  return present({
+    name: path.map((step) => queryName(step, style)).join('.'),
+    in: 'query',
+    description: description === '' ? undefined : description,
+    required: path.every((step) => isRequired(step, style)) ? true : undefined,
+    deprecated: path.some((step) => step.proto.options?.deprecated === true) ? true : undefined,
+    ...(isList ? { style: 'form', explode: true } : {}),
+    schema: isList ? { type: 'array', items: schemas.text(field, style) } : schemas.text(field, style),
+    example: isList ? [typedExample(field, style, text)] : typedExample(field, style, text),
+  })
+}
+
+/** The example as the schema types it: numbers and booleans are none between quotes. */
+function typedExample({ scalar, enum: named, message }: DescField, { enumsAsInts }: Style, text: string): string | number | boolean {
+  if (named !== undefined) return enumsAsInts ? Number(text) : text
+  const isNumber = /^-?\d+(?:\.\d+)?$/.test(text)
+  if (text === 'true') return true
+  const kind = message === undefined ? scalar : message.fields[0]?.scalar
+  return isNumber && kind !== undefined && !quoted.has(kind) ? Number(text) : text
+}
+
+/** ScalarType of the 64-bit integers, which JSON writes as strings (descriptor.proto, FieldDescriptorProto.Type). */
+const quoted: ReadonlySet<number> = new Set([3, 4, 6, 16, 18, 9])
+
+/** What a route's match asks for. OpenAPI ignores some header parameters (3.1, "Parameter Object"): those are not listed. */
+export function testParameters(tests: readonly FieldTest[], place: 'header' | 'query'): readonly JsonObject[] {
+  const ignored = new Set(place === 'header' ? ['accept', 'content-type', 'authorization'] : [])
+  return tests
+    .filter(({ name, present: wanted }) => !ignored.has(name.toLowerCase()) && wanted !== false)
+    .map(({ name, exact, prefix, pattern }) => {
+      const schema = present({
+        type: 'string',
+        const: exact,
+        pattern:
+          exact !== undefined ? undefined : prefix !== undefined ? `^${escaped(prefix)}` : pattern === undefined ? undefined : usable(`^(?:${pattern})$`),
+      })
+      // No value can be made up for a pattern.
+      const example = exact ?? (pattern === undefined ? (prefix ?? 'example') : undefined)
+      return present({ name, in: place, required: true, description: 'The route asks for it.', schema, example })
+    })
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+}
+
+/** RE2 knows forms that ECMAScript, and so JSON Schema, does not. */
+function usable(pattern: string): string | undefined {
+  try {
+    return new RegExp(pattern, 'u').source
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,112 @@
+import type { AccessPolicy, Issuer, Matcher, Requirement, RequirementLeaf, Rule } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
+import type { JsonObject } from './json.ts'
+
+/** What an operation's callers must prove. */
+export interface Demanded {
+  /** Alternatives, each a set of schemes; empty where nothing is asked. */
+  readonly security: readonly JsonObject[]
+  /** A credential is read: a bad one is 401. */
+  readonly reads: boolean
+  /** Some rule may refuse who is known, or nobody in particular. */
+  readonly refuses: boolean
+}
+
+/** What of an operation rules look at. */
+export interface Asked {
+  readonly method: string
+  /** `package.Service/Method` */
+  readonly rpc: string | undefined
+}
+
+/** More alternatives than this say nothing to a reader. */
+const most = 8
+
+/** The requirement of a route's policies, all of which must be met, with the scopes of the rules that let an operation pass. */
+export function demandedOf(policies: readonly AccessPolicy[], asked: Asked): Demanded {
+  const allows = policies.flatMap(({ rules }) => rules).filter((rule) => rule.effect === 'allow' && rule.mode === 'enforce' && fits(rule.matcher, asked))
+  const isOpen =
+    allows.some((rule) => rule.matcher.anonymous && isBare(rule)) &&
+    !policies.some(({ rules }) => rules.some(({ effect, mode }) => effect === 'deny' && mode === 'enforce'))
+  if (!policies.some(({ authenticate }) => leavesOf(authenticate).length > 0)) return { security: [], reads: false, refuses: !isOpen }
+  const sets = together(policies.map(({ authenticate }) => waysOf(authenticate)))
+  const possible = sets.filter(isPossible)
+  const isOptional = sets.some((leaves) => leaves.length === 0) && allows.some(({ matcher }) => matcher.anonymous)
+  const useful = possible.filter((leaves) => leaves.length > 0)
+  // Policies that trust nobody in common ask for the credentials of all: one request cannot bring them, and nothing would read as public.
+  const ways = (useful.length > 0 ? useful : sets.filter((leaves) => leaves.length > 0)).flatMap((leaves) => schemesOf(leaves, allows))
+  return { security: isOptional ? [{}, ...ways] : ways, reads: true, refuses: !isOpen }
+}
+
+type Leaves = readonly RequirementLeaf[]
+
+/** The sets of credentials that meet a requirement. */
+function waysOf(tree: Requirement): readonly Leaves[] {
+  if ('name' in tree) return [[tree]]
+  switch (tree.kind) {
+    case 'none':
+      return [[]]
+    case 'optional':
+      return [[], ...waysOf(tree.of)]
+    case 'anyOf':
+      return tree.of.flatMap(waysOf)
+    case 'allOf':
+      return together(tree.of.map(waysOf))
+    default:
+      return tree satisfies never
+  }
+}
+
+/** One way of each, in every combination, each set of credentials once. */
+function together(parts: readonly (readonly Leaves[])[]): readonly Leaves[] {
+  const sets = parts.reduce<readonly Leaves[]>((all, ways) => all.flatMap((one) => ways.map((way) => distinct(one.concat(way)))), [[]])
+  return [...new Map(sets.map((leaves) => [leaves.map(nameOf).sort().join(' '), leaves])).values()]
+}
+
+function distinct(leaves: Leaves): Leaves {
+  return [...new Map(leaves.map((leaf) => [nameOf(leaf), leaf])).values()]
+}
+
+const nameOf = ({ kind, name }: RequirementLeaf): string => `${kind}:${name}`
+
+/** A request brings one credential of a kind. */
+function isPossible(leaves: Leaves): boolean {
+  return new Set(leaves.map(({ kind }) => kind)).size === leaves.length
+}
+
+function schemesOf(leaves: Leaves, allows: readonly Rule[]): readonly JsonObject[] {
+  const [first, ...others] = leaves
+  if (first === undefined) return []
+  const rest = others.map(({ name }) => [name, []] as const)
+  return scopesFor(allows, first.name).map((scopes): JsonObject => Object.fromEntries([[first.name, scopes], ...rest]))
+}
+
+/** Rules about other methods and RPCs do not matter; what else they ask depends on the request. */
+function fits({ methods, grpc }: Matcher, { method, rpc }: Asked): boolean {
+  if (methods !== undefined && !methods.includes(method)) return false
+  return grpc === undefined || (rpc !== undefined && grpc.some((one) => one === rpc || (one.endsWith('/*') && rpc.startsWith(one.slice(0, -1)))))
+}
+
+function isBare({ matcher, when }: Rule): boolean {
+  const { anonymous: _, methods: __, grpc: ___, ...others } = matcher
+  return when === undefined && Object.values(others).every((test) => test === undefined)
+}
+
+/** The sets of scopes that the rules take from an issuer's tokens, each once. */
+function scopesFor(allows: readonly Rule[], issuer: string): readonly (readonly string[])[] {
+  const sets = allows
+    .filter(({ matcher }) => matcher.issuers === undefined || matcher.issuers.includes(issuer))
+    .flatMap(({ matcher }) => {
+      const { all, any } = matcher.scopes ?? { all: [], any: [] }
+      return any.length === 0 ? [all] : any.map((scope) => all.concat(scope))
+    })
+  const distinct = Array.from(new Map(sets.map((scopes) => [Array.from(new Set(scopes)).sort().join(' '), Array.from(new Set(scopes)).sort()])).values())
+  return distinct.length === 0 || distinct.length > most || distinct.some((scopes) => scopes.length === 0) ? [[]] : distinct
+}
+
+/** An issuer whose keys are found by discovery is an OpenID provider to tools; of others only the form of the token is known. */
+export function securityScheme({ issuer, jwks, audiences }: Issuer): JsonObject {
+  const description = `A token of ${issuer}${audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`}, in the Authorization header.`
+  if (jwks !== undefined) return { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
+  return { type: 'openIdConnect', openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+}

@@ -1,0 +1,163 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { buildOpenapi, type JsonObject } from '../../src/core/openapi.ts'
+import { museumFiles } from '../openapi/museum.ts'
+import { type Operation, operationsIn, type Parameter, problemsOf } from '../openapi/validate.ts'
+import { type Gateway, openGateway } from '../support/gateway.ts'
+import { untilTheEnd } from '../support/keep.ts'
+import { descriptorsFrom } from '../support/protos.ts'
+import { openRecorder, type Recorder } from '../support/recorder.ts'
+import { house, issuerSection, openHttp, openIssuer, shopDescriptors } from '../support/shop.ts'
+
+interface House {
+  readonly gateway: Gateway
+  readonly museum: Recorder
+  readonly shop: Recorder
+  readonly token: string
+}
+
+const keep = untilTheEnd()
+let here: House
+
+async function openHouse(): Promise<House> {
+  const descriptors = await descriptorsFrom(museumFiles, { comments: true })
+  const [museum, shop] = await Promise.all([openRecorder(keep, descriptors), openRecorder(keep, shopDescriptors)])
+  const plain = await openHttp(keep, (request, response) => {
+    request.resume()
+    request.on('end', () => response.end('fine'))
+  })
+  const issuer = await openIssuer(keep)
+  const policies = `${house}${issuerSection(issuer)}
+clusters:
+  museum: { address: "127.0.0.1:${museum.port}", protocol: grpc, descriptors: museum.binpb }
+  shop: { address: "127.0.0.1:${shop.port}", protocol: grpc, descriptors: shop.binpb }
+  plain: { address: "127.0.0.1:${plain}" }
+limits: { few: { rate: 100/1m, key: [client.network] } }
+access:
+  open: { rules: [{ id: all, allow: { anonymous: true } }] }
+  members: { authenticate: { jwt: shop }, rules: [{ id: all, allow: { scopes: [orders] } }] }
+routes:
+  museum: { match: { grpc: museum.v1.Museum }, access: open, to: museum }
+  museum-ints: { match: { grpc: museum.v1.Museum, headers: { x-style: ints } }, access: open, to: museum, translate: { protoNames: true, enumsAsInts: true }, bindings: [{ rpc: Anything, method: POST, path: /ints, body: "*" }, { rpc: ListExhibits, method: GET, path: /ints }] }
+  archive: { match: { grpc: old.v1.Archive }, access: open, to: museum }
+  orders: { match: { grpc: shop.v1.Orders }, access: members, to: shop }
+  catalog: { match: { path: "/catalog/{**}", methods: [GET] }, access: open, to: plain }
+  forms: { match: { path: "/forms/{name}", methods: [GET, POST], query: { page: { prefix: p } } }, access: open, to: plain }
+  docs: { match: { path: /openapi.json }, access: open, limits: [few], openapi: { routes: [orders, catalog], title: "The shop", version: "3" } }
+  inner-docs: { match: { path: /inner/openapi.json, methods: [GET] }, access: members, openapi: { routes: [museum] } }
+`
+  const gateway = await openGateway(keep, { 'a.yaml': policies, 'museum.binpb': descriptors, 'shop.binpb': shopDescriptors })
+  return { gateway, museum, shop, token: await issuer.mint('ada', { scope: 'orders' }) }
+}
+
+beforeAll(async () => {
+  here = await openHouse()
+})
+
+function urlOf(path: string, parameters: readonly Parameter[]): string {
+  const filled = path.replaceAll(/\{([^}]*)\}/g, (_, name: string) =>
+    encodeURIComponent(String(parameters.find((one) => one.in === 'path' && one.name === name)?.example)),
+  )
+  const query = parameters
+    .filter((one) => one.in === 'query')
+    .flatMap(({ name, example }) => (Array.isArray(example) ? example : [example]).map((value): [string, string] => [name, String(value)]))
+  return `http://127.0.0.1:${here.gateway.port('public')}${filled}?${new URLSearchParams(query).toString()}`
+}
+
+/** Sends an operation as its examples say, with these of its parameters. */
+async function send(
+  method: string,
+  path: string,
+  operation: Operation,
+  parameters: readonly Parameter[],
+  content?: readonly [type: string, example: unknown],
+): Promise<Response> {
+  const headers = new Headers(parameters.filter((one) => one.in === 'header').map(({ name, example }): [string, string] => [name, String(example)]))
+  if (operation.security.length > 0) headers.set('authorization', `Bearer ${here.token}`)
+  if (content !== undefined) headers.set('content-type', content[0] === '*/*' ? 'text/plain' : content[0])
+  const body = content === undefined ? undefined : typeof content[1] === 'string' && content[0] !== 'application/json' ? content[1] : JSON.stringify(content[1])
+  const answer = await fetch(urlOf(path, parameters), { method, headers, ...(body === undefined ? {} : { body }) })
+  return answer
+}
+
+async function expectFine(answer: Response, what: string): Promise<void> {
+  const text = await answer.text()
+  expect(answer.ok, `${what}: ${answer.status} ${text}`).toBe(true)
+}
+
+/** Every way that an operation's examples can be sent: each body, and each optional parameter by itself. */
+async function sendAll({ method, path, operation }: ReturnType<typeof operationsIn>[number]): Promise<number> {
+  const parameters = operation.parameters ?? []
+  const required = parameters.filter((one) => one.required === true)
+  const [first, ...others] = Object.entries(operation.requestBody?.content ?? {}).map(([type, { example }]) => [type, example] as const)
+  await expectFine(await send(method, path, operation, required, first), `${method} ${path}`)
+  for (const content of others) await expectFine(await send(method, path, operation, required, content), `${method} ${path} as ${content[0]}`)
+  const optional = parameters.filter((one) => one.required !== true)
+  for (const one of optional) await expectFine(await send(method, path, operation, [...required, one], first), `${method} ${path} with ${one.name}`)
+  return 1 + others.length + optional.length
+}
+
+describe('the examples of an OpenAPI document, sent to the gateway', () => {
+  it.each(['museum', 'museum-ints', 'archive', 'orders', 'catalog', 'forms', 'docs', 'inner-docs'])('succeed: route %s', { timeout: 60_000 }, async (route) => {
+    const { document } = buildOpenapi(here.gateway.running.live.current.policy, { routes: new Set([route]) })
+    expect(await problemsOf(document)).toEqual([])
+    const operations = operationsIn(document)
+    expect(operations.length).toBeGreaterThan(0)
+    const recorder = route === 'orders' ? here.shop : here.museum
+    const before = recorder.calls.length
+    let sent = 0
+    for (const one of operations) sent += await sendAll(one)
+    const called = recorder.calls.slice(before)
+    const rpcs = new Set(operations.map(({ operation }) => operation['x-sallyport-rpc']).filter((rpc) => rpc !== undefined))
+    expect(new Set(called.map(({ path }) => path.slice(1)))).toEqual(rpcs)
+    expect(called).toHaveLength(rpcs.size > 0 ? sent : 0)
+  })
+
+  it('reach the service with what they say', async () => {
+    const { calls } = here.museum
+    await fetch(urlOf('/v1/exhibits:count', []) + 'hall=example', { method: 'GET' })
+    expect(new TextDecoder().decode(calls.at(-1)?.message)).toContain('example')
+  })
+})
+
+describe('a route that publishes a document', () => {
+  const ask = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${here.gateway.port('public')}${path}`, init)
+
+  it('answers with the routes that it names, and nothing of the inside', async () => {
+    const answer = await ask('/openapi.json')
+    expect(answer.status).toBe(200)
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'content-type': 'application/json',
+      'cache-control': 'no-cache',
+      etag: `"${here.gateway.running.live.current.revision}"`,
+    })
+    expect(answer.headers.get('ratelimit')).toMatch(/^"few";r=\d+;t=\d+$/)
+    const document = (await answer.json()) as JsonObject
+    expect(await problemsOf(document)).toEqual([])
+    expect(document).toMatchObject({ info: { title: 'The shop', version: '3' }, servers: [{ url: '/' }] })
+    expect(new Set(operationsIn(document).flatMap(({ operation }) => operation.tags))).toEqual(new Set(['shop.v1.Orders', 'catalog']))
+    expect(JSON.stringify(document)).not.toContain('x-sallyport')
+  })
+
+  it('answers HEAD and If-None-Match without a body, and refuses what does not read', async () => {
+    const head = await ask('/openapi.json', { method: 'HEAD' })
+    expect([head.status, Number(head.headers.get('content-length')) > 1000, await head.text()]).toEqual([200, true, ''])
+    const known = await ask('/openapi.json', { headers: { 'if-none-match': `"other", W/${head.headers.get('etag')}` } })
+    expect([known.status, known.headers.get('etag'), await known.text()]).toEqual([304, head.headers.get('etag'), ''])
+    const posted = await ask('/openapi.json', { method: 'POST', body: '{}' })
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  it('asks for what its access policy asks for, and goes nowhere', async () => {
+    const before = here.museum.calls.length + here.shop.calls.length
+    expect((await ask('/inner/openapi.json')).status).toBe(401)
+    const answer = await ask('/inner/openapi.json', { headers: { authorization: `Bearer ${here.token}` } })
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, no-cache'])
+    expect(here.museum.calls.length + here.shop.calls.length).toBe(before)
+  })
+
+  it('is a record like any other', async () => {
+    await ask('/openapi.json?recorded')
+    const record = await here.gateway.entry((one) => JSON.stringify(one).includes('"docs"'))
+    expect(JSON.stringify(record)).toContain('200')
+  })
+})
