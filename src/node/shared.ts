@@ -47,6 +47,8 @@ export function createMemoryShared(clock: Pick<Clock, 'now'>): Shared {
 }
 
 export interface RedisShared extends Shared {
+  /** Settles when the connection is there, or after this many milliseconds: never rejects. */
+  ready(ms: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -64,10 +66,24 @@ export function createRedisShared(url: string): RedisShared {
     async delete(key) {
       await ready(client).del(nameOf(key))
     },
+    ready: (ms) => connected(client, ms),
     async close() {
       client.disconnect()
     },
   }
+}
+
+function connected(client: Redis, ms: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      client.off('ready', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    client.once('ready', done)
+  })
 }
 
 /** @throws Error while there is no connection: waiting for one would cost the request its time. */
