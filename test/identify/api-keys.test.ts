@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildIdentify, sharedKeyOf } from '../../src/core/ingress/identify.ts'
 import { sameHash } from '../../src/core/ingress/identify/api-keys.ts'
+import { buildIdentify, sharedKeyOf } from '../../src/core/ingress/identify.ts'
 import type { ApiKeyRecord } from '../../src/core/model/api-key-record.ts'
 import type { ApiKeySet, Requirement } from '../../src/core/policy/policy.ts'
 import type { Shared } from '../../src/core/ports.ts'
@@ -38,7 +38,10 @@ async function house(options: { readonly tree?: Requirement; readonly sets?: rea
   const fetch = fakeFetch({ [idp.jwksUrl]: () => ({ text: idp.jwks() }), [idp.metadataUrl]: () => ({ text: idp.metadata() }) })
   const ports = fakePorts({ clock, shared, secrets, fetch })
   const sets = options.sets ?? [apiKeySet('partners')]
-  const policy = { ...accessPolicy([access('orders', [], options.tree ?? partners)], [idp.config()]), apiKeys: Object.fromEntries(sets.map((set) => [set.name, set])) }
+  const policy = {
+    ...accessPolicy([access('orders', [], options.tree ?? partners)], [idp.config()]),
+    apiKeys: Object.fromEntries(sets.map((set) => [set.name, set])),
+  }
   const build = () => buildIdentify(policy, ports)
   const identify = build()
   const keep = (record: ApiKeyRecord, set = 'partners') => shared.set(sharedKeyOf(set, record.id), JSON.stringify(record), undefined)

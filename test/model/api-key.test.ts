@@ -18,7 +18,11 @@ describe('the text of an API key', () => {
   })
 
   it('differs for different random bytes', () => {
-    fc.assert(fc.property(hex(10), hex(25), hex(25), (id, one, other) => (one === other) === (writeApiKey(id, one).text === writeApiKey(id, other).text)))
+    fc.assert(
+      fc.property(hex(10), hex(25), hex(25), (id, one, other) => {
+        expect(writeApiKey(id, one).text === writeApiKey(id, other).text).toBe(one === other)
+      }),
+    )
   })
 
   it('has one spelling: with any one character changed it is no key', () => {
@@ -40,7 +44,7 @@ describe('the text of an API key', () => {
   })
 
   it('never makes its reader throw', () => {
-    fc.assert(fc.property(fc.string(), (text) => ['key', 'malformed', 'mistyped'].includes(readApiKey(text).kind)))
+    fc.assert(fc.property(fc.string(), (text) => expect(readApiKey(text).kind).not.toBe('key')))
   })
 
   it('is not made of too few bytes', () => {
@@ -89,11 +93,14 @@ describe('the record of an API key', () => {
   it('is refused or read, whatever it is made of', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
-        try {
-          expect(isApiKeyId(readApiKeyRecord(value).id)).toBe(true)
-        } catch (error) {
-          expect(error).toBeInstanceOf(Error)
+        const read = () => {
+          try {
+            return isApiKeyId(readApiKeyRecord(value).id)
+          } catch (error) {
+            return error instanceof Error && !(error instanceof TypeError)
+          }
         }
+        expect(read()).toBe(true)
       }),
     )
   })

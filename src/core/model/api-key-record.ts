@@ -57,7 +57,10 @@ export function readApiKeyRecord(value: unknown): ApiKeyRecord {
     hash: typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash) ? hash : at('has no SHA-256 as its "hash"'),
     owner: text('owner') ?? at('has no owner'),
     clientId: text('clientId'),
-    scopes: Array.isArray(scopes) && scopes.every(isScope) ? scopes : at('has "scopes" that are no list of scopes'),
+    scopes:
+      Array.isArray(scopes) && scopes.every((one): one is string => typeof one === 'string' && isScope(one))
+        ? scopes
+        : at('has "scopes" that are no list of scopes'),
     claims: isObject(claims) ? claims : at('has "claims" that are no object'),
     created: time('created') ?? at('does not say when it was created'),
     notBefore: time('notBefore'),
@@ -84,8 +87,8 @@ export function readApiKeyFile(value: unknown): ReadonlyMap<string, ApiKeyRecord
 }
 
 /** RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ) */
-export function isScope(text: unknown): text is string {
-  return typeof text === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(text)
+export function isScope(text: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(text)
 }
 
 /** Whether a text may be an owner, a client id or a note: it stands in records and headers. */

@@ -8,7 +8,6 @@ import { ApiKeySets, type ApiKeyShare } from './api-keys/sets.ts'
 import type { Check, Credential } from './credential.ts'
 import type { IdentifyPorts } from './ports.ts'
 import type { Proved } from './requirement.ts'
-import type { JsonObject } from './strict-json.ts'
 
 /** There is no registered scheme for keys in a header of their own; an answer with 401 names one all the same (RFC 9110 section 11.6.1). */
 export const apiKeyChallenge = 'ApiKey realm="sallyport"'
@@ -115,7 +114,7 @@ export function subjectOf(
     subject: record.owner,
     clientId: record.clientId,
     scopes: new Set(scopes),
-    claims: Object.freeze({ ...record.claims, ...own }) as JsonObject, // records are read from JSON
+    claims: Object.freeze({ ...record.claims, ...own }),
     keyId: record.id,
   })
 }

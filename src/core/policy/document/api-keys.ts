@@ -23,7 +23,7 @@ const store = z
 export const apiKeys = z.strictObject({
   store: describe(
     overridable(store),
-    'Where the keys are kept, hashed: in `store.redis`, or in a file of at most 1 MiB (about 2,000 keys), outside the policies folder. `sallyport keys` writes both.',
+    'Where the keys are kept, hashed: in `store.redis`, or in a file of at most 1 MiB (some thousand keys), outside the policies folder. `sallyport keys` writes both.',
   ),
   header: defaulted(header, 'apiKeys.header', 'Where a request has its key. No rule, limit or upstream ever sees this header.'),
   scopes: describe(z.array(text).min(1).optional(), 'A key never has other scopes than these. Left out: those it was given.'),

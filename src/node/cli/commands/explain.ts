@@ -3,7 +3,7 @@ import type { AssumedToken } from '../../../core/ingress/identify.ts'
 import type { Arrival } from '../../../core/model/exchange.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import type { Ports, Shared } from '../../../core/ports.ts'
-import { buildRehearse, type Credentials } from '../../../core/rehearse.ts'
+import { buildRehearse, type Credentials, type Rehearsal } from '../../../core/rehearse.ts'
 import { createFetch } from '../../fetch.ts'
 import { createOfflinePorts } from '../../offline-ports.ts'
 import { rehearsedArrival } from '../../rehearsed-arrival.ts'
@@ -38,16 +38,22 @@ export const explain: Command = {
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
     const credentials = credentialsOf(args, sound.policy)
-    const store = credentials.kind === 'own' ? await openStore(sound.policy) : undefined
-    const rehearse = buildRehearse(sound.policy, ports(store))
-    const rehearsal = await terminal.progress('Walking', rehearse(arrival, credentials)).finally(() => {
-      rehearse.close()
-      return store?.close()
-    })
+    const rehearsal = await terminal.progress('Walking', walk(sound.policy, arrival, credentials))
     const explanation = explanationOf(sound.policy, arrival, rehearsal)
     terminal.out(terminal.json ? JSON.stringify(explanation, null, 2) : explanationText(explanation, terminal))
     return rehearsal.refusal === undefined ? exit.ok : exit.findings
   },
+}
+
+async function walk(policy: Policy, arrival: Arrival, credentials: Credentials): Promise<Rehearsal> {
+  const store = credentials.kind === 'own' ? await openStore(policy) : undefined
+  const rehearse = buildRehearse(policy, ports(store))
+  try {
+    return await rehearse(arrival, credentials)
+  } finally {
+    rehearse.close()
+    await store?.close()
+  }
 }
 
 /** Offline but for the issuer, whose keys a real token needs, and for files and the store, where real API keys are. */
