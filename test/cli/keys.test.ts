@@ -99,7 +99,7 @@ function behaves(open: () => ReturnType<typeof house>): void {
     const { keys } = await json(keysList)
     expect(keys.map((key: { owner: string }) => key.owner).sort()).toEqual(Array.from({ length: 8 }, (_, i) => `owner-${i}`))
     const rotations = await Promise.all([ask(keysRotate, keys[0].id), ask(keysRotate, keys[0].id)])
-    expect(rotations.map(({ status }) => status).sort()).toEqual([0, 1])
+    expect(rotations.map(({ status }) => status)).toEqual(expect.arrayContaining([0, 1]))
     expect((await json(keysList)).keys).toHaveLength(9)
     expect((await json(keysList, '--owner', keys[1].owner)).keys).toHaveLength(1)
   })

@@ -34,7 +34,7 @@ async function house(changes: Partial<RevocationRules> = {}) {
   const revoke = (...list: readonly Partial<Revocation>[]) =>
     addRevocations(
       'main',
-      list.map((one) => ({ kind: 'jti', value: 'a', before: 0, until: seconds() + 600, ...one })),
+      list.map(({ kind = 'jti', value = 'a', before = 0, until = seconds() + 600 }) => ({ kind, value, before, until })),
       ports,
     )
   return { clock, idp, ports, state, ask, seconds, revoke, revocation, fault: (token: string) => refusalOf(() => ask(token)) }

@@ -40,6 +40,12 @@ describe('a set of API keys', () => {
     expect(policy.access['orders']?.authenticate).toEqual({ kind: 'apiKey', name: 'partners' })
   })
 
+  it('may be kept elsewhere in one environment', async () => {
+    const overlay = 'sallyport: v1\napiKeys: { partners: { store: file:/var/lib/dev.json } }\n'
+    const found = await loadCase({ files: { 'base.yaml': base, 'a.yaml': house(plain), 'environments/dev.yaml': overlay }, environment: 'dev' })
+    expect(clean(found).apiKeys['partners']?.store).toEqual({ kind: 'file', reference: 'file:/var/lib/dev.json' })
+  })
+
   it('in Redis needs the store, and is quarantined without it, with what it guards', async () => {
     const text = house(plain, 'store: redis')
     expect(await codes(text)).toEqual(['error store_missing 3'])

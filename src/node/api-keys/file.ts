@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readStoredKeys } from '../../core/ingress/identify.ts'
 import { type ApiKeyRecord, apiKeyFileFormat } from '../../core/model/api-key-record.ts'
-import type { KeyStore } from '../api-keys.ts'
+import type { KeyStore } from './key-store.ts'
 import { sameRecord } from './same.ts'
 
 /** What a gateway reads at most. */

@@ -1,7 +1,7 @@
 import { readStoredKey, sharedKeyOf } from '../../core/ingress/identify.ts'
-import type { KeyStore } from '../api-keys.ts'
 import { connectRedis } from '../counters/redis-client.ts'
 import { sharedName } from '../shared.ts'
+import type { KeyStore } from './key-store.ts'
 import { sameRecord } from './same.ts'
 
 /** Sets all keys if each is still what it was (an empty text: not there). */
