@@ -46,28 +46,48 @@ export function createMemoryShared(clock: Pick<Clock, 'now'>): Shared {
   }
 }
 
+/** Under which name a key stands in Redis. */
+export function sharedName(key: string): string {
+  return `sallyport:${key}`
+}
+
 export interface RedisShared extends Shared {
+  /** Settles when the connection is there, or after this many milliseconds: never rejects. */
+  ready(ms: number): Promise<void>
   close(): Promise<void>
 }
 
 /** Shared by every process on one Redis. A command that is not answered within 250 ms rejects. */
 export function createRedisShared(url: string): RedisShared {
   const client = connectRedis(url, { connectionName: 'sallyport-shared', commandTimeout: 250 })
-  const nameOf = (key: string) => `sallyport:${key}`
   return {
-    claim: async (key, ttlMs) => (await ready(client).set(nameOf(key), '', 'PX', wholeMs(ttlMs), 'NX')) === 'OK',
-    get: async (key) => (await ready(client).get(nameOf(key))) ?? undefined,
+    claim: async (key, ttlMs) => (await ready(client).set(sharedName(key), '', 'PX', wholeMs(ttlMs), 'NX')) === 'OK',
+    get: async (key) => (await ready(client).get(sharedName(key))) ?? undefined,
     async set(key, value, ttlMs) {
-      if (ttlMs === undefined) await ready(client).set(nameOf(key), value)
-      else await ready(client).set(nameOf(key), value, 'PX', wholeMs(ttlMs))
+      if (ttlMs === undefined) await ready(client).set(sharedName(key), value)
+      else await ready(client).set(sharedName(key), value, 'PX', wholeMs(ttlMs))
     },
     async delete(key) {
-      await ready(client).del(nameOf(key))
+      await ready(client).del(sharedName(key))
     },
+    ready: (ms) => connected(client, ms),
     async close() {
       client.disconnect()
     },
   }
+}
+
+function connected(client: Redis, ms: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      client.off('ready', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    client.once('ready', done)
+  })
 }
 
 /** @throws Error while there is no connection: waiting for one would cost the request its time. */

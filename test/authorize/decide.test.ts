@@ -388,6 +388,21 @@ describe('the room', () => {
     expect(fault(() => authorize([], subject())).detail.headers).toBeUndefined()
   })
 
+  it('answers in the scheme of the credential that was or could have been brought', () => {
+    const keys = { kind: 'apiKey', name: 'partners' } as const
+    const room = (tree: Parameters<typeof access>[2]) =>
+      buildAuthorize(accessPolicy([access('p', [rule('a', 'allow', { scopes: { all: ['s'], any: [] } })], tree)]), { clock: fakeClock() })
+    const challenges = (tree: Parameters<typeof access>[2], who: Principal) => {
+      const thrown = fault(() => room(tree)(exchange(who, ['p'])))
+      return [thrown.message, ...(thrown.detail.headers ?? []).map(([, value]) => value)]
+    }
+    const both = { kind: 'optional', of: { kind: 'anyOf', of: [keys, { kind: 'jwt', name: 'main' }] } } as const
+    expect(challenges({ kind: 'optional', of: keys }, anonymous)).toEqual(['an API key is required', 'ApiKey realm="sallyport"'])
+    expect(challenges(both, anonymous).slice(1)).toEqual(['ApiKey realm="sallyport"', 'Bearer realm="sallyport"'])
+    const holder: Principal = { kind: 'subject', by: 'apiKey', issuer: 'partners', subject: 'a', clientId: undefined, scopes: new Set(), claims: {} }
+    expect(challenges(both, holder).slice(1)).toEqual(['ApiKey realm="sallyport", error="insufficient_scope", scope="s"'])
+  })
+
   it('shows the reason of a rule, and keeps values of claims out of what is written down', () => {
     const thrown = fault(() =>
       authorize([rule('a', 'allow', { claims: [{ path: 'email', kind: 'in', values: ['x'] }] })], subject({ claims: { email: 'secret@example.com' } })),

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { explain as command } from '../../src/node/cli/commands/explain.ts'
+import { apiKey } from '../support/api-keys.ts'
 import { base } from '../support/load.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { ask } from './ask.ts'
@@ -53,4 +54,35 @@ it('a route that publishes a document goes nowhere, and says so', async () => {
   expect(status).toBe(0)
   expect(out).toContain('Answered by the gateway itself, with an OpenAPI document: all/all lets it pass.')
   expect(out).not.toContain('Destination')
+})
+
+const keyed = `sallyport: v1
+apiKeys: { partners: { store: file:/no/such/file, scopes: [read] } }
+clusters: { web: { address: 127.0.0.1:15001 } }
+access: { all: { authenticate: { apiKey: partners }, rules: [{ id: read, allow: { scopes: [read], issuers: [partners], claims: { tenant: red } } }] } }
+routes: { a: { match: { path: /a }, access: all, to: web } }
+`
+
+async function withKey(...words: readonly string[]) {
+  const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': keyed })
+  return await ask(command, 'GET', 'http://api.example.com/a', ...words, '--env', 'dev', '--policies', path)
+}
+
+it('an API key can be taken at its word', async () => {
+  const { status, out } = await withKey('--api-key', 'partners', '--claims', '{"sub":"acme","scope":"read write","tenant":"red"}')
+  expect(out).toMatch(/^Principal +acme of partners, scopes read$/m)
+  expect(out).toContain('Forwarded: all/read lets it pass.')
+  expect(status).toBe(0)
+  expect((await withKey('--api-key', 'partners', '--claims', '{"sub":"acme","scope":"read"}')).status).toBe(1)
+  await expect(withKey('--api-key', 'others', '--claims', '{}')).rejects.toThrow('the sets are partners')
+  await expect(withKey('--api-key', 'partners', '--claims', '{}')).rejects.toThrow('sub is its owner')
+  await expect(withKey('--api-key', 'partners')).rejects.toThrow('wants --claims')
+})
+
+it('a real API key is looked up where it is kept, and never printed', async () => {
+  const { text } = apiKey(1)
+  const { status, out } = await withKey('--header', `x-api-key: ${text}`)
+  expect(status).toBe(1)
+  expect(out).toContain('503 key_store_unavailable')
+  expect(out).not.toContain(text)
 })

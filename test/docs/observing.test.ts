@@ -20,7 +20,7 @@ const whole = {
   route: { name: 'a' },
   params: { id: '1' },
   rpc: { rpc: { path: '/p.S/M' } },
-  principal: { kind: 'subject', issuer: 'i', subject: 's', clientId: 'c' },
+  principal: { kind: 'subject', issuer: 'i', subject: 's', clientId: 'c', keyId: 'k' },
   permit: { policy: 'p', rule: 'r', audited: ['p/a'] },
   readings: [{ limit: 'l', remaining: 1, resetMs: 1, degraded: false, audit: 'within' }],
   destination: { cluster: 'c', subset: 's' },

@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { buildIdentifyAssuming } from '../../src/core/ingress/identify.ts'
 import type { Requirement } from '../../src/core/policy/policy.ts'
 import { access, accessPolicy, matched } from '../support/access.ts'
+import { apiKeySet } from '../support/api-keys.ts'
 import { issuerDouble } from '../support/issuer.ts'
 
 async function room(tree: Requirement) {
@@ -26,4 +27,29 @@ it('the requirement tree holds for assumed tokens too', async () => {
   expect(() => required({ issuer: 'main', claims: { sub: 7 } })).toThrow('not valid')
   expect((await room({ kind: 'optional', of: main }))(undefined)).toEqual({ kind: 'anonymous' })
   expect((await room({ kind: 'none' }))({ issuer: 'main', claims: { sub: 'u1' } })).toEqual({ kind: 'anonymous' })
+})
+
+describe('an assumed API key', () => {
+  const assume = (tree: Requirement) =>
+    buildIdentifyAssuming({
+      ...accessPolicy([access('orders', [], tree)]),
+      apiKeys: { partners: apiKeySet('partners', { scopes: ['a'] }), tools: apiKeySet('tools') },
+    })
+  const partners: Requirement = { kind: 'apiKey', name: 'partners' }
+  const ask = (tree: Requirement, token: Parameters<ReturnType<typeof buildIdentifyAssuming>>[1]) => assume(tree)(matched(['orders']), token).principal
+
+  it('becomes the principal that a real one would be', () => {
+    const principal = ask(partners, { apiKey: 'partners', owner: 'acme', clientId: 'erp', scopes: ['a', 'b'], claims: { tenant: 'red' } })
+    expect(principal).toMatchObject({ by: 'apiKey', issuer: 'partners', subject: 'acme', clientId: 'erp', claims: { sub: 'acme', scope: 'a', tenant: 'red' } })
+    expect(principal.kind === 'subject' && [...principal.scopes]).toEqual(['a'])
+  })
+
+  it('meets the requirement tree as a real one would', () => {
+    expect(() => ask(partners, undefined)).toThrow('an API key is required')
+    expect(() => ask(partners, { apiKey: 'tools', owner: 'acme' })).toThrow('the API key is not valid')
+    expect(() => ask(partners, { apiKey: 'nobody', owner: 'acme' })).toThrow('the API key is not valid')
+    expect(() => ask(partners, { issuer: 'partners', claims: { sub: 'acme' } })).toThrow('the access token is not valid')
+    expect(() => ask({ kind: 'jwt', name: 'partners' }, { apiKey: 'partners', owner: 'acme' })).toThrow('the API key is not valid')
+    expect(ask({ kind: 'optional', of: partners }, undefined)).toEqual({ kind: 'anonymous' })
+  })
 })

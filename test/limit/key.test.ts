@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compileKey } from '../../src/core/ingress/limit/key.ts'
+import type { Subject } from '../../src/core/model/principal.ts'
 import type { LimitKeyPart } from '../../src/core/policy/policy.ts'
 import { permitted, subject } from '../support/metering.ts'
 
@@ -42,5 +43,24 @@ describe('the key of a limit', () => {
         expect(keyOf(some)).not.toBe(compileKey(parts, 'shared').of(permitted()))
       }),
     )
+  })
+})
+
+describe('the key part apiKey', () => {
+  const key = compileKey([{ kind: 'apiKey' }], 'skip')
+  const holder: Subject = { ...subject('acme'), by: 'apiKey', keyId: 'k1' }
+
+  it('is the id of the key, also of one that came beside another credential', () => {
+    expect(key.of(permitted({ principal: holder }))).toBe('2:k1')
+    expect(key.of(permitted({ principal: { ...subject('ada'), also: [holder] } }))).toBe('2:k1')
+  })
+
+  it('is missing where there is no key', () => {
+    expect(key.of(permitted({ principal: subject('ada') }))).toBeUndefined()
+    expect(key.of(permitted())).toBeUndefined()
+  })
+
+  it('stands for a key that is only assumed', () => {
+    expect(key.of(permitted({ principal: { ...holder, keyId: undefined } }))).toBe('7:assumed')
   })
 })

@@ -41,6 +41,20 @@ describe('what is shared', () => {
   describe.skipIf(!hasRedis())('in Redis', () => {
     const keep = untilTheEnd()
 
+    it('says when its connection is there, and gives up waiting when it never is', async () => {
+      const server = await startRedis()
+      const shared = createRedisShared(server.url)
+      keep(() => shared.close())
+      await shared.ready(10_000)
+      expect(await shared.get('x')).toBeUndefined()
+      await shared.ready(0)
+      await server.close()
+      const away = createRedisShared(server.url)
+      keep(() => away.close())
+      await away.ready(10)
+      await expect(away.get('x')).rejects.toThrow('not connected')
+    })
+
     async function redis() {
       const server = await startRedis()
       keep(() => server.close())

@@ -76,7 +76,7 @@ describe('what is said of authentication', () => {
     ['{}', 'value_out_of_range'],
     ['{ jwt: main, optional: { jwt: main } }', 'requirement_shape'],
     ['{ jwt: mian }', 'name_unknown'],
-    ['{ apiKey: partners }', 'not_available'],
+    ['{ apiKey: partners }', 'name_unknown'],
     ['nobody', 'value_invalid'],
     ['[main]', 'type_wrong'],
     ['{ anyOf: [] }', 'value_out_of_range'],

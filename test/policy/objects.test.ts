@@ -78,10 +78,10 @@ describe('a limit', () => {
     ['rate: 100/25d, key: [route]', 'window_long'],
     ['rate: 100/1m, key: []', 'value_out_of_range'],
     ['rate: 100/1m, key: [subjet]', 'value_invalid'],
-    ['rate: 100/1m, key: [apiKey]', 'not_available'],
     ['rate: 100/1m, key: [header.authorization]', 'key_secret'],
     ['rate: 100/1m, key: [route, header.Authorization]', 'key_secret'],
     ['rate: 100/1m, key: [header.cookie]', 'key_secret'],
+    ['rate: 100/1m, key: [header.x-api-key]', 'key_secret'],
     ['rate: 100/1m, key: [header.PROXY-AUTHORIZATION]', 'key_secret'],
     ['rate: { claim: plan }, key: [route]', 'type_wrong'],
     ['rate: 100/1m, key: [route], burst: -1', 'value_out_of_range'],
@@ -176,7 +176,7 @@ describe('listeners and environments', () => {
     expect(await found('sallyport: v1\nclusters: [a]\n')).toEqual(['error type_wrong b.yaml:2:11'])
     expect(await found('sallyport: v1\nclusters: { Orders: { address: "a:1" } }\n')).toEqual(['error key_invalid b.yaml:2:13'])
     expect(await found('sallyport: v1\nlimits: { a: 5 }\n')).toEqual(['error type_wrong b.yaml:2:14', 'warning name_unused b.yaml:2:11'])
-    expect(await found('sallyport: v1\napiKeys: { a: {} }\n')).toEqual(['error not_available b.yaml:2:1'])
+    expect(await found('sallyport: v1\nquotas: { a: {} }\n')).toEqual(['error not_available b.yaml:2:1'])
   })
 })
 

@@ -13,6 +13,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     listeners: { public: undefined, egress: undefined, admin: undefined },
     store: { redis: undefined },
     issuers: Object.fromEntries(issuers.map((issuer) => [issuer.name, issuer])),
+    apiKeys: {},
     clusters: {},
     limits: {},
     access: Object.fromEntries(access.map((policy) => [policy.name, policy])),
@@ -55,6 +56,8 @@ export interface MatchedOptions {
   readonly query?: string
   readonly host?: string
   readonly headers?: readonly (readonly [string, string])[]
+  /** What `receive` put aside of headers that hold API keys. */
+  readonly keys?: readonly (readonly [string, string])[]
   readonly params?: Readonly<Record<string, string>>
   /** `package.Service/Method` */
   readonly rpc?: string
@@ -77,6 +80,7 @@ export function matched(policies: readonly string[], options: MatchedOptions = {
       headers: new FieldList(options.headers ?? []),
       body: undefined,
     },
+    keyFields: options.keys ?? [],
     client: { address: client, network: `${client}/32`, certificate: undefined },
     route: options.route ?? testRoute(policies),
     params: Object.assign(Object.create(null), options.params),

@@ -50,6 +50,16 @@ ${bothClusters}`)
     expect(bundleForWorker(loaded).diagnostics.map(({ code }) => code)).toContain('worker_client_certificate')
   })
 
+  it('wants neither API keys nor revocation lists', async () => {
+    const issuer = 'issuers: { main: { issuer: "https://idp.example.com", audiences: [api], revocation: {} } }'
+    const loaded = await load(`store: { redis: env:REDIS_URL }\n${issuer}\napiKeys: { partners: { store: redis } }\nroutes:\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object, line }) => [code, object, line > 1])).toEqual([
+      ['worker_api_keys', 'apiKeys.partners', true],
+      ['worker_revocation', 'issuers.main', true],
+    ])
+  })
+
   it('names a binding after its limit', () => {
     expect(limitBinding('per-client')).toBe('LIMIT_PER_CLIENT')
   })

@@ -30,7 +30,7 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
  */
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
-  const findings = [...checkListener(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  const findings = [...checkListener(policy), ...checkKept(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
   return findings.map(({ severity, code, message, hint, object, member }) => {
     const { file, line, column } = placeOf(origins, object, member)
     return { severity, code, file, line, column, message, hint, object }
@@ -49,6 +49,21 @@ function checkListener(policy: Policy): readonly Finding[] {
       member: 'tls.clientAuth',
     },
   ]
+}
+
+/** What stands in Redis or in files: a Worker has neither. */
+function checkKept(policy: Policy): readonly Finding[] {
+  const hint = 'Put no Worker in front of the routes that need it.'
+  const sets = Object.keys(policy.apiKeys).map((name): Finding => {
+    const message = `A Worker cannot look up API keys, and "${name}" is a set of them.`
+    return { severity: 'error', code: 'worker_api_keys', message, hint, object: `apiKeys.${name}`, member: 'store' }
+  })
+  const issuers = Object.values(policy.issuers).flatMap(({ name, revocation }): readonly Finding[] => {
+    if (revocation === undefined) return []
+    const message = `A Worker cannot see which tokens of "${name}" were taken back.`
+    return [{ severity: 'error', code: 'worker_revocation', message, hint, object: `issuers.${name}`, member: 'revocation' }]
+  })
+  return [...sets, ...issuers]
 }
 
 /** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */

@@ -1,7 +1,8 @@
 import type { Identified, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import type { Policy } from '../policy/policy.ts'
+import type { ProofKind } from '../model/principal.ts'
+import type { Policy, Requirement } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
@@ -17,7 +18,7 @@ export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Aut
   const decide = buildDecide(policy, ports)
   return (x) => {
     const decision = decide(x)
-    if (decision.outcome === 'refusal') throw faultFrom(decision)
+    if (decision.outcome === 'refusal') throw faultFrom(decision, schemesOf(policy, x))
     return Object.assign(x, { permit: mint({ policy: decision.policy, rule: decision.rule, audited: decision.audited }) })
   }
 }
@@ -36,22 +37,39 @@ const messages = {
   config_quarantined: 'this route is quarantined',
 } as const satisfies Record<Refusal['code'], string>
 
-function faultFrom(refusal: Refusal): Fault {
+function faultFrom(refusal: Refusal, schemes: readonly Scheme[]): Fault {
   const { code, policy, rule, reason } = refusal
-  const challenge = challengeOf(refusal)
+  const challenges = schemes.flatMap((scheme) => challengeOf(scheme, refusal) ?? [])
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
     internal: internalOf(refusal),
-    ...(challenge === undefined ? {} : { headers: [['www-authenticate', challenge]] }),
+    ...(challenges.length === 0 ? {} : { headers: challenges.map((challenge) => ['www-authenticate', challenge] as const) }),
   }
-  return new Fault(code, messages[code], detail)
+  const keysOnly = code === 'unauthenticated' && !schemes.includes('Bearer')
+  return new Fault(code, keysOnly ? 'an API key is required' : messages[code], detail)
+}
+
+type Scheme = 'Bearer' | 'ApiKey'
+
+/** How the caller proved who it is; where it did not, how it could have. Asked of refusals alone. */
+function schemesOf(policy: Policy, { principal, route }: Identified): readonly Scheme[] {
+  if (principal.kind === 'subject') return [principal.by === 'apiKey' ? 'ApiKey' : 'Bearer']
+  const kinds = route.access.flatMap((name) => kindsIn(policy.access[name]?.authenticate))
+  const schemes = new Set(kinds.map((kind): Scheme => (kind === 'apiKey' ? 'ApiKey' : 'Bearer')))
+  return schemes.size === 0 ? ['Bearer'] : [...schemes]
+}
+
+function kindsIn(requirement: Requirement | undefined): readonly ProofKind[] {
+  if (requirement === undefined || requirement.kind === 'none') return []
+  if ('name' in requirement) return [requirement.kind]
+  return requirement.kind === 'optional' ? kindsIn(requirement.of) : requirement.of.flatMap(kindsIn)
 }
 
 /** RFC 6750 section 3.1. Scope tokens hold no quote and no backslash (RFC 6749 section 3.3). */
-function challengeOf({ code, scopes }: Refusal): string | undefined {
-  if (code === 'unauthenticated') return 'Bearer realm="sallyport"'
-  return code === 'scope_insufficient' ? `Bearer realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
+function challengeOf(scheme: Scheme, { code, scopes }: Refusal): string | undefined {
+  if (code === 'unauthenticated') return `${scheme} realm="sallyport"`
+  return code === 'scope_insufficient' ? `${scheme} realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
 }
 
 /** For the record: what was nearest and what audit rules said, without values of claims. */

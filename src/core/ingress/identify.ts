@@ -1,11 +1,12 @@
 import type { Identified, Matched } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import { anonymous, type Subject } from '../model/principal.ts'
+import { anonymous, type ProofKind, type Subject } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Issuer, Policy, Requirement, RequirementLeaf } from '../policy/policy.ts'
 import { leavesOf } from '../policy/requirement.ts'
 import type { Ports } from '../ports.ts'
 import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
+import { apiKeyChallenge, apiKeyInvalid, buildApiKeys, subjectOf as subjectOfKey } from './identify/api-keys.ts'
 import { buildBearerTokens } from './identify/bearer-tokens.ts'
 import { principalFrom } from './identify/claims.ts'
 import type { Check, Credential } from './identify/credential.ts'
@@ -13,9 +14,12 @@ import { fetchKeys } from './identify/fetch-keys.ts'
 import type { PublicJwk } from './identify/jwk.ts'
 import type { IdentifyPorts } from './identify/ports.ts'
 import { meet, type Proved, subjectOf } from './identify/requirement.ts'
+import { buildNotRevoked } from './identify/revocations.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
 
+export { readStoredKey, readStoredKeys, sharedKeyOf } from './identify/api-keys/store.ts'
 export { keySetsOf } from './identify/ports.ts'
+export { addRevocations, listRevocations, revocationLimit, revocationsOf } from './identify/revocations.ts'
 
 export interface Identify {
   (x: Matched): Identified | Promise<Identified>
@@ -35,15 +39,18 @@ interface Demand {
  * Builds the room that says who is asking: the requirements of the route's access policies, met by verified credentials or, where they
  * allow it, by none. Every credential that is offered, of a kind that the route reads, must be good: a bad one is never downgraded to
  * anonymous, nor outweighed by another. Throws `unauthenticated`, `credential_invalid`, `token_invalid`, `idp_unavailable`,
- * `config_quarantined`.
+ * `config_quarantined`, and what its kinds of credentials throw.
  */
 export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
-  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports)]
+  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports), buildApiKeys(policy, ports)]
+  const notRevoked = buildNotRevoked(policy, ports)
   const demands = byRoute((route) => demandOf(policy, route, credentials))
   const identify = (x: Matched): Identified | Promise<Identified> => {
     const demand = demands(x.route)
     if (demand.broken !== undefined) throw new Fault('config_quarantined', 'this route is quarantined', { internal: demand.broken })
-    const proofs = gather(demand.checks, x)
+    const gathered = gather(demand.checks, x)
+    // After everything that is remembered of tokens, and on every request.
+    const proofs = gathered instanceof Promise ? gathered.then(notRevoked) : notRevoked(gathered)
     return proofs instanceof Promise ? proofs.then((all) => identified(x, demand, all)) : identified(x, demand, proofs)
   }
   const close = () => {
@@ -106,32 +113,52 @@ export async function fetchIssuerKeys(
   return fetched
 }
 
-/** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer. */
-export interface AssumedToken {
-  readonly issuer: string
-  readonly claims: Readonly<Record<string, unknown>>
-}
+/** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer; or what an API key would say. */
+export type AssumedToken =
+  | { readonly issuer: string; readonly claims: Readonly<Record<string, unknown>> }
+  | {
+      /** Name of the set. */
+      readonly apiKey: string
+      readonly owner: string
+      readonly clientId?: string | undefined
+      readonly scopes?: readonly string[] | undefined
+      readonly claims?: Readonly<Record<string, unknown>> | undefined
+    }
 
 /**
  * The same room for `test` and `explain`: the requirement tree as in production, but a token is taken at its word, as if it had been
  * verified; the Authorization header is not read. Throws like the real room.
  */
+const challenges = { jwt: realm, apiKey: apiKeyChallenge } as const satisfies Record<ProofKind, string>
+
 export function buildIdentifyAssuming(policy: Policy): (x: Matched, token: AssumedToken | undefined) => Identified {
   const demands = byRoute((route): Demand => ({ broken: undefined, requirements: requirementsOf(policy, route), checks: [] }))
   return (x, token) => {
     const demand = demands(x.route)
     if (demand.requirements.length === 0) return Object.assign(x, { principal: anonymous })
     const leaves = demand.requirements.flatMap(leavesOf)
-    return identified(x, { ...demand, checks: [{ broken: undefined, challenges: [realm], prove: () => undefined }] }, assumed(policy, leaves, token))
+    const kinds = new Set(leaves.map(({ kind }) => kind))
+    const checks = Array.from(kinds, (kind): Check => ({ broken: undefined, challenges: [challenges[kind]], prove: () => undefined }))
+    return identified(x, { ...demand, checks }, assumed(policy, leaves, token))
   }
 }
 
 function assumed(policy: Policy, leaves: readonly RequirementLeaf[], token: AssumedToken | undefined): readonly Proved[] {
   if (token === undefined) return []
-  const leaf = leaves.find(({ name }) => name === token.issuer)
+  if ('apiKey' in token) return [assumedKey(policy, leaves, token)]
+  const leaf = leaves.find(({ kind, name }) => kind === 'jwt' && name === token.issuer)
   const issuer = policy.issuers[token.issuer]
   if (leaf === undefined || issuer === undefined) throw tokenInvalid('an issuer that is not accepted here')
   return [{ leaf, subject: assumedSubject(issuer, token.claims) }]
+}
+
+function assumedKey(policy: Policy, leaves: readonly RequirementLeaf[], said: Extract<AssumedToken, { readonly apiKey: string }>): Proved {
+  const leaf = leaves.find(({ kind, name }) => kind === 'apiKey' && name === said.apiKey)
+  const set = policy.apiKeys[said.apiKey]
+  if (leaf === undefined || set === undefined) throw apiKeyInvalid('a set of API keys that is not accepted here')
+  const claims = parseStrictJson(JSON.stringify(said.claims ?? {}), 8)
+  if (!isJsonObject(claims)) throw apiKeyInvalid('the claims are not an object')
+  return { leaf, subject: subjectOfKey(set, { id: undefined, owner: said.owner, clientId: said.clientId, scopes: said.scopes ?? [], claims }) }
 }
 
 function assumedSubject(issuer: Issuer, claims: Readonly<Record<string, unknown>>): Subject {

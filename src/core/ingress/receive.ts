@@ -30,11 +30,18 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
   let bodyLimit = listener?.limits.bodyBytes ?? publicBodyBytes
   // The route is not known yet: `match` holds the request to its own route's limit.
   for (const route of policy.routes) bodyLimit = Math.max(bodyLimit, route.bodyLimit ?? 0)
+  const keyHeaders = [...new Set(Object.values(policy.apiKeys).map(({ header }) => header))].filter((name) => name !== '')
   return build(ports, {
     limits: listener?.limits ?? headerLimits,
     bodyLimit,
     trustedProxies: listener?.trustedProxies ?? [],
-    own: [...ingressTimeouts.map(({ name }) => name), ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase()))],
+    own: [
+      ...ingressTimeouts.map(({ name }) => name),
+      // Callers of JSON could say it as metadata, too.
+      ...keyHeaders.flatMap((name) => [name, `grpc-metadata-${name}`]),
+      ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase())),
+    ],
+    keyHeaders,
     keep: [],
     keepSpellings: [],
     timeouts: ingressTimeouts,
@@ -51,6 +58,7 @@ export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' |
     bodyLimit: egressBodyBytes,
     trustedProxies: [],
     own: [],
+    keyHeaders: [],
     keep: ['x-egress-timeout-ms', 'x-egress-retry'],
     keepSpellings: ['x-egress-env'],
     timeouts: egressTimeouts,
@@ -63,6 +71,8 @@ interface Rules {
   readonly bodyLimit: number
   readonly trustedProxies: readonly string[]
   readonly own: readonly string[]
+  /** Headers that hold API keys: put aside, and out of the request in every spelling. */
+  readonly keyHeaders: readonly string[]
   readonly keep: readonly string[]
   readonly keepSpellings: readonly string[]
   readonly timeouts: readonly TimeoutHeader[]
@@ -71,6 +81,7 @@ interface Rules {
 function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
   const clientOf = buildClientAddress(rules.trustedProxies)
   const strip = buildStrip(rules)
+  const keyFieldsOf = buildKeyFields(rules.keyHeaders)
   return (x) => {
     const { arrival } = x
     const { certificate } = arrival.peer
@@ -89,12 +100,23 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body }
     const facts = {
       request,
+      keyFields: keyFieldsOf(fields),
       client: address === peer ? direct : { address, network: networkOf(address), certificate },
       deadline: x.receivedAt + readTimeout(fields, rules.timeouts),
       trace: traceOf(fields, random),
     }
     const id = trusted ? sanctionedId(fields) : undefined
     return Object.assign(x as Received, id === undefined ? facts : { ...facts, id }) // every slot of Received is filled from here on
+  }
+}
+
+const noKeys: Received['keyFields'] = Object.freeze([])
+
+function buildKeyFields(names: readonly string[]): (fields: Fields) => Received['keyFields'] {
+  if (names.length === 0) return () => noKeys
+  return (fields) => {
+    if (!names.some((name) => fields.has(name))) return noKeys
+    return names.flatMap((name) => fields.all(name).map((value) => [name, value] as const))
   }
 }
 

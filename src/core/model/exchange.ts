@@ -54,6 +54,8 @@ export interface Received extends Arrived {
   readonly id: string
   readonly listener: string
   readonly request: Inbound
+  /** Headers of the request that may hold an API key, by name: they are taken out of `request`, so that no other room can read or repeat one. */
+  readonly keyFields: readonly (readonly [header: string, value: string])[]
   /** `network` is the limit key of an address: IPv4 /32, IPv6 /64. */
   readonly client: { readonly address: string; readonly network: string; readonly certificate: Uint8Array | undefined }
   /** Monotonic milliseconds; Infinity when the downstream stated none. */
@@ -170,6 +172,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     id: undefined,
     listener: arrival.listener,
     request: undefined,
+    keyFields: undefined,
     client: undefined,
     deadline: undefined,
     trace: undefined,

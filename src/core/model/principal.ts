@@ -12,12 +12,14 @@ export interface Subject {
   readonly clientId: string | undefined
   readonly scopes: ReadonlySet<string>
   readonly claims: Readonly<Record<string, unknown>>
+  /** Id of the API key that proved it. */
+  readonly keyId?: string | undefined
   /** Who else was proved, where the route asks for several credentials at once. */
   readonly also?: readonly Subject[]
 }
 
 /** Credentials of the ingress, as requirement trees name them. */
-export type ProofKind = 'jwt'
+export type ProofKind = 'jwt' | 'apiKey'
 
 /** A workload that calls out: one of `callers:`. */
 interface CallerPrincipal {

@@ -72,6 +72,9 @@ export const metrics = {
   sallyport_policy_last_reload_success: { kind: 'gauge', help: '1 when the last policy load was good, 0 when it failed and older policies serve.', labels: [] },
   sallyport_policy_last_reload_timestamp_seconds: { kind: 'gauge', help: 'When the policies in force were published, seconds since the epoch.', labels: [] },
   sallyport_policy_quarantined_objects: { kind: 'gauge', help: 'Objects of the policies in force that are broken and answer 503.', labels: [] },
+  sallyport_api_key_reads_total: { kind: 'counter', help: 'Looks at stored API keys, by set and outcome: good, failed.', labels: ['set', 'outcome'] },
+  sallyport_revocation_reads_total: { kind: 'counter', help: 'Looks at revocation lists, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
+  sallyport_revocations: { kind: 'gauge', help: 'Revocations in force, by issuer.', labels: ['issuer'] },
   sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
   sallyport_key_set_fetches_total: { kind: 'counter', help: 'Fetches of key sets, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
   sallyport_descriptor_drift: {

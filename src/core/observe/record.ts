@@ -71,7 +71,8 @@ function cleaner(x: Furthest, fault: Fault | undefined): Clean {
   if (fault === undefined && injected.length === 0) return (text) => text
   const headers = x.request?.headers
   const masked = headers === undefined ? rawCredentials(x) : maskedValues((name) => headers.all(name), x.service?.mask.headers ?? [])
-  return buildRedactor([...injected, ...masked])
+  const keys = (x.keyFields ?? []).map(([, value]) => value)
+  return buildRedactor([...injected, ...keys, ...masked])
 }
 
 /** The same for a request that `receive` refused, whose fields nobody has normalised. */
@@ -120,7 +121,7 @@ function queryNames(query: string, clean: Clean): readonly string[] | undefined 
 function principalOf(principal: Principal): JournalRecord {
   if (principal.kind === 'anonymous') return { kind: 'anonymous' }
   if (principal.kind === 'caller') return { kind: 'caller', name: principal.name }
-  return { kind: 'subject', issuer: principal.issuer, subject: principal.subject, client_id: principal.clientId }
+  return { kind: 'subject', issuer: principal.issuer, subject: principal.subject, client_id: principal.clientId, key_id: principal.keyId }
 }
 
 function refusalOf(fault: Fault, clean: Clean): JournalRecord {

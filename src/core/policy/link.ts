@@ -3,6 +3,7 @@ import { idOf, type RawObject } from './collect.ts'
 import { descriptorsIn } from './document/clusters.ts'
 import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
+import { linkApiKeys } from './link/api-keys.ts'
 import { linkCallers } from './link/callers.ts'
 import { linkClusters } from './link/clusters.ts'
 import type { Descriptors } from './link/descriptors.ts'
@@ -53,7 +54,10 @@ export function linkObjects(input: LinkInput): Linked {
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
   const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [name, section(name)]),
+    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [
+      name,
+      section(name),
+    ]),
   ) as unknown as Entries
   const classes = new Map(
     Array.from(entries.environments.values()).flatMap(({ name, value }) => (value?.class === undefined ? [] : [[name, value.class] as const])),
@@ -121,7 +125,8 @@ function link(
     egress: entries.listeners.get('egress'),
     admin: entries.listeners.get('admin'),
   })
-  const issuers = linkIssuers(linking, entries.issuers)
+  const issuers = linkIssuers(linking, entries.issuers, { said: store !== undefined })
+  const apiKeys = linkApiKeys(linking, entries, { said: store !== undefined })
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
   const access = Array.from(entries.access.values(), (entry) => ({ entry, policy: linkAccess(linking, entry, entry.name) }))
@@ -146,6 +151,7 @@ function link(
     listeners,
     store: { redis: typeof store?.value === 'string' ? store.value : undefined },
     issuers: byName(issuers.map((issuer) => quarantineIssuer(issuer, reasonOf(`issuers.${issuer.name}`)))),
+    apiKeys: byName(apiKeys.map((set) => quarantineKeys(set, reasonOf(`apiKeys.${set.name}`)))),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
     access: byName(policies.map(({ id, policy }) => quarantineAccess(policy, reasonOf(id)))),
@@ -167,6 +173,11 @@ type ObjectOf<K extends keyof Policy> = Policy[K] extends Readonly<Record<string
 
 function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | undefined): ObjectOf<'issuers'> {
   return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [] }
+}
+
+/** The header stays: what stands in it is taken out of requests all the same. */
+function quarantineKeys(set: ObjectOf<'apiKeys'>, quarantined: string | undefined): ObjectOf<'apiKeys'> {
+  return quarantined === undefined ? set : { ...set, quarantined, store: { kind: 'redis' }, scopes: [] }
 }
 
 function quarantineCluster(cluster: ObjectOf<'clusters'>, quarantined: string | undefined): ObjectOf<'clusters'> {

@@ -18,6 +18,7 @@ export interface Policy {
   readonly listeners: Listeners
   readonly store: { readonly redis: string | undefined }
   readonly issuers: Readonly<Record<string, Issuer>>
+  readonly apiKeys: Readonly<Record<string, ApiKeySet>>
   readonly clusters: Readonly<Record<string, Cluster>>
   readonly limits: Readonly<Record<string, Limit>>
   readonly access: Readonly<Record<string, AccessPolicy>>
@@ -84,6 +85,33 @@ export interface Issuer {
   /** Where scopes stand: `scope` (space separated) or `scp` (list). First that is present. */
   readonly scopeClaims: readonly string[]
   readonly proof: ProofRules
+  /** Undefined: nothing is revoked before its time. */
+  readonly revocation?: RevocationRules | undefined
+}
+
+/** How tokens of an issuer are taken back before their time. */
+export interface RevocationRules {
+  /** How soon a revocation is seen. */
+  readonly refreshMs: number
+  /** How long the last known list goes on while the store does not answer. */
+  readonly staleForMs: number
+  /** What happens after that. */
+  readonly onStoreFailure: 'refuse' | 'pass'
+}
+
+/** API keys that are kept and judged together. */
+export interface ApiKeySet {
+  readonly name: string
+  readonly quarantined: string | undefined
+  readonly store: { readonly kind: 'redis' } | { readonly kind: 'file'; readonly reference: string }
+  /** Where the key stands, in lower case. */
+  readonly header: string
+  /** A key never has other scopes than these; undefined: whatever it was given. */
+  readonly scopes: readonly string[] | undefined
+  /** How soon a change of a key is seen. */
+  readonly refreshMs: number
+  /** `redis`: how long known keys go on while the store does not answer. */
+  readonly staleForMs: number
 }
 
 /** What a token must be bound to, and how that is proved. A token that is bound is proved whatever `required` says. */
@@ -150,7 +178,7 @@ export interface Limit {
 }
 
 export type LimitKeyPart =
-  | { readonly kind: 'issuer' | 'subject' | 'clientId' | 'client.network' | 'client.address' | 'route' | 'host' }
+  | { readonly kind: 'issuer' | 'subject' | 'clientId' | 'apiKey' | 'client.network' | 'client.address' | 'route' | 'host' }
   | { readonly kind: 'claim'; readonly path: string }
   | { readonly kind: 'header'; readonly name: string }
 
@@ -172,7 +200,7 @@ export type Requirement =
 /** One credential: its kind, and the name of the object of the policies that judges it. */
 export interface RequirementLeaf {
   readonly kind: ProofKind
-  /** Of `jwt`: an issuer. */
+  /** Of `jwt`: an issuer. Of `apiKey`: a set of API keys. */
   readonly name: string
 }
 

@@ -6,9 +6,15 @@ import { diff } from './commands/diff.ts'
 import { egressExplain } from './commands/egress-explain.ts'
 import { egressList } from './commands/egress-list.ts'
 import { explain } from './commands/explain.ts'
+import { keysCreate } from './commands/keys-create.ts'
+import { keysList } from './commands/keys-list.ts'
+import { keysRevoke } from './commands/keys-revoke.ts'
+import { keysRotate } from './commands/keys-rotate.ts'
+import { keysShow } from './commands/keys-show.ts'
 import { openapi } from './commands/openapi.ts'
 import { protoBuild } from './commands/proto-build.ts'
 import { protoPull } from './commands/proto-pull.ts'
+import { revoke } from './commands/revoke.ts'
 import { schema } from './commands/schema.ts'
 import { serve } from './commands/serve.ts'
 import { test } from './commands/test.ts'
@@ -28,6 +34,12 @@ export const commands: readonly Command[] = [
   protoBuild,
   egressList,
   egressExplain,
+  keysCreate,
+  keysList,
+  keysShow,
+  keysRotate,
+  keysRevoke,
+  revoke,
   workerBundle,
   demo,
 ]

@@ -4,7 +4,10 @@ import { Redis, type RedisOptions } from 'ioredis'
  * A client of the store, set so that a Redis which is dead, frozen or far costs a request 50 ms at most (unless `changes` say
  * otherwise) and never an error that nobody catches. It dials at once and dials again for ever, every 500 ms at the latest.
  */
-export function connectRedis(url: string, changes: Pick<RedisOptions, 'connectionName' | 'commandTimeout'> = {}): Redis {
+export function connectRedis(
+  url: string,
+  changes: Pick<RedisOptions, 'connectionName' | 'commandTimeout' | 'socketTimeout' | 'enableOfflineQueue'> = {},
+): Redis {
   const client = new Redis(url, {
     connectionName: 'sallyport-limit',
     // A command that cannot be sent now fails now: the local answer is better than a late one.

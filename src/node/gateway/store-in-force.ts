@@ -56,7 +56,7 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
       const url = await urlOf(policy)
       if (url === behind.url) return { commit: () => nothing, abort: nothing }
       const next = open(url, ports)
-      await next.redis?.counters.ready(readyMs)
+      await Promise.all([next.redis?.counters.ready(readyMs), next.redis?.shared.ready(readyMs)])
       return {
         commit: () => {
           const previous = behind

@@ -34,7 +34,18 @@ const expectation = z.strictObject({
 const policyTest = z.strictObject({
   name: z.string(),
   request,
-  principal: z.strictObject({ issuer: z.string(), claims: z.record(z.string(), z.unknown()) }).optional(),
+  principal: z
+    .union([
+      z.strictObject({ issuer: z.string(), claims: z.record(z.string(), z.unknown()) }),
+      z.strictObject({
+        apiKey: z.string(),
+        owner: z.string(),
+        clientId: z.string().optional(),
+        scopes: z.array(z.string()).optional(),
+        claims: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ])
+    .optional(),
   time: z.iso.datetime({ offset: true }).optional(),
   expect: expectation.refine(
     (one) => Object.keys(one).length > 0,

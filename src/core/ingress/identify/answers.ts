@@ -5,10 +5,15 @@ export const realm = 'Bearer realm="sallyport"'
 
 /** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
 export function credentialMissing(challenges: readonly string[], internal?: string): Fault {
-  return new Fault('unauthenticated', 'a bearer token is required', {
+  return new Fault('unauthenticated', `${wanted(challenges)} is required`, {
     headers: challenges.map((challenge) => ['www-authenticate', challenge] as const),
     ...(internal === undefined ? {} : { internal }),
   })
+}
+
+function wanted(challenges: readonly string[]): string {
+  const keys = challenges.filter((challenge) => challenge.startsWith('ApiKey ')).length
+  return keys === 0 ? 'a bearer token' : keys === challenges.length ? 'an API key' : 'a credential'
 }
 
 /** 400: the credential cannot be read, or there are several (RFC 6750 section 3.1). */

@@ -54,10 +54,19 @@ const plainReaders: Readonly<Record<PlainKind, ReadPart>> = {
   issuer: (x) => (x.principal.kind === 'subject' ? x.principal.issuer : ''),
   subject: (x) => (x.principal.kind === 'subject' ? x.principal.subject : ''),
   clientId: (x) => (x.principal.kind === 'subject' ? (x.principal.clientId ?? '') : ''),
+  apiKey: (x) => keyId(x.principal),
   'client.network': (x) => x.client.network,
   'client.address': (x) => x.client.address,
   route: (x) => x.route.name,
   host: (x) => x.request.host,
+}
+
+/** The key that was proved, be it beside another credential. */
+function keyId(principal: Permitted['principal']): string {
+  if (principal.kind !== 'subject') return ''
+  const id = principal.keyId ?? principal.also?.find((one) => one.keyId !== undefined)?.keyId
+  // An assumed key of a rehearsal has no id of its own.
+  return id ?? (principal.by === 'apiKey' ? 'assumed' : '')
 }
 
 function readerOf(part: LimitKeyPart): ReadPart {

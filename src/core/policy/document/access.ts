@@ -4,6 +4,7 @@ import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, 
 
 export interface RequirementDocument {
   readonly jwt?: string | undefined
+  readonly apiKey?: string | undefined
   readonly anyOf?: readonly RequirementDocument[] | undefined
   readonly allOf?: readonly RequirementDocument[] | undefined
   readonly optional?: RequirementDocument | undefined
@@ -12,6 +13,7 @@ export interface RequirementDocument {
 const requirement = z
   .strictObject({
     jwt: name.optional().meta({ description: 'A bearer token of this issuer.' }),
+    apiKey: name.optional().meta({ description: 'A key of this set of API keys.' }),
     get anyOf() {
       return z.array(requirement).min(1).optional().meta({ description: 'One of these.' })
     },
@@ -80,7 +82,7 @@ const matcher = z.strictObject({
   paths: describe(z.array(path).min(1).optional(), 'Path templates over the canonical path.'),
   grpc: describe(z.array(grpcMethod).min(1).optional(), 'package.Service/Method, or package.Service/*.'),
   hosts: describe(z.array(host).min(1).optional(), 'Host names, or *.example.com for one label.'),
-  issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, by name.'),
+  issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, or sets of API keys, by name.'),
   scopes: describe(scopes.optional(), 'Scopes the token must have: all of a list, or {all, any}.'),
   roles: describe(values.optional(), 'One of these stands in the claim `roles`.'),
   claims: describe(filled(z.record(claimPath, claimTest)).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),

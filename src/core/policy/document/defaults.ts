@@ -21,6 +21,14 @@ export const defaults = {
   'issuers.proof.required': { value: 'none', reason: 'most tokens are bearer tokens' },
   'issuers.proof.maxAge': { value: '60s', reason: 'a proof is made for the request it comes with' },
 
+  'issuers.revocation.refresh': { value: '1s', reason: 'what was taken back must be gone at once, and asking once a second costs nothing' },
+  'issuers.revocation.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
+  'issuers.revocation.onStoreFailure': { value: 'refuse', reason: 'nobody can tell a revoked token from a good one' },
+
+  'apiKeys.header': { value: 'x-api-key', reason: 'what most callers of APIs know' },
+  'apiKeys.refresh': { value: '5s', reason: 'a revoked key is gone within seconds, and the store is not asked per request' },
+  'apiKeys.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
+
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },
   'clusters.protocol': { value: 'http', reason: 'every service speaks it' },
   'clusters.balance': { value: 'round_robin', reason: 'needs no figures to be fair' },

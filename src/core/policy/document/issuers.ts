@@ -37,6 +37,24 @@ export const issuer = z.strictObject({
     },
     'How the holder of a bound token proves that it is theirs.',
   ),
+  revocation: describe(
+    z
+      .strictObject({
+        refresh: defaulted(durationBetween('100ms', '30s'), 'issuers.revocation.refresh', 'How soon a revocation is seen.'),
+        staleFor: defaulted(
+          durationBetween('0s', '1h'),
+          'issuers.revocation.staleFor',
+          'How long the last known list goes on while the store does not answer.',
+        ),
+        onStoreFailure: defaulted(
+          z.enum(['refuse', 'pass']),
+          'issuers.revocation.onStoreFailure',
+          'What happens to tokens after that: 503, or they pass unchecked.',
+        ),
+      })
+      .optional(),
+    'Tokens can be taken back before their time, with `sallyport revoke`. Needs `store.redis`.',
+  ),
 })
 
 export type IssuerDocument = z.output<typeof issuer>

@@ -3,16 +3,16 @@ import { defaulted, describe, overridable } from './build.ts'
 import { rate } from './fields.ts'
 
 /** A key is stored, counted and shown: nothing that proves who somebody is may stand in one. */
-export const secretHeader = /^header\.(?:authorization|cookie|proxy-authorization)$/i
+export const secretHeader = /^header\.(?:authorization|cookie|proxy-authorization|x-api-key)$/i
 
 const keyPart = z
   .string()
   .regex(
-    /^(?:issuer|subject|clientId|client\.network|client\.address|route|host|claim\.[^\s]{1,200}|header\.(?!(?:authorization|cookie|proxy-authorization)$)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$/,
+    /^(?:issuer|subject|clientId|apiKey|client\.network|client\.address|route|host|claim\.[^\s]{1,200}|header\.(?!(?:authorization|cookie|proxy-authorization|x-api-key)$)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$/,
   )
   .meta({
     title: 'key part',
-    examples: ['issuer', 'subject', 'clientId', 'client.network', 'client.address', 'route', 'host', 'claim.tenant', 'header.x-tenant'],
+    examples: ['issuer', 'subject', 'clientId', 'apiKey', 'client.network', 'client.address', 'route', 'host', 'claim.tenant', 'header.x-tenant'],
   })
 
 export const limit = z.strictObject({

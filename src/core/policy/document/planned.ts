@@ -22,8 +22,6 @@ const limit = /^limits\.[^.]+$/
 const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
 
 const keys: Readonly<Record<string, readonly Planned[]>> = {
-  apiKey: [{ at: authenticate, what: 'Authentication with API keys', instead: jwtOnly }],
-  apiKeys: [{ at: /^$/, what: 'The section of API keys', instead: jwtOnly }],
   mtls: [{ at: anywhere, what: 'Authentication with client certificates', instead: jwtOnly }],
   dpop: [{ at: authenticate, what: 'DPoP as a credential of its own', instead: 'Write jwt: and proof: { required: dpop } at the issuer.' }],
   introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
@@ -86,7 +84,6 @@ const values: Readonly<Record<string, readonly Planned[]>> = {
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
-  apiKey: [{ at: /^limits\.[^.]+\.key\.\d+$/, what: 'The key part apiKey', instead: 'Use subject or clientId.' }],
 }
 
 /** The sentence for a planned key in the mapping at `path`, or undefined. */

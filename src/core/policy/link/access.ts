@@ -81,7 +81,7 @@ function saysNothing(matcher: MatcherDocument): boolean {
 }
 
 /** Credentials, and the section whose object judges each. */
-const leaves = { jwt: 'issuers' } as const satisfies Record<ProofKind, string>
+const leaves = { jwt: 'issuers', apiKey: 'apiKeys' } as const satisfies Record<ProofKind, string>
 const proofKinds = Object.keys(leaves) as readonly ProofKind[] // the keys of a Record<ProofKind, …>
 const shapes = [...proofKinds, 'anyOf', 'allOf', 'optional'] as const
 
@@ -92,7 +92,7 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
     refuse(linking, entry, [...path, ...given.slice(1, 2)], {
       code: 'requirement_shape',
       message: `A requirement is exactly one of ${shapes.slice(0, -1).join(', ')} and optional.`,
-      hint: 'Write { jwt: issuer }, { anyOf: [ … ] }, { allOf: [ … ] } or { optional: { jwt: issuer } }.',
+      hint: 'Write { jwt: issuer }, { apiKey: set }, { anyOf: [ … ] }, { allOf: [ … ] } or { optional: { jwt: issuer } }.',
       which: 'key',
     })
   for (const kind of proofKinds) {
@@ -161,7 +161,7 @@ function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: 
         message: `The rule "${rule.id}" can never match: nobody is authenticated here.`,
         hint: 'Write authenticate: { jwt: … }, or anonymous: true.',
       })
-    const others = rule.matcher.issuers?.filter((issuer) => linking.names('issuers').has(issuer) && !taken.has(issuer)) ?? []
+    const others = rule.matcher.issuers?.filter((issuer) => vouches(linking, issuer) && !taken.has(issuer)) ?? []
     if (others.length > 0 && others.length === rule.matcher.issuers?.length)
       warn(linking, entry, path, {
         code: 'rule_never',
@@ -169,6 +169,11 @@ function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: 
         hint: 'Add the issuer to authenticate.',
       })
   }
+}
+
+/** Whether there is something of this name that a principal can come from. */
+function vouches(linking: Linking, name: string): boolean {
+  return Object.values(leaves).some((section) => linking.names(section).has(name))
 }
 
 /** Names of what may stand as the issuer of a principal. */

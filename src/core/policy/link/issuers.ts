@@ -1,10 +1,11 @@
 import type { IssuerDocument } from '../document/issuers.ts'
-import type { Issuer } from '../policy.ts'
+import type { Issuer, RevocationRules } from '../policy.ts'
 import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
+import { needStore } from './store.ts'
 import { ms } from './values.ts'
 
 /** Checks and links the issuers. Quarantine is set later. */
-export function linkIssuers(linking: Linking, entries: ReadonlyMap<string, Entry<IssuerDocument>>): readonly Issuer[] {
+export function linkIssuers(linking: Linking, entries: ReadonlyMap<string, Entry<IssuerDocument>>, store: { readonly said: boolean }): readonly Issuer[] {
   const urls = new Map<string, Entry<IssuerDocument>>()
   for (const entry of entries.values()) {
     const url = entry.value?.issuer
@@ -18,6 +19,7 @@ export function linkIssuers(linking: Linking, entries: ReadonlyMap<string, Entry
         hint: 'Merge the two; audiences is a list.',
       })
   }
+  for (const entry of entries.values()) if (entry.value?.revocation !== undefined) needStore(linking, entry, ['revocation'], store)
   return Array.from(entries.values(), linkIssuer)
 }
 
@@ -35,5 +37,10 @@ function linkIssuer({ name, value = {} }: Entry<IssuerDocument>): Issuer {
     staleKeysForMs: ms(value.staleKeysFor ?? ''),
     scopeClaims: value.scopeClaims ?? [],
     proof: { required: value.proof?.required ?? 'none', maxAgeMs: ms(value.proof?.maxAge ?? ''), nonceKey: value.proof?.nonceKey },
+    ...(value.revocation === undefined ? {} : { revocation: revocationOf(value.revocation) }),
   }
+}
+
+function revocationOf({ refresh, staleFor, onStoreFailure }: NonNullable<IssuerDocument['revocation']>): RevocationRules {
+  return { refreshMs: ms(refresh), staleForMs: ms(staleFor), onStoreFailure }
 }

@@ -59,5 +59,5 @@ function keyPart(text: string): LimitKeyPart {
   const header = after(text, 'header.')
   if (header !== undefined) return { kind: 'header', name: header }
   // The cast is safe: the schema's pattern lists these words and the two prefixes above.
-  return { kind: text as 'issuer' | 'subject' | 'clientId' | 'client.network' | 'client.address' | 'route' | 'host' }
+  return { kind: text as 'issuer' | 'subject' | 'clientId' | 'apiKey' | 'client.network' | 'client.address' | 'route' | 'host' }
 }

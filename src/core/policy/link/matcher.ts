@@ -9,7 +9,8 @@ const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
 
 /** Checks and links the matcher of one rule, which stands at `path` in its policy. */
 export function linkMatcher(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, path: Path): Matcher {
-  for (const [i, issuer] of (said.issuers ?? []).entries()) refer(linking, entry, [...path, 'issuers', i], 'issuers', issuer)
+  for (const [i, issuer] of (said.issuers ?? []).entries())
+    refer(linking, entry, [...path, 'issuers', i], linking.names('apiKeys').has(issuer) ? 'apiKeys' : 'issuers', issuer)
   return {
     anonymous: said.anonymous ?? false,
     methods: said.methods,

@@ -2,6 +2,7 @@ import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Listeners } from '../policy.ts'
 import { nodeAt } from '../read/node.ts'
 import type { Entries } from './entries.ts'
+import { checkKeyHeaders } from './key-headers.ts'
 import { type Entry, type Linking, warn } from './linking.ts'
 import { checkReach, type UsedPolicy } from './reach.ts'
 import type { LinkedRoute } from './routes.ts'
@@ -20,8 +21,9 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkReach(linking, usedPolicies(access, routes))
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
+  checkKeyHeaders(linking, entries)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'clusters', 'limits', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
+  const sections = (['issuers', 'apiKeys', 'clusters', 'limits', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -86,7 +88,7 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
     })
 }
 
-const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers'], access: ['issuers'], egress: ['callers'] } as const
+const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys'], access: ['issuers', 'apiKeys'], egress: ['callers'] } as const
 
 /** Objects that were read in part may have named anything. */
 function noteUnsure(linking: Linking, entries: Entries): void {

@@ -12,6 +12,7 @@ const sections = {
   limit: 'limits',
   access: 'access',
   issuer: 'issuers',
+  'api-keys': 'apiKeys',
   egress: 'egress',
   caller: 'callers',
   listener: 'listeners',

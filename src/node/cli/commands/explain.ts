@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
+import type { AssumedToken } from '../../../core/ingress/identify.ts'
 import type { Arrival } from '../../../core/model/exchange.ts'
-import type { Ports } from '../../../core/ports.ts'
-import { buildRehearse, type Credentials } from '../../../core/rehearse.ts'
+import type { Policy } from '../../../core/policy/policy.ts'
+import type { Ports, Shared } from '../../../core/ports.ts'
+import { buildRehearse, type Credentials, type Rehearsal } from '../../../core/rehearse.ts'
 import { createFetch } from '../../fetch.ts'
 import { createOfflinePorts } from '../../offline-ports.ts'
 import { rehearsedArrival } from '../../rehearsed-arrival.ts'
 import { createResolve } from '../../resolve.ts'
+import { createSecrets } from '../../secrets.ts'
+import { createRedisShared, type RedisShared } from '../../shared.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { explanationOf, explanationText } from '../explanation.ts'
 import { loadSound, placeOf } from '../load.ts'
@@ -20,6 +24,7 @@ export const explain: Command = {
     { name: 'token', value: 'JWT', text: 'a bearer token; its issuer is asked for its keys' },
     { name: 'claims', value: 'JSON', text: 'take these claims at their word instead of a token' },
     { name: 'issuer', value: 'NAME', text: 'the issuer of --claims (default: the only one)' },
+    { name: 'api-key', value: 'SET', text: 'take --claims for what a key of this set says: sub is its owner, scope, client_id' },
     { name: 'data', value: 'JSON', text: 'the body' },
     { name: 'client', value: 'ADDRESS', text: 'the address it comes from (default: 127.0.0.1)' },
   ],
@@ -32,20 +37,51 @@ export const explain: Command = {
     const arrival = arrivalOf(args)
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
-    const credentials = credentialsOf(args, Object.keys(sound.policy.issuers))
-    const rehearse = buildRehearse(sound.policy, ports())
-    const rehearsal = await terminal.progress('Walking', rehearse(arrival, credentials)).finally(() => rehearse.close())
+    const credentials = credentialsOf(args, sound.policy)
+    const rehearsal = await terminal.progress('Walking', walk(sound.policy, arrival, credentials))
     const explanation = explanationOf(sound.policy, arrival, rehearsal)
     terminal.out(terminal.json ? JSON.stringify(explanation, null, 2) : explanationText(explanation, terminal))
     return rehearsal.refusal === undefined ? exit.ok : exit.findings
   },
 }
 
-/** Offline but for the issuer, whose keys a real token needs. */
-function ports(): Ports {
+async function walk(policy: Policy, arrival: Arrival, credentials: Credentials): Promise<Rehearsal> {
+  const store = credentials.kind === 'own' ? await openStore(policy) : undefined
+  const rehearse = buildRehearse(policy, ports(store))
+  try {
+    return await rehearse(arrival, credentials)
+  } finally {
+    rehearse.close()
+    await store?.close()
+  }
+}
+
+/** Offline but for the issuer, whose keys a real token needs, and for files and the store, where real API keys are. */
+function ports(store: Shared | undefined): Ports {
   const offline = createOfflinePorts()
   const resolve = createResolve(offline.clock)
-  return { ...offline, resolve, fetch: createFetch({ ...offline, resolve }), digest: (text) => createHash('sha256').update(text).digest('hex') }
+  // Read alone: a proof that is rehearsed is not used up.
+  const shared: Shared = store === undefined ? offline.shared : { ...offline.shared, get: (key) => store.get(key) }
+  return {
+    ...offline,
+    resolve,
+    fetch: createFetch({ ...offline, resolve }),
+    digest: (text) => createHash('sha256').update(text).digest('hex'),
+    secrets: createSecrets(process.env),
+    shared,
+  }
+}
+
+/** The shared store, where API keys or revocations are kept in it. */
+async function openStore(policy: Policy): Promise<RedisShared | undefined> {
+  const wanted =
+    Object.values(policy.apiKeys).some(({ store }) => store.kind === 'redis') ||
+    Object.values(policy.issuers).some(({ revocation }) => revocation !== undefined)
+  const url = process.env['REDIS_URL'] ?? (policy.store.redis === undefined ? undefined : await createSecrets(process.env).read(policy.store.redis))
+  if (!wanted || url === undefined) return undefined
+  const store = createRedisShared(url)
+  await store.ready(1000)
+  return store
 }
 
 function arrivalOf(args: Arguments): Arrival {
@@ -69,13 +105,23 @@ function arrivalOf(args: Arguments): Arrival {
   })
 }
 
-function credentialsOf(args: Arguments, issuers: readonly string[]): Credentials {
+function credentialsOf(args: Arguments, { issuers: known, apiKeys }: Policy): Credentials {
+  const issuers = Object.keys(known)
   const text = args.values['claims']
+  const set = args.values['api-key']
+  if (set !== undefined && apiKeys[set] === undefined) throw new UsageError(`--api-key ${set}: the sets are ${Object.keys(apiKeys).join(', ') || 'none'}`)
+  if (text === undefined && set !== undefined) throw new UsageError('--api-key wants --claims, such as {"sub":"acme","scope":"orders:read"}')
   if (text === undefined) return { kind: 'own' }
   if (args.values['token'] !== undefined) throw new UsageError('--token and --claims: give one of them')
+  if (set !== undefined) return { kind: 'assumed', token: keyFrom(set, readClaims(text)) }
   const issuer = args.values['issuer'] ?? (issuers.length === 1 ? issuers[0] : undefined)
   if (issuer === undefined) throw new UsageError(`say whose claims these are: --issuer ${issuers.join('|')}`)
   return { kind: 'assumed', token: { issuer, claims: readClaims(text) } }
+}
+
+function keyFrom(apiKey: string, { sub, client_id: client, scope = '', ...claims }: Readonly<Record<string, unknown>>): AssumedToken {
+  if (typeof sub !== 'string' || typeof scope !== 'string') throw new UsageError('--claims of a key: sub is its owner, scope its scopes with blanks between')
+  return { apiKey, owner: sub, clientId: typeof client === 'string' ? client : undefined, scopes: scope.split(' ').filter((one) => one !== ''), claims }
 }
 
 function readClaims(text: string): Readonly<Record<string, unknown>> {
