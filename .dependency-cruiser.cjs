@@ -55,7 +55,10 @@ module.exports = {
     {
       name: 'protobuf-is-for-translation-and-linking',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'] },
+      from: {
+        path: '^src/core/',
+        pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)', '^src/core/ingress/authorize/ask/'],
+      },
       to: { path: ['^src/core/protobuf', '^node_modules/@bufbuild/protobuf'] },
     },
     { name: 'grounds-are-apart', severity: 'error', from: { path: '^src/node/' }, to: { path: '^src/worker/' } },

@@ -15,6 +15,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     issuers: Object.fromEntries(issuers.map((issuer) => [issuer.name, issuer])),
     clusters: {},
     limits: {},
+    deciders: {},
     access: Object.fromEntries(access.map((policy) => [policy.name, policy])),
     routes: [],
     callers: {},

@@ -13,6 +13,7 @@ export function emptyPolicy(given: Partial<Policy> = {}): Policy {
     issuers: {},
     clusters: {},
     limits: {},
+    deciders: {},
     access: {},
     routes: [],
     callers: {},

@@ -33,11 +33,21 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     limits: listener?.limits ?? headerLimits,
     bodyLimit,
     trustedProxies: listener?.trustedProxies ?? [],
-    own: [...ingressTimeouts.map(({ name }) => name), ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase()))],
+    own: [
+      ...ingressTimeouts.map(({ name }) => name),
+      ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase())),
+      // On the way to a service that speaks gRPC the prefix would fall, and leave the name that only the decision point may give.
+      ...pointHeaders(policy).flatMap((name) => [name, `grpc-metadata-${name}`]),
+    ],
     keep: [],
     keepSpellings: [],
     timeouts: ingressTimeouts,
   })
+}
+
+/** What decision points give to upstreams. */
+function pointHeaders({ deciders }: Policy): readonly string[] {
+  return Object.values(deciders).flatMap(({ point }) => (point.kind === 'extAuthz' ? point.upstreamHeaders : []))
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { access } from './document/access.ts'
 import { cluster } from './document/clusters.ts'
+import { decider } from './document/deciders.ts'
 import { caller, egress } from './document/egress.ts'
 import { environment } from './document/environments.ts'
 import { name, secret } from './document/fields.ts'
@@ -13,7 +14,17 @@ import { route } from './document/routes.ts'
 const store = { redis: secret.meta({ description: 'Where the URL of Redis stands; without a store, limits are counted in memory.' }) }
 
 /** Sections that map any name to one kind of object. */
-export const namedSections = { environments: environment, issuers: issuer, clusters: cluster, limits: limit, access, routes: route, callers: caller, egress }
+export const namedSections = {
+  environments: environment,
+  issuers: issuer,
+  clusters: cluster,
+  limits: limit,
+  deciders: decider,
+  access,
+  routes: route,
+  callers: caller,
+  egress,
+}
 
 /** Sections whose members have fixed names and a kind each. */
 export const fixedSections = { listeners, store }
@@ -47,6 +58,7 @@ export const documentSchema = z.strictObject({
   issuers: named(issuer, 'Who issues tokens.'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
+  deciders: named(decider, 'External decision points that access policies may ask.'),
   access: named(access, 'Access policies: who may do what.'),
   routes: named(route, 'Which requests go where, and what they must prove.'),
   callers: named(caller, 'Workloads that call out.'),

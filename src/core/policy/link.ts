@@ -4,6 +4,7 @@ import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
 import { linkCallers } from './link/callers.ts'
 import { linkClusters } from './link/clusters.ts'
+import { linkDeciders } from './link/deciders.ts'
 import type { Descriptors } from './link/descriptors.ts'
 import { linkEgress } from './link/egress.ts'
 import type { Entries } from './link/entries.ts'
@@ -52,7 +53,10 @@ export function linkObjects(input: LinkInput): Linked {
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
   const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [name, section(name)]),
+    ['environments', 'listeners', 'store', 'issuers', 'clusters', 'limits', 'deciders', 'access', 'routes', 'callers', 'egress'].map((name) => [
+      name,
+      section(name),
+    ]),
   ) as unknown as Entries
   const classes = new Map(
     Array.from(entries.environments.values()).flatMap(({ name, value }) => (value?.class === undefined ? [] : [[name, value.class] as const])),
@@ -123,6 +127,7 @@ function link(
   const issuers = linkIssuers(linking, entries.issuers)
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
+  const deciders = linkDeciders(linking, entries.deciders, entries.clusters)
   const access = Array.from(entries.access.values(), (entry) => ({ entry, policy: linkAccess(linking, entry, entry.name) }))
   const routes = linkRoutes(linking, entries.routes, { clusters: entries.clusters, access: entries.access, limits: entries.limits, descriptors })
   const callers = linkCallers(linking, entries.callers, entries.egress, new Set(environments))
@@ -147,6 +152,7 @@ function link(
     issuers: byName(issuers.map((issuer) => quarantineIssuer(issuer, reasonOf(`issuers.${issuer.name}`)))),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
+    deciders: byName(sound('deciders', deciders)),
     access: byName(policies.map(({ id, policy }) => quarantineAccess(policy, reasonOf(id)))),
     routes: linkedRoutes,
     callers: byName(sound('callers', callers)),

@@ -5,6 +5,7 @@ const nouns: Readonly<Partial<Record<NamedSection, string>>> = {
   issuers: 'issuer',
   clusters: 'cluster',
   limits: 'limit',
+  deciders: 'decision point',
   access: 'access policy',
   callers: 'caller',
 }

@@ -11,6 +11,7 @@ const sections = {
   cluster: 'clusters',
   limit: 'limits',
   access: 'access',
+  decider: 'deciders',
   issuer: 'issuers',
   egress: 'egress',
   caller: 'callers',
