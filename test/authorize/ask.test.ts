@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Decider } from '../../src/core/policy/policy.ts'
+import type { FetchRequest } from '../../src/core/ports.ts'
 import { type Asker, asked, asker, askingPolicy, decider, opaUrl, settle } from '../support/asking.ts'
 import { subject } from '../support/metering.ts'
 import { refusalOf } from '../support/refusal.ts'
@@ -95,7 +96,7 @@ describe('what is sent', () => {
     const one = over({ send, key: send })
     one.ports.fetch.on(opaUrl, says(true))
     await one.walk(asked({ ...request, ...principal }))
-    const [{ method, body, headers } = { method: '', body: '', headers: {} }] = one.ports.fetch.requests
+    const [{ method, body, headers }] = one.ports.fetch.requests as [FetchRequest]
     expect([method, headers['content-type']]).toEqual(['POST', 'application/json'])
     return (JSON.parse(body ?? '') as { input: unknown }).input
   }

@@ -162,5 +162,5 @@ function linkPart(text: string): DeciderPart {
   const header = after(text, 'header.')
   if (header !== undefined) return { kind: 'header', name: header }
   // The cast is safe: the schema's pattern lists these words and the two prefixes above.
-  return { kind: text as Exclude<DeciderPart['kind'], 'claim' | 'header'> } as DeciderPart
+  return { kind: text as Exclude<DeciderPart['kind'], 'claim' | 'header'> }
 }

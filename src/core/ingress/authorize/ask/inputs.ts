@@ -45,7 +45,7 @@ export function inputsOf(x: Identified, parts: readonly DeciderPart[]): Inputs {
     const isWho = part.kind === 'claim' || isPrincipalPart(part.kind)
     tellsWho ||= isWho
     if (value === undefined) continue
-    if (part.kind === 'header') headers[part.name] = String(value)
+    if (part.kind === 'header') headers[part.name] = joined(x, part.name) ?? ''
     else if (part.kind === 'claim') claims[part.path] = value
     else if (isWho) principal[part.kind] = value
     else inputs[part.kind === 'client.address' ? 'address' : part.kind] = value

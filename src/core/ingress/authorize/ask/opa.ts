@@ -59,10 +59,10 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
   yield bytes
 }
 
-/** The input document. The id of the request is left out: OPA has decision ids of its own. */
-function inputOf({ id: _, scheme: __, address, headers, ...rest }: Inputs): unknown {
-  const client = address === undefined ? {} : { client: { address } }
-  return { ...rest, ...client, ...(Object.keys(headers).length === 0 ? {} : { headers }) }
+/** The input document. The id of the request is left out: OPA has decision ids of its own. What is undefined is not written. */
+function inputOf({ method, path, query, host, route, rpc, params, token, principal, address, headers }: Inputs): unknown {
+  const client = address === undefined ? undefined : { address }
+  return { method, path, query, host, route, rpc, params, token, principal, client, headers: Object.keys(headers).length === 0 ? undefined : headers }
 }
 
 function readAnswer(text: string): Answer {
