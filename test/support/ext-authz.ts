@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
-import { Server, ServerCredentials, type ServerUnaryCall, type ServiceError, type sendUnaryData } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
 import type { Keep } from './keep.ts'
 import { bookFrom } from './protos.ts'
 
@@ -16,7 +16,7 @@ export interface ExtAuthzServer {
   readonly port: number
   /** Every CheckRequest it got, in JSON. */
   readonly requests: JsonValue[]
-  /** Calls that were given up before they were answered. */
+  /** Calls met with silence that were given up. */
   readonly cancelled: () => number
   /** How every call is answered from now on. */
   answer(with_: CheckAnswer): void
@@ -44,11 +44,13 @@ export async function openExtAuthz(keep: Keep, first: CheckAnswer): Promise<ExtA
   let [answer, cancelled] = [first, 0]
   const check = (call: ServerUnaryCall<Buffer, Uint8Array>, done: sendUnaryData<Uint8Array>) => {
     requests.push(types.readRequest(call.request))
-    call.on('cancelled', () => void (cancelled += 1))
-    if (answer === 'silence') return
+    if (answer === 'silence') {
+      call.on('cancelled', () => void (cancelled += 1))
+      return
+    }
     if ('json' in answer) done(null, types.writeResponse(answer.json))
     else if ('bytes' in answer) done(null, answer.bytes)
-    else done({ code: answer.code, details: answer.message } as ServiceError) // the other members are filled in by the library
+    else done({ code: answer.code, details: answer.message })
   }
   const server = new Server()
   const plain = (bytes: Uint8Array) => Buffer.from(bytes)
