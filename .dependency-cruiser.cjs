@@ -58,7 +58,13 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/core/',
-        pathNot: ['^src/core/protobuf(\\.ts$|/)', '^src/core/openapi(\\.ts$|/)', '^src/core/policy/', '^src/core/ingress/(translate|respond)(\\.ts$|/)'],
+        pathNot: [
+          '^src/core/protobuf(\\.ts$|/)',
+          '^src/core/openapi(\\.ts$|/)',
+          '^src/core/policy/',
+          '^src/core/ingress/(translate|respond)(\\.ts$|/)',
+          '^src/core/ingress/authorize/ask/',
+        ],
       },
       to: { path: ['^src/core/protobuf', '^node_modules/@bufbuild/protobuf'] },
     },

@@ -1,7 +1,7 @@
 import { answerFrom } from './edge/answer.ts'
 import { buildHandOver, type Vouch } from './edge/hand-over.ts'
 import { type Origin, withOrigin } from './edge/policy.ts'
-import { buildAuthorize } from './ingress/authorize.ts'
+import { buildAsk, buildAuthorize } from './ingress/authorize.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
@@ -42,10 +42,10 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
   const receive = buildReceive(own, ports)
   const match = buildMatch(own)
   const identify = buildIdentify(own, ports)
-  const authorize = buildAuthorize(own, ports)
   const limit = buildLimit(own, ports)
   const handOver = buildHandOver(origin, vouch, ports)
   const upstream = buildUpstream(own, ports)
+  const authorize = buildAuthorize(own, ports, buildAsk(own, ports, upstream.consult))
   const rescue = buildRescue(own)
 
   const walk = async (arrival: Arrival): Promise<Outbound> => {

@@ -1,17 +1,20 @@
-import { buildAuthorize, buildDecide, type Decision } from './ingress/authorize.ts'
+import { buildAuthorize, buildDecide, buildStatedAsk, type Decision, type StatedAnswer } from './ingress/authorize.ts'
 import { type AssumedToken, buildIdentify, buildIdentifyAssuming } from './ingress/identify.ts'
 import { buildLimitReport, type LimitReport } from './ingress/limit.ts'
 import { buildMatch, buildMatchReport, type MatchCandidate } from './ingress/match.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildSteer } from './ingress/steer.ts'
 import { buildTranslate } from './ingress/translate.ts'
-import { type Arrival, type Identified, type Metered, openExchange, type Translated } from './model/exchange.ts'
+import { type Arrival, type Asked, type Identified, type Metered, openExchange, type Translated } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 
 /** Who a rehearsed request comes from: its own token, verified as in production, or claims taken at their word. */
 export type Credentials = { readonly kind: 'own' } | { readonly kind: 'assumed'; readonly token: AssumedToken | undefined }
+
+/** What decision points are taken to answer, by name. */
+export type StatedAnswers = Readonly<Record<string, StatedAnswer>>
 
 /** What would happen to one request: the ingress walk with the production rooms, short of `forward`, taking from no limit. */
 export interface Rehearsal {
@@ -23,11 +26,14 @@ export interface Rehearsal {
   readonly last: ReturnType<typeof openExchange> & Partial<Translated>
   readonly candidates: readonly MatchCandidate[]
   readonly decision: Decision | undefined
+  /** Decision points that would be asked, with what is stated of them. */
+  readonly asked: readonly Asked[]
   readonly limits: readonly LimitReport[]
 }
 
 export interface Rehearse {
-  (arrival: Arrival, credentials: Credentials): Promise<Rehearsal>
+  /** Decision points are not asked: what is not stated of them is taken for allowed, and marked `unasked`. */
+  (arrival: Arrival, credentials: Credentials, stated?: StatedAnswers): Promise<Rehearsal>
   /** Lets go of the key sets it may have fetched; they would be kept fresh otherwise. */
   close(): void
 }
@@ -43,12 +49,17 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const identify = buildIdentify(policy, ports)
   const assume = buildIdentifyAssuming(policy)
   const decide = buildDecide(policy, ports)
-  const authorize = buildAuthorize(policy, ports)
+  const statements = new WeakMap<object, StatedAnswers>()
+  const authorize = buildAuthorize(
+    policy,
+    ports,
+    buildStatedAsk((x) => statements.get(x) ?? {}),
+  )
   const limits = buildLimitReport(policy, ports)
   const steer = buildSteer(policy, ports)
   const translate = buildTranslate(policy, ports)
 
-  const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
+  const rehearse = async (arrival: Arrival, credentials: Credentials, stated: StatedAnswers = {}): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)
     const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = {
       refusal: undefined,
@@ -56,8 +67,11 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       last,
       candidates: [],
       decision: undefined,
+      asked: [],
       limits: [],
     }
+    // Every room returns the object it was given, so what stands under it here is found from the last one.
+    statements.set(last, stated)
     try {
       const received = receive(last)
       found.candidates = report(received).candidates
@@ -77,6 +91,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
     } catch (error) {
       found.refusal = Fault.from(error)
     }
+    found.asked = (last as typeof found.last).asked ?? []
     return found
   }
   return Object.assign(rehearse, { close: () => identify.close() })

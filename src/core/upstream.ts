@@ -2,6 +2,7 @@ import { healthBoard } from './health.ts'
 import type { GrpcCall, HttpCall, Reply } from './model/call.ts'
 import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
+import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
 import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
 import type { Policy } from './policy/policy.ts'
@@ -36,8 +37,16 @@ export interface SendableOut extends Received {
 export interface Upstream {
   readonly forward: (x: Sendable) => Promise<Reply>
   readonly forwardOut: (x: SendableOut) => Promise<Reply>
+  /** A call of the gateway's own, to ask something of a cluster before there can be a permit. Nothing of a request is forwarded by it. */
+  readonly consult: (cluster: string, call: HttpCall | GrpcCall, until: ConsultUntil) => Promise<Reply>
   /** Gives back every channel; what is in flight ends first. */
   close(): Promise<void>
+}
+
+/** How long a call of the gateway's own may take: `deadline` in monotonic milliseconds, for the whole answer. */
+export interface ConsultUntil {
+  readonly lifeline: Lifeline
+  readonly deadline: number
 }
 
 type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
@@ -73,6 +82,13 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       const deadline = deadlineOf(x.deadline, x.receivedAt + service.timeoutMs, x.call)
       const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
       return send({ x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+    },
+    async consult(name, call, { lifeline, deadline }) {
+      const cluster = clusters.get(name)
+      if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: name })
+      const x = { lifeline, sent: undefined }
+      const plan = cluster.plan(undefined, call.kind)
+      return send({ x, call, deadline: { at: deadline, until: 'whole' }, retry: undefined, idleMs: silentMs, ...plan }, ports)
     },
     async close() {
       for (const cluster of clusters.values()) cluster.close()

@@ -29,6 +29,7 @@ const whole = {
   target: { mode: 'live', environment: 'dev' },
   wanted: 'dev',
   caller: { kind: 'caller', name: 'c' },
+  asked: [{ decider: 'd', outcome: 'failed_open', source: 'none', reason: 'r', problem: 'p', tookMs: 1, audit: true }],
   sent: { endpoint: 'e:1', attempts: 1, startedAt: 0 },
   trace: { traceId: '1'.repeat(32), spanId: '1'.repeat(16), parentId: '2'.repeat(16), sampled: true, tracestate: '' },
 } as unknown as Furthest // the slots that the record does not read are left out
@@ -62,7 +63,7 @@ describe('docs/observing.md', () => {
   it('says what every member of a record means, and lists no other', () => {
     const members = new Set([...pathsOf(recordOf(whole, measured)), ...pathsOf(recordOf(early, measured))])
     // Shapes that the early record leaves whole.
-    for (const shape of ['principal', 'permit', 'limits', 'destination', 'steering']) members.delete(shape)
+    for (const shape of ['principal', 'permit', 'asked', 'limits', 'destination', 'steering']) members.delete(shape)
     const listed = rowsOf(page, 'member').map((row) => codesIn(row['member'])[0])
     expect(sorted(listed)).toEqual(sorted(members))
   })

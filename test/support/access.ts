@@ -16,6 +16,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     apiKeys: {},
     clusters: {},
     limits: {},
+    deciders: {},
     access: Object.fromEntries(access.map((policy) => [policy.name, policy])),
     routes: [],
     callers: {},

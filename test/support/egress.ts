@@ -33,6 +33,7 @@ export function egressPolicy(given: {
     apiKeys: {},
     clusters: {},
     limits: {},
+    deciders: {},
     access: {},
     routes: [],
     callers: Object.fromEntries(callers.map((one) => [one.name, one])),
@@ -111,6 +112,7 @@ export function fakeVendor(answer: (call: HttpCall) => Partial<HttpReply> = () =
     calls,
     sent,
     forward: () => Promise.reject(new Error('the egress wing never forwards inwards')),
+    consult: () => Promise.reject(new Error('the egress wing asks nobody')),
     async forwardOut(x) {
       calls.push(x.call)
       sent.push(x as Credentialed)

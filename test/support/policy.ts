@@ -14,6 +14,7 @@ export function emptyPolicy(given: Partial<Policy> = {}): Policy {
     apiKeys: {},
     clusters: {},
     limits: {},
+    deciders: {},
     access: {},
     routes: [],
     callers: {},

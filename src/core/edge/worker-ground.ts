@@ -30,7 +30,13 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
  */
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
-  const findings = [...checkListener(policy), ...checkKept(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  const findings = [
+    ...checkListener(policy),
+    ...checkKept(policy),
+    ...checkLimits(policy, served),
+    ...checkDeciders(policy, served),
+    ...served.flatMap(checkRoute),
+  ]
   return findings.map(({ severity, code, message, hint, object, member }) => {
     const { file, line, column } = placeOf(origins, object, member)
     return { severity, code, file, line, column, message, hint, object }
@@ -96,6 +102,26 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
     }
   }
   return findings
+}
+
+/** Decision points that routes at the edge ask. */
+function checkDeciders(policy: Policy, routes: readonly Route[]): readonly Finding[] {
+  const asked = new Set(routes.flatMap((route) => route.access.flatMap((name) => policy.access[name]?.ask ?? [])))
+  return Object.values(policy.deciders).flatMap(({ name, point }): readonly Finding[] => {
+    if (!asked.has(name) || (point.kind === 'opa' && 'url' in point.at)) return []
+    const member = point.kind === 'opa' ? 'opa.cluster' : 'extAuthz.cluster'
+    const message = `A Worker reaches no clusters, so it cannot ask the decision point "${name}".`
+    return [
+      {
+        severity: 'error',
+        code: 'worker_decider',
+        message,
+        hint: 'Ask OPA by opa: { url: … }, or no Worker in front of this route.',
+        object: `deciders.${name}`,
+        member,
+      },
+    ]
+  })
 }
 
 function checkRoute(route: Route): readonly Finding[] {

@@ -2,25 +2,97 @@ import type { Identified, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
 import type { ProofKind } from '../model/principal.ts'
-import type { Policy, Requirement } from '../policy/policy.ts'
+import type { Route } from '../model/route.ts'
+import type { Decider, Policy, Requirement } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import type { Ask, Verdict } from './authorize/ask.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
+export { buildStatedAsk, type StatedAnswer } from './authorize/ask/stated.ts'
+export { type Ask, type AskPorts, buildAsk, type Consult } from './authorize/ask.ts'
 export { buildDecide, type Decision } from './authorize/decide.ts'
 
 export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
 
 /**
- * Builds the room that says whether a request may pass. What it lets pass carries a `Permit`; the rest is thrown: `forbidden`,
- * `policy_error`, `unauthenticated`, `scope_insufficient`, `config_quarantined`.
+ * Builds the room that says whether a request may pass. What the rules let pass is put before the decision points that its policies
+ * name; all of them must allow it. What comes through carries a `Permit`; the rest is thrown: `forbidden`, `policy_error`,
+ * `unauthenticated`, `scope_insufficient`, `config_quarantined`, `decision_unavailable`; or why the request ended while it waited. Without
+ * a way to ask, whatever needs asking is refused.
  */
-export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Authorize {
+export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>, ask: Ask = nobodyToAsk): Authorize {
   const decide = buildDecide(policy, ports)
+  const decidersOf = buildDecidersOf(policy)
   return (x) => {
     const decision = decide(x)
     if (decision.outcome === 'refusal') throw faultFrom(decision, schemesOf(policy, x))
-    return Object.assign(x, { permit: mint({ policy: decision.policy, rule: decision.rule, audited: decision.audited }) })
+    const facts: PermitFacts = { policy: decision.policy, rule: decision.rule, audited: decision.audited }
+    const deciders = decidersOf(x.route)
+    return deciders.length === 0 ? Object.assign(x, { permit: mint(facts) }) : askAll(x, deciders, ask, facts)
   }
+}
+
+const nobodyToAsk: Ask = async (_, { name }) => {
+  throw new Fault('decision_unavailable', messages.decision_unavailable, { internal: `nobody can ask ${name} here` })
+}
+
+const nobody: readonly Decider[] = []
+
+/** The deciders of all policies of a route, each once. */
+function buildDecidersOf({ access, deciders }: Policy): (route: Route) => readonly Decider[] {
+  const known = new Map<Route, readonly Decider[]>()
+  return (route) => {
+    const there = known.get(route)
+    if (there !== undefined) return there
+    const names = new Set(route.access.flatMap((name) => access[name]?.ask ?? []))
+    const found = names.size === 0 ? nobody : Array.from(names, (name) => deciderOf(deciders, name))
+    known.set(route, found)
+    return found
+  }
+}
+
+/** @throws Fault `config_quarantined`: linking quarantines every policy that asks one that is broken. */
+function deciderOf(deciders: Policy['deciders'], name: string): Decider {
+  const decider = deciders[name]
+  if (decider === undefined) throw new Fault('config_quarantined', messages.config_quarantined, { internal: `decider ${name}` })
+  return decider
+}
+
+/** Asks all at once: the slowest says how long it takes. What they said is recorded whatever comes of it. */
+async function askAll(x: Identified, deciders: readonly Decider[], ask: Ask, facts: PermitFacts): Promise<Permitted> {
+  const verdicts = await Promise.all(deciders.map((decider) => ask(x, decider)))
+  Object.assign(x, { asked: verdicts.map(({ asked }) => asked) })
+  const binding = deciders.flatMap((decider, i) => {
+    const verdict = verdicts[i]
+    return verdict === undefined || decider.mode === 'audit' ? [] : [{ decider, verdict }]
+  })
+  // A denial says more than a failure, whoever came first.
+  const against = binding.find(({ verdict }) => verdict.asked.outcome === 'denied') ?? binding.find(({ verdict }) => verdict.asked.outcome === 'failed_closed')
+  if (against !== undefined) throw refusalBy(against.decider, against.verdict)
+  const given = binding.flatMap(({ verdict }) => verdict.given)
+  return Object.assign(x, { permit: mint(facts), ...(given.length === 0 ? {} : { given }) })
+}
+
+function refusalBy({ name, point, showReason }: Decider, { asked, status, challenge }: Verdict): Fault {
+  const rule = `deciders.${name}`
+  if (asked.outcome === 'failed_closed')
+    return new Fault('decision_unavailable', messages.decision_unavailable, {
+      rule,
+      headers: [['retry-after', '1']],
+      internal: `${name}: ${asked.problem ?? ''}`,
+    })
+  const detail: FaultDetail = {
+    rule,
+    reason: showReason ? asked.reason : undefined,
+    internal: `denied by ${name}${asked.reason === undefined ? '' : `: ${asked.reason}`}`,
+  }
+  if (status !== 401 || point.kind !== 'extAuthz' || !point.keepStatus) return new Fault('forbidden', messages.forbidden, detail)
+  return new Fault('unauthenticated', 'another credential is required', { ...detail, headers: [['www-authenticate', challengeFrom(challenge)]] })
+}
+
+/** A point's challenge, where it can stand in an answer. */
+function challengeFrom(challenge: string | undefined): string {
+  return challenge !== undefined && /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(challenge) ? challenge : 'Bearer realm="sallyport"'
 }
 
 /** The only place of the ingress wing where a permit comes to be. */
@@ -35,7 +107,8 @@ const messages = {
   unauthenticated: 'a bearer token is required',
   scope_insufficient: 'the token lacks a scope',
   config_quarantined: 'this route is quarantined',
-} as const satisfies Record<Refusal['code'], string>
+  decision_unavailable: 'whether access is allowed could not be asked',
+} as const satisfies Record<Refusal['code'] | 'decision_unavailable', string>
 
 function faultFrom(refusal: Refusal, schemes: readonly Scheme[]): Fault {
   const { code, policy, rule, reason } = refusal

@@ -40,12 +40,19 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
       // Callers of JSON could say it as metadata, too.
       ...keyHeaders.flatMap((name) => [name, `grpc-metadata-${name}`]),
       ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase())),
+      // On the way to a service that speaks gRPC the prefix would fall, and leave the name that only the decision point may give.
+      ...pointHeaders(policy).flatMap((name) => [name, `grpc-metadata-${name}`]),
     ],
     keyHeaders,
     keep: [],
     keepSpellings: [],
     timeouts: ingressTimeouts,
   })
+}
+
+/** What decision points give to upstreams. */
+function pointHeaders({ deciders }: Policy): readonly string[] {
+  return Object.values(deciders).flatMap(({ point }) => (point.kind === 'extAuthz' ? point.upstreamHeaders : []))
 }
 
 /**

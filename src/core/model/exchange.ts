@@ -77,6 +77,10 @@ export interface Identified extends Matched {
 }
 export interface Permitted extends Identified {
   readonly permit: Permit
+  /** What external decision points said; undefined where none was asked. On a refusal it may stand without a permit. */
+  readonly asked?: readonly Asked[] | undefined
+  /** Headers that external decision points give to the upstream, names lower-case. */
+  readonly given?: readonly (readonly [name: string, value: string])[] | undefined
 }
 export interface Metered extends Permitted {
   readonly readings: readonly Reading[]
@@ -126,6 +130,26 @@ export interface Credentialed extends PlacedLive {
   readonly secrets: readonly string[]
   /** Forgets the credential that was added, when it was a token and the vendor refused it. */
   readonly spoil: (() => void) | undefined
+}
+
+/** What an external decision point said of a request, or what its failing meant. */
+export interface Asked {
+  readonly decider: string
+  /** `failed_open` and `failed_closed`: nobody answered, and the policies say what that means. */
+  readonly outcome: 'allowed' | 'denied' | 'failed_open' | 'failed_closed'
+  /**
+   * Asked now, remembered from a moment ago, remembered from longer ago because it does not answer, or nothing. In a rehearsal: as
+   * the test states it, or not known and taken for allowed.
+   */
+  readonly source: 'answer' | 'cache' | 'stale' | 'none' | 'stated' | 'unasked'
+  /** The point's own words. */
+  readonly reason: string | undefined
+  /** Why it could not be asked. */
+  readonly problem: string | undefined
+  /** Milliseconds that the request waited. */
+  readonly tookMs: number
+  /** Asked and recorded, never enforced. */
+  readonly audit: boolean
 }
 
 /** What is left of one limit after this request. */
@@ -182,6 +206,8 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     dialect: undefined,
     principal: undefined,
     permit: undefined,
+    asked: undefined,
+    given: undefined,
     readings: undefined,
     destination: undefined,
     steering: undefined,

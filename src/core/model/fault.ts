@@ -45,6 +45,7 @@ export const faultCatalogue = {
   key_store_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Store of API keys unavailable' },
   revocations_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Revocation list unavailable' },
   proof_store_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Store of used proofs unavailable' },
+  decision_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Decision point unavailable' },
   limiter_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Rate limit store unavailable' },
   overloaded: { http: 503, grpc: 14, retryable: true, title: 'Overloaded' },
   config_quarantined: { http: 503, grpc: 14, retryable: false, title: 'Configuration quarantined' },

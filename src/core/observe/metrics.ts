@@ -67,6 +67,18 @@ export const metrics = {
     labels: ['reason'],
   },
   sallyport_limit_store_degraded: { kind: 'gauge', help: '1 while limits are answered without their shared store.', labels: [] },
+  sallyport_decider_decisions_total: {
+    kind: 'counter',
+    help: 'Decision points consulted, by decider, outcome (allowed, denied, failed_open, failed_closed) and source (answer, cache, stale, none).',
+    labels: ['decider', 'outcome', 'source'],
+  },
+  sallyport_decider_answer_seconds: {
+    kind: 'histogram',
+    help: 'Time from asking a decision point to its answer, or to its failure.',
+    labels: ['decider'],
+    buckets: seconds,
+  },
+  sallyport_decider_open: { kind: 'gauge', help: '1 while a decision point that failed several times in a row is left alone.', labels: ['decider'] },
   sallyport_reload_total: { kind: 'counter', help: 'Policy loads, by outcome: published, unchanged, failed.', labels: ['outcome'] },
   sallyport_policy_revision_info: { kind: 'gauge', help: '1 for the policy revision in force.', labels: ['revision', 'environment'] },
   sallyport_policy_last_reload_success: { kind: 'gauge', help: '1 when the last policy load was good, 0 when it failed and older policies serve.', labels: [] },

@@ -1,4 +1,4 @@
-import type { Arrived, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
+import type { Arrived, Asked, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal } from '../model/principal.ts'
 import type { Params } from '../model/route.ts'
@@ -40,6 +40,7 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     principal: x.principal === undefined ? undefined : principalOf(x.principal),
     permit: x.permit === undefined ? undefined : { policy: x.permit.policy, rule: x.permit.rule },
     audited: x.permit === undefined || x.permit.audited.length === 0 ? undefined : x.permit.audited,
+    asked: x.asked === undefined ? undefined : x.asked.map((asked) => askedOfPoint(asked, clean)),
     refusal: m.fault === undefined ? undefined : refusalOf(m.fault, clean),
     limits: x.readings === undefined || x.readings.length === 0 ? undefined : x.readings.map(readingOf),
     destination: x.destination === undefined ? undefined : { cluster: x.destination.cluster, subset: x.destination.subset },
@@ -65,10 +66,10 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
 
 type Clean = (text: string) => string
 
-/** Free text is cleaned; a record of a success in the ingress wing holds none, and pays nothing. */
+/** Free text is cleaned; a record of a success in the ingress wing holds none unless a decision point was asked, and pays nothing. */
 function cleaner(x: Furthest, fault: Fault | undefined): Clean {
   const injected = x.secrets ?? []
-  if (fault === undefined && injected.length === 0) return (text) => text
+  if (fault === undefined && injected.length === 0 && x.asked === undefined) return (text) => text
   const headers = x.request?.headers
   const masked = headers === undefined ? rawCredentials(x) : maskedValues((name) => headers.all(name), x.service?.mask.headers ?? [])
   const keys = (x.keyFields ?? []).map(([, value]) => value)
@@ -134,6 +135,19 @@ function refusalOf(fault: Fault, clean: Clean): JournalRecord {
     rule: fault.detail.rule,
     reason: why === undefined ? undefined : clean(why.slice(0, 1000)),
     stack: stack === undefined ? undefined : clean(stack),
+  }
+}
+
+/** The point's words and what went wrong are strangers' texts, and may repeat what they were told. */
+function askedOfPoint(asked: Asked, clean: Clean): JournalValue {
+  return {
+    decider: asked.decider,
+    outcome: asked.outcome,
+    source: asked.source,
+    reason: asked.reason === undefined ? undefined : clean(asked.reason),
+    problem: asked.problem === undefined ? undefined : clean(asked.problem),
+    took_ms: tenths(asked.tookMs),
+    audit: asked.audit ? true : undefined,
   }
 }
 

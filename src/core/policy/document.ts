@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { access } from './document/access.ts'
 import { apiKeys } from './document/api-keys.ts'
 import { cluster } from './document/clusters.ts'
+import { decider } from './document/deciders.ts'
 import { caller, egress } from './document/egress.ts'
 import { environment } from './document/environments.ts'
 import { name, secret } from './document/fields.ts'
@@ -20,6 +21,7 @@ export const namedSections = {
   apiKeys,
   clusters: cluster,
   limits: limit,
+  deciders: decider,
   access,
   routes: route,
   callers: caller,
@@ -59,6 +61,7 @@ export const documentSchema = z.strictObject({
   apiKeys: named(apiKeys, 'API keys.'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
+  deciders: named(decider, 'External decision points that access policies may ask.'),
   access: named(access, 'Access policies: who may do what.'),
   routes: named(route, 'Which requests go where, and what they must prove.'),
   callers: named(caller, 'Workloads that call out.'),

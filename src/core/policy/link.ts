@@ -6,6 +6,7 @@ import { linkAccess } from './link/access.ts'
 import { linkApiKeys } from './link/api-keys.ts'
 import { linkCallers } from './link/callers.ts'
 import { linkClusters } from './link/clusters.ts'
+import { linkDeciders } from './link/deciders.ts'
 import type { Descriptors } from './link/descriptors.ts'
 import { linkEgress } from './link/egress.ts'
 import type { Entries } from './link/entries.ts'
@@ -54,7 +55,7 @@ export function linkObjects(input: LinkInput): Linked {
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
   const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [
+    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'routes', 'callers', 'egress'].map((name) => [
       name,
       section(name),
     ]),
@@ -129,6 +130,7 @@ function link(
   const apiKeys = linkApiKeys(linking, entries, { said: store !== undefined })
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
+  const deciders = linkDeciders(linking, entries.deciders, entries.clusters)
   const access = Array.from(entries.access.values(), (entry) => ({ entry, policy: linkAccess(linking, entry, entry.name) }))
   const routes = linkRoutes(linking, entries.routes, { clusters: entries.clusters, access: entries.access, limits: entries.limits, descriptors })
   const callers = linkCallers(linking, entries.callers, entries.egress, new Set(environments))
@@ -154,6 +156,7 @@ function link(
     apiKeys: byName(apiKeys.map((set) => quarantineKeys(set, reasonOf(`apiKeys.${set.name}`)))),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
+    deciders: byName(sound('deciders', deciders)),
     access: byName(policies.map(({ id, policy }) => quarantineAccess(policy, reasonOf(id)))),
     routes: linkedRoutes,
     callers: byName(sound('callers', callers)),

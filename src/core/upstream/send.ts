@@ -16,7 +16,7 @@ import type { Group, Member } from './state.ts'
 
 /** One request on its way out: where it may go, until when, and how often. */
 export interface Shipment {
-  readonly x: Arrived
+  readonly x: Pick<Arrived, 'lifeline' | 'sent'>
   readonly call: HttpCall | GrpcCall
   /** The cluster or egress service, for the metrics. */
   readonly label: string

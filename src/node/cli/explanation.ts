@@ -9,7 +9,7 @@ import { type Terminal, table } from './terminal.ts'
 export type Explanation = ReturnType<typeof explanationOf>
 
 /** Everything the rooms found out, in the order of the walk; what was not reached is undefined. */
-export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, limits }: Rehearsal) {
+export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, asked, limits }: Rehearsal) {
   const names = arrival.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
   const sent = last.call === undefined ? undefined : last.call.kind === 'http' ? last.call.headers : last.call.metadata
   return {
@@ -21,6 +21,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     rpc: last.rpc?.rpc.path,
     principal: last.principal,
     rules: decision?.trace ?? [],
+    wouldAsk: asked.map(({ decider, audit }) => ({ decider, audit })),
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
@@ -60,6 +61,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
   if (one.rules.length > 0)
     parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
+  for (const { decider, audit } of one.wouldAsk) parts.push(`${head('Would ask')}   ${decider}${audit ? ' (audit: its answer decides nothing)' : ''}`)
   if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
   if (one.destination !== undefined) {
     const { cluster, subset, by, bucket } = one.destination
@@ -107,10 +109,13 @@ function standingText({ standing, quota, cost }: Explanation['limits'][number]):
   return `${standing.kind}, ${standing.remaining} of ${quota} left${cost === 1 ? '' : `, this request costs ${cost}`}`
 }
 
-function outcomeText({ outcome, permit }: Explanation, terminal: Terminal): string {
+function outcomeText({ outcome, permit, wouldAsk }: Explanation, terminal: Terminal): string {
+  const judges = wouldAsk.flatMap(({ decider, audit }) => (audit ? [] : [decider]))
+  const provided = judges.length === 0 ? '' : `, if ${judges.join(' and ')} allow${judges.length === 1 ? 's' : ''} it too; nobody was asked`
   if (outcome.kind === 'granted') return terminal.style('green', 'Answered: the CORS preflight is granted.')
-  if (outcome.kind === 'answered') return terminal.style('green', `Answered by the gateway itself, with an OpenAPI document: ${permit} lets it pass.`)
-  if (outcome.kind === 'forwarded') return terminal.style('green', `Forwarded: ${permit} lets it pass.`)
+  if (outcome.kind === 'answered')
+    return terminal.style('green', `Answered by the gateway itself, with an OpenAPI document: ${permit} lets it pass${provided}.`)
+  if (outcome.kind === 'forwarded') return terminal.style('green', `Forwarded: ${permit} lets it pass${provided}.`)
   const rule = outcome.rule === undefined ? '' : ` by ${outcome.rule}`
   const why = [outcome.message, outcome.reason, outcome.because].filter((text) => text !== undefined && text !== '')
   return terminal.style('red', `Refused${rule}: ${outcome.status} ${outcome.code}. ${[...new Set(why)].join('; ')}`)

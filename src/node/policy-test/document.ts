@@ -26,6 +26,7 @@ const expectation = z.strictObject({
   route: z.string().optional(),
   rule: z.string().optional(),
   audited: z.array(z.string()).optional(),
+  asked: z.array(z.string()).optional(),
   limits: z.array(z.string()).optional(),
   destination: z.string().optional(),
   share: z.record(z.string(), share).optional(),
@@ -46,10 +47,11 @@ const policyTest = z.strictObject({
       }),
     ])
     .optional(),
+  deciders: z.record(z.string(), z.enum(['allow', 'deny', 'down'])).default({}),
   time: z.iso.datetime({ offset: true }).optional(),
   expect: expectation.refine(
     (one) => Object.keys(one).length > 0,
-    'says nothing: give at least one of status, code, route, rule, audited, limits, destination, share',
+    'says nothing: give at least one of status, code, route, rule, audited, asked, limits, destination, share',
   ),
 })
 

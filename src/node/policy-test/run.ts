@@ -21,8 +21,8 @@ export async function runPolicyTests(policy: Policy, tests: readonly PolicyTest[
   for (const test of tests) {
     const ports = createOfflinePorts(test.time === undefined ? undefined : Date.parse(test.time))
     const rehearse = buildRehearse(policy, ports)
-    const rehearsal = await rehearse(arrivalOf(test), { kind: 'assumed', token: test.principal }).finally(() => rehearse.close())
-    outcomes.push({ test, differences: compare(test.expect, factsOf(rehearsal)), exercised: exercisedBy(rehearsal) })
+    const rehearsal = await rehearse(arrivalOf(test), { kind: 'assumed', token: test.principal }, test.deciders).finally(() => rehearse.close())
+    outcomes.push({ test, differences: [...unstated(policy, test, rehearsal), ...compare(test.expect, factsOf(rehearsal))], exercised: exercisedBy(rehearsal) })
   }
   return outcomes
 }
@@ -41,25 +41,39 @@ function arrivalOf({ request }: PolicyTest): Arrival {
   return rehearsedArrival({ method, scheme: 'https', host, target: path, headers, json: body === undefined ? undefined : JSON.stringify(body), client })
 }
 
+/** A test that leaves open what a decision point answers proves nothing; one that names another never meant this policy. */
+function unstated(policy: Policy, { deciders }: PolicyTest, { asked }: Rehearsal): readonly string[] {
+  return [
+    ...asked.flatMap(({ decider, source, audit }) =>
+      source === 'unasked' && !audit
+        ? [`deciders: ${decider} would be asked, and the test does not state its answer: add deciders: { ${decider}: allow }, deny or down`]
+        : [],
+    ),
+    ...Object.keys(deciders).flatMap((name) => (Object.hasOwn(policy.deciders, name) ? [] : [`deciders: the policies have no decision point "${name}"`])),
+  ]
+}
+
 interface Facts {
   readonly status: number
   readonly code: string | undefined
   readonly route: string | undefined
   readonly rule: string | undefined
   readonly audited: readonly string[]
+  readonly asked: readonly string[]
   readonly limits: readonly string[]
   readonly destination: string | undefined
   /** 0 to 1 by destination. */
   readonly share: Readonly<Record<string, number>>
 }
 
-function factsOf({ refusal, last, decision, limits }: Rehearsal): Facts {
+function factsOf({ refusal, last, decision, asked, limits }: Rehearsal): Facts {
   return {
     status: refusal === undefined ? 200 : faultCatalogue[refusal.code].http,
     code: refusal?.code,
     route: last.route?.name,
     rule: last.permit === undefined ? refusal?.detail.rule : `${last.permit.policy}/${last.permit.rule}`,
     audited: decision?.audited ?? [],
+    asked: asked.map(({ decider }) => decider),
     limits: limits.map((one) => one.limit),
     destination: last.destination === undefined ? undefined : nameOf(last.destination),
     share: sharesOf(last.route?.split ?? []),
@@ -93,6 +107,8 @@ function same(expected: unknown, found: unknown): boolean {
 const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
 
 function exercisedBy({ refusal, last, decision }: Rehearsal): readonly string[] {
-  const decided = last.permit === undefined ? refusal?.detail.rule : `${last.permit.policy}/${last.permit.rule}`
+  // A decision point that refuses was asked because a rule had let the request pass.
+  const byRules = decision?.outcome === 'permit' ? `${decision.policy}/${decision.rule}` : refusal?.detail.rule
+  const decided = last.permit === undefined ? byRules : `${last.permit.policy}/${last.permit.rule}`
   return [...(decided === undefined ? [] : [decided]), ...(decision?.audited ?? [])]
 }

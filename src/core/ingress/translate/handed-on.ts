@@ -33,7 +33,7 @@ export function handedOn(x: Steered): readonly Field[] {
     ['traceparent', traceparentOf(x.trace)],
   ]
   if (x.trace.tracestate !== '') fields.push(['tracestate', x.trace.tracestate])
-  return [...fields, ...token(x), ...claimFields(x)]
+  return [...fields, ...token(x), ...claimFields(x), ...(x.given ?? [])]
 }
 
 function token(x: Steered): readonly Field[] {

@@ -108,6 +108,10 @@ export const access = z.strictObject({
     z.union([z.literal('none'), requirement]).optional(),
     'Which credentials a request must bring. Left out: the only issuer there is when a rule needs a principal (optional when a rule also allows anonymous requests), otherwise none.',
   ),
+  ask: describe(
+    z.union([name, z.array(name).min(1)]).optional(),
+    'Deciders that are asked about what the rules allow; all must allow it too, those of other policies of the route as well.',
+  ),
   rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
 })
 

@@ -43,6 +43,17 @@ export const defaults = {
 
   'access.mode': { value: 'enforce', reason: 'a rule rules' },
 
+  'deciders.timeout': { value: '200ms', reason: 'a decision stands in the way of every request' },
+  'deciders.onFailure': { value: 'deny', reason: 'a gate whose keeper is away stays closed' },
+  'deciders.mode': { value: 'enforce', reason: 'whoever is asked decides' },
+  'deciders.showReason': { value: false, reason: 'its words may speak of others' },
+  'deciders.extAuthz.pathPrefix': { value: '', reason: 'the path as it is' },
+  'deciders.extAuthz.keepStatus': { value: false, reason: 'who is asking is known already; 401 would send them to log in again' },
+  'deciders.extAuthz.upstreamHeaders': { value: [], reason: 'services learn what they are told on purpose' },
+  'deciders.cache.allow': { value: '0s', reason: 'only who decides knows how long a decision holds' },
+  'deciders.cache.deny': { value: '0s', reason: 'the same' },
+  'deciders.cache.staleFor': { value: '0s', reason: 'the same' },
+
   'routes.limits': { value: [], reason: 'limits are named on purpose' },
   'routes.timeout': { value: '15s', reason: 'longer than any healthy call, shorter than a person waits' },
   'routes.weight': { value: 100, reason: 'a single destination takes everything' },

@@ -26,7 +26,13 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   dpop: [{ at: authenticate, what: 'DPoP as a credential of its own', instead: 'Write jwt: and proof: { required: dpop } at the issuer.' }],
   introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
   session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
-  ask: [{ at: anywhere, what: 'Asking an external decision point', instead: 'Write the decision as rules.' }],
+  ask: [
+    {
+      at: /\.rules\.\d+(?:\.(?:allow|deny|audit))?$/,
+      what: 'Asking a decision point for one rule',
+      instead: 'Write ask: beside rules:, for all that they allow.',
+    },
+  ],
   acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
   amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
   listener: [{ at: matcher, what: 'The matcher listener' }],

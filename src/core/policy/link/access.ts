@@ -20,7 +20,16 @@ export function linkAccess(linking: Linking, entry: Entry<AccessDocument>, name:
   const said = entry.value?.authenticate
   const authenticate = said === undefined ? impliedRequirement(linking, entry, kept) : linkRequirement(linking, entry, said, ['authenticate'])
   checkPrincipals(linking, entry, kept, authenticate)
-  return { name, quarantined: undefined, authenticate, rules: kept }
+  return { name, quarantined: undefined, authenticate, rules: kept, ...linkAsk(linking, entry) }
+}
+
+/** An access policy cannot do without whom it asks: a broken decider quarantines it. */
+function linkAsk(linking: Linking, entry: Entry<AccessDocument>): Pick<AccessPolicy, 'ask'> {
+  const said = entry.value?.ask
+  if (said === undefined) return {}
+  const names = typeof said === 'string' ? [said] : said
+  for (const [i, name] of names.entries()) refer(linking, entry, typeof said === 'string' ? ['ask'] : ['ask', i], 'deciders', name)
+  return { ask: names }
 }
 
 function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDocument, i: number, ids: Map<string, number>): void {

@@ -1,6 +1,7 @@
 import type { AccessDocument } from '../document/access.ts'
 import type { ApiKeysDocument } from '../document/api-keys.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
+import type { DeciderDocument } from '../document/deciders.ts'
 import type { CallerDocument, EgressDocument } from '../document/egress.ts'
 import type { EnvironmentDocument } from '../document/environments.ts'
 import type { IssuerDocument } from '../document/issuers.ts'
@@ -18,6 +19,7 @@ export interface Entries {
   readonly apiKeys: ReadonlyMap<string, Entry<ApiKeysDocument>>
   readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
   readonly limits: ReadonlyMap<string, Entry<LimitDocument>>
+  readonly deciders: ReadonlyMap<string, Entry<DeciderDocument>>
   readonly access: ReadonlyMap<string, Entry<AccessDocument>>
   readonly routes: ReadonlyMap<string, Entry<RouteDocument>>
   readonly callers: ReadonlyMap<string, Entry<CallerDocument>>

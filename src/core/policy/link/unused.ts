@@ -6,6 +6,7 @@ const nouns: Readonly<Partial<Record<NamedSection, string>>> = {
   apiKeys: 'set of API keys',
   clusters: 'cluster',
   limits: 'limit',
+  deciders: 'decision point',
   access: 'access policy',
   callers: 'caller',
 }

@@ -23,7 +23,7 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkListeners(linking, entries, listeners)
   checkKeyHeaders(linking, entries)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'apiKeys', 'clusters', 'limits', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
+  const sections = (['issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -88,7 +88,12 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
     })
 }
 
-const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys'], access: ['issuers', 'apiKeys'], egress: ['callers'] } as const
+const refersTo = {
+  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'deciders'],
+  access: ['issuers', 'apiKeys', 'deciders'],
+  deciders: ['clusters'],
+  egress: ['callers'],
+} as const
 
 /** Objects that were read in part may have named anything. */
 function noteUnsure(linking: Linking, entries: Entries): void {

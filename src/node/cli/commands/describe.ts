@@ -11,6 +11,7 @@ const sections = {
   cluster: 'clusters',
   limit: 'limits',
   access: 'access',
+  decider: 'deciders',
   issuer: 'issuers',
   'api-keys': 'apiKeys',
   egress: 'egress',
