@@ -1,5 +1,6 @@
 import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from './model/call.ts'
 import type { Lifeline } from './model/lifeline.ts'
+import type { LimitShape } from './model/limit.ts'
 import type { Vet } from './model/route.ts'
 
 /** What the core asks of the ground it stands on. Each ground supplies one set; each room names only what it uses. */
@@ -121,14 +122,9 @@ export interface FetchResponse {
 /** Every address of a host name; an IP literal is its own answer. @throws when there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
 
-/** A limit as the store needs it. */
-export interface LimitSpec {
+/** A limit as the store needs it. Its numbers may differ from one request to the next: what is counted stays. */
+export interface LimitSpec extends LimitShape {
   readonly name: string
-  /** Requests (or cost points) per window. */
-  readonly points: number
-  readonly windowMs: number
-  /** Allowed on top of `points` in one window. */
-  readonly burst: number
   readonly onStoreFailure: 'local' | 'allow' | 'deny'
 }
 
@@ -153,12 +149,17 @@ export interface Taken {
   readonly refusedBy: string | undefined
   /** In the order of the descriptors. After a refusal, limits that had no say are left out; so is what a store without numbers allowed. */
   readonly readings: readonly TakenReading[]
+  /** Set when the take holds places of `concurrency` limits: gives them back. To be called when the request is over; more often does no harm. */
+  readonly release?: () => void
 }
 
 export interface TakenReading {
   readonly limit: string
   readonly remaining: number
-  /** Milliseconds until the window ends; 0 when none is open. */
+  /**
+   * Milliseconds. Of a limit that is over: until this cost fits, if nothing else is taken; nobody knows when a place of a `concurrency`
+   * limit is free, so that says 1 s. Of any other: until all that was taken is back; 0 when nothing was, and for `concurrency`.
+   */
   readonly resetMs: number
   /** Made without the shared store. A `deny` limit that refused so did not count: its store could not be asked. */
   readonly degraded: boolean

@@ -6,7 +6,15 @@ import { Windows } from '../../src/node/counters/windows.ts'
 import { createMemoryCounters } from '../../src/node/counters.ts'
 import { fakeClock } from '../support/clock.ts'
 
-const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({ name, points: 3, windowMs: 60_000, burst: 0, onStoreFailure: 'local', ...given })
+const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
+  name,
+  algorithm: { kind: 'sliding' },
+  points: 3,
+  windowMs: 60_000,
+  burst: 0,
+  onStoreFailure: 'local',
+  ...given,
+})
 const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
 
 /** Answers of a store in memory are there at once. */

@@ -7,7 +7,15 @@ import { type FakeJournal, type FakeMeter, memoryJournal, memoryMeter } from '..
 import { hasRedis, type RedisServer, redisHint, startRedis } from '../support/redis.ts'
 
 const installed = hasRedis()
-const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({ name, points: 3, windowMs: 60_000, burst: 0, onStoreFailure: 'local', ...given })
+const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
+  name,
+  algorithm: { kind: 'sliding' },
+  points: 3,
+  windowMs: 60_000,
+  burst: 0,
+  onStoreFailure: 'local',
+  ...given,
+})
 const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
 const failures = 'sallyport_limit_store_failures_total'
 

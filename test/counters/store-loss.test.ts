@@ -5,7 +5,15 @@ import { Denials } from '../../src/node/counters/denials.ts'
 import { Fallback } from '../../src/node/counters/fallback.ts'
 import { fakeClock } from '../support/clock.ts'
 
-const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({ name, points: 10, windowMs: 60_000, burst: 2, onStoreFailure: 'local', ...given })
+const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
+  name,
+  algorithm: { kind: 'sliding' },
+  points: 10,
+  windowMs: 60_000,
+  burst: 2,
+  onStoreFailure: 'local',
+  ...given,
+})
 const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
 
 describe('answers without the store', () => {

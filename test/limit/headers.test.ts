@@ -29,6 +29,13 @@ describe('RateLimit headers', () => {
     ])
   })
 
+  it('count places held at a time in a unit of their own, without a window', () => {
+    expect(rateLimitHeaders([reading('a', { quota: 20, windowMs: 0, remaining: 3, resetMs: 0 })])).toEqual([
+      ['ratelimit-policy', '"a";q=20;qu="concurrent-requests"'],
+      ['ratelimit', '"a";r=3;t=0'],
+    ])
+  })
+
   it('name the tightest limit first, in both', () => {
     const readings = [
       reading('loose', { remaining: 90 }),

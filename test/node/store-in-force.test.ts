@@ -4,7 +4,11 @@ import { createStoreInForce } from '../../src/node/gateway/store-in-force.ts'
 import { emptyPolicy } from '../support/policy.ts'
 import { fakePorts, fakeSecrets } from '../support/ports.ts'
 
-const one: Descriptor = { limit: { name: 'l', points: 1, windowMs: 1000, burst: 0, onStoreFailure: 'local' }, key: 'k', cost: 1 }
+const one: Descriptor = {
+  limit: { name: 'l', algorithm: { kind: 'sliding' }, points: 1, windowMs: 1000, burst: 0, onStoreFailure: 'local' },
+  key: 'k',
+  cost: 1,
+}
 
 describe('the store in force', () => {
   it('count in memory without a store, and a reload that changes no store keeps the counts', async () => {

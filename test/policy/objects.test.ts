@@ -75,7 +75,6 @@ describe('a limit', () => {
   it.each([
     ['rate: 100/500ms, key: [route]', 'window_short'],
     ['rate: 0/1m, key: [route]', 'rate_zero'],
-    ['rate: 100/25d, key: [route]', 'window_long'],
     ['rate: 100/1m, key: []', 'value_out_of_range'],
     ['rate: 100/1m, key: [subjet]', 'value_invalid'],
     ['rate: 100/1m, key: [header.authorization]', 'key_secret'],
@@ -86,15 +85,47 @@ describe('a limit', () => {
     ['rate: { claim: plan }, key: [route]', 'type_wrong'],
     ['rate: 100/1m, key: [route], burst: -1', 'value_out_of_range'],
     ['rate: 100/1m, key: [route], burst: 1.5', 'value_invalid'],
-    ['rate: 100/1m, key: [route], algorithm: gcra', 'not_available'],
+    ['rate: 100/1m, key: [route], algorithm: gcra', 'burst_missing'],
+    ['rate: 100/1m, key: [route], algorithm: gcra, burst: 101', 'burst_large'],
+    ['rate: 10000001/1m, key: [route], algorithm: gcra, burst: 1', 'rate_large'],
+    ['rate: 100/1m, key: [route], algorithm: calendar', 'limit_algorithm'],
+    ['rate: 100/1m, key: [route], algorithm: fixed', 'value_invalid'],
+    ['rate: 100/1m, key: [route], zone: Europe/Berlin', 'limit_no_effect'],
+    ['rate: 100/1m, quota: 10/day, key: [route]', 'limit_measure'],
+    ['key: [route]', 'limit_measure'],
+    ['quota: 10/year, key: [route]', 'value_invalid'],
+    ['quota: 0/month, key: [route]', 'rate_zero'],
+    ['quota: 10/month, key: [route], zone: Europe/Berln', 'zone_unknown'],
+    ['quota: 10/month, key: [route], burst: 1', 'limit_no_effect'],
+    ['quota: 10/month, key: [route], algorithm: gcra', 'limit_algorithm'],
+    ['concurrent: 0, key: [route]', 'value_out_of_range'],
+    ['concurrent: 5, key: [route], algorithm: sliding', 'limit_algorithm'],
   ])('that says %s is refused and left out', async (said, code) => {
     const { diagnostics, policy } = await loadBeside(`limits: { l: { ${said} } }`)
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
     expect(policy?.limits).toEqual({})
   })
 
-  it('may have a long window with a shared store', async () => {
-    expect(await errors('store: { redis: env:REDIS_URL }\nlimits: { l: { rate: 100/30d, key: [route] } }')).toEqual([])
+  it('says its algorithm by what it measures', async () => {
+    const limits = [
+      'a: { rate: 100/1m, burst: 5, key: [route] }',
+      'b: { rate: 100/1m, algorithm: gcra, burst: 5, key: [route] }',
+      'c: { quota: 10000/month, zone: Europe/Berlin, key: [route] }',
+      'd: { concurrent: 20, key: [route] }',
+    ]
+    const { policy } = await loadBeside(`limits: { ${limits.join(', ')} }`)
+    expect(policy?.limits).toMatchObject({
+      a: { algorithm: { kind: 'sliding' }, points: 100, windowMs: 60_000, burst: 5 },
+      b: { algorithm: { kind: 'gcra' }, points: 100, windowMs: 60_000, burst: 5 },
+      c: { algorithm: { kind: 'calendar', per: 'month', zone: 'Europe/Berlin' }, points: 10_000, windowMs: 31 * 86_400_000, burst: 0 },
+      d: { algorithm: { kind: 'concurrency' }, points: 20, windowMs: 0, burst: 0 },
+    })
+  })
+
+  it.each(['rate: 100/30d', 'quota: 100/month', 'quota: 5/hour'])('that says %s is warned that memory forgets, and a store keeps it', async (said) => {
+    const codes = async (store: string) => (await loadBeside(`${store}limits: { l: { ${said}, key: [route] } }`)).diagnostics.map(({ code }) => code)
+    expect(await codes('')).toContain('limit_forgotten')
+    expect(await codes('store: { redis: env:REDIS_URL }\n')).not.toContain('limit_forgotten')
   })
 
   it('that refuses when the store fails is a warning', async () => {
@@ -133,6 +164,9 @@ describe('a route with limits', () => {
     expect(await cost('rate: 10/1m, burst: 5', '{ name: l, cost: 15 }')).toEqual([])
     expect(await cost('rate: 10/1m, mode: audit', '{ name: l, cost: 11 }')).toEqual([])
     expect(await cost('rate: 10/1m', '{ name: l, cost: 11 }')).toEqual(['cost_too_large'])
+    expect(await cost('rate: 10/1m, algorithm: gcra, burst: 5', '{ name: l, cost: 5 }')).toEqual([])
+    expect(await cost('rate: 10/1m, algorithm: gcra, burst: 5', '{ name: l, cost: 6 }')).toEqual(['cost_too_large'])
+    expect(await cost('concurrent: 2', '{ name: l, cost: 3 }')).toEqual(['cost_too_large'])
     expect(await cost('rate: 0/1m', 'l')).toEqual(['rate_zero'])
   })
 

@@ -5,7 +5,18 @@ import { testPolicy, testRoute, testRpc } from './routes.ts'
 
 /** A limit as the loader links it: three requests in ten seconds for everybody together. */
 export function testLimit(name: string, given: Partial<Limit> = {}): Limit {
-  return { name, points: 3, windowMs: 10_000, burst: 0, key: [{ kind: 'route' }], missing: 'shared', onStoreFailure: 'local', mode: 'enforce', ...given }
+  return {
+    name,
+    algorithm: { kind: 'sliding' },
+    points: 3,
+    windowMs: 10_000,
+    burst: 0,
+    key: [{ kind: 'route' }],
+    missing: 'shared',
+    onStoreFailure: 'local',
+    mode: 'enforce',
+    ...given,
+  }
 }
 
 /** An edge policy with a public route `/open/…`, one with a limit of three, and the gRPC service `shop.v1.Orders`; what is given takes its place. */

@@ -37,5 +37,16 @@ export function metered(options: PermittedOptions = {}): Metered {
 /** A limit of 3 per minute and client address; what is given takes its place. */
 export function limitOf(name: string, given: Partial<Limit> = {}): Limit {
   const key: readonly LimitKeyPart[] = [{ kind: 'client.address' }]
-  return { name, points: 3, windowMs: 60_000, burst: 0, key, missing: 'shared', onStoreFailure: 'local', mode: 'enforce', ...given }
+  return {
+    name,
+    algorithm: { kind: 'sliding' },
+    points: 3,
+    windowMs: 60_000,
+    burst: 0,
+    key,
+    missing: 'shared',
+    onStoreFailure: 'local',
+    mode: 'enforce',
+    ...given,
+  }
 }

@@ -18,7 +18,7 @@ function binding(left: number | 'broken') {
 }
 
 function asked(name: string, given: Partial<LimitSpec> = {}, cost = 1): Descriptor {
-  return { limit: { name, points: 3, windowMs: 10_000, burst: 0, onStoreFailure: 'local', ...given }, key: `k-${name}`, cost }
+  return { limit: { name, algorithm: { kind: 'sliding' }, points: 3, windowMs: 10_000, burst: 0, onStoreFailure: 'local', ...given }, key: `k-${name}`, cost }
 }
 
 function counters(bindings: Readonly<Record<string, ReturnType<typeof binding>>>) {

@@ -78,13 +78,19 @@ export function limitsAtEdge(policy: Policy): readonly Limit[] {
   return Object.values(policy.limits).filter((limit) => used.has(limit.name))
 }
 
+const members = { gcra: 'algorithm', calendar: 'quota', concurrency: 'concurrent' } as const
+
 function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding[] {
   const limits = limitsAtEdge(policy)
   const findings: Finding[] = []
   const taken = new Map<string, string>()
-  for (const { name, windowMs } of limits) {
+  for (const { name, algorithm, windowMs } of limits) {
     const object = `limits.${name}`
-    if (!windows.has(windowMs)) {
+    if (algorithm.kind !== 'sliding') {
+      const message = `A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "${name}", which is ${algorithm.kind}.`
+      const hint = 'Write a rate without algorithm, or put no Worker in front of the routes that need it.'
+      findings.push({ severity: 'error', code: 'worker_limit_algorithm', message, hint, object, member: members[algorithm.kind] })
+    } else if (!windows.has(windowMs)) {
       const message = `A Worker counts over 10 or 60 seconds only, and the limit "${name}" over ${windowMs / 1000}.`
       findings.push({ severity: 'error', code: 'worker_limit_window', message, hint: 'Write the rate per 10s or per 1m.', object, member: 'rate' })
     }

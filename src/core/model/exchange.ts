@@ -155,8 +155,9 @@ export interface Asked {
 /** What is left of one limit after this request. */
 export interface Reading {
   readonly limit: string
-  /** What one window holds: points and burst. */
+  /** What it holds when it is untouched. */
   readonly quota: number
+  /** Milliseconds in which all of it comes back; 0 for places held at a time. */
   readonly windowMs: number
   readonly remaining: number
   readonly resetMs: number

@@ -31,7 +31,9 @@ function tightestFirst(a: Reading, b: Reading): number {
 }
 
 function policyItem(reading: Reading): string {
-  return `${sfString(reading.limit)};q=${reading.quota};w=${wholeSeconds(reading.windowMs)}`
+  const policy = `${sfString(reading.limit)};q=${reading.quota}`
+  // Places held at a time have no window, but a unit of their own.
+  return reading.windowMs === 0 ? `${policy};qu="concurrent-requests"` : `${policy};w=${wholeSeconds(reading.windowMs)}`
 }
 
 function remainingItem(reading: Reading): string {

@@ -1,4 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf'
+import { capacityOf, refillMs } from '../model/limit.ts'
 import type { HttpBinding, Route, Rpc } from '../model/route.ts'
 import { isTemplateError, parseTemplate } from '../model/template.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -194,6 +195,7 @@ function operation(route: Route, around: Surroundings, written: Written): JsonOb
 interface AnnouncedLimit {
   readonly name: string
   readonly quota: number
+  /** 0: places held at a time. */
   readonly windowSeconds: number
   readonly cost: number
 }
@@ -203,7 +205,7 @@ function limitsOf(route: Route, policy: Policy): readonly AnnouncedLimit[] {
   return route.limits.flatMap(({ name, cost }) => {
     const limit = policy.limits[name]
     if (limit === undefined || limit.mode === 'audit') return []
-    return [{ name, quota: limit.points + limit.burst, windowSeconds: limit.windowMs / 1000, cost }]
+    return [{ name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost }]
   })
 }
 

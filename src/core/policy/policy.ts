@@ -1,3 +1,4 @@
+import type { LimitShape } from '../model/limit.ts'
 import type { ProofKind } from '../model/principal.ts'
 import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route } from '../model/route.ts'
 
@@ -166,11 +167,8 @@ export type StaticAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly weight: number }
   | { readonly kind: 'unix'; readonly path: string; readonly weight: number }
 
-export interface Limit {
+export interface Limit extends LimitShape {
   readonly name: string
-  readonly points: number
-  readonly windowMs: number
-  readonly burst: number
   readonly key: readonly LimitKeyPart[]
   /** What a request whose key part is missing does: counted under one shared key, or passes uncounted. */
   readonly missing: 'shared' | 'skip'

@@ -1,8 +1,11 @@
+import type { CalendarPeriod } from '../model/limit.ts'
+
 /*
  * How the policy files write quantities:
  *
  *   Duration = [ Int "d" ] [ Int "h" ] [ Int "m" ] [ Int "s" ] [ Int "ms" ]      (at least one part)
  *   Rate     = Int "/" Duration
+ *   Quota    = Int "/" ( "hour" | "day" | "week" | "month" )
  *   Size     = Int ( "B" | "KiB" | "MiB" | "GiB" )
  *   Percent  = Int [ "." Int ] "%"                                                (0% to 100%)
  *   Time     = Hour ":" Minute                                                    (00:00 to 24:00)
@@ -12,6 +15,7 @@
 
 export const durationPattern = /^(?=\d)(?:\d{1,4}d)?(?:\d{1,5}h)?(?:\d{1,6}m)?(?:\d{1,8}s)?(?:\d{1,9}ms)?$/
 export const ratePattern = /^\d{1,9}\/(?=\d)(?:\d{1,4}d)?(?:\d{1,5}h)?(?:\d{1,6}m)?(?:\d{1,8}s)?(?:\d{1,9}ms)?$/
+export const quotaPattern = /^\d{1,9}\/(?:hour|day|week|month)$/
 export const sizePattern = /^\d{1,10}(?:B|KiB|MiB|GiB)$/
 export const percentPattern = /^(?:100(?:\.0+)?|\d{1,2}(?:\.\d{1,6})?)%$/
 export const timePattern = /^(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/
@@ -37,6 +41,19 @@ export function parseRate(text: string): Rate | undefined {
   const points = /^\d{1,9}$/.test(text.slice(0, Math.max(slash, 0))) ? Number(text.slice(0, slash)) : undefined
   const windowMs = parseDuration(text.slice(slash + 1))
   return slash < 0 || points === undefined || windowMs === undefined ? undefined : { points, windowMs }
+}
+
+export interface Quota {
+  readonly points: number
+  readonly per: CalendarPeriod
+}
+
+/** So many points in each period of the calendar. */
+export function parseQuota(text: string): Quota | undefined {
+  if (!quotaPattern.test(text)) return undefined
+  const slash = text.indexOf('/')
+  // The cast is safe: the pattern lists these words.
+  return { points: Number(text.slice(0, slash)), per: text.slice(slash + 1) as CalendarPeriod }
 }
 
 /** Bytes. */

@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html'
 import type { EgressTarget, Route, WeightedDestination } from '../../core/model/route.ts'
 import { formatAuthority } from '../../core/net.ts'
-import type { LinkedEgress, Policy } from '../../core/policy/policy.ts'
+import type { Limit, LinkedEgress, Policy } from '../../core/policy/policy.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import { diagnosticText, quarantinedIn } from './detail.ts'
 import { style } from './style.ts'
@@ -117,8 +117,16 @@ function accessText(policy: Policy, name: string): Html {
 
 function limitText(policy: Policy, name: string, cost: number): Html {
   const limit = policy.limits[name]
-  const rate = limit === undefined ? '' : `${limit.points} in ${lengthText(limit.windowMs)}${limit.burst > 0 ? `, burst ${limit.burst}` : ''}`
+  const rate = limit === undefined ? '' : rateText(limit)
   return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
+}
+
+function rateText({ algorithm, points, windowMs, burst }: Limit): string {
+  if (algorithm.kind === 'concurrency') return `${points} at a time`
+  if (algorithm.kind === 'calendar') return `${points} a ${algorithm.per} (${algorithm.zone})`
+  const rate = `${points} in ${lengthText(windowMs)}`
+  if (algorithm.kind === 'gcra') return `${rate}, evenly, ${burst} at once`
+  return burst > 0 ? `${rate}, burst ${burst}` : rate
 }
 
 function destinations(split: readonly WeightedDestination[]): Html {

@@ -6,7 +6,8 @@ export interface RateLimitBinding {
 }
 
 /**
- * Coarse limits over rate-limit bindings, by limit name. Each location counts for itself and no numbers are known, so none are told.
+ * Coarse limits over rate-limit bindings, by limit name: `sliding` over 10 or 60 seconds, as near as a binding comes to it; no other
+ * algorithm (`checkWorkerGround` refuses a policy that wants one). Each location counts for itself and no numbers are known, so none are told.
  * Limits are asked one after the other, and what earlier ones counted stays counted. A binding that fails follows the limit's
  * `onStoreFailure`: `deny` refuses; `local` and `allow` leave the request to the gateway behind, which counts it exactly.
  */

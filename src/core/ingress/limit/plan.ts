@@ -1,4 +1,5 @@
 import type { Permitted } from '../../model/exchange.ts'
+import { capacityOf, refillMs } from '../../model/limit.ts'
 import type { RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
 import type { Descriptor, LimitSpec } from '../../ports.ts'
@@ -7,8 +8,10 @@ import { compileKey, type LimitKey } from './key.ts'
 /** One limit of one route, compiled. */
 export interface PlannedLimit {
   readonly spec: LimitSpec
-  /** What one window holds: points and burst. */
+  /** What it holds when it is untouched. */
   readonly quota: number
+  /** Milliseconds in which all of it comes back; 0 for places held at a time. */
+  readonly windowMs: number
   readonly cost: number
   readonly mode: 'enforce' | 'audit'
   readonly missing: 'shared' | 'skip'
@@ -45,10 +48,11 @@ function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): Route
 function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
   const limit: Limit | undefined = Object.hasOwn(limits, use.name) ? limits[use.name] : undefined
   if (limit === undefined) throw new Error(`no limit is named "${use.name}"`)
-  const { name, points, windowMs, burst, onStoreFailure, mode, missing } = limit
+  const { name, algorithm, points, windowMs, burst, onStoreFailure, mode, missing } = limit
   return {
-    spec: { name, points, windowMs, burst, onStoreFailure },
-    quota: points + burst,
+    spec: { name, algorithm, points, windowMs, burst, onStoreFailure },
+    quota: capacityOf(limit),
+    windowMs: refillMs(limit),
     cost: use.cost,
     mode,
     missing,

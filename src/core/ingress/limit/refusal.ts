@@ -23,8 +23,8 @@ export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answe
 /** The answer as it stands in the exchange; `allowed` is what the limit's own take said. */
 export function readingOf({ limit, taken }: Answered, allowed: boolean): Reading {
   const { remaining, resetMs, degraded, coarse } = taken
-  const { name, windowMs } = limit.spec
-  const facts = { limit: name, quota: limit.quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
+  const { quota, windowMs } = limit
+  const facts = { limit: limit.spec.name, quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
   return limit.mode === 'enforce' ? facts : { ...facts, audit: allowed ? 'within' : 'exceeded' }
 }
 

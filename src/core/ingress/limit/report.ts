@@ -10,8 +10,9 @@ export interface LimitReport {
   /** The key in readable form: `issuer=shop subject=alice`; a missing part is `?`. */
   readonly key: string
   readonly cost: number
-  /** What one window holds: points and burst. */
+  /** What it holds when it is untouched. */
   readonly quota: number
+  /** Milliseconds in which all of it comes back; 0 for places held at a time. */
   readonly windowMs: number
   readonly standing:
     | { readonly kind: 'skipped' }
@@ -38,8 +39,8 @@ export function reportLimits(plan: RoutePlan, x: Permitted, counters: Counters):
 }
 
 function reportOf(limit: PlannedLimit, x: Permitted, standing: LimitReport['standing']): LimitReport {
-  const { spec, mode, cost, quota } = limit
-  return { limit: spec.name, mode, key: limit.key.readable(x), cost, quota, windowMs: spec.windowMs, standing }
+  const { spec, mode, cost, quota, windowMs } = limit
+  return { limit: spec.name, mode, key: limit.key.readable(x), cost, quota, windowMs, standing }
 }
 
 function standingOf(answer: Answered): LimitReport['standing'] {

@@ -37,6 +37,7 @@ export const defaults = {
   'clusters.weight': { value: 1, reason: 'endpoints are equal unless said otherwise' },
 
   'limits.burst': { value: 0, reason: 'the rate is the promise' },
+  'limits.zone': { value: 'UTC', reason: 'it has no clock changes' },
   'limits.missing': { value: 'shared', reason: 'leaving a key part out must not lift the limit' },
   'limits.onStoreFailure': { value: 'local', reason: 'a dead store must neither open the gate nor close it' },
   'limits.mode': { value: 'enforce', reason: 'a limit limits' },

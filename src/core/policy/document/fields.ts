@@ -4,7 +4,7 @@ import { canonicalPath } from '../../model/path.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { checkCidr, parseAuthority } from '../../net.ts'
 import { checkPattern } from '../../pattern.ts'
-import { durationPattern, parseDuration, percentPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
+import { durationPattern, parseDuration, percentPattern, quotaPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
 import { checked, filled } from './build.ts'
 
 /*
@@ -41,6 +41,7 @@ export function durationBetween(least: string, most: string) {
 }
 
 export const rate = lexical('rate', ratePattern, '100/1m', '20/1s')
+export const quota = lexical('quota', quotaPattern, '10000/month', '500/day')
 export const size = lexical('size', sizePattern, '16KiB', '1MiB')
 export const percent = lexical('percentage', percentPattern, '20%')
 export const timeOfDay = lexical('time of day', timePattern, '08:00', '18:30')

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { defaulted, describe, overridable } from './build.ts'
-import { rate } from './fields.ts'
+import { quota, rate } from './fields.ts'
 
 /** A key is stored, counted and shown: nothing that proves who somebody is may stand in one. */
 export const secretHeader = /^header\.(?:authorization|cookie|proxy-authorization|x-api-key)$/i
@@ -16,8 +16,19 @@ const keyPart = z
   })
 
 export const limit = z.strictObject({
-  rate: describe(overridable(rate), 'Requests (or cost points) per window. The window is at least 1s.'),
-  burst: defaulted(overridable(z.int().min(0).max(1_000_000_000)), 'limits.burst', 'Allowed on top of the rate in one window.'),
+  rate: describe(overridable(rate), 'Requests (or cost points) per window. The window is at least 1s.').optional(),
+  quota: describe(overridable(quota), 'Requests (or cost points) in each hour, day, week (from Monday) or month of the calendar.').optional(),
+  concurrent: describe(overridable(z.int().min(1).max(100_000)), 'Requests at a time; a place is free when the answer is complete.').optional(),
+  algorithm: describe(
+    z.enum(['sliding', 'gcra', 'calendar', 'concurrency']),
+    'How it counts. rate: sliding (no window, wherever it begins, holds more than rate and burst; when left out) or gcra (burst at once, then evenly at the rate). quota: calendar. concurrent: concurrency.',
+  ).optional(),
+  burst: defaulted(
+    overridable(z.int().min(0).max(1_000_000_000)),
+    'limits.burst',
+    'sliding: allowed on top of the rate in one window. gcra: what may come at once, from 1 to the rate.',
+  ),
+  zone: defaulted(z.string().min(1).max(64), 'limits.zone', 'Where the calendar of a quota is kept: an IANA time zone.'),
   key: describe(z.array(keyPart).min(1), 'What is counted apart: parts of one key.'),
   missing: defaulted(z.enum(['shared', 'skip']), 'limits.missing', 'A request whose key part is missing is counted under one shared key, or not at all.'),
   onStoreFailure: defaulted(z.enum(['local', 'allow', 'deny']), 'limits.onStoreFailure', 'While the store does not answer: count here, let pass, or refuse.'),

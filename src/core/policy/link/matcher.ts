@@ -4,6 +4,7 @@ import type { Path } from '../read/node.ts'
 import { parseTime } from '../units.ts'
 import { type Entry, isWhole, type Linking, refer, refuse } from './linking.ts'
 import { fieldTests } from './values.ts'
+import { checkZone } from './zone.ts'
 
 const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
 
@@ -58,20 +59,7 @@ function linkTime(linking: Linking, entry: Entry<AccessDocument>, said: MatcherD
       hint: 'For a whole day write from: "00:00", to: "24:00".',
     })
   if (from === '24:00') refuse(linking, entry, [...path, 'from'], { code: 'time_empty', message: 'A window cannot begin at 24:00.', hint: 'Write "00:00".' })
-  if (!isZone(zone))
-    refuse(linking, entry, [...path, 'zone'], {
-      code: 'zone_unknown',
-      message: `"${zone}" is not a time zone that is known here.`,
-      hint: 'Write an IANA name, such as Europe/Berlin or UTC.',
-    })
+  checkZone(linking, entry, [...path, 'zone'], zone)
   const numbers = days === undefined ? [1, 2, 3, 4, 5, 6, 7] : Array.from(new Set(days.map((day) => weekdays.indexOf(day) + 1))).sort((a, b) => a - b)
   return { days: numbers, from: parseTime(from) ?? 0, to: parseTime(to) ?? 0, zone }
-}
-
-function isZone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
 }

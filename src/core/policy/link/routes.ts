@@ -7,12 +7,12 @@ import type { LimitDocument } from '../document/limits.ts'
 import type { DestinationDocument, MatchDocument, RetryDocument, RouteDocument } from '../document/routes.ts'
 import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
-import { parseRate } from '../units.ts'
 import { linkAccess } from './access.ts'
 import { checkAnswer, checkDestination, linkPublished } from './answered.ts'
 import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
+import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
@@ -281,15 +281,13 @@ function linkRouteLimits(linking: Linking, entry: Entry<RouteDocument>, value: P
 }
 
 function checkCost(linking: Linking, entry: Entry<RouteDocument>, path: Path, cost: number, limit: Entry<LimitDocument> | undefined): void {
-  const rate = parseRate(limit?.value?.rate ?? '')
-  // What only counts refuses nobody; a rate of zero is reported where it stands.
-  if (limit === undefined || rate === undefined || rate.points === 0 || limit.value?.mode === 'audit') return
-  const quota = rate.points + (limit.value?.burst ?? 0)
-  if (cost <= quota) return
+  const quota = limit?.value === undefined ? undefined : heldBy(limit.value)
+  // What only counts refuses nobody; a limit that holds nothing is reported where it stands.
+  if (limit === undefined || quota === undefined || quota === 0 || limit.value?.mode === 'audit' || cost <= quota) return
   refuse(linking, entry, path.at(-1) === 'name' ? [...path.slice(0, -1), 'cost'] : path, {
     code: 'cost_too_large',
     message: `A request costs ${cost}, and the limit "${limit.name}" never holds more than ${quota}: none could ever pass.`,
-    hint: `Write a cost of at most ${quota}, or a larger rate or burst.`,
+    hint: `Write a cost of at most ${quota}, or a larger limit.`,
   })
 }
 
