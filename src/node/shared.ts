@@ -1,6 +1,5 @@
-import type { Redis } from 'ioredis'
 import type { Clock, Shared } from '../core/ports.ts'
-import { connectRedis } from './counters/redis-client.ts'
+import { connectRedis, type RedisClient } from './counters/redis-client.ts'
 
 interface Entry {
   readonly value: string
@@ -77,7 +76,7 @@ export function createRedisShared(url: string): RedisShared {
   }
 }
 
-function connected(client: Redis, ms: number): Promise<void> {
+function connected(client: RedisClient, ms: number): Promise<void> {
   if (client.status === 'ready') return Promise.resolve()
   return new Promise((resolve) => {
     const done = () => {
@@ -91,7 +90,7 @@ function connected(client: Redis, ms: number): Promise<void> {
 }
 
 /** @throws Error while there is no connection: waiting for one would cost the request its time. */
-function ready(client: Redis): Redis {
+function ready(client: RedisClient): RedisClient {
   if (client.status !== 'ready') throw new Error(`the store is not connected (${client.status})`)
   return client
 }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Counters, Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
 import { Recent } from '../../src/node/counters/recent.ts'
-import { Windows } from '../../src/node/counters/windows.ts'
+import { Table } from '../../src/node/counters/table.ts'
 import { createMemoryCounters } from '../../src/node/counters.ts'
 import { fakeClock } from '../support/clock.ts'
 
@@ -85,34 +85,51 @@ describe('counters in memory', () => {
     expect(now(counters.take([on(spec('a', { points: 1 }), '__proto__')])).allowed).toBe(false)
   })
 
-  it('never exceed any limit, whatever is asked and when; what is refused leaves no trace', () => {
-    const limits = [spec('a', { points: 5, windowMs: 1000 }), spec('b', { points: 3, burst: 1, windowMs: 2500 }), spec('c', { points: 8, windowMs: 400 })]
-    const step = fc.record({
-      wait: fc.nat(700),
-      cost: fc.integer({ min: 1, max: 4 }),
-      which: fc.subarray([0, 1, 2], { minLength: 1 }),
-      key: fc.constantFrom('x', 'y'),
-    })
+  it('refuse by one of three limits, whatever its algorithm, without a trace in the others', async () => {
+    const step = fc.record({ wait: fc.nat(700), cost: fc.integer({ min: 1, max: 4 }), which: fc.subarray([0, 1, 2, 3], { minLength: 1 }) })
+    const limits = [
+      spec('a', { points: 5, windowMs: 1000 }),
+      spec('b', { algorithm: { kind: 'gcra' }, points: 6, burst: 4, windowMs: 2500 }),
+      spec('c', { algorithm: { kind: 'calendar', per: 'hour', zone: 'UTC' }, points: 30, windowMs: 3_600_000 }),
+      spec('d', { algorithm: { kind: 'concurrency' }, points: 9, windowMs: 0 }),
+    ]
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const clock = fakeClock()
         const counters = createMemoryCounters(clock)
-        const model = new Map<string, { used: number; endsAt: number }>()
-        for (const { wait, cost, which, key } of steps) {
+        const remaining = () => limits.map((limit) => now(counters.peek([on(limit)])).readings[0]?.remaining ?? Number.NaN)
+        for (const { wait, cost, which } of steps) {
           clock.advance(wait)
-          const chosen = which.map((i) => limits[i]!)
-          const windows = chosen.map((limit) => {
-            const known = model.get(limit.name + key)
-            return known !== undefined && known.endsAt > clock.ticks() ? known : { used: 0, endsAt: clock.ticks() + limit.windowMs }
-          })
-          const fits = chosen.every((limit, i) => windows[i]!.used + cost <= limit.points + limit.burst)
-          expect(now(counters.take(chosen.map((limit) => on(limit, key, cost)))).allowed).toBe(fits)
-          if (!fits) continue
-          for (const [i, limit] of chosen.entries()) model.set(limit.name + key, { used: windows[i]!.used + cost, endsAt: windows[i]!.endsAt })
+          const before = remaining()
+          const fits = which.every((i) => before[i]! >= cost)
+          expect(now(counters.take(which.map((i) => on(limits[i]!, 'k', cost)))).allowed).toBe(fits)
+          expect(remaining()).toEqual(before.map((left, i) => (fits && which.includes(i) ? left - cost : left)))
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
+  })
+
+  it('begin anew when the policies change how a limit counts', () => {
+    const counters = createMemoryCounters(fakeClock())
+    for (let i = 0; i < 3; i++) now(counters.take([on(spec('a'))]))
+    expect(now(counters.take([on(spec('a'))])).allowed).toBe(false)
+    expect(now(counters.take([on(spec('a', { algorithm: { kind: 'gcra' }, burst: 1 }))])).allowed).toBe(true)
+  })
+
+  it('give places back once, and only what was taken', () => {
+    const counters = createMemoryCounters(fakeClock())
+    const limit = spec('a', { algorithm: { kind: 'concurrency' }, points: 2, windowMs: 0 })
+    const [first] = [now(counters.take([on(limit)])), now(counters.take([on(limit)]))]
+    expect(now(counters.take([on(limit)]))).toEqual({
+      allowed: false,
+      refusedBy: 'a',
+      readings: [{ limit: 'a', remaining: 0, resetMs: 1000, degraded: false }],
+    })
+    first?.release?.()
+    first?.release?.()
+    expect(now(counters.peek([on(limit)])).readings[0]?.remaining).toBe(1)
+    expect(now(counters.take([on(spec('b'))])).release).toBeUndefined()
   })
 
   it('are exact for callers that run interleaved', async () => {
@@ -133,9 +150,9 @@ describe('counters in memory', () => {
 
 describe('the memory of counters', () => {
   it('is bounded, and forgets the keys not used for longest', () => {
-    const windows = new Windows(fakeClock(), 1000)
+    const windows = new Table(fakeClock(), 1000)
     const limit = spec('a', { points: 1 })
-    const take = (key: string) => windows.take([on(limit, key)], () => 1)
+    const take = (key: string) => windows.take([on(limit, key)])
     take('exhausted')
     const again: boolean[] = []
     for (let i = 0; i < 50_000; i++) {

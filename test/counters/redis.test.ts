@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
-import { RedisLimiters } from '../../src/node/counters/redis-limiters.ts'
 import { createRedisCounters, type RedisCounters } from '../../src/node/counters.ts'
 import { fakeClock } from '../support/clock.ts'
 import { type FakeJournal, type FakeMeter, memoryJournal, memoryMeter } from '../support/ports.ts'
@@ -17,6 +16,13 @@ const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
   ...given,
 })
 const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
+/** One limit of 3 for each algorithm. */
+const all = [
+  spec('s'),
+  spec('g', { algorithm: { kind: 'gcra' }, burst: 3 }),
+  spec('c', { algorithm: { kind: 'calendar', per: 'month', zone: 'Europe/Berlin' }, windowMs: 31 * 86_400_000 }),
+  spec('p', { algorithm: { kind: 'concurrency' }, windowMs: 0 }),
+]
 const failures = 'sallyport_limit_store_failures_total'
 
 describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint})`}`, () => {
@@ -55,7 +61,8 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
   afterAll(() => server.close())
   beforeEach(async () => {
     open = []
-    clock = fakeClock()
+    // Calendars are asked of the wall clock first.
+    clock = fakeClock(Date.now())
     meter = memoryMeter()
     journal = memoryJournal()
     await server.admin.flushall()
@@ -85,29 +92,28 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     })
   })
 
-  it('write under their own prefix, with the window in whole seconds, rounded up', async () => {
+  it('write under their own prefix, each algorithm under a key of its own, and every key expires', async () => {
     const counters = await instance()
-    await counters.take([on(spec('a', { windowMs: 1500 }), '5:alice')])
-    expect((await server.admin.keys('*')).filter((key) => !key.endsWith(':instances'))).toEqual(['sallyport:limit:1:a:5:alice'])
-    const left = await server.admin.pttl('sallyport:limit:1:a:5:alice')
-    expect(left).toBeGreaterThan(1500)
-    expect(left).toBeLessThanOrEqual(2000)
+    for (const limit of all) await counters.take([on(limit, '5:alice')])
+    const keys = (await server.admin.keys('*')).filter((key) => !key.endsWith(':instances')).sort()
+    expect(keys).toEqual([
+      'sallyport:limit:c:1:c:{5:alice}',
+      'sallyport:limit:g:1:g:{5:alice}',
+      'sallyport:limit:p:1:p:{5:alice}',
+      'sallyport:limit:s:1:s:{5:alice}',
+    ])
+    for (const key of keys) expect(await server.admin.pttl(key)).toBeGreaterThan(0)
+    // A take of 1 in 3 per minute has flowed off after 20 s.
+    expect(await server.admin.pttl('sallyport:limit:g:1:g:{5:alice}')).toBeLessThanOrEqual(20_002)
   })
 
   it('begin a new window when the old one has ended', async () => {
     const counters = await instance()
     const limit = spec('a', { points: 1 })
     await counters.take([on(limit)])
-    await server.admin.pexpire('sallyport:limit:1:a:k', 1)
-    await vi.waitFor(async () => expect(await server.admin.exists('sallyport:limit:1:a:k')).toBe(0))
+    await server.admin.pexpire('sallyport:limit:s:1:a:{k}', 1)
+    await vi.waitFor(async () => expect(await server.admin.exists('sallyport:limit:s:1:a:{k}')).toBe(0))
     expect(await counters.take([on(limit)])).toMatchObject({ allowed: true, readings: [{ remaining: 0, resetMs: 60_000 }] })
-  })
-
-  it('give a counter that lost its expiry a new one instead of locking out for good', async () => {
-    const counters = await instance()
-    await server.admin.set('sallyport:limit:1:a:k', '3')
-    expect((await counters.take([on(spec('a'))])).allowed).toBe(false)
-    expect(await server.admin.pttl('sallyport:limit:1:a:k')).toBeGreaterThan(59_000)
   })
 
   it('consume nothing for a refused request, in any limit', async () => {
@@ -120,9 +126,6 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     }
     expect(taken.filter((each) => each.allowed)).toHaveLength(2)
     expect(taken[19]?.readings.map((reading) => reading.remaining)).toEqual([98, 0])
-    // What the last refusal held is given back a moment after its answer.
-    await vi.waitFor(async () => expect(await server.admin.get('sallyport:limit:4:wide:k')).toBe('2'))
-    expect(await server.admin.get('sallyport:limit:6:narrow:k')).toBe('2')
   })
 
   it('leave what is left to a smaller cost', async () => {
@@ -133,24 +136,54 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect((await counters.take([on(limit, 'k', 2)])).allowed).toBe(true)
   })
 
-  it('never give back into a later window or below zero', async () => {
-    const client = server.admin.duplicate()
-    const limiters = new RedisLimiters(client)
-    const key = 'sallyport:limit:1:a:k'
-    const limit = spec('a')
-    await limiters.giveBack(on(limit, 'k', 2))
-    expect(await server.admin.exists(key)).toBe(0)
-    await limiters.take(on(limit))
-    await limiters.giveBack(on(limit, 'k', 2))
-    expect(await server.admin.get(key)).toBe('0')
-    expect(await server.admin.pttl(key)).toBeGreaterThan(0)
-    client.disconnect()
+  it('consume nothing in two limits when a third refuses, whatever they are', async () => {
+    const counters = await instance()
+    for (const narrow of all) {
+      const others = all
+        .filter((limit) => limit !== narrow)
+        .map((limit) => on({ ...limit, points: 100, burst: limit.burst === 0 ? 0 : 50 }, `beside-${narrow.name}`))
+      const remaining = async () => (await counters.peek(others)).readings.map((reading) => reading.remaining)
+      for (let i = 0; i < 3; i++) expect((await counters.take([on(narrow)])).allowed).toBe(true)
+      const before = await remaining()
+      for (let i = 0; i < 5; i++) expect(await counters.take([...others, on(narrow)])).toMatchObject({ allowed: false, refusedBy: narrow.name })
+      expect(await remaining()).toEqual(before)
+    }
+  })
+
+  it('hold places until they are given back, over all instances', async () => {
+    const [one, two] = [await instance(), await instance()]
+    const limit = spec('p', { algorithm: { kind: 'concurrency' }, points: 3, windowMs: 0 })
+    const held = [await one.take([on(limit)]), await two.take([on(limit, 'k', 2)])]
+    expect(held.map((each) => each.readings[0]?.remaining)).toEqual([2, 0])
+    expect(await one.take([on(limit)])).toMatchObject({ allowed: false, refusedBy: 'p', readings: [{ remaining: 0, resetMs: 1000 }] })
+    held[1]?.release?.()
+    held[1]?.release?.()
+    await vi.waitFor(async () => expect((await one.peek([on(limit)])).readings[0]?.remaining).toBe(2))
+    held[0]?.release?.()
+    await vi.waitFor(async () => expect(await server.admin.exists('sallyport:limit:p:1:p:{k}')).toBe(0))
+  })
+
+  it('keep places for as long as a request lasts, and free those of an instance that died', async () => {
+    const counters = await instance()
+    const limit = spec('p', { algorithm: { kind: 'concurrency' }, points: 2, windowMs: 0 })
+    const key = 'sallyport:limit:p:1:p:{k}'
+    await counters.take([on(limit)])
+    await server.admin.flushall()
+    // A third of the time of a lease: it is renewed, even if the store forgot it.
+    clock.advance(10_000)
+    await vi.waitFor(async () => expect(await server.admin.zcard(key)).toBe(1))
+    expect(await server.admin.pttl(key)).toBeGreaterThan(29_000)
+    // One that nobody renews counts until its time is over, and no longer.
+    await server.admin.zadd(key, 1, 'of-a-dead-instance:1')
+    expect((await counters.peek([on(limit)])).readings[0]?.remaining).toBe(1)
+    expect((await counters.take([on(limit)])).allowed).toBe(true)
+    expect(await server.admin.zcard(key)).toBe(2)
   })
 
   it('refuse bad costs before asking', async () => {
     const counters = await instance()
     for (const cost of [0, -5, 1.5, Number.NaN]) expect(() => counters.take([on(spec('a'), 'k', cost)])).toThrow(RangeError)
-    expect(await server.admin.exists('sallyport:limit:1:a:k')).toBe(0)
+    expect(await server.admin.exists('sallyport:limit:s:1:a:{k}')).toBe(0)
   })
 
   it('peek without taking', async () => {
@@ -169,7 +202,7 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     const counters = await instance()
     const limit = spec('a', { points: 1 })
     await passedOf(counters, [on(limit)], 2)
-    const calls = async () => Number(/cmdstat_(?:evalsha|eval):calls=(\d+)/.exec(await server.admin.info('commandstats'))?.[1] ?? 0)
+    const calls = async () => /cmdstat_evalsha:calls=(\d+)/.exec(await server.admin.info('commandstats'))?.[1]
     const before = await calls()
     expect(await passedOf(counters, [on(limit)], 1000)).toBe(0)
     expect(await calls()).toBe(before)
@@ -270,10 +303,12 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
 
   it('survive SCRIPT FLUSH without losing a count', async () => {
     const counters = await instance()
-    const limit = spec('a', { points: 10 })
-    expect(await passedOf(counters, [on(limit)], 4)).toBe(4)
-    await server.admin.script('FLUSH')
-    expect(await passedOf(counters, [on(limit)], 10)).toBe(6)
+    for (const { burst, ...limit } of all) {
+      const ten = { ...limit, points: 10, burst: burst === 0 ? 0 : 10 }
+      expect(await passedOf(counters, [on(ten)], 4)).toBe(4)
+      await server.admin.script('FLUSH')
+      expect(await passedOf(counters, [on(ten)], 10)).toBe(6)
+    }
     expect(meter.total(failures)).toBe(0)
   })
 

@@ -118,7 +118,7 @@ describe('remembered refusals', () => {
     for (; clock.ticks() < end; clock.advance(10)) {
       if (denials.find(on(limit)) !== undefined) continue
       asked++
-      denials.note(on(limit), refused(0, end - clock.ticks()))
+      denials.note(on(limit), refused(0, end - clock.ticks()), clock.ticks())
     }
     expect(asked).toBeLessThanOrEqual(12)
     expect(denials.find(on(limit))).toBeUndefined()
@@ -127,25 +127,27 @@ describe('remembered refusals', () => {
   it('say when the window ends', () => {
     const clock = fakeClock()
     const denials = new Denials(clock, 1000)
-    denials.note(on(limit), refused(0, 60_000))
+    denials.note(on(limit), refused(0, 60_000), clock.ticks())
     clock.advance(40)
     expect(denials.find(on(limit))).toEqual(refused(0, 59_960))
     expect(denials.find(on(limit, 'other'))).toBeUndefined()
   })
 
-  it('do not hold against a request that costs no more than remains', () => {
-    const denials = new Denials(fakeClock(), 1000)
-    denials.note(on(limit, 'k', 5), refused(3, 60_000))
+  it('do not hold against a request that costs less', () => {
+    const clock = fakeClock()
+    const denials = new Denials(clock, 1000)
+    denials.note(on(limit, 'k', 5), refused(3, 60_000), clock.ticks())
     expect(denials.find(on(limit, 'k', 3))).toBeUndefined()
-    expect(denials.find(on(limit, 'k', 4))).toMatchObject({ remaining: 3 })
+    expect(denials.find(on(limit, 'k', 4))).toBeUndefined()
+    expect(denials.find(on(limit, 'k', 5))).toMatchObject({ remaining: 3 })
   })
 
   it('begin anew in the next window', () => {
     const clock = fakeClock()
     const denials = new Denials(clock, 1000)
-    denials.note(on(limit), refused(0, 1000))
+    denials.note(on(limit), refused(0, 1000), clock.ticks())
     clock.advance(1000)
-    denials.note(on(limit), refused(0, 60_000))
+    denials.note(on(limit), refused(0, 60_000), clock.ticks())
     clock.advance(100)
     expect(denials.find(on(limit))).toBeUndefined()
   })

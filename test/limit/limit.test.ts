@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildLimit, buildLimitReport } from '../../src/core/ingress/limit.ts'
 import type { Metered, Permitted } from '../../src/core/model/exchange.ts'
-import type { Fault } from '../../src/core/model/fault.ts'
+import { Fault } from '../../src/core/model/fault.ts'
 import type { RouteLimit } from '../../src/core/model/route.ts'
 import type { Limit } from '../../src/core/policy/policy.ts'
 import type { Counters, Descriptor, Taken } from '../../src/core/ports.ts'
@@ -327,5 +327,47 @@ describe('the report for explain', () => {
   it('says when a limit that denies cannot be asked', async () => {
     const { report } = setUp([limitOf('login', { onStoreFailure: 'deny' })], undefined, scripted({ login: { refuses: true, remaining: 0, degraded: true } }))
     expect(await report(permitted())).toMatchObject([{ standing: { kind: 'unavailable', degraded: true } }])
+  })
+})
+
+describe('a limit on requests at a time', () => {
+  const two = limitOf('two', { algorithm: { kind: 'concurrency' }, points: 2, windowMs: 0 })
+
+  it('holds a place until the request is over, be it complete or cut short', () => {
+    const { limit } = setUp([two])
+    const [first, second] = [permitted(), permitted()]
+    limit(first)
+    limit(second)
+    expect(refusal(() => limit(permitted()))?.code).toBe('rate_limited')
+    first.lifeline.settle()
+    const third = permitted()
+    limit(third)
+    expect(refusal(() => limit(permitted()))?.code).toBe('rate_limited')
+    second.lifeline.end(new Fault('client_closed', 'gone'))
+    expect(limit(permitted()).readings).toMatchObject([{ limit: 'two', quota: 2, windowMs: 0, remaining: 0, resetMs: 0 }])
+  })
+
+  it('gives the place back at once when the request was over before the store answered', async () => {
+    const memory = createMemoryCounters(fakePorts().clock)
+    const { later, report } = setUp([two], undefined, { take: async (asked) => memory.take(asked), peek: (asked) => memory.peek(asked) })
+    const x = permitted()
+    const metered = later(x)
+    x.lifeline.end(new Fault('client_closed', 'gone'))
+    await metered
+    expect(await report(permitted())).toMatchObject([{ standing: { kind: 'within', remaining: 2 } }])
+  })
+
+  it('tells nobody to come back after less than a second', () => {
+    const { limit } = setUp([limitOf('one', { algorithm: { kind: 'concurrency' }, points: 1, windowMs: 0 })])
+    limit(permitted())
+    expect(headersOf(refusal(() => limit(permitted())))).toMatchObject({ ratelimit: '"one";r=0;t=1', 'ratelimit-policy': '"one";q=1;qu="concurrent-requests"' })
+  })
+
+  it('watches in audit mode, and gives back too', () => {
+    const { limit } = setUp([{ ...two, mode: 'audit' }])
+    const held = [permitted(), permitted(), permitted()].map(limit)
+    expect(held.map((x) => x.readings[0]?.audit)).toEqual(['within', 'within', 'exceeded'])
+    held[0]?.lifeline.settle()
+    expect(limit(permitted()).readings[0]?.audit).toBe('within')
   })
 })

@@ -1,5 +1,6 @@
 import type { Metered, Permitted } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
+import { Lifeline } from '../../src/core/model/lifeline.ts'
 import { anonymous, type Principal, type Subject } from '../../src/core/model/principal.ts'
 import type { Limit, LimitKeyPart } from '../../src/core/policy/policy.ts'
 
@@ -21,6 +22,7 @@ export interface PermittedOptions {
 export function permitted(options: PermittedOptions = {}): Permitted {
   const { route = 'orders', principal = anonymous, headers = [], address = '192.0.2.1', host = 'api.example.com' } = options
   const slots = {
+    lifeline: new Lifeline(),
     route: { name: route },
     principal,
     request: { host, headers: new FieldList(headers) },

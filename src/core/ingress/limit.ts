@@ -10,7 +10,7 @@ export type { LimitReport } from './limit/report.ts'
 /**
  * Counts the request against the limits of its route and fills `readings`, on a refusal too.
  * @throws Fault `rate_limited` when an enforced limit is over, `limiter_unavailable` when one that denies without its store
- * cannot be asked. A refused request has consumed nothing.
+ * cannot be asked. A refused request has consumed nothing. What counts requests at a time is given back when the request is over.
  */
 export type Limit = (x: Permitted) => Metered | Promise<Metered>
 
@@ -26,6 +26,7 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
     if (plan === undefined) return Object.assign(x, metered)
     const enforced = ask(plan.enforced, x)
     return whenSettled(take(counters, enforced), (taken) => {
+      keep(taken, x)
       const answers = answersOf(enforced, taken)
       const readings = answers.map((answer) => readingOf(answer, taken.allowed))
       for (const answer of answers) countOutcome(meter, answer, taken.allowed)
@@ -56,11 +57,17 @@ function watch(plan: RoutePlan, x: Permitted, counters: Counters, meter: Meter):
   if (plan.audited.length === 0) return metered.readings
   const readings = ask(plan.audited, x).map((one) =>
     whenSettled(counters.take([one.descriptor]), (taken) => {
+      keep(taken, x)
       count(meter, one.limit.spec.name, taken.allowed ? 'allowed' : 'would_refuse')
       return answersOf([one], taken).map((answer) => readingOf(answer, taken.allowed))
     }),
   )
   return whenAllSettled(readings, (all) => all.flat())
+}
+
+/** Places that a take holds are held until the request is over, however it ends. */
+function keep({ release }: Taken, x: Permitted): void {
+  if (release !== undefined) x.lifeline.onOver(release)
 }
 
 function countOutcome(meter: Meter, answer: Answered, allowed: boolean): void {

@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis'
 import { readStoredKey, sharedKeyOf } from '../../core/ingress/identify.ts'
 import { connectRedis } from '../counters/redis-client.ts'
 import { sharedName } from '../shared.ts'
@@ -13,9 +14,13 @@ for i = 1, #KEYS do redis.call('SET', KEYS[i], ARGV[#KEYS + i]) end
 return 1
 `
 
-/** Keys where every gateway on this Redis sees them. @throws Error when it does not answer. */
+/** Keys where every gateway on this Redis sees them. @throws Error when it does not answer, and for a Cluster, where keys cannot be changed together. */
 export async function openKeysInRedis(url: string, set: string): Promise<KeyStore> {
   const client = connectRedis(url, { connectionName: 'sallyport-keys', commandTimeout: 5000, socketTimeout: 5000, enableOfflineQueue: true })
+  if (client instanceof Cluster) {
+    client.disconnect()
+    throw new Error('API keys are not kept in a Redis Cluster; name a single server or its Sentinels')
+  }
   const nameOf = (id: string) => sharedName(sharedKeyOf(set, id))
   try {
     await client.ping()

@@ -3,6 +3,7 @@ import { Recent } from './recent.ts'
 import { storeKey } from './store-key.ts'
 
 interface Denial {
+  readonly cost: number
   readonly remaining: number
   /** Monotonic milliseconds, as the others: when the key was first refused in this window. */
   readonly since: number
@@ -10,7 +11,7 @@ interface Denial {
   readonly endsAt: number
 }
 
-/** Longer than a request holds points that it gives back because another limit refused it. */
+/** Longer than a request in a Cluster holds points that it gives back because a limit in another slot refused it. */
 const firstBeliefMs = 100
 
 /**
@@ -28,22 +29,22 @@ export class Denials {
     this.#denials = new Recent(cap)
   }
 
-  /** The reading that refuses this descriptor, as far as is remembered. Less cost than remains passes. */
+  /** The reading that refuses this descriptor, as far as is remembered. A smaller cost than was refused is the store's to judge. */
   find(descriptor: Descriptor): TakenReading | undefined {
     const denial = this.#denials.get(storeKey(descriptor))
     const now = this.#clock.ticks()
-    if (denial === undefined || now >= denial.believedUntil || descriptor.cost <= denial.remaining) return undefined
+    if (denial === undefined || now >= denial.believedUntil || descriptor.cost < denial.cost) return undefined
     return { limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }
   }
 
-  /** Notes that the store refused. */
-  note(descriptor: Descriptor, reading: TakenReading): void {
+  /** Notes that the store, asked at `askedAt`, refused: so what is remembered ends no later than what it said. */
+  note(descriptor: Descriptor, reading: TakenReading, askedAt: number): void {
     const key = storeKey(descriptor)
     const now = this.#clock.ticks()
     const known = this.#denials.get(key)
     const since = known !== undefined && known.endsAt > now ? known.since : now
-    const endsAt = now + reading.resetMs
+    const endsAt = askedAt + reading.resetMs
     const believedUntil = Math.min(endsAt, now + Math.max(firstBeliefMs, now - since))
-    this.#denials.set(key, { remaining: reading.remaining, since, believedUntil, endsAt })
+    this.#denials.set(key, { cost: descriptor.cost, remaining: reading.remaining, since, believedUntil, endsAt })
   }
 }

@@ -1,6 +1,7 @@
+import { capacityOf } from '../../core/model/limit.ts'
 import type { Clock, Descriptor, LimitSpec, Taken, TakenReading } from '../../core/ports.ts'
-import { capacityOf, checkCosts } from './store-key.ts'
-import { Windows } from './windows.ts'
+import { checkCosts } from './store-key.ts'
+import { Table } from './table.ts'
 
 /** Seconds are what Retry-After can say; the breaker probes the store as often. */
 const retryMs = 1000
@@ -9,40 +10,48 @@ const retryMs = 1000
  * Answers for limits whose shared store cannot be asked, each as its `onStoreFailure` says; all answers are `degraded`.
  *
  * - `local`: this process counts alone, against its share: the limit divided by the instances last seen, but never less than
- *   one request. Its windows start empty when the store is lost. So N instances together let at most `max(limit, N × cost)`
- *   through per window during an outage, beside what the store had counted in the window in which it was lost.
+ *   one request. It counts from zero when the store is lost. So N instances together let at most `max(limit, N × cost)` through as the
+ *   limit's own algorithm has it, beside what the store had counted until then.
  * - `allow`: passes uncounted.
  * - `deny`: refuses, to be retried in a second.
  */
 export class Fallback {
-  readonly #windows: Windows
+  readonly #table: Table
   readonly #instances: () => number
 
-  constructor(clock: Pick<Clock, 'ticks'>, keyCap: number, instances: () => number) {
-    this.#windows = new Windows(clock, keyCap)
+  constructor(clock: Pick<Clock, 'ticks' | 'now'>, keyCap: number, instances: () => number) {
+    this.#table = new Table(clock, keyCap)
     this.#instances = instances
   }
 
   take(descriptors: readonly Descriptor[]): Taken {
     checkCosts(descriptors)
-    return this.#answer(descriptors, (local) => this.#windows.take(local, this.#share))
+    return this.#answer(descriptors, (local) => this.#table.take(local))
   }
 
   peek(descriptors: readonly Descriptor[]): Taken {
-    return this.#answer(descriptors, (local) => this.#windows.peek(local, this.#share))
+    return this.#answer(descriptors, (local) => this.#table.peek(local))
   }
-
-  readonly #share = ({ limit, cost }: Descriptor) => Math.max(cost, Math.floor(capacityOf(limit) / Math.max(1, this.#instances())))
 
   #answer(descriptors: readonly Descriptor[], count: (local: readonly Descriptor[]) => Taken): Taken {
     const denied = descriptors.find((descriptor) => descriptor.limit.onStoreFailure === 'deny')
     // A denied request counts nowhere: its local limits are read, not taken.
-    const local = descriptors.filter((descriptor) => descriptor.limit.onStoreFailure === 'local')
-    const counted = denied === undefined ? count(local) : this.#windows.peek(local, this.#share)
+    const instances = Math.max(1, this.#instances())
+    const local = descriptors.filter((descriptor) => descriptor.limit.onStoreFailure === 'local').map((descriptor) => shareOf(descriptor, instances))
+    const counted = denied === undefined ? count(local) : this.#table.peek(local)
     const readings = descriptors.map(({ limit }) => degraded(limit, counted))
     if (denied !== undefined) return { allowed: false, refusedBy: denied.limit.name, readings }
-    return { allowed: counted.allowed, refusedBy: counted.refusedBy, readings }
+    return { ...counted, readings }
   }
+}
+
+/** One of so many equal parts of a limit, but never less than one request. A rate is shared by making its window longer: points stay whole. */
+function shareOf(descriptor: Descriptor, instances: number): Descriptor {
+  const { limit, cost } = descriptor
+  const share = (points: number) => Math.max(cost, Math.floor(points / instances))
+  const shared =
+    limit.algorithm.kind === 'gcra' ? { windowMs: limit.windowMs * instances, burst: share(limit.burst) } : { points: share(capacityOf(limit)), burst: 0 }
+  return { ...descriptor, limit: { ...limit, ...shared } }
 }
 
 function degraded(limit: LimitSpec, counted: Taken): TakenReading {

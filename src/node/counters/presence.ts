@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import type { Clock } from '../../core/ports.ts'
-import { redisPrefix } from './redis-limiters.ts'
+import type { RedisClient } from './redis-client.ts'
+import { redisPrefix } from './store-key.ts'
 
 const everyMs = 5000
 const aliveSeconds = 15
@@ -20,14 +20,14 @@ return redis.call('zcard', KEYS[1])
  * that is silent for 15 s is gone. 1 until the store has answered once; while it is away the last number stands.
  */
 export class Presence {
-  readonly #client: Redis
+  readonly #client: RedisClient
   readonly #clock: Pick<Clock, 'after'>
   readonly #id = randomUUID()
   #timer: { cancel(): void } | undefined
   #instances = 1
   #left = false
 
-  constructor(client: Redis, clock: Pick<Clock, 'after'>) {
+  constructor(client: RedisClient, clock: Pick<Clock, 'after'>) {
     this.#client = client
     this.#clock = clock
     client.on('ready', () => void this.#sign())

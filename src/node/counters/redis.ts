@@ -2,18 +2,21 @@ import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading }
 import { StoreBreaker } from './breaker.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
+import { Leases } from './leases.ts'
 import { defaultKeyCap } from './memory.ts'
+import { Notices } from './notices.ts'
+import { createPeriods } from './periods.ts'
 import { Presence } from './presence.ts'
 import { connectRedis } from './redis-client.ts'
-import { RedisLimiters, type StoreAnswer } from './redis-limiters.ts'
+import { RedisLimits, type StoreAnswer, type StoreMode, type StoreStanding } from './redis-limits.ts'
 import { checkCosts } from './store-key.ts'
 
 export interface RedisCountersOptions {
-  /** `redis://`, `rediss://` or a socket path, as ioredis reads them. */
+  /** `redis://`, `rediss://` or a socket path, as ioredis reads them; `redis+sentinel://` or `redis+cluster://` (`redis-url.ts`). */
   readonly url: string
-  readonly clock: Pick<Clock, 'ticks' | 'after'>
+  readonly clock: Pick<Clock, 'ticks' | 'now' | 'after'>
   readonly meter: Meter
-  /** Told when the store is lost and when it is back. */
+  /** Told when the store is lost and when it is back, though not more than a few times a minute. */
   readonly journal?: Journal | undefined
 }
 
@@ -27,11 +30,12 @@ export interface RedisCounters extends Counters {
 }
 
 /**
- * Counters that many instances share through Redis. With the store up no window ever holds more than points and burst.
+ * Counters that many instances share through Redis, by its clock. With the store up they are as exact as those in memory.
  *
- * One limit: check and commit are one atomic step. Several: all are taken in one round trip, and when one refuses, the
- * others get back what they gave. So a refused request holds points of other limits for the time between two commands on
- * one connection; only if the store or this process dies right there do they stay taken, until their window ends.
+ * All limits of a request are checked and taken in one script, so a refused request consumes nothing. In a Cluster that is so for the limits
+ * with the same key, which share a slot; of several slots each runs the script, all at once, and when one refuses the others get back what they
+ * gave. So there a refused request holds points of other limits for the time of two round trips, and longer only if the store or this process
+ * dies right then.
  *
  * Neither `take` nor `peek` rejects for the store's sake. A store that is not connected, answers an error, or is silent
  * for 50 ms is done without, as each limit's `onStoreFailure` says; after 5 failures in a row it is left alone but for
@@ -42,11 +46,12 @@ export function createRedisCounters(options: RedisCountersOptions): RedisCounter
 }
 
 class SharedCounters implements RedisCounters {
-  readonly #clock: Pick<Clock, 'ticks' | 'after'>
+  readonly #clock: Pick<Clock, 'ticks' | 'now' | 'after'>
   readonly #meter: Meter
-  readonly #journal: Journal | undefined
+  readonly #notices: Notices | undefined
   readonly #client: ReturnType<typeof connectRedis>
-  readonly #limiters: RedisLimiters
+  readonly #limits: RedisLimits
+  readonly #leases: Leases
   readonly #presence: Presence
   readonly #breaker: StoreBreaker
   readonly #denials: Denials
@@ -56,9 +61,10 @@ class SharedCounters implements RedisCounters {
   constructor({ url, clock, meter, journal }: RedisCountersOptions) {
     this.#clock = clock
     this.#meter = meter
-    this.#journal = journal
+    this.#notices = journal === undefined ? undefined : new Notices(journal)
     this.#client = connectRedis(url)
-    this.#limiters = new RedisLimiters(this.#client)
+    this.#limits = new RedisLimits(this.#client, createPeriods())
+    this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
     this.#presence = new Presence(this.#client, clock)
     this.#breaker = new StoreBreaker(clock, 5, 1000)
     this.#denials = new Denials(clock, defaultKeyCap)
@@ -97,6 +103,7 @@ class SharedCounters implements RedisCounters {
   }
 
   async close(): Promise<void> {
+    this.#leases.close()
     await this.#presence.leave()
     this.#client.disconnect()
   }
@@ -117,31 +124,59 @@ class SharedCounters implements RedisCounters {
   }
 
   async #takeShared(descriptors: readonly Descriptor[]): Promise<Taken> {
-    const answers = await Promise.all(descriptors.map((descriptor) => this.#limiters.take(descriptor)))
-    if (this.#failure(answers)) {
-      this.#giveBack(answers)
+    const held = descriptors.filter(isHeld)
+    const lease = held.length === 0 ? '' : this.#leases.next()
+    const askedAt = this.#clock.ticks()
+    const outcomes = await this.#run('take', descriptors, lease)
+    const answers = outcomes.filter((outcome) => 'standings' in outcome)
+    const granted = answers.filter((answer) => answer.refusedBy === undefined).flatMap((answer) => answer.descriptors)
+    if (this.#failure(outcomes)) {
+      // Places are taken back even where nobody knows whether they were given: the store would hold them for 30 s.
+      this.#send('give', [...granted.filter((descriptor) => !isHeld(descriptor)), ...held], lease)
       return this.#fallback.take(descriptors)
     }
-    const taken = takenOf(answers)
-    if (taken.allowed) return taken
-    this.#giveBack(answers)
-    for (const answer of answers) if (answer.kind === 'refused') this.#denials.note(answer.descriptor, answer.reading)
-    return { ...taken, readings: answers.map(afterGivingBack).filter((reading) => reading !== undefined) }
+    const taken = takenOf(descriptors, answers)
+    if (taken.allowed) return held.length === 0 ? taken : { ...taken, release: this.#leases.hold(lease, held) }
+    this.#send('give', granted, lease)
+    this.#noteRefusals(answers, askedAt)
+    return { ...taken, readings: taken.readings.map((reading) => afterGivingBack(reading, granted)) }
   }
 
   async #peekShared(descriptors: readonly Descriptor[]): Promise<Taken> {
-    const answers = await Promise.all(descriptors.map((descriptor) => this.#limiters.peek(descriptor)))
-    return this.#failure(answers) ? this.#fallback.peek(descriptors) : takenOf(answers)
+    const outcomes = await this.#run('peek', descriptors, '')
+    if (this.#failure(outcomes)) return this.#fallback.peek(descriptors)
+    return takenOf(
+      descriptors,
+      outcomes.filter((outcome) => 'standings' in outcome),
+    )
+  }
+
+  /** All at once, or in a Cluster all of one key at once. */
+  #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string): Promise<readonly Outcome[]> {
+    const groups = this.#client.isCluster ? Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values()) : [descriptors]
+    const wallMs = this.#clock.now()
+    return Promise.all(groups.map((group) => this.#limits.run(mode, group, lease, wallMs).catch((why: unknown): Outcome => ({ why }))))
   }
 
   /** Not waited for: on the one connection it comes before anything that is asked later. */
-  #giveBack(answers: readonly StoreAnswer[]): void {
-    for (const answer of answers) if (answer.kind === 'granted') void this.#limiters.giveBack(answer.descriptor)
+  #send(mode: 'give' | 'renew', descriptors: readonly Descriptor[], lease: string): void {
+    if (descriptors.length > 0) void this.#run(mode, descriptors, lease)
+  }
+
+  /** Places are free any moment: nothing is remembered of them. */
+  #noteRefusals(answers: readonly StoreAnswer[], askedAt: number): void {
+    for (const { descriptors, standings } of answers) {
+      for (const [i, descriptor] of descriptors.entries()) {
+        const standing = standings[i]
+        if (standing === undefined || standing.fits || isHeld(descriptor)) continue
+        this.#denials.note(descriptor, readingOf(descriptor, standing), askedAt)
+      }
+    }
   }
 
   /** Tells the breaker, once per request, how the store did. */
-  #failure(answers: readonly StoreAnswer[]): boolean {
-    const failed = answers.find((answer) => answer.kind === 'failed')
+  #failure(outcomes: readonly Outcome[]): boolean {
+    const failed = outcomes.find((outcome) => 'why' in outcome)
     if (failed === undefined) this.#breaker.succeed()
     else {
       this.#breaker.fail()
@@ -155,20 +190,37 @@ class SharedCounters implements RedisCounters {
     if (degraded === this.#degraded) return
     this.#degraded = degraded
     this.#meter.gauge('sallyport_limit_store_degraded', degraded ? 1 : 0, {})
-    this.#journal?.write(degraded ? { event: 'limit_store_lost', reason } : { event: 'limit_store_back' })
+    if (degraded) this.#notices?.lost(reason)
+    else this.#notices?.back()
   }
 }
 
-function takenOf(answers: readonly StoreAnswer[]): Taken {
-  const known = answers.filter((answer) => answer.kind !== 'failed')
-  const refusal = known.find((answer) => answer.kind === 'refused')
-  return { allowed: refusal === undefined, refusedBy: refusal?.reading.limit, readings: known.map((answer) => answer.reading) }
+/** What became of one script. `why`: the error as it came. */
+type Outcome = StoreAnswer | { readonly why: unknown }
+
+function isHeld({ limit }: Descriptor): boolean {
+  return limit.algorithm.kind === 'concurrency'
 }
 
-function afterGivingBack(answer: StoreAnswer): TakenReading | undefined {
-  if (answer.kind !== 'granted') return answer.kind === 'refused' ? answer.reading : undefined
-  const { limit, remaining, resetMs, degraded } = answer.reading
-  return { limit, remaining: remaining + answer.descriptor.cost, resetMs, degraded }
+/** Joins the answers of all slots, in the order of the descriptors. */
+function takenOf(descriptors: readonly Descriptor[], answers: readonly StoreAnswer[]): Taken {
+  const standings = new Map(answers.flatMap((answer) => answer.descriptors.map((descriptor, i) => [descriptor, answer.standings[i]])))
+  const readings = descriptors.flatMap((descriptor) => {
+    const standing = standings.get(descriptor)
+    return standing === undefined ? [] : [readingOf(descriptor, standing)]
+  })
+  const refusedBy = descriptors.find((descriptor) => standings.get(descriptor)?.fits === false)?.limit.name
+  return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
+function readingOf({ limit }: Descriptor, { remaining, resetMs }: StoreStanding): TakenReading {
+  return { limit: limit.name, remaining, resetMs, degraded: false }
+}
+
+/** Only in a Cluster is something given back: one script takes from all or from none. */
+function afterGivingBack(reading: TakenReading, granted: readonly Descriptor[]): TakenReading {
+  const given = granted.find(({ limit }) => limit.name === reading.limit)
+  return given === undefined ? reading : { ...reading, remaining: reading.remaining + given.cost }
 }
 
 /** A closed list, for the metric. */

@@ -1,5 +1,8 @@
 import type { Descriptor, LimitSpec } from '../../core/ports.ts'
 
+/** Every key of the limit store starts so. */
+export const redisPrefix = 'sallyport:limit'
+
 /** The name of a limit as the start of its keys, length-prefixed: limit `a` with key `b:c` and limit `a:b` with key `c` stay apart. */
 export function limitPrefix(limit: LimitSpec): string {
   return `${limit.name.length}:${limit.name}`
@@ -8,11 +11,6 @@ export function limitPrefix(limit: LimitSpec): string {
 /** The key of a descriptor among those of all limits. */
 export function storeKey(descriptor: Descriptor): string {
   return `${limitPrefix(descriptor.limit)}:${descriptor.key}`
-}
-
-/** What one window of a limit holds. */
-export function capacityOf(limit: LimitSpec): number {
-  return limit.points + limit.burst
 }
 
 /** @throws RangeError for a cost that would count backwards or not at all. */

@@ -1,4 +1,5 @@
 import { checkWorkerGround } from '../../../core/edge.ts'
+import { boundOf } from '../../../core/policy/bounds.ts'
 import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
@@ -35,9 +36,19 @@ export const check: Command = {
     ]
     const errors = diagnostics.filter((one) => one.severity === 'error').length
     const sound = errors === 0 && policy !== undefined && !(args.flags.has('strict') && diagnostics.length > 0)
+    const bounds =
+      policy === undefined ? [] : Object.values(policy.limits).map((limit) => ({ limit: limit.name, bound: boundOf(limit, policy.store.redis !== undefined) }))
     const sets = policy === undefined ? [] : setsOf(policy)
     if (terminal.json) {
-      const answer = { ok: sound, environment: place.environment, revision: policy?.revision, descriptors: sets, probes: probed?.probes, diagnostics }
+      const answer = {
+        ok: sound,
+        environment: place.environment,
+        revision: policy?.revision,
+        descriptors: sets,
+        limits: bounds,
+        probes: probed?.probes,
+        diagnostics,
+      }
       terminal.out(JSON.stringify(answer, null, 2))
       return sound ? exit.ok : exit.findings
     }
@@ -48,6 +59,7 @@ export const check: Command = {
       const parts = [count('route', policy.routes.length), count('egress service', Object.keys(policy.egress).length)]
       terminal.out(`${terminal.style('green', 'ok')}: ${parts.join(', ')} for ${place.environment} (${policy.environmentClass}), revision ${policy.revision}`)
       for (const { file, sha256 } of sets) terminal.out(`${file}: sha256 ${sha256}`)
+      for (const { limit, bound } of bounds) terminal.out(`limit ${limit}: ${bound}`)
     }
     return sound ? exit.ok : exit.findings
   },
