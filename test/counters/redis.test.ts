@@ -291,6 +291,20 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     await recovered(counters, spec('b'))
   })
 
+  it('answer alone at an old primary that takes no writes any more, and count there again when it does', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 1000 })
+    await counters.take([on(limit)])
+    await server.admin.replicaof('127.0.0.1', 1)
+    try {
+      for (let i = 0; i < 20; i++) expect(await counters.take([on(limit)])).toMatchObject({ allowed: true, readings: [{ degraded: true }] })
+      expect(meter.total(failures)).toBeGreaterThan(0)
+    } finally {
+      await server.admin.replicaof('NO', 'ONE')
+    }
+    await recovered(counters, spec('b'))
+  })
+
   it('survive FLUSHALL: at most one window more, no failure', async () => {
     const counters = await instance()
     const limit = spec('a')

@@ -14,30 +14,17 @@ export function boundOf(limit: Limit, shared: boolean): string {
 
 function mostOf(limit: Limit): string {
   const { algorithm, points, windowMs, burst } = limit
-  switch (algorithm.kind) {
-    case 'gcra':
-      return `at most ${burst} at once and ${points + burst} in any ${textOf(windowMs)}`
-    case 'sliding':
-      return `at most ${capacityOf(limit)} in any ${textOf(windowMs)}`
-    case 'calendar':
-      return `at most ${points} in a calendar ${algorithm.per} (${algorithm.zone})`
-    case 'concurrency':
-      return `at most ${points} at a time`
-  }
+  if (algorithm.kind === 'calendar') return `at most ${points} in a calendar ${algorithm.per} (${algorithm.zone})`
+  if (algorithm.kind === 'concurrency') return `at most ${points} at a time`
+  if (algorithm.kind === 'gcra') return `at most ${burst} at once and ${points + burst} in any ${textOf(windowMs)}`
+  return `at most ${capacityOf(limit)} in any ${textOf(windowMs)}`
 }
 
 function withoutStore(limit: Limit): string {
-  const again = `max(${capacityOf(limit)}, N × cost)`
-  switch (limit.onStoreFailure) {
-    case 'allow':
-      return 'without the store there is no bound (allow)'
-    case 'deny':
-      return 'without the store none at all (deny)'
-    case 'local':
-      return limit.algorithm.kind === 'gcra'
-        ? `while the store is lost up to ${again} at once more, at the same rate`
-        : `while the store is lost up to ${again} more`
-  }
+  if (limit.onStoreFailure === 'allow') return 'without the store there is no bound (allow)'
+  if (limit.onStoreFailure === 'deny') return 'without the store none at all (deny)'
+  const more = `while the store is lost up to max(${capacityOf(limit)}, N × cost)`
+  return limit.algorithm.kind === 'gcra' ? `${more} at once more, coming back at the same rate` : `${more} more`
 }
 
 const units = [

@@ -1,0 +1,129 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import { createRedisCounters, type RedisCounters } from '../../src/node/counters.ts'
+import { fakeClock } from '../support/clock.ts'
+import { memoryMeter } from '../support/ports.ts'
+import { hasRedis, redisHint } from '../support/redis.ts'
+import { type Fleet, startCluster, startWatched } from '../support/redis-fleet.ts'
+
+const installed = hasRedis()
+const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
+  name,
+  algorithm: { kind: 'sliding' },
+  points: 3,
+  windowMs: 600_000,
+  burst: 0,
+  onStoreFailure: 'local',
+  ...given,
+})
+const on = (limit: LimitSpec, key = 'k', cost = 1): Descriptor => ({ limit, key, cost })
+const all = [
+  spec('s'),
+  spec('g', { algorithm: { kind: 'gcra' }, burst: 3 }),
+  spec('c', { algorithm: { kind: 'calendar', per: 'month', zone: 'Europe/Berlin' }, windowMs: 31 * 86_400_000 }),
+  spec('p', { algorithm: { kind: 'concurrency' }, windowMs: 0 }),
+]
+
+describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${redisHint})`}`, () => {
+  let fleet: Fleet
+  let open: RedisCounters[]
+  let clock: ReturnType<typeof fakeClock>
+
+  const instance = async (): Promise<RedisCounters> => {
+    const counters = createRedisCounters({ url: fleet.url, clock, meter: memoryMeter() })
+    open.push(counters)
+    expect(await counters.ready(5000)).toBe(true)
+    return counters
+  }
+  /** Asks until the store answers, the clock moving on past every breaker and remembered refusal. */
+  const shared = (counters: RedisCounters, descriptors: readonly Descriptor[]): Promise<Taken> =>
+    vi.waitFor(
+      async () => {
+        clock.advance(1000)
+        const taken = await counters.take(descriptors)
+        expect(taken.readings.every((reading) => !reading.degraded)).toBe(true)
+        return taken
+      },
+      { timeout: 10_000, interval: 20 },
+    )
+
+  beforeEach(() => {
+    open = []
+    clock = fakeClock(Date.now())
+  })
+  afterEach(async () => {
+    for (const counters of open) await counters.close()
+  })
+
+  describe('of a Cluster', () => {
+    beforeAll(async () => {
+      fleet = await startCluster()
+    }, 60_000)
+    afterAll(() => fleet.close())
+
+    it('count by every algorithm, on every node, over all instances', async () => {
+      const [one, two] = [await instance(), await instance()]
+      for (const limit of all) {
+        for (let key = 0; key < 6; key++) {
+          const taken = [await shared(one, [on(limit, `k${key}`)])]
+          for (let i = 0; i < 4; i++) taken.push(await shared(i % 2 === 0 ? two : one, [on(limit, `k${key}`)]))
+          expect(taken.map((each) => each.allowed)).toEqual([true, true, true, false, false])
+        }
+      }
+      const sizes = await Promise.all(fleet.servers.map(({ admin }) => admin.dbsize()))
+      expect(sizes.every((size) => size > 0)).toBe(true)
+    })
+
+    it('give back what other slots gave when one refuses', async () => {
+      for (const narrow of all) {
+        const counters = await instance()
+        const full = on(narrow, 'full')
+        for (let i = 0; i < 3; i++) await shared(counters, [full])
+        const others = all.filter((limit) => limit !== narrow).map((limit, i) => on(limit, `${narrow.name}-other-${i}`))
+        const taken = await shared(counters, [...others, full])
+        expect(taken).toMatchObject({ allowed: false, refusedBy: narrow.name })
+        expect(taken.readings.slice(0, 3).map((reading) => reading.remaining)).toEqual([3, 3, 3])
+        await vi.waitFor(async () => expect((await counters.peek(others)).readings.map((reading) => reading.remaining)).toEqual([3, 3, 3]))
+      }
+    })
+
+    it('follow a slot that moves to another node', async () => {
+      const counters = await instance()
+      const descriptor = on(spec('moved'), 'mover')
+      await shared(counters, [descriptor])
+      const { admin } = fleet.servers[0]!
+      const slot = Number(await admin.call('CLUSTER', 'KEYSLOT', 'sallyport:limit:s:5:moved:{mover}'))
+      const owner = Math.min(2, Math.floor(slot / 5461))
+      const [from, to] = [fleet.servers[owner]!, fleet.servers[(owner + 1) % 3]!]
+      const idOf = async (server: typeof from) => String(await server.admin.call('CLUSTER', 'MYID'))
+      await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await idOf(from))
+      await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await idOf(to))
+      await from.admin.call('MIGRATE', '127.0.0.1', to.port, 'sallyport:limit:s:5:moved:{mover}', 0, 5000)
+      const before = counters.degraded
+      expect((await counters.take([descriptor])).readings[0]).toMatchObject({ remaining: 1, degraded: false })
+      for (const server of [to, from]) await server.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', await idOf(to))
+      expect((await counters.take([descriptor])).readings[0]).toMatchObject({ remaining: 0, degraded: false })
+      expect([before, counters.degraded]).toEqual([false, false])
+    })
+  })
+
+  describe('that Sentinels watch', () => {
+    beforeAll(async () => {
+      fleet = await startWatched()
+    }, 60_000)
+    afterAll(() => fleet.close())
+
+    it('go on at the new primary after a failover, with what was counted, and answer all the while', async () => {
+      const counters = await instance()
+      const limit = spec('a', { points: 10 })
+      for (let i = 0; i < 4; i++) await shared(counters, [on(limit)])
+      const [primary, replica] = fleet.servers
+      await primary!.admin.wait(1, 1000)
+      await primary!.kill()
+      const lost = await counters.take([on(spec('b'))])
+      expect(lost.allowed).toBe(true)
+      await vi.waitFor(async () => expect(await replica!.admin.info('replication')).toContain('role:master'), { timeout: 20_000, interval: 50 })
+      expect((await shared(counters, [on(limit)])).readings[0]?.remaining).toBe(5)
+    }, 60_000)
+  })
+})
