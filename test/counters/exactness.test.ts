@@ -40,19 +40,21 @@ interface Bench {
 
 /**
  * Plays arrivals and compares every answer with the log of what passed: never more than the limit says; and never refused without a
- * reason: an exact bucket had too little, or the window and a twentieth, or the period, holds too much.
+ * reason: an exact bucket had too little, or the window and a twentieth, or the period, holds too much. Answers how many passed, and what was wrong.
  */
-async function play(bench: Bench, limit: LimitSpec, steps: readonly Arrival[], key: string): Promise<readonly Passed[]> {
+async function play(bench: Bench, limit: LimitSpec, steps: readonly Arrival[]): Promise<{ readonly passed: number; readonly wrong: readonly string[] }> {
   const log: Passed[] = []
+  const wrong: string[] = []
   for (const { wait, cost } of steps) {
     const at = await bench.advance(wait)
-    const { allowed, readings } = await bench.take([{ limit, key, cost }])
+    const { allowed, readings } = await bench.take([{ limit, key: 'k', cost }])
     if (allowed) log.push({ at, cost })
-    else expect(isDue(log, limit, at, cost), `${limit.name} refused ${cost} at ${at}`).toBe(true)
-    if (!allowed) expect(readings[0]?.resetMs).toBeGreaterThan(0)
+    else if (!isDue(log, limit, at, cost)) wrong.push(`${limit.name} refused ${cost} at ${at}`)
+    else if (!((readings[0]?.resetMs ?? 0) > 0)) wrong.push(`${limit.name} refused ${cost} at ${at} and named no time`)
   }
-  expect(overshoot(log, limit, hours)).toBeLessThanOrEqual(0)
-  return log
+  const over = overshoot(log, limit, hours)
+  if (over > 0) wrong.push(`${limit.name} let ${over} too many through`)
+  return { passed: log.length, wrong }
 }
 
 function isDue(log: readonly Passed[], limit: LimitSpec, at: number, cost: number): boolean {
@@ -80,14 +82,16 @@ describe('what a store in memory lets through', () => {
 
   describe.each(Object.entries(limits))('by %s', (_, limit) => {
     it.each(scheduled(limit, 600, 7))('is exact for %s', async (_name, steps) => {
-      expect((await play(bench(), limit, steps, 'k')).length).toBeGreaterThan(20)
+      const { passed, wrong } = await play(bench(), limit, steps)
+      expect(wrong).toEqual([])
+      expect(passed).toBeGreaterThan(20)
     })
 
     it('is exact for any schedule', async () => {
       const step = fc.record({ wait: fc.oneof(fc.nat(3), fc.nat(limit.windowMs / 4), fc.nat(limit.windowMs * 2)), cost: fc.integer({ min: 1, max: 4 }) })
       await fc.assert(
         fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
-          await play(bench(), limit, steps, 'k')
+          expect((await play(bench(), limit, steps)).wrong).toEqual([])
         }),
         { numRuns: 100 },
       )
@@ -136,12 +140,15 @@ describe('places held at a time', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 3 }), fc.nat(20)), { maxLength: 100 }), async (steps) => {
         const counters = createMemoryCounters(fakeClock())
+        const answered: boolean[] = []
+        const expected: boolean[] = []
         const held: { readonly cost: number; readonly release: () => void }[] = []
         for (const [takes, cost, which] of steps) {
           const inUse = held.reduce((sum, one) => sum + one.cost, 0)
           if (takes) {
             const taken = await counters.take([{ limit, key: 'k', cost }])
-            expect(taken.allowed).toBe(inUse + cost <= 5)
+            answered.push(taken.allowed)
+            expected.push(inUse + cost <= 5)
             if (taken.release !== undefined) held.push({ cost, release: taken.release })
           } else {
             const [gone] = held.splice(which % Math.max(1, held.length), 1)
@@ -149,6 +156,7 @@ describe('places held at a time', () => {
             gone?.release()
           }
         }
+        expect(answered).toEqual(expected)
       }),
     )
   })
@@ -189,7 +197,9 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
 
   describe.each(Object.entries(limits))('by %s', (_, limit) => {
     it.each(scheduled(limit, 400, 11))('is exact for %s', async (_name, steps) => {
-      expect((await play(bench, limit, steps, 'k')).length).toBeGreaterThan(20)
+      const { passed, wrong } = await play(bench, limit, steps)
+      expect(wrong).toEqual([])
+      expect(passed).toBeGreaterThan(20)
     })
   })
 
@@ -245,7 +255,8 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     const total = (name: string) => answers.reduce((sum, { passed }) => sum + (passed[name] ?? 0), 0)
     const most: Readonly<Record<string, number>> = { sliding: 100, gcra: 1, calendar: 100, places: 50 }
     for (const { name } of asked) expect(total(name), name).toBeLessThanOrEqual(most[name] ?? 0)
-    // Where no answer had to do without the store, none is missing either.
-    if (answers.every(({ degraded }) => degraded === 0)) expect(asked.map(({ name }) => total(name))).toEqual([100, 1, 100, 50])
+    // Nor is one missing, but for answers that a busy machine made too slow to count.
+    const slow = answers.reduce((sum, { degraded }) => sum + degraded, 0)
+    for (const { name } of asked) expect(total(name) + slow, name).toBeGreaterThanOrEqual(most[name] ?? 0)
   })
 })

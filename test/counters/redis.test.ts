@@ -128,6 +128,15 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(taken[19]?.readings.map((reading) => reading.remaining)).toEqual([98, 0])
   })
 
+  it('keep what was counted when the gateway starts again', async () => {
+    for (const limit of all.slice(0, 3)) {
+      const before = await instance()
+      for (let i = 0; i < 2; i++) await before.take([on(limit)])
+      await before.close()
+      expect(await passedOf(await instance(), [on(limit)], 3)).toBe(1)
+    }
+  })
+
   it('leave what is left to a smaller cost', async () => {
     const counters = await instance()
     const limit = spec('a', { points: 5 })

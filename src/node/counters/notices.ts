@@ -1,5 +1,5 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import type { Journal } from '../../core/ports.ts'
+import type { Journal, JournalRecord } from '../../core/ports.ts'
 
 /** So many losses a minute are told one by one; the metric knows them all. */
 const tellingsPerMinute = 6
@@ -24,16 +24,14 @@ export class Notices {
       () => true,
       () => false,
     )
-    this.#write({ event: 'limit_store_lost', reason })
+    void this.#write({ event: 'limit_store_lost', reason })
   }
 
   back(): void {
-    this.#write({ event: 'limit_store_back' })
+    void this.#write({ event: 'limit_store_back' })
   }
 
-  #write(record: Parameters<Journal['write']>[0]): void {
-    void this.#told.then((told) => {
-      if (told) this.#journal.write(record)
-    })
+  async #write(record: JournalRecord): Promise<void> {
+    if (await this.#told) this.#journal.write(record)
   }
 }

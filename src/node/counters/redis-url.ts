@@ -18,7 +18,7 @@ interface Watched {
  *
  * User and password are percent-encoded. Everything else is what ioredis reads: redis://, rediss://, a socket path.
  */
-const several = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/?#]+)(?:\/([^/?#]+)(?:\/(\d{1,4}))?)?\/?$/
+const several = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/?#@]+)(?:\/([^/?#]+)(?:\/(\d{1,4}))?)?\/?$/
 
 /** @throws Error for a URL that begins as one of several servers and does not go on so; the message does not repeat it, for it may hold a password. */
 export function readStoreUrl(url: string): StoreAddress {
