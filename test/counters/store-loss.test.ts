@@ -29,6 +29,18 @@ describe('answers without the store', () => {
     expect(passed(5, on(spec('a')))).toBe(2)
   })
 
+  it('share every algorithm by the instances, and give places back here', () => {
+    const gcra = spec('g', { algorithm: { kind: 'gcra' }, burst: 12 })
+    const month = spec('c', { algorithm: { kind: 'calendar', per: 'month', zone: 'UTC' }, points: 12, burst: 0 })
+    const places = spec('p', { algorithm: { kind: 'concurrency' }, points: 12, windowMs: 0, burst: 0 })
+    expect([gcra, month, places].map((limit) => passed(4, on(limit)))).toEqual([3, 3, 3])
+    const alone = fallback(12)
+    const taken = alone.take([on(places)])
+    expect(alone.take([on(places)]).allowed).toBe(false)
+    taken.release?.()
+    expect(alone.take([on(places)]).allowed).toBe(true)
+  })
+
   it('leave at least one request per window', () => {
     expect(passed(100, on(spec('a')))).toBe(1)
     expect(passed(100, on(spec('a'), 'k', 7))).toBe(1)

@@ -44,6 +44,14 @@ ${bothClusters}`)
     expect(bundleForWorker(loaded).json).toBeUndefined()
   })
 
+  it('counts requests per window and by no other algorithm', async () => {
+    const limits = '{ g: { rate: 10/1m, algorithm: gcra, burst: 1, key: [route] }, c: { quota: 9/month, key: [route] }, p: { concurrent: 5, key: [route] } }'
+    const loaded = await load(`limits: ${limits}\nroutes:\n  dear: { match: { path: /dear }, ${open}, to: plain, limits: [g, c, p] }\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ code }) => code === 'worker_limit_algorithm')
+    expect(found.map(({ object }) => object)).toEqual(['limits.g', 'limits.c', 'limits.p'])
+    expect(found[0]?.message).toBe('A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "g", which is gcra.')
+  })
+
   it('wants no client certificates', async () => {
     const tls = 'tls: { certificate: file:/c, key: file:/k, clientAuth: required, clientCa: file:/ca }'
     const loaded = await load(`listeners: { public: { address: "127.0.0.1:0", ${tls} } }\nroutes:\n${bothClusters}`)
