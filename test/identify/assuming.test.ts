@@ -6,7 +6,7 @@ import { issuerDouble } from '../support/issuer.ts'
 
 async function room(tree: Requirement) {
   const idp = await issuerDouble(() => 0)
-  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config(), { ...idp.config(), name: 'other' }]))
+  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config(), { ...idp.config(), name: 'other' }]), { now: () => 0 })
   return (token: Parameters<typeof assume>[1]) => assume(matched(['orders']), token).principal
 }
 

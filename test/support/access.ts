@@ -13,6 +13,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     listeners: { public: undefined, egress: undefined, admin: undefined },
     store: { redis: undefined },
     issuers: Object.fromEntries(issuers.map((issuer) => [issuer.name, issuer])),
+    certificates: {},
     clusters: {},
     limits: {},
     access: Object.fromEntries(access.map((policy) => [policy.name, policy])),
@@ -47,6 +48,7 @@ const openMatcher: Matcher = {
   cidrs: undefined,
   headers: undefined,
   times: undefined,
+  tls: undefined,
 }
 
 export interface MatchedOptions {

@@ -30,6 +30,7 @@ export function egressPolicy(given: {
     },
     store: { redis: undefined },
     issuers: {},
+    certificates: {},
     clusters: {},
     limits: {},
     access: {},

@@ -11,6 +11,7 @@ export function emptyPolicy(given: Partial<Policy> = {}): Policy {
     listeners: { public: undefined, egress: undefined, admin: undefined },
     store: { redis: undefined },
     issuers: {},
+    certificates: {},
     clusters: {},
     limits: {},
     access: {},

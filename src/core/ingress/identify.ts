@@ -6,13 +6,14 @@ import type { Issuer, Policy, Requirement, RequirementLeaf } from '../policy/pol
 import { leavesOf } from '../policy/requirement.ts'
 import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
 import { buildBearerTokens } from './identify/bearer-tokens.ts'
-import { principalFrom } from './identify/claims.ts'
+import { buildClientCertificates, buildMapCertificate } from './identify/certificates.ts'
+import { principalFrom, principalFromAnswer } from './identify/claims.ts'
 import type { Check, Credential } from './identify/credential.ts'
 import type { IdentifyPorts } from './identify/ports.ts'
 import { meet, type Proved, subjectOf } from './identify/requirement.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
 
-export { keySetsOf } from './identify/ports.ts'
+export { introspectionsOf, keySetsOf } from './identify/ports.ts'
 
 export interface Identify {
   (x: Matched): Identified | Promise<Identified>
@@ -31,11 +32,11 @@ interface Demand {
 /**
  * Builds the room that says who is asking: the requirements of the route's access policies, met by verified credentials or, where they
  * allow it, by none. Every credential that is offered, of a kind that the route reads, must be good: a bad one is never downgraded to
- * anonymous, nor outweighed by another. Throws `unauthenticated`, `credential_invalid`, `token_invalid`, `idp_unavailable`,
+ * anonymous, nor outweighed by another. Throws `unauthenticated`, `credential_invalid`, `token_invalid`, `certificate_invalid`, `idp_unavailable`,
  * `config_quarantined`.
  */
 export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
-  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports)]
+  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports), buildClientCertificates(policy, ports)]
   const demands = byRoute((route) => demandOf(policy, route, credentials))
   const identify = (x: Matched): Identified | Promise<Identified> => {
     const demand = demands(x.route)
@@ -92,7 +93,7 @@ function requirementsOf(policy: Policy, route: Route): readonly Requirement[] {
   return route.access.flatMap((name) => policy.access[name]?.authenticate ?? []).filter(({ kind }) => kind !== 'none')
 }
 
-/** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer. */
+/** A token's claims (or an issuer's answer about one) as a policy test or `explain` gives them, with the policies' name of its issuer. */
 export interface AssumedToken {
   readonly issuer: string
   readonly claims: Readonly<Record<string, unknown>>
@@ -100,30 +101,40 @@ export interface AssumedToken {
 
 /**
  * The same room for `test` and `explain`: the requirement tree as in production, but a token is taken at its word, as if it had been
- * verified; the Authorization header is not read. Throws like the real room.
+ * verified; the Authorization header is not read. The client certificate of the connection is mapped as it is. Throws like the real room.
  */
-export function buildIdentifyAssuming(policy: Policy): (x: Matched, token: AssumedToken | undefined) => Identified {
+export function buildIdentifyAssuming(policy: Policy, clock: Pick<IdentifyPorts['clock'], 'now'>): (x: Matched, token: AssumedToken | undefined) => Identified {
   const demands = byRoute((route): Demand => ({ broken: undefined, requirements: requirementsOf(policy, route), checks: [] }))
   return (x, token) => {
     const demand = demands(x.route)
     if (demand.requirements.length === 0) return Object.assign(x, { principal: anonymous })
     const leaves = demand.requirements.flatMap(leavesOf)
-    return identified(x, { ...demand, checks: [{ broken: undefined, challenges: [realm], prove: () => undefined }] }, assumed(policy, leaves, token))
+    const certificates = leaves.filter(({ kind }) => kind === 'mtls')
+    const { certificate } = x.client
+    const shown = certificate === undefined || certificates.length === 0 ? [] : [buildMapCertificate(certificates, policy, clock)(certificate, undefined)]
+    // One check for each kind, so that what is missing is told from what does not fit.
+    const asked = leaves.length > certificates.length ? [nothingOffered([realm])] : []
+    const checks = certificates.length > 0 ? [...asked, nothingOffered([])] : asked
+    return identified(x, { ...demand, checks }, [...assumed(policy, leaves, token), ...shown])
   }
+}
+
+function nothingOffered(challenges: readonly string[]): Check {
+  return { broken: undefined, challenges, prove: () => undefined }
 }
 
 function assumed(policy: Policy, leaves: readonly RequirementLeaf[], token: AssumedToken | undefined): readonly Proved[] {
   if (token === undefined) return []
-  const leaf = leaves.find(({ name }) => name === token.issuer)
+  const leaf = leaves.find(({ kind, name }) => kind !== 'mtls' && name === token.issuer)
   const issuer = policy.issuers[token.issuer]
   if (leaf === undefined || issuer === undefined) throw tokenInvalid('an issuer that is not accepted here')
-  return [{ leaf, subject: assumedSubject(issuer, token.claims) }]
+  return [{ leaf, subject: assumedSubject(issuer, leaf, token.claims) }]
 }
 
-function assumedSubject(issuer: Issuer, claims: Readonly<Record<string, unknown>>): Subject {
+function assumedSubject(issuer: Issuer, { kind }: RequirementLeaf, claims: Readonly<Record<string, unknown>>): Subject {
   const json = parseStrictJson(JSON.stringify(claims), 8)
   if (!isJsonObject(json)) throw tokenInvalid('the claims are not an object')
-  return principalFrom(issuer, json)
+  return kind === 'introspection' ? principalFromAnswer(issuer, json) : principalFrom(issuer, json)
 }
 
 /** Computed at the first request of a route: thousands of routes make no build slow. */

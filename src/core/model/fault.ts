@@ -19,6 +19,7 @@ export const faultCatalogue = {
   unauthenticated: { http: 401, grpc: 16, retryable: false, title: 'Credential required' },
   token_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid token' },
   proof_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid proof of possession' },
+  certificate_invalid: { http: 403, grpc: 7, retryable: false, title: 'Client certificate not accepted' },
   forbidden: { http: 403, grpc: 7, retryable: false, title: 'Forbidden' },
   scope_insufficient: { http: 403, grpc: 7, retryable: false, title: 'Insufficient scope' },
   policy_error: { http: 403, grpc: 7, retryable: false, title: 'Policy could not be evaluated' },

@@ -17,7 +17,7 @@ export interface Subject {
 }
 
 /** Credentials of the ingress, as requirement trees name them. */
-export type ProofKind = 'jwt'
+export type ProofKind = 'jwt' | 'introspection' | 'mtls'
 
 /** A workload that calls out: one of `callers:`. */
 interface CallerPrincipal {

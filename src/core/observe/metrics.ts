@@ -74,6 +74,11 @@ export const metrics = {
   sallyport_policy_quarantined_objects: { kind: 'gauge', help: 'Objects of the policies in force that are broken and answer 503.', labels: [] },
   sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
   sallyport_key_set_fetches_total: { kind: 'counter', help: 'Fetches of key sets, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
+  sallyport_introspections_total: {
+    kind: 'counter',
+    help: 'Opaque tokens judged, by issuer and outcome: active, inactive, remembered, failed, unauthorized (our own client is refused), held (not asked while it fails).',
+    labels: ['issuer', 'outcome'],
+  },
   process_cpu_seconds_total: { kind: 'counter', help: 'CPU time of this process, user and system.', labels: [] },
   process_resident_memory_bytes: { kind: 'gauge', help: 'Resident memory of this process.', labels: [] },
   process_start_time_seconds: { kind: 'gauge', help: 'When this process started, seconds since the epoch.', labels: [] },

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { access } from './document/access.ts'
+import { certificate } from './document/certificates.ts'
 import { cluster } from './document/clusters.ts'
 import { caller, egress } from './document/egress.ts'
 import { environment } from './document/environments.ts'
@@ -13,7 +14,17 @@ import { route } from './document/routes.ts'
 const store = { redis: secret.meta({ description: 'Where the URL of Redis stands; without a store, limits are counted in memory.' }) }
 
 /** Sections that map any name to one kind of object. */
-export const namedSections = { environments: environment, issuers: issuer, clusters: cluster, limits: limit, access, routes: route, callers: caller, egress }
+export const namedSections = {
+  environments: environment,
+  issuers: issuer,
+  certificates: certificate,
+  clusters: cluster,
+  limits: limit,
+  access,
+  routes: route,
+  callers: caller,
+  egress,
+}
 
 /** Sections whose members have fixed names and a kind each. */
 export const fixedSections = { listeners, store }
@@ -45,6 +56,7 @@ export const documentSchema = z.strictObject({
     .meta({ description: 'Bound addresses.' }),
   store: z.strictObject({ redis: store.redis.optional() }).optional().meta({ description: 'What replicas share.' }),
   issuers: named(issuer, 'Who issues tokens.'),
+  certificates: named(certificate, 'How client certificates become subjects.'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
   access: named(access, 'Access policies: who may do what.'),

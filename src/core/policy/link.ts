@@ -3,6 +3,7 @@ import { idOf, type RawObject } from './collect.ts'
 import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
 import { linkCallers } from './link/callers.ts'
+import { linkCertificates } from './link/certificates.ts'
 import { linkClusters } from './link/clusters.ts'
 import type { Descriptors } from './link/descriptors.ts'
 import { linkEgress } from './link/egress.ts'
@@ -52,7 +53,10 @@ export function linkObjects(input: LinkInput): Linked {
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
   const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [name, section(name)]),
+    ['environments', 'listeners', 'store', 'issuers', 'certificates', 'clusters', 'limits', 'access', 'routes', 'callers', 'egress'].map((name) => [
+      name,
+      section(name),
+    ]),
   ) as unknown as Entries
   const classes = new Map(
     Array.from(entries.environments.values()).flatMap(({ name, value }) => (value?.class === undefined ? [] : [[name, value.class] as const])),
@@ -99,6 +103,10 @@ function openLinking({ report, environment, incomplete }: LinkInput, entries: En
       names.set(section, known)
       return known
     },
+    introspects: (issuer) => {
+      const entry = entries.issuers.get(issuer)
+      return entry?.value?.introspection !== undefined || entry?.removed.some((gone) => gone.startsWith('introspection')) !== false
+    },
     used: new Set(),
     needs: new Map(),
     incomplete,
@@ -121,6 +129,7 @@ function link(
     admin: entries.listeners.get('admin'),
   })
   const issuers = linkIssuers(linking, entries.issuers)
+  const certificates = linkCertificates(linking, entries.certificates, entries.issuers)
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
   const access = Array.from(entries.access.values(), (entry) => ({ entry, policy: linkAccess(linking, entry, entry.name) }))
@@ -145,6 +154,7 @@ function link(
     listeners,
     store: { redis: typeof store?.value === 'string' ? store.value : undefined },
     issuers: byName(issuers.map((issuer) => quarantineIssuer(issuer, reasonOf(`issuers.${issuer.name}`)))),
+    certificates: byName(certificates.map((mapping) => quarantineCertificate(mapping, reasonOf(`certificates.${mapping.name}`)))),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
     access: byName(policies.map(({ id, policy }) => quarantineAccess(policy, reasonOf(id)))),
@@ -165,7 +175,11 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): Readon
 type ObjectOf<K extends keyof Policy> = Policy[K] extends Readonly<Record<string, infer T>> ? T : never
 
 function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | undefined): ObjectOf<'issuers'> {
-  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [] }
+  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [], introspection: undefined }
+}
+
+function quarantineCertificate(mapping: ObjectOf<'certificates'>, quarantined: string | undefined): ObjectOf<'certificates'> {
+  return quarantined === undefined ? mapping : { ...mapping, quarantined, scopes: [] }
 }
 
 function quarantineCluster(cluster: ObjectOf<'clusters'>, quarantined: string | undefined): ObjectOf<'clusters'> {

@@ -5,7 +5,8 @@ export const realm = 'Bearer realm="sallyport"'
 
 /** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
 export function credentialMissing(challenges: readonly string[], internal?: string): Fault {
-  return new Fault('unauthenticated', 'a bearer token is required', {
+  // Without a scheme to name, what is asked for is no token.
+  return new Fault('unauthenticated', challenges.length === 0 ? 'a credential is required' : 'a bearer token is required', {
     headers: challenges.map((challenge) => ['www-authenticate', challenge] as const),
     ...(internal === undefined ? {} : { internal }),
   })
@@ -24,6 +25,11 @@ export function tokenInvalid(reason: string): Fault {
     headers: [['www-authenticate', `${realm}, error="invalid_token", error_description="the access token is not valid"`]],
     internal: reason,
   })
+}
+
+/** 403: there is no scheme that a challenge could ask for a better certificate with. The reason goes to the record only. */
+export function certificateInvalid(reason: string): Fault {
+  return new Fault('certificate_invalid', 'the client certificate is not accepted', { internal: reason })
 }
 
 /** 503: the token may well be good, but there are no keys to tell. */

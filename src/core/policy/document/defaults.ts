@@ -21,6 +21,14 @@ export const defaults = {
   'issuers.proof.required': { value: 'none', reason: 'most tokens are bearer tokens' },
   'issuers.proof.maxAge': { value: '60s', reason: 'a proof is made for the request it comes with' },
 
+  'issuers.introspection.cache': { value: '30s', reason: 'a token that was revoked is good for no longer' },
+  'issuers.introspection.timeout': { value: '3s', reason: 'a person is waiting' },
+  'issuers.introspection.audience': { value: 'required', reason: 'a token for another service is not for this one' },
+  'issuers.introspection.clientAsSubject': { value: false, reason: 'a client may be named like a person (RFC 9068 section 5)' },
+
+  'certificates.match': { value: [], reason: 'the authority of the listener says whom it signs' },
+  'certificates.scopes': { value: [], reason: 'what a certificate may do is said on purpose' },
+
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },
   'clusters.protocol': { value: 'http', reason: 'every service speaks it' },
   'clusters.balance': { value: 'round_robin', reason: 'needs no figures to be fair' },

@@ -81,7 +81,7 @@ function saysNothing(matcher: MatcherDocument): boolean {
 }
 
 /** Credentials, and the section whose object judges each. */
-const leaves = { jwt: 'issuers' } as const satisfies Record<ProofKind, string>
+const leaves = { jwt: 'issuers', introspection: 'issuers', mtls: 'certificates' } as const satisfies Record<ProofKind, string>
 const proofKinds = Object.keys(leaves) as readonly ProofKind[] // the keys of a Record<ProofKind, …>
 const shapes = [...proofKinds, 'anyOf', 'allOf', 'optional'] as const
 
@@ -98,7 +98,7 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   for (const kind of proofKinds) {
     const name = said[kind]
     if (name === undefined) continue
-    refer(linking, entry, [...path, kind], leaves[kind], name)
+    if (refer(linking, entry, [...path, kind], leaves[kind], name) && kind === 'introspection') checkAsked(linking, entry, [...path, kind], name)
     return { kind, name }
   }
   const branches = (kind: 'anyOf' | 'allOf', of: readonly RequirementDocument[]): Requirement => ({
@@ -109,6 +109,16 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   if (said.allOf !== undefined) return branches('allOf', said.allOf)
   if (said.optional !== undefined) return { kind: 'optional', of: linkRequirement(linking, entry, said.optional, [...path, 'optional']) }
   return { kind: 'none' }
+}
+
+/** An issuer can be asked about tokens only where it is said how. */
+function checkAsked(linking: Linking, entry: Entry<AccessDocument>, path: Path, name: string): void {
+  if (linking.introspects(name)) return
+  refuse(linking, entry, path, {
+    code: 'introspection_missing',
+    message: `It is not said how the issuer "${name}" is asked about tokens.`,
+    hint: `Add introspection: { clientId: …, clientSecret: env:… } to issuers.${name}.`,
+  })
 }
 
 /** Nothing is said: the only issuer there is, when a rule needs a principal. */

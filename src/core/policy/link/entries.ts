@@ -1,4 +1,5 @@
 import type { AccessDocument } from '../document/access.ts'
+import type { CertificateDocument } from '../document/certificates.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { CallerDocument, EgressDocument } from '../document/egress.ts'
 import type { EnvironmentDocument } from '../document/environments.ts'
@@ -14,6 +15,7 @@ export interface Entries {
   readonly listeners: ReadonlyMap<string, Entry<PublicListenerDocument | PlainListenerDocument>>
   readonly store: ReadonlyMap<string, Entry<string>>
   readonly issuers: ReadonlyMap<string, Entry<IssuerDocument>>
+  readonly certificates: ReadonlyMap<string, Entry<CertificateDocument>>
   readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
   readonly limits: ReadonlyMap<string, Entry<LimitDocument>>
   readonly access: ReadonlyMap<string, Entry<AccessDocument>>

@@ -1,6 +1,6 @@
 import type { IssuerDocument } from '../document/issuers.ts'
-import type { Issuer } from '../policy.ts'
-import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
+import type { Introspection, Issuer } from '../policy.ts'
+import { type Entry, isWhole, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
 import { ms } from './values.ts'
 
 /** Checks and links the issuers. Quarantine is set later. */
@@ -18,6 +18,7 @@ export function linkIssuers(linking: Linking, entries: ReadonlyMap<string, Entry
         hint: 'Merge the two; audiences is a list.',
       })
   }
+  for (const entry of entries.values()) checkIntrospection(linking, entry)
   return Array.from(entries.values(), linkIssuer)
 }
 
@@ -35,5 +36,42 @@ function linkIssuer({ name, value = {} }: Entry<IssuerDocument>): Issuer {
     staleKeysForMs: ms(value.staleKeysFor ?? ''),
     scopeClaims: value.scopeClaims ?? [],
     proof: { required: value.proof?.required ?? 'none', maxAgeMs: ms(value.proof?.maxAge ?? ''), nonceKey: value.proof?.nonceKey },
+    introspection: introspectionOf(value.introspection),
   }
+}
+
+type IntrospectionDocument = NonNullable<IssuerDocument['introspection']>
+
+function introspectionOf(value: IntrospectionDocument | undefined): Introspection | undefined {
+  if (value === undefined) return undefined
+  const { url, clientId, clientSecret, key, cache, timeout, audience, clientAsSubject } = value
+  return {
+    url,
+    clientId,
+    auth: value.auth ?? (key === undefined ? 'client_secret_basic' : 'private_key_jwt'),
+    credential: key ?? clientSecret ?? '',
+    cacheMs: ms(cache),
+    timeoutMs: ms(timeout),
+    audience,
+    clientAsSubject,
+  }
+}
+
+function checkIntrospection(linking: Linking, entry: Entry<IssuerDocument>): void {
+  const said = entry.value?.introspection
+  if (said === undefined || !isWhole(entry, 'introspection')) return
+  const at = (member: string) => ['introspection', member]
+  if ((said.clientSecret === undefined) === (said.key === undefined))
+    refuse(linking, entry, said.key === undefined ? ['introspection'] : at('key'), {
+      code: 'client_credential',
+      message: said.key === undefined ? 'The gateway has nothing to prove itself with.' : 'The client has a secret and a key.',
+      hint: 'Give either clientSecret: env:… or key: file:/….',
+      which: 'key',
+    })
+  else if (said.auth !== undefined && (said.auth === 'private_key_jwt') !== (said.key !== undefined))
+    refuse(linking, entry, at('auth'), {
+      code: 'client_credential',
+      message: `auth: ${said.auth} needs ${said.auth === 'private_key_jwt' ? 'a key' : 'a secret'}.`,
+      hint: 'Leave auth out, or give the other credential.',
+    })
 }

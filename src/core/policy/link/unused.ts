@@ -3,6 +3,7 @@ import { type Entry, type Linking, warn } from './linking.ts'
 
 const nouns: Readonly<Partial<Record<NamedSection, string>>> = {
   issuers: 'issuer',
+  certificates: 'mapping of certificates',
   clusters: 'cluster',
   limits: 'limit',
   access: 'access policy',

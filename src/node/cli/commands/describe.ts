@@ -12,6 +12,7 @@ const sections = {
   limit: 'limits',
   access: 'access',
   issuer: 'issuers',
+  certificate: 'certificates',
   egress: 'egress',
   caller: 'callers',
   listener: 'listeners',

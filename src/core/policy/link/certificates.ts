@@ -1,0 +1,47 @@
+import type { CertificateDocument } from '../document/certificates.ts'
+import type { IssuerDocument } from '../document/issuers.ts'
+import type { CertificateMapping } from '../policy.ts'
+import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
+
+/** Checks and links the mappings of client certificates. Quarantine is set later. */
+export function linkCertificates(
+  linking: Linking,
+  entries: ReadonlyMap<string, Entry<CertificateDocument>>,
+  issuers: ReadonlyMap<string, Entry<IssuerDocument>>,
+): readonly CertificateMapping[] {
+  return Array.from(entries.values(), (entry) => {
+    const issuer = issuers.get(entry.name)
+    if (issuer !== undefined)
+      refuse(linking, entry, [], {
+        code: 'name_repeated',
+        message: `"${entry.name}" is an issuer too, at ${nameOfPlace(placeIn(issuer, []))}: limits and records could not tell their subjects apart.`,
+        hint: 'Rename one of them.',
+        which: 'key',
+      })
+    checkSubject(linking, entry)
+    return linkCertificate(entry)
+  })
+}
+
+function checkSubject(linking: Linking, entry: Entry<CertificateDocument>): void {
+  const said = (['subject', 'spiffe'] as const).filter((key) => isSaid(entry, [key]))
+  if (said.length === 1 || !isWhole(entry, 'subject') || !isWhole(entry, 'spiffe')) return
+  refuse(linking, entry, said.slice(1, 2), {
+    code: 'certificate_shape',
+    message: said.length === 0 ? 'It is not said which name of a certificate is the subject.' : 'The subject is said twice.',
+    hint: 'Write subject: uri-san, dns-san, email-san or common-name, or spiffe: { trustDomain: … }.',
+    which: 'key',
+  })
+}
+
+function linkCertificate({ name, value = {} }: Entry<CertificateDocument>): CertificateMapping {
+  return {
+    name,
+    quarantined: undefined,
+    subject: value.subject ?? 'spiffe',
+    // Without one no certificate fits: no trust domain is empty.
+    trustDomain: value.spiffe?.trustDomain,
+    match: value.match ?? [],
+    scopes: value.scopes ?? [],
+  }
+}
