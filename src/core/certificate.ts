@@ -26,6 +26,8 @@ const keyUsage = '2.5.29.15'
 const basicConstraints = '2.5.29.19'
 const context = { version: 0xa0, issuerId: 0x81, subjectId: 0x82, extensions: 0xa3 } as const
 const generalName = { email: 0x81, dns: 0x82, uri: 0x86 } as const
+/** RFC 5280 section 4.2.1.6: those of [0] to [8] that hold more than one element are constructed. */
+const generalNames: ReadonlySet<number> = new Set([0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88])
 
 /**
  * Reads an X.509 certificate (RFC 5280 section 4.1) from DER, strictly: what could be understood in two ways is a problem, as the end
@@ -105,6 +107,7 @@ function extensionsOf(optional: readonly Element[]): ReadonlyMap<string, Uint8Ar
 
 function namesOf(extension: Uint8Array | undefined): Certificate['san'] {
   const names = extension === undefined ? [] : inside(only(elements(extension)), tags.sequence)
+  if (names.some(({ tag }) => !generalNames.has(tag))) throw new Error('a name of a kind that there is not')
   const of = (tag: number) => names.filter((name) => name.tag === tag).map(({ content }) => ascii(content))
   return { uri: of(generalName.uri), dns: of(generalName.dns), email: of(generalName.email) }
 }

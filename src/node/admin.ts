@@ -10,8 +10,14 @@ import type { BoundListener, GatewayView } from './gateway-view.ts'
 /** Only the inline style of our own page may take effect. */
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-/** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
-export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: { readonly loopback: boolean }): Hono {
+export interface AdminOptions {
+  readonly loopback: boolean
+  /** Forgets what issuers said of opaque tokens, on every replica. */
+  readonly forgetIntrospections: () => Promise<void>
+}
+
+/** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
+export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
   app.use(async (c, next) => {
@@ -32,6 +38,16 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   app.get('/policy/diagnostics', (c) => {
     const { inForce, lastLoad, snapshot } = view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
+  })
+  app.post('/introspection/clear', async (c) => {
+    // Browsers say where a request comes from; a page must not do this in its reader's name.
+    if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
+    try {
+      await options.forgetIntrospections()
+    } catch {
+      return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ cleared: true })
   })
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)

@@ -18,6 +18,23 @@ it('an assumed token becomes the principal that a verified one would be', async 
   expect(principal.kind === 'subject' && [...principal.scopes]).toEqual(['a', 'b'])
 })
 
+it('an assumed token stands for what its issuer would have answered, where that is asked', async () => {
+  const idp = await issuerDouble(() => 0)
+  const introspection = {
+    url: undefined,
+    clientId: 'g',
+    auth: 'client_secret_basic',
+    credential: 'env:S',
+    cacheMs: 0,
+    timeoutMs: 0,
+    audience: 'required',
+    clientAsSubject: true,
+  } as const
+  const tree: Requirement = { kind: 'introspection', name: 'main' }
+  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config({ introspection })]), { now: () => 0 })
+  expect(assume(matched(['orders']), { issuer: 'main', claims: { client_id: 'web' } }).principal).toMatchObject({ by: 'introspection', subject: 'web' })
+})
+
 it('the requirement tree holds for assumed tokens too', async () => {
   const required = await room(main)
   expect(() => required(undefined)).toThrow('a bearer token is required')

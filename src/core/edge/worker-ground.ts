@@ -2,6 +2,7 @@ import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
 import type { Origin } from '../policy/loading.ts'
 import type { Limit, Policy } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
 
 /** Paths of the public port that the Worker answers itself. */
 export const workerPaths = ['/livez', '/readyz', '/.well-known/jwks.json'] as const
@@ -30,7 +31,7 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
  */
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
-  const findings = [...checkListener(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  const findings = [...checkListener(policy), ...checkLimits(policy, served), ...checkCredentials(policy, served), ...served.flatMap(checkRoute)]
   return findings.map(({ severity, code, message, hint, object, member }) => {
     const { file, line, column } = placeOf(origins, object, member)
     return { severity, code, file, line, column, message, hint, object }
@@ -49,6 +50,31 @@ function checkListener(policy: Policy): readonly Finding[] {
       member: 'tls.clientAuth',
     },
   ]
+}
+
+/** What a Worker cannot see, or cannot read. */
+function checkCredentials(policy: Policy, routes: readonly Route[]): readonly Finding[] {
+  const used = [...new Set(routes.flatMap((route) => route.access))].flatMap((name) => policy.access[name] ?? [])
+  const leaves = used.flatMap(({ name, authenticate }) => leavesOf(authenticate).map((leaf) => ({ policy: name, leaf })))
+  const blind = used.flatMap(({ name, authenticate, rules }): readonly Finding[] => {
+    const member = leavesOf(authenticate).some(({ kind }) => kind === 'mtls')
+      ? 'authenticate'
+      : rules.some(({ matcher }) => matcher.tls !== undefined)
+        ? 'rules'
+        : undefined
+    if (member === undefined) return []
+    const message = `A Worker sees no client certificates, and the access policy "${name}" asks for them.`
+    const hint = 'Serve its routes by the gateway itself, without a Worker in front.'
+    return [{ severity: 'error', code: 'worker_client_certificate', message, hint, object: `access.${name}`, member }]
+  })
+  const asked = [...new Set(leaves.flatMap(({ leaf }) => (leaf.kind === 'introspection' ? [leaf.name] : [])))]
+  const unread = asked.flatMap((name): readonly Finding[] => {
+    if (policy.issuers[name]?.introspection?.credential.startsWith('file:') !== true) return []
+    const message = `A Worker has no files, and the credential for asking "${name}" about tokens is one.`
+    const hint = 'Name a secret of the Worker: env:NAME.'
+    return [{ severity: 'error', code: 'worker_secret_file', message, hint, object: `issuers.${name}`, member: 'introspection' }]
+  })
+  return [...blind, ...unread]
 }
 
 /** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */

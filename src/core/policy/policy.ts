@@ -116,7 +116,7 @@ export interface CertificateMapping {
   /** Of `spiffe`: whose identities are taken. */
   readonly trustDomain: string | undefined
   /** RE2 patterns for the whole name; one must fit. Empty: every name fits. */
-  readonly match: readonly string[]
+  readonly names: readonly string[]
   /** What its subjects may do, as a token's scopes. */
   readonly scopes: readonly string[]
 }

@@ -15,6 +15,7 @@ export function quarantinedIn(policy: Policy): readonly Quarantined[] {
     [...objects].flatMap(({ name, quarantined }) => (quarantined === undefined ? [] : [{ object: `${section}.${name}`, reason: quarantined }]))
   return [
     ...of('issuers', Object.values(policy.issuers)),
+    ...of('certificates', Object.values(policy.certificates)),
     ...of('clusters', Object.values(policy.clusters)),
     ...of('access', Object.values(policy.access)),
     ...of('routes', policy.routes),

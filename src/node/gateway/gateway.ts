@@ -1,4 +1,4 @@
-import { keySetsOf } from '../../core/ingress/identify.ts'
+import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -142,7 +142,7 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        options,
+        { ...options, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
       ),
     )
   }

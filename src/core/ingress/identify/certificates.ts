@@ -65,7 +65,7 @@ function soundOf(leaves: readonly RequirementLeaf[], policy: Policy): readonly C
 }
 
 function compileMapping(mapping: CertificateMapping): Mapping {
-  const patterns = mapping.match.map(compilePattern)
+  const patterns = mapping.names.map(compilePattern)
   const fits = (name: string) => isPrintable(name) && (patterns.length === 0 || patterns.some((pattern) => pattern(name)))
   if (mapping.subject === 'spiffe') return (certificate) => spiffeSubject(mapping, certificate, fits)
   const names = namesIn[mapping.subject]

@@ -11,7 +11,8 @@ export const certificate = z.strictObject({
     z.strictObject({ trustDomain: describe(trustDomain, 'Whose identities are taken.') }).optional(),
     'The subject is the SPIFFE id of an X.509-SVID.',
   ),
-  match: defaulted(z.array(pattern), 'certificates.match', 'RE2 patterns for the whole name; one must fit.'),
+  // Not `match`: a mapping with a match is a route, wherever it stands.
+  names: defaulted(z.array(pattern), 'certificates.names', 'RE2 patterns for the whole name; one must fit.'),
   scopes: defaulted(z.array(scope), 'certificates.scopes', 'What its subjects may do, as a token would say it.'),
 })
 

@@ -26,7 +26,7 @@ export const defaults = {
   'issuers.introspection.audience': { value: 'required', reason: 'a token for another service is not for this one' },
   'issuers.introspection.clientAsSubject': { value: false, reason: 'a client may be named like a person (RFC 9068 section 5)' },
 
-  'certificates.match': { value: [], reason: 'the authority of the listener says whom it signs' },
+  'certificates.names': { value: [], reason: 'the authority of the listener says whom it signs' },
   'certificates.scopes': { value: [], reason: 'what a certificate may do is said on purpose' },
 
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },

@@ -41,7 +41,7 @@ function linkCertificate({ name, value = {} }: Entry<CertificateDocument>): Cert
     subject: value.subject ?? 'spiffe',
     // Without one no certificate fits: no trust domain is empty.
     trustDomain: value.spiffe?.trustDomain,
-    match: value.match ?? [],
+    names: value.names ?? [],
     scopes: value.scopes ?? [],
   }
 }

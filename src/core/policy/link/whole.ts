@@ -20,6 +20,7 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkReach(linking, usedPolicies(access, routes))
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
+  checkCertificates(linking, entries, listeners)
   noteUnsure(linking, entries)
   const sections = (['issuers', 'certificates', 'clusters', 'limits', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
@@ -84,6 +85,19 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
       message: 'The host name stands for the service on the shared egress listener, and there is none.',
       hint: 'Add listeners: { egress: { address: 127.0.0.1:9100 } }, or use listen.',
     })
+}
+
+/** A mapping that no connection can ever bring a certificate for. */
+function checkCertificates(linking: Linking, entries: Entries, listeners: Listeners): void {
+  if (listeners.public === undefined || (listeners.public.tls?.clientAuth ?? 'none') !== 'none') return
+  for (const entry of entries.certificates.values()) {
+    if (!linking.used.has(entry.id)) continue
+    warn(linking, entry, [], {
+      code: 'client_auth_missing',
+      message: `No downstream is asked for a certificate, so nobody can be known by "${entry.name}".`,
+      hint: 'Add listeners.public.tls with clientAuth: optional or required, and clientCa.',
+    })
+  }
 }
 
 const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers', 'certificates'], access: ['issuers', 'certificates'], egress: ['callers'] } as const

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Arrival } from '../../../core/model/exchange.ts'
 import type { Ports } from '../../../core/ports.ts'
 import { buildRehearse, type Credentials } from '../../../core/rehearse.ts'
@@ -6,6 +7,7 @@ import { createFetch } from '../../fetch.ts'
 import { createOfflinePorts } from '../../offline-ports.ts'
 import { rehearsedArrival } from '../../rehearsed-arrival.ts'
 import { createResolve } from '../../resolve.ts'
+import { createSecrets } from '../../secrets.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { explanationOf, explanationText } from '../explanation.ts'
 import { loadSound, placeOf } from '../load.ts'
@@ -17,10 +19,11 @@ export const explain: Command = {
   options: [
     ...policyOptions,
     { name: 'header', value: '"NAME: VALUE"', multiple: true, text: 'a header of the request (repeat)' },
-    { name: 'token', value: 'JWT', text: 'a bearer token; its issuer is asked for its keys' },
+    { name: 'token', value: 'TOKEN', text: 'a bearer token; its issuer is asked for its keys, or about the token' },
     { name: 'claims', value: 'JSON', text: 'take these claims at their word instead of a token' },
     { name: 'issuer', value: 'NAME', text: 'the issuer of --claims (default: the only one)' },
     { name: 'data', value: 'JSON', text: 'the body' },
+    { name: 'certificate', value: 'FILE', text: 'the client certificate of the connection, PEM; taken as verified' },
     { name: 'client', value: 'ADDRESS', text: 'the address it comes from (default: 127.0.0.1)' },
   ],
   examples: [
@@ -29,7 +32,7 @@ export const explain: Command = {
   ],
   async run(args, terminal) {
     const place = placeOf(args)
-    const arrival = arrivalOf(args)
+    const arrival = arrivalOf(args, await certificateOf(args))
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
     const credentials = credentialsOf(args, Object.keys(sound.policy.issuers))
@@ -41,14 +44,24 @@ export const explain: Command = {
   },
 }
 
-/** Offline but for the issuer, whose keys a real token needs. */
+/** Offline but for the issuer, whose keys or word a real token needs; the secret to ask it with is read from where it stands. */
 function ports(): Ports {
-  const offline = createOfflinePorts()
+  const offline = { ...createOfflinePorts(), secrets: createSecrets(process.env) }
   const resolve = createResolve(offline.clock)
   return { ...offline, resolve, fetch: createFetch({ ...offline, resolve }), digest: (text) => createHash('sha256').update(text).digest('hex') }
 }
 
-function arrivalOf(args: Arguments): Arrival {
+async function certificateOf(args: Arguments): Promise<Uint8Array | undefined> {
+  const file = args.values['certificate']
+  if (file === undefined) return undefined
+  try {
+    return new X509Certificate(await readFile(file)).raw
+  } catch (error) {
+    throw new UsageError(`--certificate: ${file} holds no certificate`, { cause: error })
+  }
+}
+
+function arrivalOf(args: Arguments, certificate: Uint8Array | undefined): Arrival {
   const [method, address] = args.positionals
   const parts = /^(https?):\/\/([^/?#]+)(\/[^#]*)?$/.exec(address ?? '')
   if (method === undefined || parts === null) throw new UsageError('say which request: METHOD URL, such as GET http://api.example.com/v1/orders/7')
@@ -66,6 +79,7 @@ function arrivalOf(args: Arguments): Arrival {
     headers: token === undefined ? headers : [...headers, 'authorization', `Bearer ${token}`],
     json: args.values['data'],
     client: args.values['client'] ?? '127.0.0.1',
+    certificate,
   })
 }
 
