@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { explain as command } from '../../src/node/cli/commands/explain.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { base } from '../support/load.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { ask } from './ask.ts'
@@ -45,4 +46,20 @@ it('a limit shows what the request costs when that is not 1', async () => {
 it('a header that keeps a rule from fitting is said in plain words', async () => {
   const { out } = await explained('http://api.example.com/a')
   expect(out).toMatch(/^ +no +deny +all\/evil +header x-evil must be present, is absent$/m)
+})
+
+it('a client certificate makes the principal, as the listener would have verified it', async () => {
+  const pem = await makeCertificates()
+  const web = await pem.issue({ dns: 'web.test', uri: ['spiffe://shop.test/web'] })
+  const text = `sallyport: v1
+certificates: { mesh: { spiffe: { trustDomain: shop.test } } }
+clusters: { web: { address: 127.0.0.1:15001 } }
+access: { mesh: { authenticate: { mtls: mesh }, rules: [{ id: all, allow: { methods: [GET] } }] } }
+routes: { a: { match: { path: /a }, access: mesh, to: web } }
+`
+  const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': text, 'web.pem': web.certificate, 'other.pem': pem.client.certificate })
+  const walk = async (...more: readonly string[]) => (await ask(command, 'GET', 'http://a/a', '--env', 'dev', '--policies', path, ...more)).out
+  expect(await walk('--certificate', `${path}/web.pem`)).toMatch(/^Principal +spiffe:\/\/shop\.test\/web of mesh \(by client certificate\), scopes none$/m)
+  expect(await walk('--certificate', `${path}/other.pem`)).toMatch(/Refused: 403 certificate_invalid\..*mesh: it has 0 URIs/)
+  expect(await walk()).toMatch(/Refused: 401 unauthenticated/)
 })
