@@ -45,7 +45,8 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
   const limit = buildLimit(own, ports)
   const handOver = buildHandOver(origin, vouch, ports)
   const upstream = buildUpstream(own, ports)
-  const authorize = buildAuthorize(own, ports, buildAsk(own, ports, upstream.consult))
+  // A Worker reaches no clusters, so no point over gRPC: what it would need to talk to one stays out of its bundle.
+  const authorize = buildAuthorize(own, ports, buildAsk(own, ports, upstream.consult, undefined))
   const rescue = buildRescue(own)
 
   const walk = async (arrival: Arrival): Promise<Outbound> => {

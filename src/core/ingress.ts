@@ -1,4 +1,4 @@
-import { buildAsk, buildAuthorize } from './ingress/authorize.ts'
+import { buildAsk, buildAuthorize, buildExtAuthzGrpc } from './ingress/authorize.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
@@ -26,7 +26,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const receive = buildReceive(policy, ports)
   const match = buildMatch(policy)
   const identify = buildIdentify(policy, ports)
-  const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult))
+  const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult, buildExtAuthzGrpc))
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
   const steer = buildSteer(policy, ports)

@@ -47,7 +47,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const match = buildMatch(policy)
   const report = buildMatchReport(policy)
   const identify = buildIdentify(policy, ports)
-  const assume = buildIdentifyAssuming(policy)
+  const assume = buildIdentifyAssuming(policy, ports.clock)
   const decide = buildDecide(policy, ports)
   const statements = new WeakMap<object, StatedAnswers>()
   const authorize = buildAuthorize(

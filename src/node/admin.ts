@@ -15,9 +15,11 @@ export interface AdminOptions {
   readonly loopback: boolean
   /** A file in place of the public script of the API reference. */
   readonly referenceScript?: string | undefined
+  /** Forgets what issuers said of opaque tokens, on every replica. */
+  readonly forgetIntrospections: () => Promise<void>
 }
 
-/** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
+/** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
 export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
@@ -45,6 +47,16 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
   addReference(app, () => view().snapshot.policy, options.referenceScript)
+  app.post('/introspection/clear', async (c) => {
+    // Browsers say where a request comes from; a page must not do this in its reader's name.
+    if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
+    try {
+      await options.forgetIntrospections()
+    } catch {
+      return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ cleared: true })
+  })
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)
     return c.html(statusPage(view()))

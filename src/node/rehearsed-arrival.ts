@@ -14,10 +14,12 @@ export interface WrittenRequest {
   readonly json: string | undefined
   /** Address it comes from. */
   readonly client: string
+  /** DER of the client certificate, taken as verified. */
+  readonly certificate?: Uint8Array | undefined
 }
 
 /** The arrival that a listener would make of it, for a rehearsal. */
-export function rehearsedArrival({ method, scheme, host, target, headers, json, client }: WrittenRequest): Arrival {
+export function rehearsedArrival({ method, scheme, host, target, headers, json, client, certificate }: WrittenRequest): Arrival {
   const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
   const framing = bytes === undefined ? [] : ['content-type', 'application/json', 'content-length', String(bytes.length)]
   return {
@@ -29,7 +31,7 @@ export function rehearsedArrival({ method, scheme, host, target, headers, json, 
     authority: undefined,
     rawHeaders: ['host', host, ...headers, ...framing],
     body: bytes === undefined ? undefined : bodyOf(bytes),
-    peer: { address: client, certificate: undefined },
+    peer: { address: client, certificate },
     receivedAt: 0,
     lifeline: new Lifeline(),
   }

@@ -80,7 +80,10 @@ describe('what is said of authentication', () => {
     ['nobody', 'value_invalid'],
     ['[main]', 'type_wrong'],
     ['{ anyOf: [] }', 'value_out_of_range'],
-    ['{ anyOf: [{ jwt: main }, { mtls: true }] }', 'not_available'],
+    ['{ anyOf: [{ jwt: main }, { mtls: true }] }', 'type_wrong'],
+    ['{ anyOf: [{ jwt: main }, { mtls: mesh }] }', 'name_unknown'],
+    ['{ introspection: main }', 'introspection_missing'],
+    ['{ anyOf: [{ session: web }, { jwt: main }] }', 'not_available'],
   ])('%s is refused', async (said, code) => {
     const found = await codes(withRules(one, '      - { id: read, allow: { scopes: [a] } }', `    authenticate: ${said}\n`))
     expect(found.filter((each) => each.startsWith('error'))).toEqual([`error ${code === 'value_out_of_range' && said === '{}' ? 'requirement_shape' : code}`])

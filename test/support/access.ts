@@ -14,6 +14,7 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     store: { redis: undefined },
     issuers: Object.fromEntries(issuers.map((issuer) => [issuer.name, issuer])),
     apiKeys: {},
+    certificates: {},
     clusters: {},
     limits: {},
     deciders: {},
@@ -49,6 +50,7 @@ const openMatcher: Matcher = {
   cidrs: undefined,
   headers: undefined,
   times: undefined,
+  tls: undefined,
 }
 
 export interface MatchedOptions {

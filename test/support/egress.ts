@@ -31,6 +31,7 @@ export function egressPolicy(given: {
     store: { redis: undefined },
     issuers: {},
     apiKeys: {},
+    certificates: {},
     clusters: {},
     limits: {},
     deciders: {},

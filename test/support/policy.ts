@@ -12,6 +12,7 @@ export function emptyPolicy(given: Partial<Policy> = {}): Policy {
     store: { redis: undefined },
     issuers: {},
     apiKeys: {},
+    certificates: {},
     clusters: {},
     limits: {},
     deciders: {},

@@ -20,7 +20,7 @@ const graceMs = 2_000
 
 /**
  * The part of a policy that an edge needs, to be carried out of the house: no addresses of the mesh, nothing of the way out, no
- * references to secrets, no descriptors. The edge repeats nothing (the gateway behind does) and waits a little longer than that gateway.
+ * references to secrets but those that the edge itself asks issuers with, no descriptors. The edge repeats nothing (the gateway behind does) and waits a little longer than that gateway.
  */
 export function edgePolicyOf(policy: Policy): Policy {
   const { listeners } = policy

@@ -8,6 +8,7 @@ import type { Ports } from '../ports.ts'
 import type { Ask, Verdict } from './authorize/ask.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
+export { buildExtAuthzGrpc } from './authorize/ask/ext-authz-grpc.ts'
 export { buildStatedAsk, type StatedAnswer } from './authorize/ask/stated.ts'
 export { type Ask, type AskPorts, buildAsk, type Consult } from './authorize/ask.ts'
 export { buildDecide, type Decision } from './authorize/decide.ts'
@@ -119,18 +120,28 @@ function faultFrom(refusal: Refusal, schemes: readonly Scheme[]): Fault {
     internal: internalOf(refusal),
     ...(challenges.length === 0 ? {} : { headers: challenges.map((challenge) => ['www-authenticate', challenge] as const) }),
   }
-  const keysOnly = code === 'unauthenticated' && !schemes.includes('Bearer')
-  return new Fault(code, keysOnly ? 'an API key is required' : messages[code], detail)
+  return new Fault(code, code === 'unauthenticated' ? `${wanted(schemes)} is required` : messages[code], detail)
+}
+
+function wanted(schemes: readonly Scheme[]): string {
+  if (schemes.length === 0) return 'a credential'
+  return schemes.includes('Bearer') ? 'a bearer token' : 'an API key'
 }
 
 type Scheme = 'Bearer' | 'ApiKey'
 
+/** A client certificate has no scheme that a challenge could name. */
+const schemeOf = { jwt: 'Bearer', introspection: 'Bearer', apiKey: 'ApiKey', mtls: undefined } as const satisfies Record<ProofKind, Scheme | undefined>
+
 /** How the caller proved who it is; where it did not, how it could have. Asked of refusals alone. */
 function schemesOf(policy: Policy, { principal, route }: Identified): readonly Scheme[] {
-  if (principal.kind === 'subject') return [principal.by === 'apiKey' ? 'ApiKey' : 'Bearer']
+  if (principal.kind === 'subject') return present([schemeOf[principal.by]])
   const kinds = route.access.flatMap((name) => kindsIn(policy.access[name]?.authenticate))
-  const schemes = new Set(kinds.map((kind): Scheme => (kind === 'apiKey' ? 'ApiKey' : 'Bearer')))
-  return schemes.size === 0 ? ['Bearer'] : [...schemes]
+  return kinds.length === 0 ? ['Bearer'] : [...new Set(present(kinds.map((kind) => schemeOf[kind])))]
+}
+
+function present(schemes: readonly (Scheme | undefined)[]): readonly Scheme[] {
+  return schemes.filter((scheme) => scheme !== undefined)
 }
 
 function kindsIn(requirement: Requirement | undefined): readonly ProofKind[] {

@@ -21,6 +21,7 @@ export const faultCatalogue = {
   token_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid token' },
   api_key_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid API key' },
   proof_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid proof of possession' },
+  certificate_invalid: { http: 403, grpc: 7, retryable: false, title: 'Client certificate not accepted' },
   forbidden: { http: 403, grpc: 7, retryable: false, title: 'Forbidden' },
   scope_insufficient: { http: 403, grpc: 7, retryable: false, title: 'Insufficient scope' },
   cors_denied: { http: 403, grpc: 7, retryable: false, title: 'Cross-origin request denied' },

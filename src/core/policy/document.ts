@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { access } from './document/access.ts'
 import { apiKeys } from './document/api-keys.ts'
+import { certificate } from './document/certificates.ts'
 import { cluster } from './document/clusters.ts'
 import { decider } from './document/deciders.ts'
 import { caller, egress } from './document/egress.ts'
@@ -19,6 +20,7 @@ export const namedSections = {
   environments: environment,
   issuers: issuer,
   apiKeys,
+  certificates: certificate,
   clusters: cluster,
   limits: limit,
   deciders: decider,
@@ -59,6 +61,7 @@ export const documentSchema = z.strictObject({
   store: z.strictObject({ redis: store.redis.optional() }).optional().meta({ description: 'What replicas share.' }),
   issuers: named(issuer, 'Who issues tokens.'),
   apiKeys: named(apiKeys, 'API keys.'),
+  certificates: named(certificate, 'How client certificates become subjects.'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
   deciders: named(decider, 'External decision points that access policies may ask.'),

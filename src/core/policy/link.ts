@@ -5,6 +5,7 @@ import { type NamedSection, schemaOf } from './document.ts'
 import { linkAccess } from './link/access.ts'
 import { linkApiKeys } from './link/api-keys.ts'
 import { linkCallers } from './link/callers.ts'
+import { linkCertificates } from './link/certificates.ts'
 import { linkClusters } from './link/clusters.ts'
 import { linkDeciders } from './link/deciders.ts'
 import type { Descriptors } from './link/descriptors.ts'
@@ -55,10 +56,9 @@ export function linkObjects(input: LinkInput): Linked {
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
   const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'routes', 'callers', 'egress'].map((name) => [
-      name,
-      section(name),
-    ]),
+    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'certificates', 'clusters', 'limits', 'deciders', 'access', 'routes', 'callers', 'egress'].map(
+      (name) => [name, section(name)],
+    ),
   ) as unknown as Entries
   const classes = new Map(
     Array.from(entries.environments.values()).flatMap(({ name, value }) => (value?.class === undefined ? [] : [[name, value.class] as const])),
@@ -105,6 +105,10 @@ function openLinking({ report, environment, incomplete }: LinkInput, entries: En
       names.set(section, known)
       return known
     },
+    introspects: (issuer) => {
+      const entry = entries.issuers.get(issuer)
+      return entry?.value?.introspection !== undefined || entry?.removed.some((gone) => gone.startsWith('introspection')) !== false
+    },
     used: new Set(),
     needs: new Map(),
     incomplete,
@@ -128,6 +132,7 @@ function link(
   })
   const issuers = linkIssuers(linking, entries.issuers, { said: store !== undefined })
   const apiKeys = linkApiKeys(linking, entries, { said: store !== undefined })
+  const certificates = linkCertificates(linking, entries)
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
   const deciders = linkDeciders(linking, entries.deciders, entries.clusters)
@@ -154,6 +159,7 @@ function link(
     store: { redis: typeof store?.value === 'string' ? store.value : undefined },
     issuers: byName(issuers.map((issuer) => quarantineIssuer(issuer, reasonOf(`issuers.${issuer.name}`)))),
     apiKeys: byName(apiKeys.map((set) => quarantineKeys(set, reasonOf(`apiKeys.${set.name}`)))),
+    certificates: byName(certificates.map((mapping) => quarantineCertificate(mapping, reasonOf(`certificates.${mapping.name}`)))),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
     deciders: byName(sound('deciders', deciders)),
@@ -175,7 +181,11 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): Readon
 type ObjectOf<K extends keyof Policy> = Policy[K] extends Readonly<Record<string, infer T>> ? T : never
 
 function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | undefined): ObjectOf<'issuers'> {
-  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [] }
+  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [], introspection: undefined }
+}
+
+function quarantineCertificate(mapping: ObjectOf<'certificates'>, quarantined: string | undefined): ObjectOf<'certificates'> {
+  return quarantined === undefined ? mapping : { ...mapping, quarantined, scopes: [] }
 }
 
 /** The header stays: what stands in it is taken out of requests all the same. */

@@ -19,6 +19,7 @@ export interface Policy {
   readonly store: { readonly redis: string | undefined }
   readonly issuers: Readonly<Record<string, Issuer>>
   readonly apiKeys: Readonly<Record<string, ApiKeySet>>
+  readonly certificates: Readonly<Record<string, CertificateMapping>>
   readonly clusters: Readonly<Record<string, Cluster>>
   readonly limits: Readonly<Record<string, Limit>>
   readonly access: Readonly<Record<string, AccessPolicy>>
@@ -86,6 +87,8 @@ export interface Issuer {
   /** Where scopes stand: `scope` (space separated) or `scp` (list). First that is present. */
   readonly scopeClaims: readonly string[]
   readonly proof: ProofRules
+  /** How opaque tokens are asked about; undefined: they are not. */
+  readonly introspection: Introspection | undefined
   /** Undefined: nothing is revoked before its time. */
   readonly revocation?: RevocationRules | undefined
 }
@@ -113,6 +116,38 @@ export interface ApiKeySet {
   readonly refreshMs: number
   /** `redis`: how long known keys go on while the store does not answer. */
   readonly staleForMs: number
+}
+
+/** Asking an issuer about a token (RFC 7662), and what its answer must say. */
+export interface Introspection {
+  /** The endpoint; undefined means discovery. */
+  readonly url: string | undefined
+  readonly clientId: string
+  readonly auth: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  /** Reference to the client's secret; of `private_key_jwt` to its private key, a JWK or PKCS #8 in PEM. */
+  readonly credential: string
+  /** The longest time that an answer is remembered. */
+  readonly cacheMs: number
+  /** For one answer, discovery included. */
+  readonly timeoutMs: number
+  /** `optional`: an answer that names no audience at all is good. */
+  readonly audience: 'required' | 'optional'
+  /** A token without `sub` stands for its client. */
+  readonly clientAsSubject: boolean
+}
+
+/** How a verified client certificate becomes a subject. */
+export interface CertificateMapping {
+  readonly name: string
+  readonly quarantined: string | undefined
+  /** Which name of the certificate says who. */
+  readonly subject: 'spiffe' | 'uri-san' | 'dns-san' | 'email-san' | 'common-name'
+  /** Of `spiffe`: whose identities are taken. */
+  readonly trustDomain: string | undefined
+  /** RE2 patterns for the whole name; one must fit. Empty: every name fits. */
+  readonly names: readonly string[]
+  /** What its subjects may do, as a token's scopes. */
+  readonly scopes: readonly string[]
 }
 
 /** What a token must be bound to, and how that is proved. A token that is bound is proved whatever `required` says. */
@@ -245,7 +280,7 @@ export type Requirement =
 /** One credential: its kind, and the name of the object of the policies that judges it. */
 export interface RequirementLeaf {
   readonly kind: ProofKind
-  /** Of `jwt`: an issuer. Of `apiKey`: a set of API keys. */
+  /** Of `jwt` and `introspection`: an issuer. Of `apiKey`: a set of API keys. Of `mtls`: a mapping of certificates. */
   readonly name: string
 }
 
@@ -278,6 +313,18 @@ export interface Matcher {
   readonly cidrs: readonly string[] | undefined
   readonly headers: readonly FieldTest[] | undefined
   readonly times: readonly TimeWindow[] | undefined
+  /** The client certificate of the connection, whoever the principal is. */
+  readonly tls: TlsTest | undefined
+}
+
+/** Each list that is given must hold a fit for a name of the certificate. */
+export interface TlsTest {
+  /** SPIFFE ids, or `spiffe://domain/path/*` for everything below. */
+  readonly spiffe: readonly string[] | undefined
+  /** Host names, or `*.example.com` for one label. */
+  readonly dns: readonly string[] | undefined
+  /** RE2 patterns for the whole URI. */
+  readonly uri: readonly string[] | undefined
 }
 
 export type ClaimTest =

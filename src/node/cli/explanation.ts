@@ -89,7 +89,8 @@ function routesText(candidates: Explanation['candidates'], mark: (fine: boolean)
 function principalText(principal: NonNullable<Explanation['principal']>): string {
   if (principal.kind === 'anonymous') return 'anonymous'
   if (principal.kind === 'caller') return `caller ${principal.name}`
-  return `${principal.subject} of ${principal.issuer}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+  const by = { jwt: '', introspection: ' (by introspection)', apiKey: '', mtls: ' (by client certificate)' }[principal.by]
+  return `${principal.subject} of ${principal.issuer}${by}, scopes ${[...principal.scopes].join(' ') || 'none'}`
 }
 
 type Traced = Explanation['rules'][number]

@@ -1,5 +1,5 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
-import { keySetsOf } from '../../core/ingress/identify.ts'
+import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -162,7 +162,7 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        { ...options, referenceScript: this.#settings.referenceScript },
+        { ...options, referenceScript: this.#settings.referenceScript, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
       ),
     )
   }

@@ -5,6 +5,7 @@ import type { Policy } from '../../core/policy/policy.ts'
 import { buildRehearse, type Rehearsal } from '../../core/rehearse.ts'
 import { createOfflinePorts } from '../offline-ports.ts'
 import { rehearsedArrival } from '../rehearsed-arrival.ts'
+import { writeCertificate } from '../written-certificate.ts'
 import type { PolicyTest } from './document.ts'
 
 export interface TestOutcome {
@@ -20,8 +21,14 @@ export async function runPolicyTests(policy: Policy, tests: readonly PolicyTest[
   const outcomes: TestOutcome[] = []
   for (const test of tests) {
     const ports = createOfflinePorts(test.time === undefined ? undefined : Date.parse(test.time))
+    const certificate = certificateOf(policy, test)
+    if (certificate === 'unknown') {
+      outcomes.push({ test, differences: ['principal: no mapping of certificates has this name'], exercised: [] })
+      continue
+    }
+    const token = test.principal !== undefined && !('certificate' in test.principal) ? test.principal : undefined
     const rehearse = buildRehearse(policy, ports)
-    const rehearsal = await rehearse(arrivalOf(test), { kind: 'assumed', token: test.principal }, test.deciders).finally(() => rehearse.close())
+    const rehearsal = await rehearse(arrivalOf(test, certificate), { kind: 'assumed', token }, test.deciders).finally(() => rehearse.close())
     outcomes.push({ test, differences: [...unstated(policy, test, rehearsal), ...compare(test.expect, factsOf(rehearsal))], exercised: exercisedBy(rehearsal) })
   }
   return outcomes
@@ -35,10 +42,42 @@ export function uncoveredRules(policy: Policy, outcomes: readonly TestOutcome[])
     .filter((rule) => !exercised.has(rule))
 }
 
-function arrivalOf({ request }: PolicyTest): Arrival {
+/** The certificate that the test says the connection has; a principal by certificate has the name that its mapping looks for. */
+function certificateOf(policy: Policy, { request, principal }: PolicyTest): Uint8Array | 'unknown' | undefined {
+  const said = request.certificate
+  if (principal === undefined || !('certificate' in principal)) return said === undefined ? undefined : writeCertificate({ commonName: undefined, ...said })
+  const mapping = policy.certificates[principal.certificate]
+  if (mapping === undefined) return 'unknown'
+  const { uri = [], dns = [], email = [], commonName } = said ?? {}
+  const { subject } = principal
+  switch (mapping.subject) {
+    case 'spiffe':
+    case 'uri-san':
+      return writeCertificate({ uri: [...uri, subject], dns, email, commonName })
+    case 'dns-san':
+      return writeCertificate({ uri, dns: [...dns, subject], email, commonName })
+    case 'email-san':
+      return writeCertificate({ uri, dns, email: [...email, subject], commonName })
+    case 'common-name':
+      return writeCertificate({ uri, dns, email, commonName: subject })
+    default:
+      return mapping.subject satisfies never
+  }
+}
+
+function arrivalOf({ request }: PolicyTest, certificate: Uint8Array | undefined): Arrival {
   const { method, host, path, client, body } = request
   const headers = Object.entries(request.headers).flatMap(([name, value]) => [name, String(value)])
-  return rehearsedArrival({ method, scheme: 'https', host, target: path, headers, json: body === undefined ? undefined : JSON.stringify(body), client })
+  return rehearsedArrival({
+    method,
+    scheme: 'https',
+    host,
+    target: path,
+    headers,
+    json: body === undefined ? undefined : JSON.stringify(body),
+    client,
+    certificate,
+  })
 }
 
 /** A test that leaves open what a decision point answers proves nothing; one that names another never meant this policy. */

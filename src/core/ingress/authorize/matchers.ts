@@ -1,9 +1,11 @@
+import { type Certificate, certificateReader, spiffeOf } from '../../certificate.ts'
 import { compileExpression, expressionRoots } from '../../expression.ts'
 import { claimAt } from '../../model/claims.ts'
 import { compileTemplate } from '../../model/template-match.ts'
 import { compileCidrs } from '../../net.ts'
-import { compileFieldTests, hostMatches, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
+import { compileFieldTests, compilePattern, hostMatches, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
 import type { ClaimTest, Matcher, Rule } from '../../policy/policy.ts'
+import { compileSpiffe } from '../../spiffe.ts'
 import { type Facts, queryValues } from './facts.ts'
 import { compileTimes } from './times.ts'
 
@@ -15,6 +17,7 @@ export type MatcherName =
   | 'cidrs'
   | 'headers'
   | 'times'
+  | 'tls'
   | 'principal'
   | 'issuers'
   | 'clients'
@@ -58,6 +61,7 @@ export function partsOf(rule: Rule): readonly Part[] {
     matcher.cidrs && cidrs(matcher.cidrs),
     matcher.headers && headers(matcher.headers),
     matcher.times && times(matcher.times),
+    matcher.tls && tls(matcher.tls),
     matcher.claims && claims(matcher.claims),
     rule.when === undefined ? undefined : when(rule.when),
   ]
@@ -102,7 +106,8 @@ function hosts(list: readonly string[]): Part {
 
 /** An allow rule is for principals unless it says `anonymous`; other rules are for everybody, or with `anonymous` for the anonymous. */
 function principal({ effect, matcher }: Rule): Part | undefined {
-  const actual = ({ subject }: Facts) => (subject === undefined ? 'no credential' : `a token of ${subject.issuer}`)
+  const actual = ({ subject }: Facts) =>
+    subject === undefined ? 'no credential' : `${subject.by === 'mtls' ? 'a certificate' : 'a token'} of ${subject.issuer}`
   if (effect === 'allow') return matcher.anonymous ? undefined : identity('principal', ({ subject }) => subject !== undefined, 'a credential', actual)
   return matcher.anonymous ? identity('principal', ({ subject }) => subject === undefined, 'no credential', actual) : undefined
 }
@@ -162,6 +167,36 @@ function times(windows: NonNullable<Matcher['times']>): Part {
     words.join(' or '),
     ({ now }) => `${Math.floor(now / 1000)} seconds since the epoch`,
   )
+}
+
+/** What the connection's own certificate says, whoever the principal is. One that cannot be read must not look like none. */
+function tls({ spiffe, dns, uri }: NonNullable<Matcher['tls']>): Part {
+  const read = certificateReader()
+  const certificateOf = ({ x }: Facts): Certificate | undefined => {
+    const certificate = x.client.certificate === undefined ? undefined : read(x.client.certificate)
+    if (certificate !== undefined && 'problem' in certificate) throw new Error(`the client certificate cannot be read: ${certificate.problem}`)
+    return certificate
+  }
+  const isSpiffe = spiffe === undefined ? undefined : compileSpiffe(spiffe)
+  const uris = uri?.map(compilePattern)
+  const test = (facts: Facts) => {
+    const certificate = certificateOf(facts)
+    if (certificate === undefined) return false
+    if (isSpiffe !== undefined && !spiffeIds(certificate).some(isSpiffe)) return false
+    if (dns !== undefined && !certificate.san.dns.some((name) => dns.some((pattern) => hostMatches(pattern, name.toLowerCase())))) return false
+    return uris === undefined || certificate.san.uri.some((name) => uris.some((pattern) => pattern(name)))
+  }
+  const expected = [spiffe, dns, uri].flatMap((list) => (list === undefined ? [] : [oneOf(list)])).join(' and ')
+  return part('tls', test, expected, (facts) => {
+    const certificate = facts.x.client.certificate === undefined ? undefined : read(facts.x.client.certificate)
+    if (certificate === undefined || 'problem' in certificate) return 'no client certificate'
+    return [...certificate.san.uri, ...certificate.san.dns].join(', ') || 'a certificate without such names'
+  })
+}
+
+function spiffeIds(certificate: Certificate): readonly string[] {
+  const spiffe = spiffeOf(certificate)
+  return 'problem' in spiffe ? [] : [spiffe.id]
 }
 
 function clock(minutes: number): string {

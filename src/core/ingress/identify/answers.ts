@@ -12,6 +12,8 @@ export function credentialMissing(challenges: readonly string[], internal?: stri
 }
 
 function wanted(challenges: readonly string[]): string {
+  // Without a scheme to name, what is asked for is no token.
+  if (challenges.length === 0) return 'a credential'
   const keys = challenges.filter((challenge) => challenge.startsWith('ApiKey ')).length
   return keys === 0 ? 'a bearer token' : keys === challenges.length ? 'an API key' : 'a credential'
 }
@@ -29,6 +31,11 @@ export function tokenInvalid(reason: string): Fault {
     headers: [['www-authenticate', `${realm}, error="invalid_token", error_description="the access token is not valid"`]],
     internal: reason,
   })
+}
+
+/** 403: there is no scheme that a challenge could ask for a better certificate with. The reason goes to the record only. */
+export function certificateInvalid(reason: string): Fault {
+  return new Fault('certificate_invalid', 'the client certificate is not accepted', { internal: reason })
 }
 
 /** 503: the token may well be good, but there are no keys to tell. */

@@ -35,6 +35,10 @@ export class Lru<Value> {
     this.#entries.delete(key)
   }
 
+  clear(): void {
+    this.#entries.clear()
+  }
+
   #dropOldest(): void {
     for (const key of this.#entries.keys()) {
       this.#entries.delete(key)

@@ -1,10 +1,12 @@
 import * as z from 'zod'
 import { defaulted, describe, filled } from './build.ts'
-import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, text, timeOfDay } from './fields.ts'
+import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, pattern, spiffeId, text, timeOfDay } from './fields.ts'
 
 export interface RequirementDocument {
   readonly jwt?: string | undefined
   readonly apiKey?: string | undefined
+  readonly introspection?: string | undefined
+  readonly mtls?: string | undefined
   readonly anyOf?: readonly RequirementDocument[] | undefined
   readonly allOf?: readonly RequirementDocument[] | undefined
   readonly optional?: RequirementDocument | undefined
@@ -14,6 +16,8 @@ const requirement = z
   .strictObject({
     jwt: name.optional().meta({ description: 'A bearer token of this issuer.' }),
     apiKey: name.optional().meta({ description: 'A key of this set of API keys.' }),
+    introspection: name.optional().meta({ description: 'A bearer token that this issuer is asked about.' }),
+    mtls: name.optional().meta({ description: 'A client certificate that this mapping of `certificates` knows.' }),
     get anyOf() {
       return z.array(requirement).min(1).optional().meta({ description: 'One of these.' })
     },
@@ -73,6 +77,12 @@ const time = z.strictObject({
   ),
 })
 
+const tls = z.strictObject({
+  spiffe: describe(z.array(spiffeId).min(1).optional(), 'SPIFFE ids, or spiffe://domain/path/* for everything below.'),
+  dns: describe(z.array(host).min(1).optional(), 'A DNS name of it, or *.example.com for one label.'),
+  uri: describe(z.array(pattern).min(1).optional(), 'RE2 patterns for the whole of a URI of it.'),
+})
+
 const matcher = z.strictObject({
   anonymous: describe(
     z.boolean().optional(),
@@ -89,6 +99,7 @@ const matcher = z.strictObject({
   clients: describe(z.array(text).min(1).optional(), 'OAuth2 client ids.'),
   cidrs: describe(z.array(cidr).min(1).optional(), 'Networks of the client address.'),
   headers: describe(filled(fieldTests).optional(), 'Request headers.'),
+  tls: describe(filled(tls).optional(), 'The client certificate of the connection, whoever the principal is; all that are given must hold.'),
   times: describe(z.array(time).min(1).optional(), 'Time windows; one must be open.'),
 })
 

@@ -21,6 +21,14 @@ export const defaults = {
   'issuers.proof.required': { value: 'none', reason: 'most tokens are bearer tokens' },
   'issuers.proof.maxAge': { value: '60s', reason: 'a proof is made for the request it comes with' },
 
+  'issuers.introspection.cache': { value: '30s', reason: 'a token that was revoked is good for no longer' },
+  'issuers.introspection.timeout': { value: '3s', reason: 'a person is waiting' },
+  'issuers.introspection.audience': { value: 'required', reason: 'a token for another service is not for this one' },
+  'issuers.introspection.clientAsSubject': { value: false, reason: 'a client may be named like a person (RFC 9068 section 5)' },
+
+  'certificates.names': { value: [], reason: 'the authority of the listener says whom it signs' },
+  'certificates.scopes': { value: [], reason: 'what a certificate may do is said on purpose' },
+
   'issuers.revocation.refresh': { value: '1s', reason: 'what was taken back must be gone at once, and asking once a second costs nothing' },
   'issuers.revocation.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
   'issuers.revocation.onStoreFailure': { value: 'refuse', reason: 'nobody can tell a revoked token from a good one' },

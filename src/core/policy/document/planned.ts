@@ -22,9 +22,7 @@ const limit = /^limits\.[^.]+$/
 const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
 
 const keys: Readonly<Record<string, readonly Planned[]>> = {
-  mtls: [{ at: anywhere, what: 'Authentication with client certificates', instead: jwtOnly }],
   dpop: [{ at: authenticate, what: 'DPoP as a credential of its own', instead: 'Write jwt: and proof: { required: dpop } at the issuer.' }],
-  introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
   session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
   ask: [
     {
@@ -36,10 +34,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
   amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
   listener: [{ at: matcher, what: 'The matcher listener' }],
-  tls: [
-    { at: matcher, what: 'The matcher tls' },
-    { at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' },
-  ],
+  tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
   guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
@@ -54,7 +49,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   health: [{ at: cluster, what: 'Active health checks' }],
   outlier: [{ at: cluster, what: 'Outlier ejection' }],
   concurrency: [{ at: anywhere, what: 'Concurrency limits', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
-  spiffe: [{ at: anywhere, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
+  spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
   switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],

@@ -3,7 +3,7 @@ import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
 import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { leavesOf } from '../requirement.ts'
+import { leavesOf, standsIn } from '../requirement.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
@@ -90,7 +90,7 @@ function saysNothing(matcher: MatcherDocument): boolean {
 }
 
 /** Credentials, and the section whose object judges each. */
-const leaves = { jwt: 'issuers', apiKey: 'apiKeys' } as const satisfies Record<ProofKind, string>
+const leaves = { jwt: 'issuers', introspection: 'issuers', apiKey: 'apiKeys', mtls: 'certificates' } as const satisfies Record<ProofKind, string>
 const proofKinds = Object.keys(leaves) as readonly ProofKind[] // the keys of a Record<ProofKind, …>
 const shapes = [...proofKinds, 'anyOf', 'allOf', 'optional'] as const
 
@@ -107,9 +107,10 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   for (const kind of proofKinds) {
     const name = said[kind]
     if (name === undefined) continue
-    refer(linking, entry, [...path, kind], leaves[kind], name)
+    if (refer(linking, entry, [...path, kind], leaves[kind], name) && kind === 'introspection') checkAsked(linking, entry, [...path, kind], name)
     return { kind, name }
   }
+  if (said.allOf !== undefined) warnOfRivals(linking, entry, said.allOf, [...path, 'allOf'])
   const branches = (kind: 'anyOf' | 'allOf', of: readonly RequirementDocument[]): Requirement => ({
     kind,
     of: of.map((each, i) => linkRequirement(linking, entry, each, [...path, kind, i])),
@@ -118,6 +119,32 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   if (said.allOf !== undefined) return branches('allOf', said.allOf)
   if (said.optional !== undefined) return { kind: 'optional', of: linkRequirement(linking, entry, said.optional, [...path, 'optional']) }
   return { kind: 'none' }
+}
+
+/** A request brings one credential of a sort: two different ones of it are never met together. */
+function warnOfRivals(linking: Linking, entry: Entry<AccessDocument>, all: readonly RequirementDocument[], path: Path): void {
+  const named = all.flatMap((one, i) => proofKinds.flatMap((kind) => (one[kind] === undefined ? [] : [{ kind, name: one[kind], i }])))
+  const rival = named.find(({ kind, name }, at) =>
+    named.slice(0, at).some((one) => standsIn[one.kind] === standsIn[kind] && (one.kind !== kind || one.name !== name)),
+  )
+  if (rival === undefined) return
+  warn(linking, entry, [...path, rival.i, rival.kind], {
+    code: 'requirement_never',
+    message: `This can never be met: a request brings one ${nouns[standsIn[rival.kind]]}, and another is asked for beside "${rival.name}".`,
+    hint: 'Write anyOf, where one of them is enough.',
+  })
+}
+
+const nouns = { authorization: 'bearer token', key: 'API key', connection: 'client certificate' } as const
+
+/** An issuer can be asked about tokens only where it is said how. */
+function checkAsked(linking: Linking, entry: Entry<AccessDocument>, path: Path, name: string): void {
+  if (linking.introspects(name)) return
+  refuse(linking, entry, path, {
+    code: 'introspection_missing',
+    message: `It is not said how the issuer "${name}" is asked about tokens.`,
+    hint: `Add introspection: { clientId: …, clientSecret: env:… } to issuers.${name}.`,
+  })
 }
 
 /** Nothing is said: the only issuer there is, when a rule needs a principal. */

@@ -1,5 +1,6 @@
 import type { AccessDocument } from '../document/access.ts'
 import type { ApiKeysDocument } from '../document/api-keys.ts'
+import type { CertificateDocument } from '../document/certificates.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { DeciderDocument } from '../document/deciders.ts'
 import type { CallerDocument, EgressDocument } from '../document/egress.ts'
@@ -17,6 +18,7 @@ export interface Entries {
   readonly store: ReadonlyMap<string, Entry<string>>
   readonly issuers: ReadonlyMap<string, Entry<IssuerDocument>>
   readonly apiKeys: ReadonlyMap<string, Entry<ApiKeysDocument>>
+  readonly certificates: ReadonlyMap<string, Entry<CertificateDocument>>
   readonly clusters: ReadonlyMap<string, Entry<ClusterDocument>>
   readonly limits: ReadonlyMap<string, Entry<LimitDocument>>
   readonly deciders: ReadonlyMap<string, Entry<DeciderDocument>>

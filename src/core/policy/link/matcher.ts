@@ -23,6 +23,7 @@ export function linkMatcher(linking: Linking, entry: Entry<AccessDocument>, said
     clients: said.clients,
     cidrs: said.cidrs,
     headers: said.headers === undefined ? undefined : fieldTests(said.headers),
+    tls: said.tls === undefined ? undefined : { spiffe: said.tls.spiffe, dns: said.tls.dns, uri: said.tls.uri },
     times: said.times?.map((_, i) => linkTime(linking, entry, said, i, [...path, 'times', i])),
   }
 }

@@ -22,8 +22,11 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
   checkKeyHeaders(linking, entries)
+  checkCertificates(linking, entries, listeners)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
+  const sections = (['issuers', 'apiKeys', 'certificates', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const).filter(
+    (section) => !linking.unsure.has(section),
+  )
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -88,9 +91,22 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
     })
 }
 
+/** A mapping that no connection can ever bring a certificate for. */
+function checkCertificates(linking: Linking, entries: Entries, listeners: Listeners): void {
+  if (listeners.public === undefined || (listeners.public.tls?.clientAuth ?? 'none') !== 'none') return
+  for (const entry of entries.certificates.values()) {
+    if (!linking.used.has(entry.id)) continue
+    warn(linking, entry, [], {
+      code: 'client_auth_missing',
+      message: `No downstream is asked for a certificate, so nobody can be known by "${entry.name}".`,
+      hint: 'Add listeners.public.tls with clientAuth: optional or required, and clientCa.',
+    })
+  }
+}
+
 const refersTo = {
-  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'deciders'],
-  access: ['issuers', 'apiKeys', 'deciders'],
+  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'certificates', 'deciders'],
+  access: ['issuers', 'apiKeys', 'certificates', 'deciders'],
   deciders: ['clusters'],
   egress: ['callers'],
 } as const

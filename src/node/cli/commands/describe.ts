@@ -14,6 +14,7 @@ const sections = {
   decider: 'deciders',
   issuer: 'issuers',
   'api-keys': 'apiKeys',
+  certificate: 'certificates',
   egress: 'egress',
   caller: 'callers',
   listener: 'listeners',
