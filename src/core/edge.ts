@@ -5,6 +5,7 @@ import { buildAuthorize } from './ingress/authorize.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
+import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue } from './ingress/respond.ts'
 import { type Arrival, openExchange, type Vouched } from './model/exchange.ts'
@@ -40,6 +41,7 @@ export interface EdgeOptions {
 export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports: Ports): Edge {
   const own = withOrigin(policy, origin)
   const receive = buildReceive(own, ports)
+  const publish = buildPublish(own, ports)
   const match = buildMatch(own)
   const identify = buildIdentify(own, ports)
   const authorize = buildAuthorize(own, ports)
@@ -52,6 +54,8 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
     const trail = openTrail<Vouched>('ingress', openExchange(arrival, own.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
+      const document = publish(received)
+      if (document !== undefined) return trail.close(await document)
       const matched = trail.reach(match(received))
       const identified = trail.reach(await identify(matched))
       const permitted = trail.reach(await authorize(identified))

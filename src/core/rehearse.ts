@@ -1,4 +1,5 @@
 import { buildAuthorize, buildDecide, type Decision } from './ingress/authorize.ts'
+import { buildHandOnReport, type HandedOn } from './ingress/hand-on.ts'
 import { type AssumedToken, buildIdentify, buildIdentifyAssuming } from './ingress/identify.ts'
 import { buildLimitReport, type LimitReport } from './ingress/limit.ts'
 import { buildMatch, buildMatchReport, type MatchCandidate } from './ingress/match.ts'
@@ -22,6 +23,8 @@ export interface Rehearsal {
   readonly candidates: readonly MatchCandidate[]
   readonly decision: Decision | undefined
   readonly limits: readonly LimitReport[]
+  /** The token that the upstream would get; undefined where it would get none. */
+  readonly handedOn: HandedOn | undefined
 }
 
 export interface Rehearse {
@@ -44,11 +47,19 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const authorize = buildAuthorize(policy, ports)
   const limits = buildLimitReport(policy, ports)
   const steer = buildSteer(policy, ports)
+  const handOn = buildHandOnReport(policy)
   const translate = buildTranslate(policy)
 
   const rehearse = async (arrival: Arrival, credentials: Credentials): Promise<Rehearsal> => {
     const last = openExchange(arrival, policy.revision)
-    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = { refusal: undefined, last, candidates: [], decision: undefined, limits: [] }
+    const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = {
+      refusal: undefined,
+      last,
+      candidates: [],
+      decision: undefined,
+      limits: [],
+      handedOn: undefined,
+    }
     try {
       const received = receive(last)
       found.candidates = report(received).candidates
@@ -60,7 +71,9 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       const over = found.limits.find((one) => one.mode === 'enforce' && (one.standing.kind === 'over' || one.standing.kind === 'unavailable'))
       if (over !== undefined) throw new Fault('rate_limited', `the limit ${over.limit} is reached`)
       const metered: Metered = Object.assign(permitted, { readings: [] })
-      await translate(steer(metered))
+      const introduced = handOn(steer(metered))
+      found.handedOn = introduced.report
+      await translate(introduced.x)
     } catch (error) {
       found.refusal = Fault.from(error)
     }

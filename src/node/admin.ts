@@ -19,7 +19,7 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return problem('forbidden', 'this listener answers to localhost only')
     await next()
     c.header('x-content-type-options', 'nosniff')
-    c.header('cache-control', 'no-store')
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     return undefined
   })
   app.get('/livez', (c) => c.text('ok\n'))
@@ -32,6 +32,13 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   app.get('/policy/diagnostics', (c) => {
     const { inForce, lastLoad, snapshot } = view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
+  })
+  app.get('/.well-known/jwks.json', async (c) => {
+    const keys = await view()
+      .signingKeys()
+      .catch(() => undefined)
+    if (keys === undefined) return problem('credential_unavailable', 'the keys are not available')
+    return c.body(keys.text, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${keys.maxAge}` })
   })
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)

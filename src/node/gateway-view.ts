@@ -41,6 +41,8 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */
+  signingKeys(): Promise<{ readonly text: string; readonly maxAge: number }>
   /** What the operator should know about this process, such as a Node line without security fixes. */
   readonly warnings: readonly string[]
 }

@@ -21,6 +21,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],
     ...given,
   }

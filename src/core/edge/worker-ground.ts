@@ -30,7 +30,7 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
  */
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
-  const findings = [...checkListener(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  const findings = [...checkListener(policy), ...checkDebug(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
   return findings.map(({ severity, code, message, hint, object, member }) => {
     const { file, line, column } = placeOf(origins, object, member)
     return { severity, code, file, line, column, message, hint, object }
@@ -49,6 +49,12 @@ function checkListener(policy: Policy): readonly Finding[] {
       member: 'tls.clientAuth',
     },
   ]
+}
+
+function checkDebug({ debug }: Policy): readonly Finding[] {
+  if (debug.key === undefined) return []
+  const message = 'An edge shows no decisions: debug tokens are taken by the gateway behind it alone.'
+  return [{ severity: 'warning', code: 'worker_debug', message, hint: 'Call the gateway itself to see one.', object: 'debug.key', member: '' }]
 }
 
 /** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */

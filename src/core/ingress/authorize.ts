@@ -1,7 +1,10 @@
+import { challenge, tokenChallenges } from '../model/challenge.ts'
 import type { Identified, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import type { Policy } from '../policy/policy.ts'
+import type { Route } from '../model/route.ts'
+import type { Issuer, Policy } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
 import type { Ports } from '../ports.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
@@ -17,7 +20,7 @@ export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Aut
   const decide = buildDecide(policy, ports)
   return (x) => {
     const decision = decide(x)
-    if (decision.outcome === 'refusal') throw faultFrom(decision)
+    if (decision.outcome === 'refusal') throw faultFrom(decision, x, policy)
     return Object.assign(x, { permit: mint({ policy: decision.policy, rule: decision.rule, audited: decision.audited }) })
   }
 }
@@ -36,22 +39,31 @@ const messages = {
   config_quarantined: 'this route is quarantined',
 } as const satisfies Record<Refusal['code'], string>
 
-function faultFrom(refusal: Refusal): Fault {
-  const { code, policy, rule, reason } = refusal
-  const challenge = challengeOf(refusal)
+function faultFrom(refusal: Refusal, x: Identified, policies: Policy): Fault {
+  const { code, policy, rule, reason, nearest } = refusal
+  const challenges = challengesOf(refusal, x, policies)
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
+    nearest: nearest === undefined ? undefined : { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what, expected: nearest.failed.expected },
     internal: internalOf(refusal),
-    ...(challenge === undefined ? {} : { headers: [['www-authenticate', challenge]] }),
+    ...(challenges.length === 0 ? {} : { headers: challenges.map((value) => ['www-authenticate', value] as const) }),
   }
   return new Fault(code, messages[code], detail)
 }
 
-/** RFC 6750 section 3.1. Scope tokens hold no quote and no backslash (RFC 6749 section 3.3). */
-function challengeOf({ code, scopes }: Refusal): string | undefined {
-  if (code === 'unauthenticated') return 'Bearer realm="sallyport"'
-  return code === 'scope_insufficient' ? `Bearer realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
+/** RFC 6750 section 3.1; in the scheme that the token came by, or in all that the route takes where there was none. */
+function challengesOf({ code, scopes }: Refusal, { request, route }: Identified, policies: Policy): readonly string[] {
+  if (code === 'unauthenticated') return tokenChallenges(issuersOf(route, policies).map(({ proof }) => proof.required))
+  if (code !== 'scope_insufficient') return []
+  const scheme = /^dpop /i.test(request.headers.get('authorization') ?? '') ? 'DPoP' : 'Bearer'
+  return [challenge(scheme, { error: 'insufficient_scope', scope: scopes.join(' ') })]
+}
+
+function issuersOf({ access }: Route, { access: policies, issuers }: Policy): readonly Issuer[] {
+  const requirements = access.flatMap((name) => policies[name]?.authenticate ?? [])
+  const names = new Set(requirements.flatMap(leavesOf).flatMap(({ kind, name }) => (kind === 'jwt' ? [name] : [])))
+  return [...names].flatMap((name) => issuers[name] ?? [])
 }
 
 /** For the record: what was nearest and what audit rules said, without values of claims. */

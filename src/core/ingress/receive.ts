@@ -33,11 +33,25 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     limits: listener?.limits ?? headerLimits,
     bodyLimit,
     trustedProxies: listener?.trustedProxies ?? [],
-    own: [...ingressTimeouts.map(({ name }) => name), ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase()))],
+    own: [...ingressTimeouts.map(({ name }) => name), ...ownHeaders(policy)],
     keep: [],
     keepSpellings: [],
     timeouts: ingressTimeouts,
   })
+}
+
+/**
+ * Headers in which some route tells its upstream who asks: nobody else may say them, on any route, nor hide them in `grpc-metadata-*`,
+ * which becomes metadata without its prefix.
+ */
+function ownHeaders(policy: Policy): readonly string[] {
+  const made = policy.routes.flatMap(({ handOn }) => [
+    ...handOn.claims.map(({ header }) => header),
+    ...(handOn.introduce === undefined ? [] : [handOn.introduce.header]),
+  ])
+  // The downstream's own credential stands there too; what the upstream gets instead is settled when the call is made.
+  const names = new Set(made.map((name) => name.toLowerCase()).filter((name) => name !== 'authorization'))
+  return [...names].flatMap((name) => [name, `grpc-metadata-${name}`])
 }
 
 /**

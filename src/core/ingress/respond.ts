@@ -14,6 +14,7 @@ import { webAnswer, webFault } from './respond/grpc-web.ts'
 import { passedOn, withExchange } from './respond/headers.ts'
 import { nativeAnswer, nativeFault } from './respond/native.ts'
 import { buildRender, type Render } from './respond/render.ts'
+import { buildNameResource } from './respond/resource.ts'
 import { streamAnswer } from './respond/stream.ts'
 import { unaryAnswer } from './respond/unary.ts'
 
@@ -27,9 +28,16 @@ export type Rescue = (last: Arrived & Partial<Translated>, fault: Fault) => Outb
 export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): Respond {
   const types = buildRouteCodecs(policy)
   const renders = buildRenders(policy, types)
+  const nameResource = buildNameResource(policy)
 
   return function respond(x, reply) {
+    // A challenge in an HTTP answer is the service's own.
     if (reply.kind === 'http') return { ...reply, headers: withExchange(passedOn(reply.headers), x) }
+    const answer = grpcAnswer(x, reply)
+    return answer instanceof Promise ? answer.then((one) => nameResource(x.route, one)) : nameResource(x.route, answer)
+  }
+
+  function grpcAnswer(x: Translated, reply: GrpcReply): Outbound | Promise<Outbound> {
     const { rpc } = x
     if (rpc?.binding === undefined) return callAnswer(x, reply)
     const registry = types.get(x.route.name)?.registry
@@ -52,12 +60,13 @@ export function buildRespond(policy: Policy, { clock }: Pick<Ports, 'clock'>): R
 /** The only place of the ingress wing where a fault becomes an answer, in the downstream's dialect. */
 export function buildRescue(policy: Policy): Rescue {
   const showRule = policy.environmentClass === 'nonprod'
+  const nameResource = buildNameResource(policy)
 
   return function rescue(last, fault) {
     const method = last.request?.method ?? last.arrival.method
     const answer = faultAnswer(last, fault, method === 'HEAD')
     for (const [name, value] of rateLimitHeaders(last.readings ?? [])) if (!answer.headers.has(name)) answer.headers.set(name, value)
-    return answer
+    return nameResource(last.route, answer)
   }
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {

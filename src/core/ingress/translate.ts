@@ -1,7 +1,7 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcCall } from '../model/call.ts'
 import type { ConnectDialect } from '../model/dialect.ts'
-import type { Steered, Translated } from '../model/exchange.ts'
+import type { Introduced, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -17,7 +17,7 @@ import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
 
-export type Translate = (x: Steered) => Translated | Promise<Translated>
+export type Translate = (x: Introduced) => Translated | Promise<Translated>
 
 /** A route that takes JSON, ready to work. */
 interface JsonRoute {
@@ -50,7 +50,7 @@ export function buildTranslate(policy: Policy): Translate {
     return grpcCall(x, x.rpc, authority)
   }
 
-  async function grpcCall(x: Steered, match: RpcMatch, authority: string): Promise<Translated> {
+  async function grpcCall(x: Introduced, match: RpcMatch, authority: string): Promise<Translated> {
     const { path, serverStream } = match.rpc
     const { binding } = match
     const metadata = binding === undefined ? metadataOf(x) : metadataFromHttp(x)
@@ -61,13 +61,13 @@ export function buildTranslate(policy: Policy): Translate {
     return Object.assign(x, { call, form })
   }
 
-  function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  function messagesOf(x: Introduced, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const { dialect, request } = x
     if (dialect.kind === 'grpc-web') return webMessages(request, match.rpc, dialect, x.route.bodyLimit ?? messageLimit)
     return dialect.kind === 'connect' ? ofConnect(x, match, dialect) : nativeMessages(x, match)
   }
 
-  function ofConnect(x: Steered, { rpc }: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  function ofConnect(x: Introduced, { rpc }: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const route = routes.get(x.route.name)
     const input = route?.registry.getMessage(rpc.input)
     if (route === undefined || input === undefined) throw new Error(`no types for ${rpc.path}`)
@@ -75,14 +75,14 @@ export function buildTranslate(policy: Policy): Translate {
     return connectMessages(x.request, { rpc, dialect, input, json: route.codec, ...limits })
   }
 
-  function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
+  function planOf(x: Introduced, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
     const route = routes.get(x.route.name)
     const plan = route?.plans.get(planKey(rpc.path, binding))
     if (route === undefined || plan === undefined) throw new Error(`no plan for ${rpc.path}`)
     return { ...plan, codec: route.codec }
   }
 
-  async function jsonMessages(x: Steered, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  async function jsonMessages(x: Introduced, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const limit = bodyLimitOf(policy, x.route)
     // A rule without a body has room for one message, also of a stream.
     if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, plan, plan.codec, limit)
@@ -95,17 +95,17 @@ function bodyLimitOf(policy: Policy, route: Route): number {
   return route.bodyLimit ?? policy.listeners.public?.limits.bodyBytes ?? fallbackBodyLimit
 }
 
-function addressOf(policy: Policy, x: Steered): { readonly authority: string; readonly scheme: 'http' | 'https' } {
+function addressOf(policy: Policy, x: Introduced): { readonly authority: string; readonly scheme: 'http' | 'https' } {
   const cluster = policy.clusters[x.destination.cluster]
   const subset = x.destination.subset === undefined ? undefined : cluster?.subsets[x.destination.subset]
   return { authority: subset?.authority ?? cluster?.authority ?? x.request.authority, scheme: cluster?.tls === undefined ? 'http' : 'https' }
 }
 
-function metadataOf(x: Steered): ReturnType<typeof metadataFromHttp> {
+function metadataOf(x: Introduced): ReturnType<typeof metadataFromHttp> {
   return x.dialect.kind === 'grpc' ? metadataFromGrpc(x) : metadataFromWeb(x)
 }
 
-async function nativeMessages(x: Steered, { rpc }: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+async function nativeMessages(x: Introduced, { rpc }: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { method, headers, body } = x.request
   if (method !== 'POST') throw new Fault('method_not_allowed', 'gRPC is called with POST', { headers: [['allow', 'POST']] })
   demandGrpc(headers)
@@ -118,7 +118,7 @@ async function nativeMessages(x: Steered, { rpc }: RpcMatch): Promise<Uint8Array
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
 /** The body where the rule has a place for it. A body that the rule has no place for is not read. */
-async function bodyOf(x: Steered, plan: BindingPlan, limit: number): Promise<Parts['body']> {
+async function bodyOf(x: Introduced, plan: BindingPlan, limit: number): Promise<Parts['body']> {
   const { body, headers } = x.request
   if (plan.body.kind === 'none') return { kind: 'none' }
   // Whatever the length: an empty body of another protocol is that protocol's message, not an empty JSON one.

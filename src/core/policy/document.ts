@@ -8,15 +8,28 @@ import { issuer } from './document/issuers.ts'
 import { limit } from './document/limits.ts'
 import { listeners } from './document/listeners.ts'
 import { route } from './document/routes.ts'
+import { debug, exchange, resource, token } from './document/tokens.ts'
 
 /** `store` has one member. */
 const store = { redis: secret.meta({ description: 'Where the URL of Redis stands; without a store, limits are counted in memory.' }) }
 
 /** Sections that map any name to one kind of object. */
-export const namedSections = { environments: environment, issuers: issuer, clusters: cluster, limits: limit, access, routes: route, callers: caller, egress }
+export const namedSections = {
+  environments: environment,
+  issuers: issuer,
+  tokens: token,
+  exchanges: exchange,
+  resources: resource,
+  clusters: cluster,
+  limits: limit,
+  access,
+  routes: route,
+  callers: caller,
+  egress,
+}
 
 /** Sections whose members have fixed names and a kind each. */
-export const fixedSections = { listeners, store }
+export const fixedSections = { listeners, store, debug }
 
 export type NamedSection = keyof typeof namedSections
 type FixedSection = keyof typeof fixedSections
@@ -44,7 +57,11 @@ export const documentSchema = z.strictObject({
     .optional()
     .meta({ description: 'Bound addresses.' }),
   store: z.strictObject({ redis: store.redis.optional() }).optional().meta({ description: 'What replicas share.' }),
+  debug: z.strictObject({ key: debug.key.optional() }).optional().meta({ description: 'Who may ask how a request was decided.' }),
   issuers: named(issuer, 'Who issues tokens.'),
+  tokens: named(token, 'Tokens that the gateway makes for services.'),
+  exchanges: named(exchange, 'Where tokens of downstreams are exchanged (RFC 8693).'),
+  resources: named(resource, 'What routes are a part of, as published for clients (RFC 9728).'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
   access: named(access, 'Access policies: who may do what.'),

@@ -1,4 +1,5 @@
 import { keySetsOf } from '../../core/ingress/identify.ts'
+import { keyRingsOf, publishedKeys } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -101,6 +102,12 @@ export class Gateway implements GatewayView {
 
   get keySets(): readonly KeySetStatus[] {
     return keySetsOf(this.#ground.ports).status()
+  }
+
+  signingKeys(): ReturnType<GatewayView['signingKeys']> {
+    const rings = keyRingsOf(this.#ground.ports)
+    const tokens = Object.values(this.live.current.policy.tokens)
+    return publishedKeys(tokens.map((token) => ({ ring: rings(token.name, token), activateAfterMs: token.activateAfterMs })))
   }
 
   /** Looks at the policies folder now, unless the end has begun. */

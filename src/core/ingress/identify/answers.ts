@@ -1,7 +1,7 @@
+import { challenge } from '../../model/challenge.ts'
 import { Fault } from '../../model/fault.ts'
 
-// A constant: a realm made from the request would say what the caller wants it to say.
-export const realm = 'Bearer realm="sallyport"'
+export const realm = challenge('Bearer')
 
 /** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
 export function credentialMissing(challenges: readonly string[], internal?: string): Fault {
@@ -14,14 +14,14 @@ export function credentialMissing(challenges: readonly string[], internal?: stri
 /** 400: the credential cannot be read, or there are several (RFC 6750 section 3.1). */
 export function credentialMalformed(why: string): Fault {
   return new Fault('credential_invalid', why, {
-    headers: [['www-authenticate', `${realm}, error="invalid_request", error_description="${why}"`]],
+    headers: [['www-authenticate', challenge('Bearer', { error: 'invalid_request', error_description: why })]],
   })
 }
 
 /** 401: one answer for every bad token; the reason goes to the record only. */
 export function tokenInvalid(reason: string): Fault {
   return new Fault('token_invalid', 'the access token is not valid', {
-    headers: [['www-authenticate', `${realm}, error="invalid_token", error_description="the access token is not valid"`]],
+    headers: [['www-authenticate', challenge('Bearer', { error: 'invalid_token', error_description: 'the access token is not valid' })]],
     internal: reason,
   })
 }

@@ -1,11 +1,11 @@
+import { tokenChallenges } from '../../model/challenge.ts'
 import type { Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
-import { credentialMalformed, credentialMissing, realm } from './answers.ts'
+import type { Policy, RequirementLeaf } from '../../policy/policy.ts'
+import { credentialMalformed, credentialMissing } from './answers.ts'
 import { type Offered, readBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
 import { type IdentifyPorts, keySetsOf } from './ports.ts'
-import { dpopChallenge } from './proof/dpop.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
 import { type Verifier, verifyToken } from './verify.ts'
@@ -28,7 +28,7 @@ export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credent
 function prepare(leaves: readonly RequirementLeaf[], all: ReadonlyMap<string, Verifier>, ports: IdentifyPorts): Check {
   const named = [...new Set(leaves.map(({ name }) => name))]
   const verifiers = named.flatMap((name) => all.get(name) ?? [])
-  const challenges = challengesOf(verifiers.map(({ issuer }) => issuer))
+  const challenges = tokenChallenges(verifiers.map(({ issuer }) => issuer.proof.required))
 
   function held(x: Matched, offered: Token, subject: Subject): Proved | Promise<Proved> {
     const issuer = all.get(subject.issuer)?.issuer
@@ -58,11 +58,4 @@ function tokenOf(x: Matched, challenges: readonly string[]): Token | undefined {
   if (offered.kind === 'malformed') throw credentialMalformed(offered.why)
   if (offered.kind === 'foreign') throw credentialMissing(challenges, 'an authorization scheme other than Bearer and DPoP')
   return undefined
-}
-
-/** RFC 9449 section 7.1: DPoP alone where bearer tokens cannot do, both where they can. */
-function challengesOf(issuers: readonly Issuer[]): readonly string[] {
-  const required = issuers.map(({ proof }) => proof.required)
-  const bearer = required.every((one) => one === 'dpop') ? [] : [realm]
-  return required.some((one) => one === 'dpop' || one === 'any') ? [...bearer, dpopChallenge] : bearer
 }

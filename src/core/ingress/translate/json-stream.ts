@@ -1,4 +1,4 @@
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Body } from '../../model/wire.ts'
 import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
@@ -17,7 +17,7 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
  * @throws Fault at once `media_type_unsupported` and `request_invalid` for path and query; while it is read `body_invalid` and
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
-export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
+export function streamedMessages(x: Introduced, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
   const { headers, body, target } = x.request
   const { params, route } = x
   const bind = (content: Content) => bindMessage(plan, { params, query: target.query, body: content }, codec, route.translate.unknownQuery)
@@ -38,7 +38,7 @@ export function streamedMessages(x: Steered, plan: BindingPlan, codec: JsonCodec
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
-function cutOf(x: Steered, plan: BindingPlan, untyped: boolean): Cut {
+function cutOf(x: Introduced, plan: BindingPlan, untyped: boolean): Cut {
   const { headers } = x.request
   if (plan.body.kind !== 'none' && plan.body.raw) {
     const type = headers.get('content-type') ?? ''

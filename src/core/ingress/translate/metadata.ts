@@ -1,4 +1,4 @@
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
 import { buildWithheld, folded, handedOn } from './handed-on.ts'
@@ -23,7 +23,7 @@ const printable = /^[\x20-\x7e]*$/
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** Metadata for a call that was made from JSON: `grpc-metadata-*` without the prefix, a short allow-list, and what is always handed on. */
-export function metadataFromHttp(x: Steered): FieldList {
+export function metadataFromHttp(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const metadata = new FieldList()
   for (const [name, value] of x.request.headers.entries()) {
@@ -36,7 +36,7 @@ export function metadataFromHttp(x: Steered): FieldList {
 }
 
 /** Metadata for a native gRPC call: every end-to-end field that is not the protocol's own, and what is always handed on. */
-export function metadataFromGrpc(x: Steered): FieldList {
+export function metadataFromGrpc(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const metadata = new FieldList()
   for (const [name, value] of endToEnd(x.request.headers).entries()) {
@@ -49,7 +49,7 @@ export function metadataFromGrpc(x: Steered): FieldList {
  * Metadata for a gRPC-Web or Connect call: as for a native one, without what the browser and the protocol say about their own HTTP exchange, and
  * without cookies.
  */
-export function metadataFromWeb(x: Steered): FieldList {
+export function metadataFromWeb(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const metadata = new FieldList()
   for (const [name, value] of endToEnd(x.request.headers).entries()) {
@@ -77,7 +77,7 @@ function add(metadata: FieldList, name: string, value: string): void {
   }
 }
 
-function withHandedOn(metadata: FieldList, x: Steered): FieldList {
+function withHandedOn(metadata: FieldList, x: Introduced): FieldList {
   for (const [name, value] of handedOn(x)) metadata.append(name, value)
   return metadata
 }

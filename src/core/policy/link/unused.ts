@@ -3,6 +3,9 @@ import { type Entry, type Linking, warn } from './linking.ts'
 
 const nouns: Readonly<Partial<Record<NamedSection, string>>> = {
   issuers: 'issuer',
+  tokens: 'token',
+  exchanges: 'exchange',
+  resources: 'resource',
   clusters: 'cluster',
   limits: 'limit',
   access: 'access policy',

@@ -21,7 +21,9 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'clusters', 'limits', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
+  const sections = (['issuers', 'tokens', 'exchanges', 'resources', 'clusters', 'limits', 'access', 'callers'] as const).filter(
+    (section) => !linking.unsure.has(section),
+  )
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -86,7 +88,7 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
     })
 }
 
-const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers'], access: ['issuers'], egress: ['callers'] } as const
+const refersTo = { routes: ['clusters', 'limits', 'access', 'issuers', 'tokens', 'exchanges', 'resources'], access: ['issuers'], egress: ['callers'] } as const
 
 /** Objects that were read in part may have named anything. */
 function noteUnsure(linking: Linking, entries: Entries): void {

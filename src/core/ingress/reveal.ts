@@ -1,0 +1,62 @@
+import { isDebugToken } from '../debug-token.ts'
+import type { Arrived, Translated } from '../model/exchange.ts'
+import type { Fault } from '../model/fault.ts'
+import { FieldList } from '../model/fields.ts'
+import type { Outbound } from '../model/wire.ts'
+import { isoTime } from '../observe/time.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
+
+/** Adds `x-sallyport-decision` to the answer of a request with a debug grant. Never rejects, and changes nothing for others. */
+export type Reveal = (last: Arrived & Partial<Translated>, answer: Outbound, fault?: Fault) => Outbound | Promise<Outbound>
+
+const header = 'x-sallyport-debug'
+
+/**
+ * Builds the room that tells an operator how a request was decided: a request that brings a debug token of the key that the policies name.
+ * `receive` has taken the token away before anything was decided, so that no rule, limit or upstream can depend on it.
+ */
+export function buildReveal(policy: Policy, ports: Pick<Ports, 'clock' | 'secrets'>): Reveal {
+  const { key } = policy.debug
+  if (key === undefined) return (_, answer) => answer
+  return (last, answer, fault) => {
+    const token = tokenOf(last.arrival.rawHeaders)
+    if (token === undefined) return answer
+    return granted(token, key, policy.environment, ports).then(
+      (yes) => (yes ? { ...answer, headers: withDecision(answer, decisionOf(last, fault, ports.clock.now())) } : answer),
+      () => answer,
+    )
+  }
+}
+
+async function granted(token: string, reference: string, environment: string, { clock, secrets }: Pick<Ports, 'clock' | 'secrets'>): Promise<boolean> {
+  return isDebugToken(token, await secrets.read(reference), environment, clock.now())
+}
+
+/** The one token that stands there; two are none. */
+function tokenOf(raw: readonly string[]): string | undefined {
+  const values = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === header)
+  return values.length === 1 ? values[0] : undefined
+}
+
+function decisionOf(last: Arrived & Partial<Translated>, fault: Fault | undefined, now: number): Readonly<Record<string, unknown>> {
+  const { permit, route, destination } = last
+  const near = fault?.detail.nearest
+  return {
+    outcome: permit === undefined || fault !== undefined ? 'refused' : 'permitted',
+    code: fault?.code,
+    route: route?.name,
+    rule: permit === undefined ? fault?.detail.rule : `${permit.policy}/${permit.rule}`,
+    nearest: near,
+    audited: permit === undefined || permit.audited.length === 0 ? undefined : permit.audited,
+    destination: destination === undefined ? undefined : `${destination.cluster}${destination.subset === undefined ? '' : `/${destination.subset}`}`,
+    revision: last.revision,
+    time: isoTime(now),
+  }
+}
+
+/** JSON in printable ASCII: names of the policies may be in any script. */
+function withDecision({ headers }: Outbound, decision: Readonly<Record<string, unknown>>): FieldList {
+  const text = JSON.stringify(decision).replaceAll(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return headers instanceof FieldList ? headers.set('x-sallyport-decision', text) : new FieldList(headers.entries()).set('x-sallyport-decision', text)
+}
