@@ -1,5 +1,5 @@
 import { compactVerify, decodeProtectedHeader, SignJWT } from 'jose'
-import { readAsymmetricKey } from './signing-key.ts'
+import { type AsymmetricKey, readAsymmetricKey } from './signing-key.ts'
 
 /** The longest life of a debug token, seconds. */
 export const debugTokenSeconds = 900
@@ -8,13 +8,19 @@ const largest = 2048
 /** Clocks of gateway and operator may differ. Seconds. */
 const skew = 5
 
-/** What the key may be, by the type of curve that its text shows. */
-async function keyOf(text: string) {
-  return await readAsymmetricKey(text, 'ES256')
+/** What the key may be shows in its text alone. */
+function keyOf(text: string): Promise<AsymmetricKey> {
+  return readAsymmetricKey(text, 'ES256')
     .catch(() => readAsymmetricKey(text, 'EdDSA'))
     .catch(() => {
       throw new Error('it is neither an ES256 nor an Ed25519 key as JWK or PEM')
     })
+}
+
+/** The key that debug tokens are verified with; of a private one its public half. @throws Error that says nothing of the key. */
+export async function readDebugKey(text: string): Promise<AsymmetricKey> {
+  const read = await keyOf(text)
+  return read.isPrivate ? readAsymmetricKey(JSON.stringify(read.jwk), String(read.jwk.alg)) : read
 }
 
 export interface DebugTokenFacts {
@@ -42,13 +48,10 @@ export async function makeDebugToken(keyText: string, { environment, subject, se
 }
 
 /** Whether a debug token is good here and now: its type, its key, its environment, and a life of at most fifteen minutes that is not over. */
-export async function isDebugToken(text: string, keyText: string, environment: string, now: number): Promise<boolean> {
+export async function isDebugToken(text: string, { key, jwk }: AsymmetricKey, environment: string, now: number): Promise<boolean> {
   if (text.length > largest) return false
   try {
     if (decodeProtectedHeader(text).typ !== type) return false
-    const { key: read, jwk } = await keyOf(keyText)
-    // A private key stands in for its public half.
-    const key = read.type === 'public' ? read : (await readAsymmetricKey(JSON.stringify(jwk), String(jwk.alg))).key
     const { payload } = await compactVerify(text, key, { algorithms: [String(jwk.alg)] })
     return isInForce(JSON.parse(new TextDecoder().decode(payload)), environment, now / 1000)
   } catch {

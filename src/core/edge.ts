@@ -41,7 +41,7 @@ export interface EdgeOptions {
 export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports: Ports): Edge {
   const own = withOrigin(policy, origin)
   const receive = buildReceive(own, ports)
-  const publish = buildPublish(own, ports)
+  const publish = buildPublish(own, undefined)
   const match = buildMatch(own)
   const identify = buildIdentify(own, ports)
   const authorize = buildAuthorize(own, ports)

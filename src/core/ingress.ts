@@ -9,6 +9,7 @@ import { buildRescue, buildRespond } from './ingress/respond.ts'
 import { buildReveal } from './ingress/reveal.ts'
 import { buildSteer } from './ingress/steer.ts'
 import { buildTranslate } from './ingress/translate.ts'
+import { publishedKeysOf } from './key-ring.ts'
 import { type Arrival, openExchange, type Translated } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Outbound } from './model/wire.ts'
@@ -26,7 +27,8 @@ export interface Ingress {
 /** Builds the ingress wing: one straight walk from the listener to the mesh and back. It never rejects. */
 export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): Ingress {
   const receive = buildReceive(policy, ports)
-  const publish = buildPublish(policy, ports)
+  const publishing = Object.values(policy.tokens).filter((token) => token.publish)
+  const publish = buildPublish(policy, publishing.length === 0 ? undefined : publishedKeysOf(publishing, ports))
   const match = buildMatch(policy)
   const identify = buildIdentify(policy, ports)
   const authorize = buildAuthorize(policy, ports)

@@ -144,13 +144,24 @@ export function keyRingsOf(ports: RingPorts & Pick<Ports, 'lasting'>): KeyRings 
   }
 }
 
-/** A key set as it is published (RFC 7517), and for how long a reader may keep it. @throws Error when a ring has no key. */
-export async function publishedKeys(
-  rings: readonly { readonly ring: KeyRing; readonly activateAfterMs: number }[],
-): Promise<{ readonly text: string; readonly maxAge: number }> {
-  const sets = await Promise.all(rings.map(({ ring }) => ring.published()))
+/** A key set as it is published (RFC 7517), and for how many seconds a reader may keep it. */
+export interface PublishedKeys {
+  readonly text: string
+  readonly maxAge: number
+}
+
+/** What reads the public keys of these tokens. @throws Error (when it reads) where one of them has no key. */
+export function publishedKeysOf(
+  tokens: readonly (RingSettings & { readonly name: string })[],
+  ports: RingPorts & Pick<Ports, 'lasting'>,
+): () => Promise<PublishedKeys> {
+  const ringOf = keyRingsOf(ports)
+  const rings = tokens.map((token) => ringOf(token.name, token))
   // Half of the time after which a new key signs, so that every reader has it by then.
-  const soonest = Math.min(600_000, ...rings.map(({ activateAfterMs }) => activateAfterMs))
-  const keys = new Map(sets.flat().map((jwk) => [jwk.kid, jwk]))
-  return { text: JSON.stringify({ keys: [...keys.values()] }), maxAge: Math.floor(soonest / 2_000) }
+  const soonest = Math.min(600_000, ...tokens.map(({ activateAfterMs }) => activateAfterMs))
+  return async () => {
+    const sets = await Promise.all(rings.map((ring) => ring.published()))
+    const keys = new Map(sets.flat().map((jwk) => [jwk.kid, jwk]))
+    return { text: JSON.stringify({ keys: [...keys.values()] }), maxAge: Math.floor(soonest / 2_000) }
+  }
 }

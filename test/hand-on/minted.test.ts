@@ -154,6 +154,27 @@ describe('a minted token', () => {
   })
 })
 
+describe('a claim in a header', () => {
+  test('is said by nobody else, on routes that hand nothing on and to the anonymous too, nor in metadata of a JSON call', async () => {
+    const walk = await openWalk(`
+access: { open: { authenticate: { optional: { jwt: main } }, rules: [{ id: all, allow: { anonymous: true } }] } }
+routes:
+  web: { match: { path: "/web/{**}" }, access: open, to: web, handOn: { claims: { x-user: sub, x-groups: groups } } }
+  plain: { match: { path: "/plain/{**}" }, access: open, to: web }
+  orders: { match: { grpc: shop.v1.Orders }, access: open, to: orders }
+`)
+    const forged = ['x-user', 'X-USER', 'x.user', 'x~groups', 'grpc-metadata-x-user', 'Grpc-Metadata-X.Groups'].map((name) => [name, 'forged'] as const)
+    for (const path of ['/web/1', '/plain/1', '/v1/orders/7']) {
+      const before = walk.calls.length
+      await walk.ask('GET', path, forged)
+      expect([path, walk.calls.length]).toEqual([path, before + 1])
+      expect(JSON.stringify(walk.last())).not.toContain('forged')
+    }
+    await walk.ask('GET', '/web/1', [...forged, ['authorization', `Bearer ${await walk.issuers.main.token({ groups: ['a,b', 'c d', '100%'] })}`]])
+    expect([walk.last()['x-user'], walk.last()['x-groups']]).toEqual(['u1', 'a%2Cb,c%20d,100%25'])
+  })
+})
+
 describe('the published keys', () => {
   test('hold the public half alone, may be kept for half the time in which a new key waits, and are for GET and HEAD', async () => {
     const walk = await openMinting()

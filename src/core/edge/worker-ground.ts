@@ -30,7 +30,7 @@ interface Finding extends Pick<Diagnostic, 'severity' | 'code' | 'message' | 'hi
  */
 export function checkWorkerGround(policy: Policy, origins: Readonly<Record<string, Origin>>): readonly Diagnostic[] {
   const served = policy.routes.filter((route) => route.quarantined === undefined)
-  const findings = [...checkListener(policy), ...checkDebug(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
+  const findings = [...checkListener(policy), ...checkDebug(policy), ...checkKeys(policy), ...checkLimits(policy, served), ...served.flatMap(checkRoute)]
   return findings.map(({ severity, code, message, hint, object, member }) => {
     const { file, line, column } = placeOf(origins, object, member)
     return { severity, code, file, line, column, message, hint, object }
@@ -49,6 +49,19 @@ function checkListener(policy: Policy): readonly Finding[] {
       member: 'tls.clientAuth',
     },
   ]
+}
+
+function checkKeys({ tokens }: Policy): readonly Finding[] {
+  return Object.values(tokens)
+    .filter(({ publish }) => publish)
+    .map(({ name }) => ({
+      severity: 'warning',
+      code: 'worker_path_taken',
+      message: `The Worker answers /.well-known/jwks.json with its own key: the keys of "${name}" cannot be read through it.`,
+      hint: 'Read them at the gateway itself.',
+      object: `tokens.${name}`,
+      member: 'publish',
+    }))
 }
 
 function checkDebug({ debug }: Policy): readonly Finding[] {

@@ -1,4 +1,4 @@
-import { isDebugToken } from '../debug-token.ts'
+import { isDebugToken, readDebugKey } from '../debug-token.ts'
 import type { Arrived, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
@@ -19,18 +19,20 @@ const header = 'x-sallyport-debug'
 export function buildReveal(policy: Policy, ports: Pick<Ports, 'clock' | 'secrets'>): Reveal {
   const { key } = policy.debug
   if (key === undefined) return (_, answer) => answer
+  let known: { readonly text: string; readonly key: ReturnType<typeof readDebugKey> } | undefined
+  const granted = async (token: string): Promise<boolean> => {
+    const text = await ports.secrets.read(key)
+    if (known?.text !== text) known = { text, key: readDebugKey(text) }
+    return isDebugToken(token, await known.key, policy.environment, ports.clock.now())
+  }
   return (last, answer, fault) => {
     const token = tokenOf(last.arrival.rawHeaders)
     if (token === undefined) return answer
-    return granted(token, key, policy.environment, ports).then(
+    return granted(token).then(
       (yes) => (yes ? { ...answer, headers: withDecision(answer, decisionOf(last, fault, ports.clock.now())) } : answer),
       () => answer,
     )
   }
-}
-
-async function granted(token: string, reference: string, environment: string, { clock, secrets }: Pick<Ports, 'clock' | 'secrets'>): Promise<boolean> {
-  return isDebugToken(token, await secrets.read(reference), environment, clock.now())
 }
 
 /** The one token that stands there; two are none. */
@@ -58,5 +60,6 @@ function decisionOf(last: Arrived & Partial<Translated>, fault: Fault | undefine
 /** JSON in printable ASCII: names of the policies may be in any script. */
 function withDecision({ headers }: Outbound, decision: Readonly<Record<string, unknown>>): FieldList {
   const text = JSON.stringify(decision).replaceAll(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
-  return headers instanceof FieldList ? headers.set('x-sallyport-decision', text) : new FieldList(headers.entries()).set('x-sallyport-decision', text)
+  // What was told to one must not be kept for others.
+  return new FieldList(headers.entries()).set('x-sallyport-decision', text).set('cache-control', 'no-store')
 }

@@ -1,5 +1,5 @@
 import { keySetsOf } from '../../core/ingress/identify.ts'
-import { keyRingsOf, publishedKeys } from '../../core/key-ring.ts'
+import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -105,9 +105,7 @@ export class Gateway implements GatewayView {
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
-    const rings = keyRingsOf(this.#ground.ports)
-    const tokens = Object.values(this.live.current.policy.tokens)
-    return publishedKeys(tokens.map((token) => ({ ring: rings(token.name, token), activateAfterMs: token.activateAfterMs })))
+    return publishedKeysOf(Object.values(this.live.current.policy.tokens), this.#ground.ports)()
   }
 
   /** Looks at the policies folder now, unless the end has begun. */

@@ -11,6 +11,9 @@ export type ExchangePorts = Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'digest'
 /** A token of the exchange for the downstream's; undefined when it came with none that was verified. @throws Error when there is none to be had. */
 export type Exchange = (name: string, x: Steered, subject: Subject) => Promise<string | undefined>
 
+/** Used as long as can be; as many as there are downstreams at a time. */
+const exchangedRules = { refreshShare: 0.8, usableShare: 0.9, marginMs: 5_000, most: 10_000 }
+
 const firstWaitMs = 1_000
 const longestWaitMs = 30_000
 
@@ -22,7 +25,7 @@ interface Standing {
 
 /** Builds what exchanges tokens (RFC 8693): one request per token and target at a time, its answer used until its end or the end of the token it was given for. */
 export function buildExchange(policy: Policy, ports: ExchangePorts): Exchange {
-  const cache = ports.lasting('tokens.exchanged', () => new TokenCache(ports.clock))
+  const cache = ports.lasting('tokens.exchanged', () => new TokenCache(ports.clock, exchangedRules))
   const standings = new Map<string, Standing>()
   return async (name, x, subject) => {
     const exchange = policy.exchanges[name]

@@ -12,7 +12,7 @@ export type MintPorts = Pick<Ports, 'clock' | 'random' | 'secrets' | 'lasting' |
 export type Mint = (name: string, subject: Subject, cluster: string) => Promise<string>
 
 /** A minted token is made anew in the middle of its life and never sent in its last quarter: the service's clock may be ahead. */
-const mintedRules = { refreshShare: 0.5, usableShare: 0.75, marginMs: Number.POSITIVE_INFINITY, most: 5_000 }
+const mintedRules = { refreshShare: 0.5, usableShare: 0.75, marginMs: Number.POSITIVE_INFINITY, most: 2_000 }
 
 /** Builds what makes tokens (RFC 7519, RFC 9068), each used again for the same subject, claims and audience. */
 export function buildMint(policy: Policy, ports: MintPorts): Mint {
