@@ -28,7 +28,7 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return problem('forbidden', 'this listener answers to localhost only')
     await next()
     c.header('x-content-type-options', 'nosniff')
-    c.header('cache-control', 'no-store')
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     return undefined
   })
   app.get('/livez', (c) => c.text('ok\n'))
@@ -56,6 +56,13 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
       return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
     }
     return c.json({ cleared: true })
+  })
+  app.get('/.well-known/jwks.json', async (c) => {
+    const keys = await view()
+      .signingKeys()
+      .catch(() => undefined)
+    if (keys === undefined) return problem('credential_unavailable', 'the keys are not available')
+    return c.body(keys.text, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${keys.maxAge}` })
   })
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)

@@ -398,7 +398,7 @@ describe('the room', () => {
     }
     const both = { kind: 'optional', of: { kind: 'anyOf', of: [keys, { kind: 'jwt', name: 'main' }] } } as const
     expect(challenges({ kind: 'optional', of: keys }, anonymous)).toEqual(['an API key is required', 'ApiKey realm="sallyport"'])
-    expect(challenges(both, anonymous).slice(1)).toEqual(['ApiKey realm="sallyport"', 'Bearer realm="sallyport"'])
+    expect(challenges(both, anonymous).slice(1)).toEqual(['Bearer realm="sallyport"', 'ApiKey realm="sallyport"'])
     const holder: Principal = { kind: 'subject', by: 'apiKey', issuer: 'partners', subject: 'a', clientId: undefined, scopes: new Set(), claims: {} }
     expect(challenges(both, holder).slice(1)).toEqual(['ApiKey realm="sallyport", error="insufficient_scope", scope="s"'])
   })

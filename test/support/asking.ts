@@ -1,4 +1,4 @@
-import { type Ask, buildAsk, buildExtAuthzGrpc, buildAuthorize, type Consult } from '../../src/core/ingress/authorize.ts'
+import { type Ask, buildAsk, buildAuthorize, buildExtAuthzGrpc, type Consult } from '../../src/core/ingress/authorize.ts'
 import type { Identified, Permitted } from '../../src/core/model/exchange.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'

@@ -34,6 +34,8 @@ export function checkWorkerGround(policy: Policy, origins: Readonly<Record<strin
   const served = policy.routes.filter((route) => route.quarantined === undefined)
   const findings = [
     ...checkListener(policy),
+    ...checkDebug(policy),
+    ...checkKeys(policy),
     ...checkKept(policy),
     ...checkLimits(policy, served),
     ...checkCredentials(policy, served),
@@ -104,6 +106,25 @@ function checkCredentials(policy: Policy, routes: readonly Route[]): readonly Fi
     return unread ? [inFile(name, 'proof', `the key of the nonces for proofs with tokens of "${name}"`)] : []
   })
   return [...blind, ...asked, ...nonces]
+}
+
+function checkKeys({ tokens }: Policy): readonly Finding[] {
+  return Object.values(tokens)
+    .filter(({ publish }) => publish)
+    .map(({ name }) => ({
+      severity: 'warning',
+      code: 'worker_path_taken',
+      message: `The Worker answers /.well-known/jwks.json with its own key: the keys of "${name}" cannot be read through it.`,
+      hint: 'Read them at the gateway itself.',
+      object: `tokens.${name}`,
+      member: 'publish',
+    }))
+}
+
+function checkDebug({ debug }: Policy): readonly Finding[] {
+  if (debug.key === undefined) return []
+  const message = 'An edge shows no decisions: debug tokens are taken by the gateway behind it alone.'
+  return [{ severity: 'warning', code: 'worker_debug', message, hint: 'Call the gateway itself to see one.', object: 'debug.key', member: '' }]
 }
 
 /** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */

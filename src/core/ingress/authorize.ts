@@ -1,9 +1,10 @@
+import { challenge, type Scheme, tokenChallenges, wantedBy } from '../model/challenge.ts'
 import type { Identified, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
-import type { Decider, Policy, Requirement } from '../policy/policy.ts'
+import type { Decider, Issuer, Policy } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
 import type { Ports } from '../ports.ts'
 import type { Ask, Verdict } from './authorize/ask.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
@@ -26,7 +27,7 @@ export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>, ask:
   const decidersOf = buildDecidersOf(policy)
   return (x) => {
     const decision = decide(x)
-    if (decision.outcome === 'refusal') throw faultFrom(decision, schemesOf(policy, x))
+    if (decision.outcome === 'refusal') throw faultFrom(decision, x, policy)
     const facts: PermitFacts = { policy: decision.policy, rule: decision.rule, audited: decision.audited }
     const deciders = decidersOf(x.route)
     return deciders.length === 0 ? Object.assign(x, { permit: mint(facts) }) : askAll(x, deciders, ask, facts)
@@ -92,8 +93,8 @@ function refusalBy({ name, point, showReason }: Decider, { asked, status, challe
 }
 
 /** A point's challenge, where it can stand in an answer. */
-function challengeFrom(challenge: string | undefined): string {
-  return challenge !== undefined && /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(challenge) ? challenge : 'Bearer realm="sallyport"'
+function challengeFrom(value: string | undefined): string {
+  return value !== undefined && /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(value) ? value : challenge('Bearer')
 }
 
 /** The only place of the ingress wing where a permit comes to be. */
@@ -111,49 +112,40 @@ const messages = {
   decision_unavailable: 'whether access is allowed could not be asked',
 } as const satisfies Record<Refusal['code'] | 'decision_unavailable', string>
 
-function faultFrom(refusal: Refusal, schemes: readonly Scheme[]): Fault {
-  const { code, policy, rule, reason } = refusal
-  const challenges = schemes.flatMap((scheme) => challengeOf(scheme, refusal) ?? [])
+function faultFrom(refusal: Refusal, x: Identified, policies: Policy): Fault {
+  const { code, policy, rule, reason, nearest } = refusal
+  const challenges = challengesOf(refusal, x, policies)
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
+    nearest: nearest === undefined ? undefined : { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what, expected: nearest.failed.expected },
     internal: internalOf(refusal),
-    ...(challenges.length === 0 ? {} : { headers: challenges.map((challenge) => ['www-authenticate', challenge] as const) }),
+    ...(challenges.length === 0 ? {} : { headers: challenges.map((value) => ['www-authenticate', value] as const) }),
   }
-  return new Fault(code, code === 'unauthenticated' ? `${wanted(schemes)} is required` : messages[code], detail)
+  return new Fault(code, code === 'unauthenticated' ? `${wantedBy(challenges)} is required` : messages[code], detail)
 }
 
-function wanted(schemes: readonly Scheme[]): string {
-  if (schemes.length === 0) return 'a credential'
-  return schemes.includes('Bearer') ? 'a bearer token' : 'an API key'
+/** RFC 6750 section 3.1; in the scheme that the credential came by, or in all that the route takes where there was none. */
+function challengesOf({ code, scopes }: Refusal, x: Identified, policies: Policy): readonly string[] {
+  if (code === 'unauthenticated') return missingIn(x.route, policies)
+  const scheme = code === 'scope_insufficient' ? schemeOf(x) : undefined
+  return scheme === undefined ? [] : [challenge(scheme, { error: 'insufficient_scope', scope: scopes.join(' ') })]
 }
-
-type Scheme = 'Bearer' | 'ApiKey'
 
 /** A client certificate has no scheme that a challenge could name. */
-const schemeOf = { jwt: 'Bearer', introspection: 'Bearer', apiKey: 'ApiKey', mtls: undefined } as const satisfies Record<ProofKind, Scheme | undefined>
-
-/** How the caller proved who it is; where it did not, how it could have. Asked of refusals alone. */
-function schemesOf(policy: Policy, { principal, route }: Identified): readonly Scheme[] {
-  if (principal.kind === 'subject') return present([schemeOf[principal.by]])
-  const kinds = route.access.flatMap((name) => kindsIn(policy.access[name]?.authenticate))
-  return kinds.length === 0 ? ['Bearer'] : [...new Set(present(kinds.map((kind) => schemeOf[kind])))]
+function schemeOf({ principal, request }: Identified): Scheme | undefined {
+  if (principal.kind !== 'subject' || principal.by === 'mtls') return undefined
+  if (principal.by === 'apiKey') return 'ApiKey'
+  return /^dpop /i.test(request.headers.get('authorization') ?? '') ? 'DPoP' : 'Bearer'
 }
 
-function present(schemes: readonly (Scheme | undefined)[]): readonly Scheme[] {
-  return schemes.filter((scheme) => scheme !== undefined)
-}
-
-function kindsIn(requirement: Requirement | undefined): readonly ProofKind[] {
-  if (requirement === undefined || requirement.kind === 'none') return []
-  if ('name' in requirement) return [requirement.kind]
-  return requirement.kind === 'optional' ? kindsIn(requirement.of) : requirement.of.flatMap(kindsIn)
-}
-
-/** RFC 6750 section 3.1. Scope tokens hold no quote and no backslash (RFC 6749 section 3.3). */
-function challengeOf(scheme: Scheme, { code, scopes }: Refusal): string | undefined {
-  if (code === 'unauthenticated') return `${scheme} realm="sallyport"`
-  return code === 'scope_insufficient' ? `${scheme} realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
+function missingIn({ access }: Route, { access: policies, issuers }: Policy): readonly string[] {
+  const leaves = access.flatMap((name) => policies[name]?.authenticate ?? []).flatMap(leavesOf)
+  if (leaves.length === 0) return tokenChallenges([])
+  const names = new Set(leaves.flatMap(({ kind, name }) => (kind === 'jwt' || kind === 'introspection' ? [name] : [])))
+  const asked: readonly Issuer[] = [...names].flatMap((name) => issuers[name] ?? [])
+  const ofTokens = names.size === 0 ? [] : tokenChallenges(asked.map(({ proof }) => proof.required))
+  return leaves.some(({ kind }) => kind === 'apiKey') ? [...ofTokens, challenge('ApiKey')] : ofTokens
 }
 
 /** For the record: what was nearest and what audit rules said, without values of claims. */

@@ -90,7 +90,11 @@ export interface Steered extends Metered {
   /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
   readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
 }
-export interface Translated extends Steered {
+export interface Introduced extends Steered {
+  /** The token that tells the upstream who asks, as a field of the call; undefined where it gets none. */
+  readonly introduction: { readonly header: string; readonly value: string } | undefined
+}
+export interface Translated extends Introduced {
   readonly call: HttpCall | GrpcCall
   /** How a stream is answered to a JSON caller; undefined for every other answer. */
   readonly form: StreamForm | undefined
@@ -211,6 +215,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     readings: undefined,
     destination: undefined,
     steering: undefined,
+    introduction: undefined,
     call: undefined,
     form: undefined,
     remark: undefined,

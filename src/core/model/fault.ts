@@ -70,6 +70,8 @@ export interface FaultDetail {
   readonly headers?: readonly (readonly [name: string, value: string])[]
   /** `policy/rule` that refused; shown outside prod only. */
   readonly rule?: string | undefined
+  /** The allow rule that came closest, and what kept it from matching; for those who hold a debug grant. */
+  readonly nearest?: { readonly rule: string; readonly matcher: string; readonly expected: string } | undefined
   /** The operator's own words from the rule; may be shown. */
   readonly reason?: string | undefined
   /** Extension members of the problem document. */

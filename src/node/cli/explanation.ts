@@ -9,7 +9,7 @@ import { type Terminal, table } from './terminal.ts'
 export type Explanation = ReturnType<typeof explanationOf>
 
 /** Everything the rooms found out, in the order of the walk; what was not reached is undefined. */
-export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, asked, limits }: Rehearsal) {
+export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, asked, limits, handedOn }: Rehearsal) {
   const names = arrival.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
   const sent = last.call === undefined ? undefined : last.call.kind === 'http' ? last.call.headers : last.call.metadata
   return {
@@ -25,6 +25,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
+    handedOn,
     headers: sent && {
       added: [...namesOf(sent)].filter((name) => !names.includes(name)),
       stripped: [...new Set(names)].filter((name) => !sent.has(name) && name !== 'host'),
@@ -69,6 +70,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
       `${head('Destination')} ${cluster}${subset === undefined ? '' : `/${subset}`} (${by}${by === 'sticky' || by === 'random' ? `, bucket ${bucket?.toFixed(4)}` : ''})`,
     )
   }
+  if (one.handedOn !== undefined) parts.push(`${head('Handed on')}   ${handedOnText(one.handedOn)}`)
   if (one.headers !== undefined)
     parts.push(`${head('Headers')}     added: ${one.headers.added.join(', ') || 'none'}; stripped: ${one.headers.stripped.join(', ') || 'none'}`)
   parts.push(outcomeText(one, terminal))
@@ -91,6 +93,11 @@ function principalText(principal: NonNullable<Explanation['principal']>): string
   if (principal.kind === 'caller') return `caller ${principal.name}`
   const by = { jwt: '', introspection: ' (by introspection)', apiKey: '', mtls: ' (by client certificate)' }[principal.by]
   return `${principal.subject} of ${principal.issuer}${by}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+}
+
+function handedOnText({ by, name, header, claims }: NonNullable<Explanation['handedOn']>): string {
+  const what = by === 'minted' ? `token ${name}` : `what exchange ${name} gives for the token`
+  return `${what}, in ${header}${claims === undefined ? '' : `: ${JSON.stringify(claims)}`}`
 }
 
 type Traced = Explanation['rules'][number]

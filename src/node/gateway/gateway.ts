@@ -1,5 +1,6 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -114,6 +115,10 @@ export class Gateway implements GatewayView {
 
   get keySets(): readonly KeySetStatus[] {
     return keySetsOf(this.#ground.ports).status()
+  }
+
+  signingKeys(): ReturnType<GatewayView['signingKeys']> {
+    return publishedKeysOf(Object.values(this.live.current.policy.tokens), this.#ground.ports)()
   }
 
   /** Looks at the policies folder now, unless the end has begun. */

@@ -36,6 +36,9 @@ const expectation = z.strictObject({
   limits: z.array(z.string()).optional(),
   destination: z.string().optional(),
   share: z.record(z.string(), share).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  token: z.string().optional(),
+  claims: z.record(z.string(), z.unknown()).optional(),
 })
 
 const policyTest = z.strictObject({
@@ -61,7 +64,7 @@ const policyTest = z.strictObject({
   time: z.iso.datetime({ offset: true }).optional(),
   expect: expectation.refine(
     (one) => Object.keys(one).length > 0,
-    'says nothing: give at least one of status, code, route, rule, audited, asked, limits, destination, share',
+    'says nothing: give at least one of status, code, route, rule, audited, asked, limits, destination, share, headers, token, claims',
   ),
 })
 

@@ -103,9 +103,16 @@ interface Facts {
   readonly destination: string | undefined
   /** 0 to 1 by destination. */
   readonly share: Readonly<Record<string, number>>
+  /** What the upstream gets, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The token that it gets: of `tokens` or `exchanges`. */
+  readonly token: string | undefined
+  /** What a minted one says. */
+  readonly claims: Readonly<Record<string, unknown>>
 }
 
-function factsOf({ refusal, last, decision, asked, limits }: Rehearsal): Facts {
+function factsOf({ refusal, last, decision, asked, limits, handedOn }: Rehearsal): Facts {
+  const fields = last.call === undefined ? [] : (last.call.kind === 'http' ? last.call.headers : last.call.metadata).entries()
   return {
     status: refusal === undefined ? 200 : faultCatalogue[refusal.code].http,
     code: refusal?.code,
@@ -116,6 +123,9 @@ function factsOf({ refusal, last, decision, asked, limits }: Rehearsal): Facts {
     limits: limits.map((one) => one.limit),
     destination: last.destination === undefined ? undefined : nameOf(last.destination),
     share: sharesOf(last.route?.split ?? []),
+    headers: Object.fromEntries(fields),
+    token: handedOn?.name,
+    claims: handedOn?.claims ?? {},
   }
 }
 
@@ -139,7 +149,9 @@ function same(expected: unknown, found: unknown): boolean {
   if (Array.isArray(expected) && Array.isArray(found))
     return JSON.stringify(expected.map(String).sort(byText)) === JSON.stringify(found.map(String).sort(byText))
   if (typeof expected === 'object' && expected !== null)
-    return Object.entries(expected).every(([name, value]) => (found as Readonly<Record<string, unknown>> | undefined)?.[name] === value)
+    return Object.entries(expected).every(
+      ([name, value]) => JSON.stringify((found as Readonly<Record<string, unknown>> | undefined)?.[name]) === JSON.stringify(value),
+    )
   return expected === found
 }
 

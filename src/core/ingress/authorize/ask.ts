@@ -56,13 +56,7 @@ export function buildAsk(policy: Policy, ports: AskPorts, consult: Consult, over
   }
 }
 
-function questionOf(
-  decider: Decider,
-  { clusters }: Policy,
-  ports: AskPorts,
-  consult: Consult,
-  overGrpc: OverGrpc | undefined,
-): Question | undefined {
+function questionOf(decider: Decider, { clusters }: Policy, ports: AskPorts, consult: Consult, overGrpc: OverGrpc | undefined): Question | undefined {
   const { point } = decider
   if (point.kind === 'opa') return buildOpa(point, clusters, consult, ports)
   return point.protocol === 'grpc' ? overGrpc?.(point, clusters, consult) : buildExtAuthzHttp(point, clusters, consult)

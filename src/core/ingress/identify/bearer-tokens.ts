@@ -1,14 +1,14 @@
+import { tokenChallenges } from '../../model/challenge.ts'
 import type { Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
 import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
 import { leavesOf } from '../../policy/requirement.ts'
-import { credentialMalformed, credentialMissing, realm } from './answers.ts'
+import { credentialMalformed, credentialMissing } from './answers.ts'
 import { type Offered, readBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
 import { awaitingJwt } from './gate.ts'
 import { askIssuers, type Introspected } from './introspection/ask-issuers.ts'
 import { type IdentifyPorts, introspectionsOf, keySetsOf } from './ports.ts'
-import { dpopChallenge } from './proof/dpop.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
 import { type Verifier, verifyToken } from './verify.ts'
@@ -52,7 +52,7 @@ function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: Identif
   const named = (kind: keyof Judges) => [...new Set(leaves.filter((leaf) => leaf.kind === kind).map(({ name }) => name))]
   const verifiers = named('jwt').flatMap((name) => all.jwt.get(name) ?? [])
   const introspected = named('introspection').flatMap((name) => all.introspection.get(name) ?? [])
-  const challenges = challengesOf([...verifiers, ...introspected].map(({ issuer }) => issuer))
+  const challenges = tokenChallenges([...verifiers, ...introspected].map(({ issuer }) => issuer.proof.required))
 
   function held(x: Matched, offered: Token, subject: Subject): Proved | Promise<Proved> {
     const judge = [...verifiers, ...introspected].find(({ issuer }) => issuer.name === subject.issuer)
@@ -88,11 +88,4 @@ function tokenOf(x: Matched, challenges: readonly string[]): Token | undefined {
   if (offered.kind === 'malformed') throw credentialMalformed(offered.why)
   if (offered.kind === 'foreign') throw credentialMissing(challenges, 'an authorization scheme other than Bearer and DPoP')
   return undefined
-}
-
-/** RFC 9449 section 7.1: DPoP alone where bearer tokens cannot do, both where they can. */
-function challengesOf(issuers: readonly Issuer[]): readonly string[] {
-  const required = issuers.map(({ proof }) => proof.required)
-  const bearer = required.every((one) => one === 'dpop') ? [] : [realm]
-  return required.some((one) => one === 'dpop' || one === 'any') ? [...bearer, dpopChallenge] : bearer
 }

@@ -37,6 +37,17 @@ export const defaults = {
   'apiKeys.refresh': { value: '5s', reason: 'a revoked key is gone within seconds, and the store is not asked per request' },
   'apiKeys.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
 
+  'tokens.algorithm': { value: 'ES256', reason: 'short signatures that every library verifies' },
+  'tokens.lifetime': { value: '60s', reason: 'a token is made for a call, not for a session' },
+  'tokens.type': { value: 'at+jwt', reason: 'RFC 9068' },
+  'tokens.claims': { value: {}, reason: 'services learn what they are told on purpose' },
+  'tokens.scopes': { value: 'none', reason: 'scopes were granted for the gateway' },
+  'tokens.activateAfter': { value: '10m', reason: 'verifiers that keep a key set have read it again by then' },
+  'tokens.publish': { value: false, reason: 'services read it inside' },
+
+  'exchanges.auth': { value: 'client_secret_basic', reason: 'every server must take it (RFC 6749 section 2.3.1)' },
+  'exchanges.scope': { value: [], reason: 'the server decides' },
+
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },
   'clusters.protocol': { value: 'http', reason: 'every service speaks it' },
   'clusters.balance': { value: 'round_robin', reason: 'needs no figures to be fair' },
@@ -74,6 +85,7 @@ export const defaults = {
   'routes.retry.maxRetryAfter': { value: '10s', reason: 'a longer wait is for the downstream to decide' },
   'routes.handOn.token': { value: false, reason: 'a token is for the gateway; services get claims' },
   'routes.handOn.claims': { value: {}, reason: 'services learn what they are told on purpose' },
+  'routes.handOn.header': { value: 'authorization', reason: 'where services look for a token' },
   'routes.allow': { value: [], reason: 'services disagree on what %2F and ";" mean in a path' },
   'routes.bindings': { value: [], reason: 'google.api.http in the descriptors says it' },
   'routes.cors.headers': { value: ['authorization', 'content-type'], reason: 'what a page needs to call a JSON API with a token' },

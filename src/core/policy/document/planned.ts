@@ -63,7 +63,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   sigv4: [{ at: target, what: 'AWS signatures' }],
   hmac: [{ at: target, what: 'HMAC signatures' }],
-  exchange: [{ at: anywhere, what: 'Token exchange (RFC 8693)' }],
+  exchange: [{ at: target, what: 'Token exchange (RFC 8693) for a third party', instead: 'Use oauth2.' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],

@@ -24,9 +24,9 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkKeyHeaders(linking, entries)
   checkCertificates(linking, entries, listeners)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'apiKeys', 'certificates', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const).filter(
-    (section) => !linking.unsure.has(section),
-  )
+  const sections = (
+    ['issuers', 'apiKeys', 'certificates', 'tokens', 'exchanges', 'resources', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const
+  ).filter((section) => !linking.unsure.has(section))
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -105,7 +105,7 @@ function checkCertificates(linking: Linking, entries: Entries, listeners: Listen
 }
 
 const refersTo = {
-  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'certificates', 'deciders'],
+  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'certificates', 'tokens', 'exchanges', 'resources', 'deciders'],
   access: ['issuers', 'apiKeys', 'certificates', 'deciders'],
   deciders: ['clusters'],
   egress: ['callers'],
