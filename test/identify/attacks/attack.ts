@@ -1,6 +1,7 @@
+import type { ConnectionOptions } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { FaultCode } from '../../../src/core/model/fault.ts'
-import { type Answer, bytes, clients, type Sent } from '../../support/clients.ts'
+import { type Answer, bytes, clients, type Sent, tlsBytes } from '../../support/clients.ts'
 import { untilTheEnd } from '../../support/keep.ts'
 import type { Recorded } from '../../support/recorder.ts'
 import { type House, openHouse } from './house.ts'
@@ -57,7 +58,9 @@ export const refusals = {
 } as const satisfies Record<string, Refused>
 
 /** One message to the gateway: a request of a client with any manners, or bare bytes. */
-export type Message = { readonly over: 'HTTP/1.1' | 'h2c'; readonly sent: Sent } | { readonly over: 'bytes'; readonly text: string }
+export type Message =
+  | { readonly over: 'HTTP/1.1' | 'h2c'; readonly sent: Sent }
+  | { readonly over: 'bytes'; readonly text: string; readonly tls?: ConnectionOptions }
 
 export interface Control {
   readonly name: string
@@ -125,7 +128,8 @@ export function attackGroup(title: string, house: () => House, controls: readonl
   })
 }
 
-async function expectRefused(house: House, message: Message, { as, why }: Pick<Attack, 'as' | 'why'>): Promise<void> {
+/** Sends a message that must be refused, and looks at all that must come of it. */
+export async function expectRefused(house: House, message: Message, { as, why }: Pick<Attack, 'as' | 'why'>): Promise<void> {
   const size = house.upstream.size()
   const answer = await deliver(house.port, message)
   const problem = problemOf(answer)
@@ -146,8 +150,9 @@ async function expectRefused(house: House, message: Message, { as, why }: Pick<A
   expect(house.upstream.size()).toBe(size)
 }
 
-function deliver(port: number, message: Message): Promise<Answer> {
-  if (message.over === 'bytes') return bytes(port, message.text)
+/** The answer to one message. */
+export function deliver(port: number, message: Message): Promise<Answer> {
+  if (message.over === 'bytes') return message.tls === undefined ? bytes(port, message.text) : tlsBytes(port, message.text, message.tls)
   const { headers = [] } = message.sent
   const named = headers.some(([name]) => name.toLowerCase() === 'connection')
   // So that it is the gateway who closes, where it closes.

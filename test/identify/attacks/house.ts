@@ -17,6 +17,8 @@ export interface House {
   readonly narrow: IssuerDouble
   /** Another issuer, that `/private` does not accept. */
   readonly other: IssuerDouble
+  /** Its tokens are for another audience, and must be bound to a key or a certificate. */
+  readonly bound: IssuerDouble
   /** A key of `main` by its algorithm. */
   key(alg: string): IssuerKey
   /** Private halves of keys that stand in main's set and must never verify anything, by kid. */
@@ -27,7 +29,7 @@ export interface House {
 
 const algorithms = ['RS256', 'PS256', 'ES384', 'ES512', 'EdDSA', 'ES256'] as const
 
-export async function openHouse(keep: Keep, policies: string = attackPolicies): Promise<House> {
+export async function openHouse(keep: Keep, policies: string = attackPolicies, secrets: Readonly<Record<string, string>> = {}): Promise<House> {
   const sets = new Map<string, () => string>()
   const idp = await openHttp(keep, (request, response) => {
     const set = sets.get(request.url ?? '')
@@ -43,10 +45,11 @@ export async function openHouse(keep: Keep, policies: string = attackPolicies): 
   const narrow = await issuer('narrow')
   await narrow.addKey('ES384')
   const other = await issuer('other')
+  const bound = await issuer('bound')
   const { privates, jwks } = foulKeys(main)
   sets.set('/main/jwks', () => JSON.stringify({ keys: [...main.keys.map(({ jwk }) => jwk), ...jwks] }))
   const upstream = await openRecorder(keep)
-  const variables = { IDP: `http://127.0.0.1:${idp}`, UPSTREAM: `${upstream.port}` }
+  const variables = { ...secrets, IDP: `http://127.0.0.1:${idp}`, UPSTREAM: `${upstream.port}` }
   const gateway = await openGateway(keep, { 'gateway.yaml': policies }, { variables })
   return {
     gateway,
@@ -55,6 +58,7 @@ export async function openHouse(keep: Keep, policies: string = attackPolicies): 
     main,
     narrow,
     other,
+    bound,
     key: (alg) => main.keys.findLast((key) => key.alg === alg) ?? never(`main has no ${alg} key`),
     foul: privates,
     now: () => Math.floor(Date.now() / 1000),

@@ -25,8 +25,8 @@ issuers:
     algorithms: [ES256]
     tokenTypes: [at+jwt]
   bound:
-    issuer: "\${IDP}/other"
-    jwks: "\${IDP}/other/jwks"
+    issuer: "\${IDP}/bound"
+    jwks: "\${IDP}/bound/jwks"
     audiences: [https://bound.example.com]
     algorithms: [ES256]
     tokenTypes: [at+jwt]
