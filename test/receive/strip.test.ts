@@ -10,6 +10,7 @@ describe('what only the gateway may say', () => {
     'x-user-id',
     'X-USER-ID',
     'x.user.id',
+    'x--user-.id',
     'x-sallyport-decision',
     'x.sallyport.decision',
     'l5d-dst-override',

@@ -133,7 +133,7 @@ const heads: readonly (readonly [name: string, source: string, status: number, l
     'HTTP/1.10',
     'HTTPS/1.1',
     'ICE/1.0',
-    'RTSP/1.0',
+    'RTSP/2.0',
   ].map((version) => [`version ${version}`, 'RFC 9112 section 2.3', 400, [`GET /open/first ${version}`, host]] as const),
   ['something behind the version', 'RFC 9112 section 3', 400, ['GET /open/first HTTP/1.1 x', host]],
   ['the preface of HTTP/2 behind a request line', 'RFC 9113 section 3.4', 400, ['PRI * HTTP/1.1', host]],

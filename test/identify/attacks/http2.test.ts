@@ -63,29 +63,17 @@ const attacks: readonly (readonly [name: string, source: string, verdict: string
   ['a name in capitals', names, malformed, get(['X-User', 'admin'])],
   ['a name with a capital', names, malformed, get(['authorizatioN', 'Bearer x'])],
   ['a name with "_"', 'GHSA-vjrc-mh2v-45x6', '400 request_invalid', get(['x_user', 'admin'])],
-  ['a name with a space', names, malformed, get(['x user', 'admin'])],
-  ['a name with a colon inside', names, malformed, get(['x-a: b', 'c'])],
-  ['a name with a line end', 'CVE-2021-33193 class', malformed, get(['x-a\r\nx-user', 'admin'])],
-  ['a name with NUL', names, malformed, get(['x-user\u0000', 'admin'])],
-  ['a name beyond ASCII', names, malformed, get(['x-us\u00e9r', 'admin'])],
-  ['an empty name', names, malformed, get(['', 'admin'])],
-  ['a value with a line end', 'CVE-2021-33193 class, CWE-93', malformed, get(['x-a', 'b\r\nx-user: admin'])],
-  ['a value with LF', values, malformed, get(['x-a', 'b\nx-user: admin'])],
-  ['a value with CR', values, malformed, get(['x-a', 'b\rx-user: admin'])],
-  ['a value with NUL', values, malformed, get(['x-a', 'b\u0000c'])],
   ['a value with a space before', values, '400 request_invalid', get(['x-a', ' b'])],
   ['a value with a tab behind', values, '400 request_invalid', get(['x-a', 'b\t'])],
-  ['a request in a value', 'CVE-2021-33193 class', malformed, get(['x-a', 'b\r\n\r\nGET /open/smuggled HTTP/1.1\r\nhost: a'])],
   ['connection', connectionFields, malformed, get(['connection', 'close'])],
   ['keep-alive', connectionFields, malformed, get(['keep-alive', 'timeout=5'])],
   ['proxy-connection', connectionFields, malformed, get(['proxy-connection', 'keep-alive'])],
   ['upgrade', connectionFields, malformed, get(['upgrade', 'h2c'])],
   ['transfer-encoding', 'RFC 9113 section 8.2.2 (H2.TE)', malformed, [post(['transfer-encoding', 'chunked']), data('0\r\n\r\n')]],
   ['transfer-encoding in capitals', 'RFC 9113 section 8.2.2 (H2.TE)', malformed, [post(['Transfer-Encoding', 'chunked']), data('0\r\n\r\n')]],
-  ['transfer-encoding behind a line end', 'H2.TE by injection', malformed, [post(['x-a', 'b\r\ntransfer-encoding: chunked']), data('0\r\n\r\n')]],
   ['te: gzip', connectionFields, malformed, get(['te', 'gzip'])],
   ['a trailer field', 'RFC 9110 section 6.6.2', '400 request_invalid', get(['trailer', 'x'])],
-  ['a length that is too short', 'RFC 9113 section 8.1.1 (H2.CL)', malformed, [post(['content-length', '2']), data('hello')]],
+  ['a length that is too short', 'RFC 9113 section 8.1.1 (H2.CL)', 'goaway 2', [post(['content-length', '2']), data('hello')]],
   ['a length that is too long', 'RFC 9113 section 8.1.1 (H2.CL)', malformed, [post(['content-length', '50']), data('hello')]],
   ['a length and no body', 'RFC 9113 section 8.1.1 (H2.CL)', malformed, [head([...pseudo({ ':method': 'POST' }), ['content-length', '5']])]],
   ['two lengths', 'RFC 9113 section 8.1.1 (H2.CL)', malformed, [post(['content-length', '5'], ['content-length', '0']), data('hello')]],
@@ -103,7 +91,7 @@ const attacks: readonly (readonly [name: string, source: string, verdict: string
   ['no scheme', pseudos, malformed, [head(pseudo({ ':scheme': undefined }))]],
   ['an empty path', pseudos, malformed, [head(pseudo({ ':path': '' }))]],
   ['an empty method', pseudos, malformed, [head(pseudo({ ':method': '' }))]],
-  ['a path with a space', pseudos, '400 path_ambiguous', [head(pseudo({ ':path': '/open/x HTTP/1.1' }))]],
+  ['a path with a space', pseudos, malformed, [head(pseudo({ ':path': '/open/x HTTP/1.1' }))]],
   ['a path with a line end', 'CVE-2021-33193', malformed, [head(pseudo({ ':path': '/open/x HTTP/1.1\r\nx-user: admin\r\n\r\n' }))]],
   ['a path with a fragment', pseudos, '400 path_ambiguous', [head(pseudo({ ':path': '/open/x#/../private' }))]],
   ['a path with a backslash', pseudos, '400 path_ambiguous', [head(pseudo({ ':path': '/open\\..\\private' }))]],
@@ -130,7 +118,7 @@ const attacks: readonly (readonly [name: string, source: string, verdict: string
   ['a Host that disagrees', disagree, '400 host_invalid', get(['host', 'inside.example'])],
   ['a Host with another port', disagree, '400 host_invalid', get(['host', 'a.example:81'])],
   ['two Hosts', 'RFC 9110 section 7.2', malformed, get(['host', 'a.example'], ['host', 'inside.example'])],
-  ['an empty authority', pseudos, '400 host_invalid', [head(pseudo({ ':authority': '' }))]],
+  ['an empty authority', pseudos, malformed, [head(pseudo({ ':authority': '' }))]],
   ['no host at all', pseudos, malformed, [head(pseudo({ ':authority': undefined }))]],
   ['userinfo in the authority', 'RFC 9113 section 8.3.1', malformed, [head(pseudo({ ':authority': 'user@a.example' }))]],
   ['a path in the authority', 'RFC 9113 section 8.3.1', malformed, [head(pseudo({ ':authority': 'a.example/x' }))]],
@@ -140,6 +128,39 @@ const attacks: readonly (readonly [name: string, source: string, verdict: string
   ['a pseudo-field in trailers', 'RFC 9113 section 8.1', malformed, [post(), data('hello', 0), head([[':path', '/private/7']])]],
   ['trailers that do not end the stream', 'RFC 9113 section 8.1', malformed, [post(), data('hello', 0), head([['x-a', 'b']], endHeaders)]],
 ]
+
+/** The transport drops such a field and goes on without it: what it would have said is said to nobody. */
+const dropped: readonly (readonly [name: string, source: string, frames: readonly Frame[]])[] = [
+  ['a name with a space', names, get(['x user', 'admin'])],
+  ['a name with a colon inside', names, get(['x-a: b', 'c'])],
+  ['a name with a line end', 'CVE-2021-33193 class', get(['x-a\r\nx-user', 'admin'])],
+  ['a name with NUL', names, get(['x-user\u0000', 'admin'])],
+  ['a name beyond ASCII', names, get(['x-us\u00e9r', 'admin'])],
+  ['an empty name', names, get(['', 'admin'])],
+  ['a value with a line end', 'CVE-2021-33193 class, CWE-93', get(['x-a', 'b\r\nx-user: admin'])],
+  ['a value with LF', values, get(['x-a', 'b\nx-user: admin'])],
+  ['a value with CR', values, get(['x-a', 'b\rx-user: admin'])],
+  ['a value with NUL', values, get(['x-a', 'b\u0000c'])],
+  ['a request in a value', 'CVE-2021-33193 class', get(['x-a', 'b\r\n\r\nGET /open/smuggled HTTP/1.1\r\nhost: a'])],
+  ['transfer-encoding behind a line end', 'H2.TE by injection', [post(['x-a', 'b\r\ntransfer-encoding: chunked']), data('0\r\n\r\n')]],
+]
+
+describe('fields that no upstream must get', () => {
+  it.each(dropped)('%s (%s)', async (_name, _source, frames) => {
+    const before = house().upstream.requests.length
+    const size = house().upstream.bytes().length
+    expect(verdict(await speakFrames(house().port, frames))).toBe('200')
+    expect(house().upstream.requests).toHaveLength(before + 1)
+    expect(house().upstream.bytes().slice(size)).not.toMatch(/admin|smuggled|chunked\r\n.*chunked|x-a|x-us/i)
+  })
+
+  it('and a dropped credential is none: it opens nothing (RFC 9113 section 8.2.1)', async () => {
+    const before = house().upstream.requests.length
+    const fields = [...pseudo({ ':path': '/private/7' }), ['authorization', `Bearer ${await house().main.token()}\u0001`] as const]
+    expect(verdict(await speakFrames(house().port, [head(fields)]))).toBe('401 unauthenticated')
+    expect(house().upstream.requests).toHaveLength(before)
+  })
+})
 
 describe('streams that no upstream must get', () => {
   it.each(attacks)('%s (%s)', async (_name, _source, expected, frames) => {

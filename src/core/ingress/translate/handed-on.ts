@@ -10,7 +10,7 @@ const written: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-pr
 
 /**
  * Whether a field of the request must not reach the upstream under its own name: the gateway writes it, it carries the
- * downstream's credential, or the route makes it from a claim. Whatever is no letter or digit counts as `-`, as some upstreams take it.
+ * downstream's credential, or the route makes it from a claim. Whatever stands between letters and digits counts as one `-`.
  */
 export function buildWithheld(x: Pick<Steered, 'route'>): (name: string) => boolean {
   const claims = new Set(x.route.handOn.claims.map(({ header }) => folded(header)))
@@ -19,7 +19,7 @@ export function buildWithheld(x: Pick<Steered, 'route'>): (name: string) => bool
 
 /** The name as upstreams that turn fields into variables would see it. */
 export function folded(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
 /** What the upstream is told about the request on every route, whatever it speaks. */
