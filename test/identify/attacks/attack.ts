@@ -80,11 +80,11 @@ export interface Attack {
 }
 
 /** The house of a test file. */
-export function atHouse(policies?: string): () => House {
+export function atHouse(): () => House {
   const keep = untilTheEnd()
   let house: House | undefined
   beforeAll(async () => {
-    house = await openHouse(keep, policies)
+    house = await openHouse(keep)
   })
   return () => {
     if (house === undefined) throw new Error('the house is not open yet')

@@ -20,8 +20,8 @@ beforeAll(async () => {
   const policies = attackPolicies
     .replace('limits: { body: 4KiB }', `${tls}, limits: { body: 4KiB }`)
     .replace('proof: { required: any }', 'proof: { required: any, nonceKey: env:NONCE_KEY }')
-  const secrets = { TLS_CERTIFICATE: pem.server.certificate, TLS_KEY: pem.server.key, TLS_CA: pem.ca, NONCE_KEY: 'n'.repeat(32) }
-  house = await openHouse(keep, policies, secrets)
+  const variables = { TLS_CERTIFICATE: pem.server.certificate, TLS_KEY: pem.server.key, TLS_CA: pem.ca, NONCE_KEY: 'n'.repeat(32) }
+  house = await openHouse(keep, { policies, variables })
 })
 
 const authority = 'service.test'

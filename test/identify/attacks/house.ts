@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { type Gateway, openGateway } from '../../support/gateway.ts'
+import { type Files, type Gateway, openGateway } from '../../support/gateway.ts'
 import { type IssuerDouble, type IssuerKey, issuerDouble } from '../../support/issuer.ts'
 import type { Keep } from '../../support/keep.ts'
 import { openRecorder, type Recorder } from '../../support/recorder.ts'
@@ -29,7 +29,15 @@ export interface House {
 
 const algorithms = ['RS256', 'PS256', 'ES384', 'ES512', 'EdDSA', 'ES256'] as const
 
-export async function openHouse(keep: Keep, policies: string = attackPolicies, secrets: Readonly<Record<string, string>> = {}): Promise<House> {
+interface HouseOptions {
+  readonly policies?: string
+  /** Beside IDP and UPSTREAM; secrets of the kind `env:` too. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** Beside the policies. */
+  readonly files?: Files
+}
+
+export async function openHouse(keep: Keep, { policies = attackPolicies, variables: more = {}, files = {} }: HouseOptions = {}): Promise<House> {
   const sets = new Map<string, () => string>()
   const idp = await openHttp(keep, (request, response) => {
     const set = sets.get(request.url ?? '')
@@ -49,8 +57,8 @@ export async function openHouse(keep: Keep, policies: string = attackPolicies, s
   const { privates, jwks } = foulKeys(main)
   sets.set('/main/jwks', () => JSON.stringify({ keys: [...main.keys.map(({ jwk }) => jwk), ...jwks] }))
   const upstream = await openRecorder(keep)
-  const variables = { ...secrets, IDP: `http://127.0.0.1:${idp}`, UPSTREAM: `${upstream.port}` }
-  const gateway = await openGateway(keep, { 'gateway.yaml': policies }, { variables })
+  const variables = { ...more, IDP: `http://127.0.0.1:${idp}`, UPSTREAM: `${upstream.port}` }
+  const gateway = await openGateway(keep, { 'gateway.yaml': policies, ...files }, { variables })
   return {
     gateway,
     port: gateway.port('public'),
