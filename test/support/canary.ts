@@ -13,11 +13,10 @@ function formsOf(secret: string): readonly (readonly [form: string, text: string
   })
   return [
     ['plain', secret],
-    ['reversed', [...secret].toReversed().join('')],
     ['hexadecimal', bytes.toString('hex')],
     ['percent-encoded', percent],
     ['percent-encoded where needed', encodeURIComponent(secret)],
-    ['UTF-16', [...secret].join('\u0000')],
+    ['UTF-16', bytes.toString('utf16le').slice(0, -1)],
     ...halves,
   ]
 }

@@ -1,4 +1,4 @@
-import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
+import { type ClientSessionOptions, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
@@ -104,11 +104,14 @@ function unchunk(rest: Buffer): Buffer | undefined {
   }
 }
 
+// Node takes the option for clients too; its types name it for servers only.
+const badManners: ClientSessionOptions & { readonly strictSingleValueFields: boolean } = { strictSingleValueFields: false }
+
 /** HTTP/2 in clear text with prior knowledge. `host` becomes `:authority`; a field is sent as often as it is given. */
 export function h2c(port: number, { method, path, headers = [], body }: Sent): Promise<Answer> {
   return new Promise((resolve, reject) => {
     // A client of bad manners may say anything twice.
-    const session = connectHttp2(`http://127.0.0.1:${port}`, { strictSingleValueFields: false })
+    const session = connectHttp2(`http://127.0.0.1:${port}`, badManners)
     session.on('error', reject)
     const fields: Record<string, string | string[]> = { ':method': method ?? (body === undefined ? 'GET' : 'POST'), ':path': path }
     for (const [name, value] of headers) {

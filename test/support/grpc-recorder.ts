@@ -20,12 +20,12 @@ export async function openGrpcRecorder(keep: Keep): Promise<GrpcRecorder> {
   const sessions = new Set<ServerHttp2Session>()
   const server = createServer()
   server.on('session', (session) => sessions.add(session))
-  server.on('stream', (stream: ServerHttp2Stream, _headers, _flags, raw: readonly string[] = []) => {
+  server.on('stream', (stream: ServerHttp2Stream, _headers, _flags, raw: readonly string[]) => {
     const parts: Buffer[] = []
     let trailers: RecordedCall['trailers'] = []
     stream.on('error', () => {})
     stream.on('data', (part: Buffer) => parts.push(part))
-    stream.on('trailers', (_fields, _bits, flat: readonly string[] = []) => {
+    stream.on('trailers', (_fields, _bits, flat: readonly string[]) => {
       trailers = pairs(flat)
     })
     stream.on('end', () => {

@@ -5,7 +5,7 @@ import { type Attack, atHouse, attackGroup, http1, refusals, tokenAttack, tokenC
 import { goodHeader, goodPayload } from './good.ts'
 import { type House, never } from './house.ts'
 
-const house = atHouse()
+const house = atHouse({ everyKey: true })
 const unfit = 'signature verification failed'
 const unused = 'an algorithm that this issuer does not use'
 

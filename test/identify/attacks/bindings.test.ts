@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type Certificates, makeCertificates } from '../../support/certificates.ts'
 import { type DpopClient, dpopClient } from '../../support/dpop.ts'
 import { untilTheEnd } from '../../support/keep.ts'
-import { deliver, expectRefused, type Message, refusals } from './attack.ts'
+import { deliver, flawsOf, type Message, refusals } from './attack.ts'
 import { type House, openHouse } from './house.ts'
 import { attackPolicies } from './policies.ts'
 
@@ -47,17 +47,17 @@ describe('a token that is bound to a client certificate', () => {
   })
 
   it('without a certificate is refused (RFC 8705 section 3)', async () => {
-    await expectRefused(house, secured([bearer(await boundTo({ 'x5t#S256': thumbprint(pem.client.certificate) }))]), noCertificate)
+    expect(await flawsOf(house, secured([bearer(await boundTo({ 'x5t#S256': thumbprint(pem.client.certificate) }))]), noCertificate)).toEqual([])
   })
 
   it('with another certificate of the connection is refused (RFC 8705 section 3)', async () => {
-    await expectRefused(house, secured([bearer(await boundTo({ 'x5t#S256': thumbprint(pem.server.certificate) }))], 'client'), noCertificate)
+    expect(await flawsOf(house, secured([bearer(await boundTo({ 'x5t#S256': thumbprint(pem.server.certificate) }))], 'client'), noCertificate)).toEqual([])
   })
 
   it('with a certificate that nobody signed has no connection (RFC 8705 section 2.1)', async () => {
     const token = await boundTo({ 'x5t#S256': thumbprint(pem.stranger.certificate) })
     const size = house.upstream.size()
-    await expect(deliver(house.port, secured([bearer(token)], 'stranger'))).rejects.toThrow()
+    await expect(deliver(house.port, secured([bearer(token)], 'stranger'))).rejects.toThrow(/whole answer|ECONNRESET|alert|EPIPE/)
     expect(house.upstream.size()).toBe(size)
   })
 
@@ -74,7 +74,7 @@ describe('a token that is bound to a client certificate', () => {
     const token = await boundTo({ 'x5t#S256': thumbprint(pem.client.certificate) })
     const der = new X509Certificate(pem.client.certificate).raw.toString('base64')
     for (const value of [`:${der}:`, encodeURIComponent(pem.client.certificate), `Hash=${createHash('sha256').update(der).digest('hex')};Cert="${der}"`])
-      await expectRefused(house, secured([bearer(token), `${name}: ${value}`]), noCertificate)
+      expect(await flawsOf(house, secured([bearer(token), `${name}: ${value}`]), noCertificate)).toEqual([])
   })
 
   it.each([
@@ -84,20 +84,22 @@ describe('a token that is bound to a client certificate', () => {
     ['the name x5t', () => ({ x5t: thumbprint(pem.client.certificate) })],
     ['a list', () => ({ 'x5t#S256': [thumbprint(pem.client.certificate)] })],
   ])('names it in one way only: not in %s (RFC 8705 section 3.1)', async (_, cnf) => {
-    await expectRefused(house, secured([bearer(await boundTo(cnf()))], 'client'), { as: refusals.badToken, why: 'in a way that is not supported' })
+    expect(await flawsOf(house, secured([bearer(await boundTo(cnf()))], 'client'), { as: refusals.badToken, why: 'in a way that is not supported' })).toEqual(
+      [],
+    )
   })
 
   it('and to a key needs both (RFC 7800 section 3)', async () => {
     const token = await boundTo({ 'x5t#S256': thumbprint(pem.client.certificate), jkt: client.thumbprint })
-    await expectRefused(house, secured([bearer(token)], 'client'), { as: refusals.badToken, why: 'without the scheme DPoP' })
-    await expectRefused(house, secured([`Authorization: DPoP ${token}`], 'client'), { as: refusals.badProof, why: 'no DPoP header' })
+    expect(await flawsOf(house, secured([bearer(token)], 'client'), { as: refusals.badToken, why: 'without the scheme DPoP' })).toEqual([])
+    expect(await flawsOf(house, secured([`Authorization: DPoP ${token}`], 'client'), { as: refusals.badProof, why: 'no DPoP header' })).toEqual([])
     const proof = await client.proof({ url: `https://${authority}/bound/7`, token, now: Date.now() })
-    await expectRefused(house, secured([`Authorization: DPoP ${token}`, `DPoP: ${proof}`]), noCertificate)
+    expect(await flawsOf(house, secured([`Authorization: DPoP ${token}`, `DPoP: ${proof}`]), noCertificate)).toEqual([])
   })
 
   it('under the scheme DPoP is refused (RFC 9449 section 7.1)', async () => {
     const token = await boundTo({ 'x5t#S256': thumbprint(pem.client.certificate) })
-    await expectRefused(house, secured([`Authorization: DPoP ${token}`], 'client'), { as: refusals.badToken, why: 'bound to no key' })
+    expect(await flawsOf(house, secured([`Authorization: DPoP ${token}`], 'client'), { as: refusals.badToken, why: 'bound to no key' })).toEqual([])
   })
 })
 
@@ -123,7 +125,7 @@ describe('nonces', () => {
     ['a token of HS256 with another key', 'eyJhbGciOiJIUzI1NiJ9.OTk5OTk5OQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
   ])('%s is refused, and a good one is given (RFC 9449 section 9)', async (_, nonce) => {
     const message = await proved({ nonce })
-    await expectRefused(house, message, { as: refusals.nonceWanted })
+    expect(await flawsOf(house, message, { as: refusals.nonceWanted })).toEqual([])
     expect((await deliver(house.port, await proved({ nonce }))).headers['dpop-nonce']).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
   })
 
@@ -135,6 +137,6 @@ describe('nonces', () => {
 
 describe('a client certificate is nobody’s bearer token', () => {
   it('is refused where a token is asked for (RFC 8705 section 1)', async () => {
-    await expectRefused(house, secured([], 'client', '/private/7'), { as: refusals.nobody })
+    expect(await flawsOf(house, secured([], 'client', '/private/7'), { as: refusals.nobody })).toEqual([])
   })
 })

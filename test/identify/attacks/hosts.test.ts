@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import { type Attack, atHouse, attackGroup, both, type Control, http1, type Refused, raw, refusals } from './attack.ts'
 
 const house = atHouse()
@@ -139,7 +138,7 @@ attackGroup(
   [
     {
       ...passes('a neighbour', 'secret.example.org', '/site/x'),
-      saw: ({ fields }) => expect(fields).toContainEqual(['x-forwarded-host', 'secret.example.org']),
+      saw: ({ fields }) => fields.some(([name, value]) => name === 'x-forwarded-host' && value === 'secret.example.org'),
     },
   ],
   [

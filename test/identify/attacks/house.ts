@@ -29,15 +29,20 @@ export interface House {
 
 const algorithms = ['RS256', 'PS256', 'ES384', 'ES512', 'EdDSA', 'ES256'] as const
 
-interface HouseOptions {
+export interface HouseOptions {
   readonly policies?: string
   /** Beside IDP and UPSTREAM; secrets of the kind `env:` too. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Keys of every algorithm, and foul ones, which take a while to make; otherwise of ES256 alone. */
+  readonly everyKey?: boolean
   /** Beside the policies. */
   readonly files?: Files
 }
 
-export async function openHouse(keep: Keep, { policies = attackPolicies, variables: more = {}, files = {} }: HouseOptions = {}): Promise<House> {
+export async function openHouse(
+  keep: Keep,
+  { policies = attackPolicies, variables: more = {}, everyKey = false, files = {} }: HouseOptions = {},
+): Promise<House> {
   const sets = new Map<string, () => string>()
   const idp = await openHttp(keep, (request, response) => {
     const set = sets.get(request.url ?? '')
@@ -49,12 +54,12 @@ export async function openHouse(keep: Keep, { policies = attackPolicies, variabl
     return double
   }
   const main = await issuer('main')
-  for (const alg of algorithms) await main.addKey(alg)
+  for (const alg of everyKey ? algorithms : []) await main.addKey(alg)
   const narrow = await issuer('narrow')
   await narrow.addKey('ES384')
   const other = await issuer('other')
   const bound = await issuer('bound')
-  const { privates, jwks } = foulKeys(main)
+  const { privates, jwks } = everyKey ? foulKeys(main) : { privates: {}, jwks: [] }
   sets.set('/main/jwks', () => JSON.stringify({ keys: [...main.keys.map(({ jwk }) => jwk), ...jwks] }))
   const upstream = await openRecorder(keep)
   const variables = { ...more, IDP: `http://127.0.0.1:${idp}`, UPSTREAM: `${upstream.port}` }
@@ -93,7 +98,7 @@ function foulKeys(main: IssuerDouble) {
     { ...koblitz.publicKey.export({ format: 'jwk' }), kid: 'koblitz', alg: 'ES256', use: 'sig' },
     { kty: 'oct', k: Buffer.from('a shared secret of 32 characters').toString('base64url'), kid: 'oct', alg: 'HS256', use: 'sig' },
     // Twice the same id: a good key of the issuer and one of somebody else.
-    { ...(main.keys[0]?.jwk ?? {}), kid: 'twice' },
+    { ...main.keys[0]?.jwk, kid: 'twice' },
     { ...point, kid: 'twice', alg: 'ES256', use: 'sig' },
     // The algorithm that the key says it is for is not the one that it fits.
     { ...point, kid: 'misnamed', alg: 'RS256', use: 'sig' },

@@ -140,7 +140,7 @@ describe('what a client says in the name of the gateway reaches no service', () 
     for (const message of messages) {
       const { status, text } = await deliver(house().port, message)
       // Either the request goes on without it, or it does not go on.
-      expect([status, text]).toEqual(spelt.includes('_') ? [400, expect.stringContaining('"request_invalid"')] : [200, 'recorded\n'])
+      expect(`${status} ${text}`).toMatch(spelt.includes('_') ? /^400 .*"request_invalid"/ : /^200 recorded/)
     }
     expect(house().upstream.bytes().slice(before)).not.toContain(canary)
   })

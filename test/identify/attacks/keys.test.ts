@@ -4,7 +4,7 @@ import { atHouse, attackGroup, refusals, tokenAttack, tokenControl, withToken } 
 import { goodHeader, goodPayload } from './good.ts'
 import { type House, never } from './house.ts'
 
-const house = atHouse()
+const house = atHouse({ everyKey: true })
 const unknown = 'a key id that its issuer does not have'
 const mallory = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const malloryJwk = mallory.publicKey.export({ format: 'jwk' })

@@ -7,10 +7,8 @@ const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override
 
 const saw =
   (method: string, without: readonly string[] = []): NonNullable<Control['saw']> =>
-  (request) => {
-    expect(request.method).toBe(method)
-    for (const name of without) expect(request.fields.map(([field]) => field)).not.toContain(name.toLowerCase())
-  }
+  (request) =>
+    request.method === method && request.fields.every(([name]) => !without.some((one) => one.toLowerCase() === name))
 
 attackGroup(
   'a method is what the request line says',

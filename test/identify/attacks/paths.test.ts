@@ -1,9 +1,8 @@
-import { expect } from 'vitest'
 import { type Attack, atHouse, attackGroup, both, type Control, http1, type Message, type Refused, raw, refusals } from './attack.ts'
 
 const house = atHouse()
 
-const passes = (name: string, path: string, saw: string): Control => ({ name, send: () => both({ path }), saw: ({ target }) => expect(target).toBe(saw) })
+const passes = (name: string, path: string, saw: string): Control => ({ name, send: () => both({ path }), saw: ({ target }) => target === saw })
 const refused = (source: string, as: Refused, path: string, name = path): Attack => ({ name, source, as, send: () => both({ path }) })
 /** For bytes that no client would send. */
 const byHand = (source: string, as: Refused, target: string, name = JSON.stringify(target)): Attack => ({
@@ -93,12 +92,11 @@ attackGroup(
       byHand('GHSA-pxq7-h93f-9jrg, WHATWG URL', refusals.path, target),
     ),
     ...['/open/caf\u00e9', '/open/\u00ff', '/open/\u0080'].map((target) => byHand('RFC 3986 section 2', refusals.request, target)),
-    ...['/open/a\u0000b', '/open/a\u0001b', '/open/a\tb', '/open/a\u000bb', '/open/a\u007fb'].map((target) =>
-      byHand('RFC 9112 section 3', refusals.request, target),
-    ),
+    ...['/open/a\u0000b', '/open/a\u0001b', '/open/a\tb', '/open/a\u000bb'].map((target) => byHand('RFC 9112 section 3', refusals.request, target)),
+    byHand('RFC 9112 section 3', refusals.request, '/open/a\u007fb'),
     byHand('GHSA-7rh7-c77v-6434 class', refusals.request, '/open/x?a#/private'),
     byHand('RFC 3986 section 3.4', refusals.request, '/open/x?caf\u00e9'),
-  ].map((one) => (one.name.includes('\\u007f') ? { ...one, as: refusals.path } : one)),
+  ],
 )
 
 attackGroup(

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type DpopClient, dpopClient, type ProofAbout } from '../../support/dpop.ts'
 import { always, forge, hmac } from '../../support/forge.ts'
-import { type Attack, atHouse, attackGroup, both, deliver, expectRefused, h2c, http1, type Message, type Refused, refusals } from './attack.ts'
+import { type Attack, atHouse, attackGroup, both, deliver, flawsOf, h2c, http1, type Message, type Refused, refusals } from './attack.ts'
 import type { House } from './house.ts'
 
 let client: DpopClient
@@ -80,7 +80,7 @@ attackGroup(
         const { token, proof } = await made(at)
         return [http1(asked(token, [await proof()])), h2c(asked(token, [await proof()]))]
       },
-      saw: ({ fields }) => expect(fields.filter(([name]) => name === 'authorization' || name === 'dpop')).toEqual([]),
+      saw: ({ fields }) => fields.every(([name]) => name !== 'authorization' && name !== 'dpop'),
     },
     {
       name: 'a URL in another spelling, with a query',
@@ -253,10 +253,10 @@ describe('a proof that was used', () => {
     const [token, proofs] = await whole(house())
     const before = house().upstream.requests.length
     expect((await deliver(house().port, first(asked(token, proofs)))).status).toBe(200)
-    for (let i = 0; i < 3; i++) await expectRefused(house(), second(asked(token, proofs)), { as: refusals.badProof, why: 'used before' })
+    for (let i = 0; i < 3; i++) expect(await flawsOf(house(), second(asked(token, proofs)), { as: refusals.badProof, why: 'used before' })).toEqual([])
     // Neither a query nor the spelling of the path makes it new.
-    await expectRefused(house(), second(asked(token, proofs, { path: `${path}?again=1` })), { as: refusals.badProof, why: 'used before' })
-    await expectRefused(house(), second(asked(token, proofs, { path: '/bound/%37' })), { as: refusals.badProof, why: 'used before' })
+    expect(await flawsOf(house(), second(asked(token, proofs, { path: `${path}?again=1` })), { as: refusals.badProof, why: 'used before' })).toEqual([])
+    expect(await flawsOf(house(), second(asked(token, proofs, { path: '/bound/%37' })), { as: refusals.badProof, why: 'used before' })).toEqual([])
     expect(house().upstream.requests.length - before).toBe(1)
   })
 
@@ -272,13 +272,13 @@ describe('a proof that was used', () => {
     const { token, proof } = await made(house())
     const jti = randomUUID()
     expect((await deliver(house().port, http1(asked(token, [await proof({ claims: { jti } })])))).status).toBe(200)
-    await expectRefused(house(), http1(asked(token, [await proof({ claims: { jti } })])), { as: refusals.badProof, why: 'used before' })
+    expect(await flawsOf(house(), http1(asked(token, [await proof({ claims: { jti } })])), { as: refusals.badProof, why: 'used before' })).toEqual([])
   })
 
   it('is used up by a good request alone: a refused one costs its owner nothing', async () => {
     const { token, proof } = await made(house())
     const one = await proof()
-    await expectRefused(house(), http1(asked(token, [one], { method: 'POST' })), { as: refusals.badProof, why: 'htm' })
+    expect(await flawsOf(house(), http1(asked(token, [one], { method: 'POST' })), { as: refusals.badProof, why: 'htm' })).toEqual([])
     expect((await deliver(house().port, http1(asked(token, [one])))).status).toBe(200)
   })
 })
