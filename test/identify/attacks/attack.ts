@@ -207,7 +207,3 @@ export function tokenControl(name: string, make: Made<string>): Control {
 export function tokenAttack(name: string, source: string, why: string, make: Made<string>): Attack {
   return { name, source, why, as: refusals.badToken, send: async (house) => withToken(await make(house)) }
 }
-
-export function attack(name: string, source: string, as: Refused, messages: readonly Message[], why?: string): Attack {
-  return { name, source, as, send: () => messages, ...(why === undefined ? {} : { why }) }
-}

@@ -133,10 +133,9 @@ describe('controls', () => {
 describe('what a client says in the name of the gateway reaches no service', () => {
   it.each(cases)('%s, %s: %s (GHSA-vjrc-mh2v-45x6, CWE-290)', async (_name, _what, spelt) => {
     const before = house().upstream.bytes().length
-    const messages: readonly Message[] = routes.flatMap((path) => [
-      http1(sayingSo(spelt, path)),
-      ...(spelt === spelt.toLowerCase() ? [h2c(sayingSo(spelt, path))] : []),
-    ])
+    const messages: readonly Message[] = routes.flatMap((path) =>
+      (spelt === spelt.toLowerCase() ? [http1, h2c] : [http1]).map((over) => over(sayingSo(spelt, path))),
+    )
     for (const message of messages) {
       const { status, text } = await deliver(house().port, message)
       // Either the request goes on without it, or it does not go on.
