@@ -443,6 +443,8 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     request_timeout: 'above',
     caller_unknown: 'above',
     limiter_unavailable: 'redis-loss.test.ts',
+    proof_invalid: 'identify/attacks/proofs.test.ts',
+    proof_store_unavailable: 'identify/dpop.test.ts',
     client_closed: 'nobody is left to answer',
     compression_invalid: 'gRPC and gRPC-Web alone: translate/compression.test.ts',
     internal: 'would be a bug',

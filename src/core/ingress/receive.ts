@@ -35,11 +35,7 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     limits: listener?.limits ?? headerLimits,
     bodyLimit,
     trustedProxies: listener?.trustedProxies ?? [],
-    own: [
-      ...ingressTimeouts.map(({ name }) => name),
-      // On the way to a service that speaks gRPC the prefix would fall, and leave the name that only the gateway may give.
-      ...[...keyHeaders, ...ownHeaders(policy), ...pointHeaders(policy)].flatMap((name) => [name, `grpc-metadata-${name}`]),
-    ],
+    own: [...ingressTimeouts.map(({ name }) => name), ...keyHeaders, ...ownHeaders(policy), ...pointHeaders(policy)],
     keyHeaders,
     keep: [],
     keepSpellings: [],

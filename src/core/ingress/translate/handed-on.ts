@@ -10,18 +10,22 @@ const written: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-pr
 
 /**
  * Whether a field of the request must not reach the upstream under its own name: the gateway writes it, it carries the
- * downstream's credential, or the route makes it from a claim. Whatever is no letter or digit counts as `-`, as some upstreams take it.
+ * downstream's credential, or the route makes it from a claim. Whatever stands between letters and digits counts as one `-`,
+ * and a field with the prefix `grpc-metadata-` as what a JSON front of gRPC services behind the gateway would make of it.
  */
 export function buildWithheld(x: Pick<Introduced, 'route'>): (name: string) => boolean {
   const { claims: made, introduce } = x.route.handOn
   const claims = new Set(made.map(({ header }) => folded(header)))
   if (introduce !== undefined) claims.add(folded(introduce.header))
-  return (name) => name === 'authorization' || name === 'dpop' || written.has(folded(name)) || claims.has(folded(name))
+  return (name) => {
+    const meant = folded(name).replace(/^(?:grpc-metadata-)+/, '')
+    return meant === 'authorization' || meant === 'dpop' || written.has(meant) || claims.has(meant)
+  }
 }
 
 /** The name as upstreams that turn fields into variables would see it. */
 export function folded(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
 /** What the upstream is told about the request on every route, whatever it speaks. */
