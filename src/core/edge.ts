@@ -53,7 +53,8 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
     try {
       const received = trail.reach(receive(trail.last))
       const matched = trail.reach(match(received))
-      const identified = trail.reach(await identify(matched))
+      const screened = trail.reach(authorize.screen(matched))
+      const identified = trail.reach(await identify(screened))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
       const vouched = trail.reach(await handOver(metered))

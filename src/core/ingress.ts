@@ -37,7 +37,8 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
     try {
       const received = trail.reach(receive(trail.last))
       const matched = trail.reach(match(received))
-      const identified = trail.reach(await identify(matched))
+      const screened = trail.reach(authorize.screen(matched))
+      const identified = trail.reach(await identify(screened))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
       const steered = trail.reach(steer(metered))

@@ -53,6 +53,8 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       const received = receive(last)
       found.candidates = report(received).candidates
       const matched = match(received)
+      found.decision = decide.screen(matched, { trace: true })
+      authorize.screen(matched)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })
       const permitted = await authorize(identified)

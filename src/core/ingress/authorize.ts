@@ -1,4 +1,4 @@
-import type { Identified, Permitted } from '../model/exchange.ts'
+import type { Identified, Matched, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -7,7 +7,11 @@ import { buildDecide, type Refusal } from './authorize/decide.ts'
 
 export { buildDecide, type Decision } from './authorize/decide.ts'
 
-export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
+export interface Authorize {
+  (x: Identified): Permitted | Promise<Permitted>
+  /** The deny rules that need no principal, to be asked before `identify`. Hands on the request that none of them refuses; throws like the room. */
+  screen(x: Matched): Matched
+}
 
 /**
  * Builds the room that says whether a request may pass. What it lets pass carries a `Permit`; the rest is thrown: `forbidden`,
@@ -15,11 +19,17 @@ export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
  */
 export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>): Authorize {
   const decide = buildDecide(policy, ports)
-  return (x) => {
+  const authorize = (x: Identified): Permitted => {
     const decision = decide(x)
     if (decision.outcome === 'refusal') throw faultFrom(decision)
     return Object.assign(x, { permit: mint({ policy: decision.policy, rule: decision.rule, audited: decision.audited }) })
   }
+  const screen = (x: Matched): Matched => {
+    const refused = decide.screen(x)
+    if (refused !== undefined) throw faultFrom(refused)
+    return x
+  }
+  return Object.assign(authorize, { screen })
 }
 
 /** The only place of the ingress wing where a permit comes to be. */
@@ -37,12 +47,13 @@ const messages = {
 } as const satisfies Record<Refusal['code'], string>
 
 function faultFrom(refusal: Refusal): Fault {
-  const { code, policy, rule, reason } = refusal
+  const { code, policy, rule, reason, phase, nearest, audited } = refusal
   const challenge = challengeOf(refusal)
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
     internal: internalOf(refusal),
+    decision: { phase, nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what }, audited },
     ...(challenge === undefined ? {} : { headers: [['www-authenticate', challenge]] }),
   }
   return new Fault(code, messages[code], detail)

@@ -1,27 +1,40 @@
 import type { ExpressionInput } from '../../expression.ts'
-import type { Identified } from '../../model/exchange.ts'
+import type { Identified, Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
+import { segmentsOfPath } from '../../model/template-match.ts'
 
-/** What the rules of one request are held against. */
-export interface Facts {
-  readonly x: Identified
-  /** The verified subject; undefined for an anonymous request. */
+/** A request whose rules are asked for; before `identify` it has no principal. */
+export type Asked = Matched & Partial<Pick<Identified, 'principal'>>
+
+/** What the rules of one request are held against. What costs something is made when the first rule asks for it. */
+export class Facts {
+  readonly x: Asked
+  /** The verified subject; undefined for an anonymous request, and before anybody was identified. */
   readonly subject: Subject | undefined
   /** Wall time, milliseconds: the same for every rule of the request. */
   readonly now: number
-  /** Made when the first `when:` asks. */
-  readonly expression: () => ExpressionInput
-}
+  #segments: readonly string[] | undefined
+  #input: ExpressionInput | undefined
 
-export function factsOf(x: Identified, now: number): Facts {
-  const subject = x.principal.kind === 'subject' ? x.principal : undefined
-  let input: ExpressionInput | undefined
-  return { x, subject, now, expression: () => (input ??= inputOf(x, subject, now)) }
+  constructor(x: Asked, now: number) {
+    this.x = x
+    this.subject = x.principal?.kind === 'subject' ? x.principal : undefined
+    this.now = now
+  }
+
+  /** Segments of the canonical path. */
+  get segments(): readonly string[] {
+    return (this.#segments ??= segmentsOfPath(this.x.request.target.path))
+  }
+
+  get expression(): ExpressionInput {
+    return (this.#input ??= inputOf(this.x, this.subject, this.now))
+  }
 }
 
 const noClaims: Readonly<Record<string, unknown>> = Object.freeze(Object.create(null))
 
-function inputOf(x: Identified, subject: Facts['subject'], now: number): ExpressionInput {
+function inputOf(x: Asked, subject: Facts['subject'], now: number): ExpressionInput {
   const { method, host, target, headers } = x.request
   return {
     request: {
@@ -39,7 +52,7 @@ function inputOf(x: Identified, subject: Facts['subject'], now: number): Express
     },
     claims: subject?.claims ?? noClaims,
     principal: {
-      kind: x.principal.kind,
+      kind: subject === undefined ? 'anonymous' : 'subject',
       issuer: subject?.issuer ?? '',
       subject: subject?.subject ?? '',
       clientId: subject?.clientId ?? '',

@@ -29,9 +29,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
   session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
   ask: [{ at: anywhere, what: 'Asking an external decision point', instead: 'Write the decision as rules.' }],
-  acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
-  amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
-  listener: [{ at: matcher, what: 'The matcher listener' }],
   tls: [
     { at: matcher, what: 'The matcher tls' },
     { at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' },

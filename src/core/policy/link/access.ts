@@ -17,10 +17,23 @@ export function linkAccess(linking: Linking, entry: Entry<AccessDocument>, name:
     return linkRule(linking, entry, rule, i)
   })
   const kept = rules.filter((rule) => rule !== undefined)
+  if (entry.value?.mode === 'audit') return auditPolicy(linking, entry, name, kept)
   const said = entry.value?.authenticate
   const authenticate = said === undefined ? impliedRequirement(linking, entry, kept) : linkRequirement(linking, entry, said, ['authenticate'])
   checkPrincipals(linking, entry, kept, authenticate)
   return { name, quarantined: undefined, authenticate, rules: kept }
+}
+
+/** A policy on trial decides nothing, so it asks for nothing either: it sees whom the other policies of the route know. */
+function auditPolicy(linking: Linking, entry: Entry<AccessDocument>, name: string, rules: readonly Rule[]): AccessPolicy {
+  if (isSaid(entry, ['authenticate']))
+    refuse(linking, entry, ['authenticate'], {
+      code: 'audit_authenticates',
+      message: 'A policy with mode: audit decides nothing, and asking for a credential is a decision.',
+      hint: 'Remove authenticate; its rules see whom the other policies of the route let in.',
+      which: 'key',
+    })
+  return { name, quarantined: undefined, authenticate: { kind: 'none' }, rules: rules.map((rule) => ({ ...rule, mode: 'audit' })) }
 }
 
 function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDocument, i: number, ids: Map<string, number>): void {
@@ -140,8 +153,9 @@ function needsPrincipal({ effect, matcher, when }: Rule): boolean {
   return roots?.has('claims') === true || roots?.has('principal') === true
 }
 
-function asksWho({ issuers, scopes, claims, clients }: Matcher): boolean {
-  return issuers !== undefined || scopes !== undefined || claims !== undefined || clients !== undefined
+/** Whether a matcher asks for what only a principal has. */
+export function asksWho({ issuers, scopes, claims, clients, roles, acr, amr }: Matcher): boolean {
+  return [issuers, scopes, claims, clients, roles, acr, amr].some((one) => one !== undefined)
 }
 
 function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[], authenticate: Requirement): void {
