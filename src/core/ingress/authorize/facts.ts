@@ -28,40 +28,81 @@ export class Facts {
   }
 
   get expression(): ExpressionInput {
-    return (this.#input ??= inputOf(this.x, this.subject, this.now))
+    return (this.#input ??= new Input(this))
   }
 }
 
 const noClaims: Readonly<Record<string, unknown>> = Object.freeze(Object.create(null))
 
-function inputOf(x: Asked, subject: Facts['subject'], now: number): ExpressionInput {
-  const { method, host, target, headers } = x.request
-  return {
-    request: {
-      method,
-      path: target.path,
-      host,
-      rpc: x.rpc === undefined ? '' : x.rpc.rpc.path.slice(1),
-      params: x.params,
-      get headers() {
-        return single(headers.entries())
-      },
-      get query() {
-        return single(queryPairs(target.query))
-      },
-    },
-    claims: subject?.claims ?? noClaims,
-    principal: {
+/** What a `when:` asks for, each made at the first asking. */
+class Input implements ExpressionInput {
+  readonly #facts: Facts
+  #request: ExpressionInput['request'] | undefined
+
+  constructor(facts: Facts) {
+    this.#facts = facts
+  }
+
+  get request(): ExpressionInput['request'] {
+    return (this.#request ??= new RequestInput(this.#facts.x))
+  }
+
+  get claims(): ExpressionInput['claims'] {
+    return this.#facts.subject?.claims ?? noClaims
+  }
+
+  get principal(): ExpressionInput['principal'] {
+    const { subject } = this.#facts
+    return {
       kind: subject === undefined ? 'anonymous' : 'subject',
       issuer: subject?.issuer ?? '',
       subject: subject?.subject ?? '',
       clientId: subject?.clientId ?? '',
       scopes: subject === undefined ? [] : [...subject.scopes],
-    },
-    client: { address: x.client.address, network: x.client.network },
-    now: Math.floor(now / 1000),
+    }
+  }
+
+  get client(): ExpressionInput['client'] {
+    const { address, network } = this.#facts.x.client
+    return { address, network }
+  }
+
+  get now(): number {
+    return Math.floor(this.#facts.now / 1000)
   }
 }
+
+/** Headers and query are made for the expressions that read them; an object with getters of its own would cost as much for all. */
+class RequestInput {
+  readonly #x: Asked
+  readonly method: string
+  readonly path: string
+  readonly host: string
+  readonly params: Readonly<Record<string, string>>
+
+  constructor(x: Asked) {
+    this.#x = x
+    this.method = x.request.method
+    this.path = x.request.target.path
+    this.host = x.request.host
+    this.params = x.params
+  }
+
+  get rpc(): string {
+    return this.#x.rpc === undefined ? '' : this.#x.rpc.rpc.path.slice(1)
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return single(this.#x.request.headers.entries())
+  }
+
+  get query(): Readonly<Record<string, string>> {
+    return single(queryPairs(this.#x.request.target.query))
+  }
+}
+
+// The expression engine takes what calls itself a plain object, and reads the members of its schema alone.
+Object.defineProperty(RequestInput.prototype, 'constructor', { value: Object })
 
 /**
  * Names to their one value. A repeated name is an error when it is read: whichever value a rule picked, the upstream could pick

@@ -2,13 +2,13 @@ import type { Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
 import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
 import { credentialMalformed, credentialMissing, realm } from './answers.ts'
-import { type Offered, readBearer } from './bearer.ts'
+import { type Offered, readBearer, unreadBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
 import { type IdentifyPorts, keySetsOf } from './ports.ts'
 import { dpopChallenge } from './proof/dpop.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
-import { type Verifier, verifyToken } from './verify.ts'
+import { recallToken, type Verifier, verifyToken } from './verify.ts'
 
 /** Access tokens in the Authorization header (RFC 6750, RFC 9449) that are JWTs of the issuers of the policies. */
 export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credential {
@@ -42,6 +42,9 @@ function prepare(leaves: readonly RequirementLeaf[], all: ReadonlyMap<string, Ve
     broken: verifiers.length === 0 ? `no usable issuer among ${named.join(', ')}` : undefined,
     challenges,
     prove(x) {
+      const unread = unreadBearer(x.request.headers)
+      const known = unread === undefined ? undefined : recallToken(unread, verifiers, ports)
+      if (unread !== undefined && known !== undefined) return held(x, { kind: 'token', scheme: 'bearer', token: unread }, known)
       const offered = tokenOf(x, challenges)
       if (offered === undefined) return undefined
       const subject = verifyToken(offered.token, verifiers, ports)
