@@ -1,4 +1,4 @@
-import { isAlias, isNode, parseDocument, visit } from 'yaml'
+import { type Document, isAlias, isNode, parseDocument, visit } from 'yaml'
 import { compileExpression } from '../../src/core/expression.ts'
 
 /*
@@ -20,13 +20,17 @@ type Plain = Readonly<Record<string, unknown>>
 
 class Unclear extends Error {}
 
+function strict(text: string): Document.Parsed {
+  return parseDocument(text, { strict: true, uniqueKeys: true, version: '1.2', schema: 'core' })
+}
+
 /** A template with a brace and without quotes, in flow style: the loader reports it where it stands and reads on. It says nothing here. */
 const unquoted = /(?<=[[{,:]\s*)\/[^\s,'"[\]]*\{[^\s,'"[\]{}]*\}[^\s,[\]]*/g
 
 /** Whether the text lets the request pass. Text that is no strict YAML, and a policy that says anything unknown, let nobody pass. */
 export function plainlyAllows(text: string, probe: Probe): boolean {
-  const document = parseDocument(text.replaceAll(unquoted, 'null'), { strict: true, uniqueKeys: true, version: '1.2', schema: 'core' })
-  if (document.errors.length > 0 || document.warnings.length > 0) return false
+  const document = [strict(text), strict(text.replaceAll(unquoted, 'null'))].find(({ errors, warnings }) => errors.length + warnings.length === 0)
+  if (document === undefined) return false
   let odd = false
   visit(document, (_, node) => {
     if (isAlias(node) || (isNode(node) && 'anchor' in node && node.anchor !== undefined) || (isNode(node) && node.tag?.startsWith('!') === true)) odd = true

@@ -1,3 +1,4 @@
+import type { Decision } from '../../core/ingress/authorize.ts'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
 import type { Fields } from '../../core/model/wire.ts'
@@ -21,6 +22,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, last,
     rpc: last.rpc?.rpc.path,
     principal: last.principal,
     rules: decision?.trace ?? [],
+    decision: decision && decisionOf(decision),
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
@@ -43,6 +45,15 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, last,
   }
 }
 
+/** Where the decision fell and by which rule; without a rule, which allow rule came closest and the matcher that kept it from fitting. */
+function decisionOf(decision: Decision) {
+  const rule = decision.rule === undefined ? undefined : `${decision.policy}/${decision.rule}`
+  const found = { outcome: decision.outcome, rule, audited: decision.audited }
+  if (decision.outcome === 'permit') return { ...found, phase: 'allow' as const, nearest: undefined }
+  const { phase, nearest } = decision
+  return { ...found, phase, nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, ...nearest.failed } }
+}
+
 function namesOf(fields: Fields): ReadonlySet<string> {
   return new Set([...fields.entries()].map(([name]) => name))
 }
@@ -60,6 +71,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
   if (one.rules.length > 0)
     parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
+  if (one.decision !== undefined) parts.push(`${head('Decision')}    ${decisionText(one.decision)}`)
   if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
   if (one.destination !== undefined) {
     const { cluster, subset, by, bucket } = one.destination
@@ -88,6 +100,18 @@ function principalText(principal: NonNullable<Explanation['principal']>): string
   if (principal.kind === 'anonymous') return 'anonymous'
   if (principal.kind === 'caller') return `caller ${principal.name}`
   return `${principal.subject} of ${principal.issuer}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+}
+
+const phases = {
+  screen: 'before anybody is identified',
+  deny: 'by the deny rules',
+  allow: 'by the allow rules',
+} as const
+
+function decisionText({ outcome, phase, rule, nearest, audited }: NonNullable<Explanation['decision']>): string {
+  const what = outcome === 'permit' ? 'permitted' : 'refused'
+  const near = rule === undefined && nearest !== undefined ? `, nearest ${nearest.rule}: ${nearest.what} must be ${nearest.expected}, is ${nearest.actual}` : ''
+  return `${what} ${phases[phase]}${rule === undefined ? '' : `: ${rule}`}${near}${audited.length === 0 ? '' : `; audited: ${audited.join(', ')}`}`
 }
 
 type Traced = Explanation['rules'][number]

@@ -306,7 +306,7 @@ function when(source: string): Part {
   const evaluate = compileExpression(source)
   const roots = expressionRoots(source)
   const test = (facts: Facts) => evaluate(facts.expression)
-  const actual = () => 'it is false'
+  const actual = () => 'false'
   return roots.has('claims') || roots.has('principal') ? identity('when', test, source, actual) : part('when', test, source, actual)
 }
 
