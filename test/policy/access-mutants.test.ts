@@ -164,7 +164,7 @@ test('the plain reading takes nothing that strict YAML refuses, and sees what pl
     .replace('allow:\n          methods: [GET]\n          scopes: [reports:read]', 'allow: { anonymous: true }')
     .replace('authenticate: { jwt: main }', 'authenticate: none')
   expect(plainlyAllows(opened, anonymous)).toBe(true)
-  expect(plainlyAllows(`${opened}routes: {}\n`, anonymous)).toBe(false)
+  expect(plainlyAllows(`${opened}access: { reports: { rules: [] } }\n`, anonymous)).toBe(false)
   expect(plainlyAllows(opened.replace('id: lab', 'id: lab\n        dney: {}'), anonymous)).toBe(false)
 })
 

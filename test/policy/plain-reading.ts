@@ -1,4 +1,4 @@
-import { type Document, isAlias, isNode, parseDocument, visit } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import { compileExpression } from '../../src/core/expression.ts'
 
 /*
@@ -20,8 +20,39 @@ type Plain = Readonly<Record<string, unknown>>
 
 class Unclear extends Error {}
 
-function strict(text: string): Document.Parsed {
-  return parseDocument(text, { strict: true, uniqueKeys: true, version: '1.2', schema: 'core' })
+/** Everything strict but that a key may stand twice: such a mapping is unclear as a whole, and only it. */
+function strict(text: string) {
+  return parseDocument(text, { strict: true, uniqueKeys: false, version: '1.2', schema: 'core' })
+}
+
+const twice = Symbol('a key stands here twice')
+
+/** Plain data. A section that stands twice is one, with the names of both; a name that stands twice in it is nobody's. */
+function plain(node: unknown, depth = 0): unknown {
+  if (isScalar(node)) return node.value
+  if (isSeq(node)) return node.items.map((item) => plain(item, depth + 1))
+  if (!isMap(node)) return null
+  const members: Record<string | symbol, unknown> = Object.create(null)
+  for (const { key, value } of node.items) {
+    const name = isScalar(key) ? String(key.value) : ''
+    const read = plain(value, depth + 1)
+    const before = members[name]
+    if (!(name in members)) members[name] = read
+    else if (depth === 0 && isMapping(before) && isMapping(read)) members[name] = merged(before, read)
+    else if (depth === 1) members[name] = { [twice]: true }
+    else members[twice] = true
+  }
+  return members
+}
+
+function isMapping(value: unknown): value is Plain {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A name in both halves is nobody's. */
+function merged(a: Plain, b: Plain): Plain {
+  const both = Object.keys(a).filter((name) => name in b)
+  return { ...a, ...b, ...Object.fromEntries(both.map((name) => [name, { [twice]: true }])) }
 }
 
 /** A template with a brace and without quotes, in flow style: the loader reports it where it stands and reads on. It says nothing here. */
@@ -36,11 +67,12 @@ export function plainlyAllows(text: string, probe: Probe): boolean {
     if (isAlias(node) || (isNode(node) && 'anchor' in node && node.anchor !== undefined) || (isNode(node) && node.tag?.startsWith('!') === true)) odd = true
   })
   if (odd) return false
-  const plain = plainOf(document.toJS() as unknown)
-  const routes = Object.values(plainOf(plain['routes'])).filter((route) => takes(plainOf(plainOf(route)['match']), probe))
-  return routes.some((route) => {
+  const root = plain(document.contents)
+  if (!isMapping(root) || twice in root) return false
+  return Object.values(plainOf(root['routes'])).some((route) => {
     try {
-      return decides(policiesOf(plainOf(route)['access'], plainOf(plain['access'])), probe)
+      const { match, access } = plainOf(route)
+      return takes(plainOf(match), probe) && decides(policiesOf(access, plainOf(root['access'])), probe)
     } catch (error) {
       // An error in a rule refuses: of a deny by the fixed order, of a shape by quarantine.
       if (error instanceof Unclear) return false
@@ -50,7 +82,9 @@ export function plainlyAllows(text: string, probe: Probe): boolean {
 }
 
 function plainOf(value: unknown): Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Plain) : {}
+  if (!isMapping(value)) return {}
+  if (twice in value) throw new Unclear('a key stands twice')
+  return value
 }
 
 function listOf(value: unknown): readonly unknown[] {

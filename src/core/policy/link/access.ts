@@ -1,9 +1,9 @@
 import { expressionRoots } from '../../expression.ts'
 import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
-import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
+import type { AccessPolicy, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { leavesOf } from '../requirement.ts'
+import { asksWho } from './covers.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
@@ -20,7 +20,7 @@ export function linkAccess(linking: Linking, entry: Entry<AccessDocument>, name:
   if (entry.value?.mode === 'audit') return auditPolicy(linking, entry, name, kept)
   const said = entry.value?.authenticate
   const authenticate = said === undefined ? impliedRequirement(linking, entry, kept) : linkRequirement(linking, entry, said, ['authenticate'])
-  checkPrincipals(linking, entry, kept, authenticate)
+  checkPrincipals(linking, entry, kept)
   return { name, quarantined: undefined, authenticate, rules: kept }
 }
 
@@ -153,39 +153,15 @@ function needsPrincipal({ effect, matcher, when }: Rule): boolean {
   return roots?.has('claims') === true || roots?.has('principal') === true
 }
 
-/** Whether a matcher asks for what only a principal has. */
-export function asksWho({ issuers, scopes, claims, clients, roles, acr, amr }: Matcher): boolean {
-  return [issuers, scopes, claims, clients, roles, acr, amr].some((one) => one !== undefined)
-}
-
-function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[], authenticate: Requirement): void {
-  const taken = issuersOf(authenticate)
+function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[]): void {
   for (const rule of rules) {
+    if (rule.effect !== 'allow' || !rule.matcher.anonymous || !asksWho(rule.matcher)) continue
     // Rules that were left out shift the list, so the place is found by id.
     const path = ['rules', (entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
-    if (rule.effect === 'allow' && rule.matcher.anonymous && asksWho(rule.matcher))
-      warn(linking, entry, path, {
-        code: 'rule_contradicts',
-        message: `The rule "${rule.id}" allows anonymous requests, and asks for what only a principal has.`,
-        hint: 'Remove anonymous, or the claims, scopes, issuers and clients.',
-      })
-    if (authenticate.kind === 'none' && isSaid(entry, ['authenticate']) && rule.effect === 'allow' && (!rule.matcher.anonymous || asksWho(rule.matcher)))
-      warn(linking, entry, path, {
-        code: 'rule_never',
-        message: `The rule "${rule.id}" can never match: nobody is authenticated here.`,
-        hint: 'Write authenticate: { jwt: … }, or anonymous: true.',
-      })
-    const others = rule.matcher.issuers?.filter((issuer) => linking.names('issuers').has(issuer) && !taken.has(issuer)) ?? []
-    if (others.length > 0 && others.length === rule.matcher.issuers?.length)
-      warn(linking, entry, path, {
-        code: 'rule_never',
-        message: `The rule "${rule.id}" can never match: tokens of ${others.join(', ')} are not accepted here.`,
-        hint: 'Add the issuer to authenticate.',
-      })
+    warn(linking, entry, path, {
+      code: 'rule_contradicts',
+      message: `The rule "${rule.id}" allows anonymous requests, and asks for what only a principal has.`,
+      hint: 'Remove anonymous, or the claims, scopes, issuers and clients.',
+    })
   }
-}
-
-/** Names of what may stand as the issuer of a principal. */
-function issuersOf(requirement: Requirement): ReadonlySet<string> {
-  return new Set(leavesOf(requirement).map(({ name }) => name))
 }

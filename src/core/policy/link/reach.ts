@@ -3,6 +3,7 @@ import { isTemplateError, parseTemplate, type Template } from '../../model/templ
 import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
+import { checkIdle, type Policies } from './idle.ts'
 import { type Entry, type Linking, placeIn, suggestion } from './linking.ts'
 import { hostsOverlap, overlap, type Way, waysInto, withHead } from './takes.ts'
 import type { Matched } from './ties.ts'
@@ -14,7 +15,8 @@ export interface UsedPolicy {
   readonly routes: readonly Matched[]
 }
 
-interface Reached extends Matched {
+/** A route with the ways into it. */
+export interface Reached extends Matched {
   readonly ways: readonly Way[]
 }
 
@@ -22,8 +24,9 @@ interface Reached extends Matched {
  * Rules that no request on any of their policy's routes can match, RPCs that do not exist, facts of paths that are not there.
  * A deny that never fires because of a slip is worth as many words as an allow.
  */
-export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): void {
+export function checkReach(linking: Linking, policies: readonly UsedPolicy[], sound: Policies): void {
   const ways = new Map<Matched['route'], readonly Way[]>()
+  const idle: Parameters<typeof checkIdle>[1][number][] = []
   for (const used of policies) {
     const routes = used.routes.map((matched): Reached => {
       const known = ways.get(matched.route) ?? waysInto(matched.route)
@@ -33,16 +36,17 @@ export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): v
     // Routes whose RPCs are not known could match anything.
     if (routes.length === 0 || routes.some((reached) => reached.ways.length === 0)) continue
     for (const rule of used.policy.rules) checkRule(linking, used, rule, routes)
+    idle.push({ ...used, reached: routes })
   }
+  checkIdle(linking, idle, sound)
 }
 
 function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {
   const path = ['rules', (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
   if (!checkRpcs(linking, used, rule, routes, path)) return
   checkVariables(linking, used, rule, routes, path)
-  const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
-  const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
-  if (routes.some((reached) => canMatch(rule, templates, methods, reached))) return
+  const reaches = reachOf(rule)
+  if (routes.some(reaches)) return
   linking.report.warn({
     code: 'rule_never',
     at: placeIn(used.entry, path, 'key'),
@@ -53,6 +57,17 @@ function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: reado
       .map(({ route }) => route.name)
       .join(', ')}${routes.length > 5 ? ', …' : ''}.`,
   })
+}
+
+/** Whether some request of the route could fit the rule by method, path, RPC and host. */
+export function canReach(rule: Rule, reached: Reached): boolean {
+  return reachOf(rule)(reached)
+}
+
+function reachOf(rule: Rule): (reached: Reached) => boolean {
+  const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
+  const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
+  return (reached) => canMatch(rule, templates, methods, reached)
 }
 
 function isTemplate(parsed: ReturnType<typeof parseTemplate>): parsed is Template {
