@@ -187,7 +187,7 @@ function holds(key: string, value: unknown, effect: 'allow' | 'deny', probe: Pro
     case 'hosts':
       return listOf(value).some((one) => fitsHost(one, probe.host))
     case 'scopes': {
-      const has = (one: unknown) => String(claims?.['scope'] ?? '').split(' ').includes(String(one)) // biome-ignore format: reads as one
+      const has = (one: unknown) => textOf(claims?.['scope']).split(' ').includes(String(one)) // biome-ignore format: reads as one
       if (Array.isArray(value)) return claims !== undefined && value.every(has)
       const { all = [], any } = plainOf(value)
       return claims !== undefined && listOf(all).every(has) && (any === undefined || listOf(any).some(has))
@@ -215,12 +215,16 @@ function holds(key: string, value: unknown, effect: 'allow' | 'deny', probe: Pro
         return (
           (exact === undefined || held === exact) &&
           (prefix === undefined || (typeof prefix === 'string' && held.startsWith(prefix))) &&
-          (pattern === undefined || new RegExp(`^(?:${String(pattern)})$`).test(held))
+          (pattern === undefined || new RegExp(`^(?:${textOf(pattern)})$`).test(held))
         )
       })
     default:
       throw new Unclear(key)
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function inside(cidr: string, address: string): boolean {
@@ -232,7 +236,7 @@ function inside(cidr: string, address: string): boolean {
 function when(source: unknown, effect: 'allow' | 'deny', { method, path, host, headers, client, principal }: Probe): boolean {
   if (typeof source !== 'string') throw new Unclear('no expression')
   if (effect === 'deny' && principal === undefined && source.includes('claims')) return false
-  const subject = { issuer: principal?.issuer ?? '', subject: String(principal?.claims['sub'] ?? ''), clientId: '', scopes: [] }
+  const subject = { issuer: principal?.issuer ?? '', subject: textOf(principal?.claims['sub']), clientId: '', scopes: [] }
   try {
     return compileExpression(source)({
       request: { method, path, host, rpc: '', params: {}, headers, query: {} },

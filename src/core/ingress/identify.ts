@@ -50,7 +50,8 @@ export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
 }
 
 function identified(x: Matched, { requirements, checks }: Demand, proofs: readonly Proved[]): Identified {
-  const [requirement, proved] = [requirements[0], proofs[0]]
+  const requirement = requirements[0]
+  const proved = proofs[0]
   // One credential asked for and that one brought: by far the most requests, and nothing to weigh.
   if (requirements.length === 1 && proofs.length === 1 && proved !== undefined && asksFor(requirement, proved))
     return Object.assign(x, { principal: proved.subject })

@@ -31,7 +31,7 @@ export function compilePathTest(source: string): (segments: readonly string[]) =
     const last = segments.at(-1)
     if (last === undefined || !last.endsWith(end)) return false
     const kept = last.slice(0, -end.length)
-    return fits(pattern, kept === '' && segments.length === 1 ? [] : segments.with(-1, kept))
+    return fits(pattern, kept === '' && segments.length === 1 ? [] : [...segments.slice(0, -1), kept])
   }
 }
 

@@ -4,7 +4,7 @@ import type { AccessPolicy, Requirement, Rule } from '../policy.ts'
 import { leavesOf } from '../requirement.ts'
 import { allowCovers, asksWho, denyCovers } from './covers.ts'
 import { type Linking, placeIn } from './linking.ts'
-import { canReach, type Reached, type UsedPolicy } from './reach.ts'
+import { canReach, type Reached, type ReachedPolicy } from './reach.ts'
 import { overlap } from './takes.ts'
 
 /** The sound access policies by name; those that routes carry inside go by the route's name. */
@@ -23,7 +23,7 @@ const pairs = 200_000
  * Rules that change nothing: that can never match for want of anybody to match, that another rule makes needless, that are denied whatever
  * they allow. Only what is certain is reported.
  */
-export function checkIdle(linking: Linking, used: readonly (UsedPolicy & { readonly reached: readonly Reached[] })[], policies: Policies): void {
+export function checkIdle(linking: Linking, used: readonly ReachedPolicy[], policies: Policies): void {
   let left = pairs
   for (const { entry, policy, reached } of used) {
     const around = reached.map(({ route }) => route.access.map((name) => policies.get(name)))
@@ -38,7 +38,7 @@ export function checkIdle(linking: Linking, used: readonly (UsedPolicy & { reado
         const path = ['rules', (entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
         if (found !== undefined) linking.report.warn({ ...found, at: placeIn(entry, path, which), object: entry.id })
       }
-      report(contradiction(rule) ?? (known ? nobody(rule, around as readonly (readonly AccessPolicy[])[]) : undefined)) // `known` says that all are there
+      report(contradiction(rule) ?? (known ? nobody(rule, around) : undefined))
       if (rule.effect === 'deny' && rule.mode === 'enforce') report(partly(rule, reached))
       if (!isEnforced('allow')(rule) || left <= 0) continue
       left -= denies.length + allows.length

@@ -3,7 +3,6 @@ import { isTemplateError, parseTemplate, type Template } from '../../model/templ
 import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { checkIdle, type Policies } from './idle.ts'
 import { type Entry, type Linking, placeIn, suggestion } from './linking.ts'
 import { hostsOverlap, overlap, type Way, waysInto, withHead } from './takes.ts'
 import type { Matched } from './ties.ts'
@@ -20,13 +19,19 @@ export interface Reached extends Matched {
   readonly ways: readonly Way[]
 }
 
+/** An access policy all of whose routes are known, with the ways into them. */
+export interface ReachedPolicy extends UsedPolicy {
+  readonly reached: readonly Reached[]
+}
+
 /**
  * Rules that no request on any of their policy's routes can match, RPCs that do not exist, facts of paths that are not there.
  * A deny that never fires because of a slip is worth as many words as an allow.
+ * Answers the policies of which that could be told.
  */
-export function checkReach(linking: Linking, policies: readonly UsedPolicy[], sound: Policies): void {
+export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): readonly ReachedPolicy[] {
   const ways = new Map<Matched['route'], readonly Way[]>()
-  const idle: Parameters<typeof checkIdle>[1][number][] = []
+  const known: ReachedPolicy[] = []
   for (const used of policies) {
     const routes = used.routes.map((matched): Reached => {
       const known = ways.get(matched.route) ?? waysInto(matched.route)
@@ -36,9 +41,9 @@ export function checkReach(linking: Linking, policies: readonly UsedPolicy[], so
     // Routes whose RPCs are not known could match anything.
     if (routes.length === 0 || routes.some((reached) => reached.ways.length === 0)) continue
     for (const rule of used.policy.rules) checkRule(linking, used, rule, routes)
-    idle.push({ ...used, reached: routes })
+    known.push({ ...used, reached: routes })
   }
-  checkIdle(linking, idle, sound)
+  return known
 }
 
 function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {

@@ -2,7 +2,7 @@ import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Listeners, Rule } from '../policy.ts'
 import { nodeAt } from '../read/node.ts'
 import type { Entries } from './entries.ts'
-import type { Policies } from './idle.ts'
+import { checkIdle, type Policies } from './idle.ts'
 import { type Entry, type Linking, warn } from './linking.ts'
 import { canReach, checkReach, type UsedPolicy } from './reach.ts'
 import type { LinkedRoute } from './routes.ts'
@@ -19,7 +19,7 @@ interface NamedPolicy {
 export function checkWhole(linking: Linking, entries: Entries, access: readonly NamedPolicy[], routes: readonly LinkedRoute[], listeners: Listeners): void {
   const matched = routes.flatMap(({ entry, route }): readonly Matched[] => (route === undefined ? [] : [{ entry, route }]))
   checkTies(linking, matched)
-  checkReach(linking, usedPolicies(access, routes), soundPolicies(access, routes))
+  checkIdle(linking, checkReach(linking, usedPolicies(access, routes)), soundPolicies(access, routes))
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
   noteUnsure(linking, entries)
