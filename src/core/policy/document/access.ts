@@ -134,12 +134,12 @@ export const access = z.strictObject({
     z.union([z.literal('none'), requirement]).optional(),
     'Which credentials a request must bring. Left out: the only issuer there is when a rule needs a principal (optional when a rule also allows anonymous requests), otherwise none.',
   ),
+  rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
   mode: defaulted(
     z.enum(['enforce', 'audit']),
     'access.mode',
     'audit: all rules of the policy are evaluated and recorded, none is enforced, and nobody is asked for a credential.',
   ),
-  rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
 })
 
 export type AccessDocument = z.output<typeof access>
