@@ -30,35 +30,45 @@ export function asksWho({ issuers, scopes, claims, clients, roles, acr, amr }: M
   return [issuers, scopes, claims, clients, roles, acr, amr].some((one) => one !== undefined)
 }
 
+type Restricting = Exclude<keyof Matcher, 'anonymous'>
+
+type Given = { readonly [K in Restricting]-?: NonNullable<Matcher[K]> }
+type Asked = { readonly [K in keyof Given]?: Given[K] | undefined }
+type Comparisons = { readonly [K in keyof Given]: (wide: Given[K], narrow: Given[K]) => boolean }
+
+/** One for every member of a matcher: a new one that nobody compares would be taken for no restriction, so it does not compile. */
+const comparisons: Comparisons = {
+  methods: (wide, narrow) => withHead(narrow).isSubsetOf(withHead(wide)),
+  grpc: (wide, narrow) => every(narrow, wide, (one, other) => one === other || (other.endsWith('/*') && one.startsWith(other.slice(0, -1)))),
+  paths: (wide, narrow) => every(narrow, wide, coversPath),
+  hosts: (wide, narrow) => every(narrow, wide, coversHost),
+  issuers: within,
+  clients: within,
+  acr: within,
+  listeners: within,
+  cidrs: within,
+  scopes: coversTexts,
+  amr: coversTexts,
+  roles: (wide, narrow) => wide.claim === narrow.claim && coversTexts(wide, narrow),
+  claims: (wide, narrow) => wide.every((test) => narrow.some((other) => coversClaim(test, other))),
+  headers: (wide, narrow) => implies(narrow, wide),
+  times: (wide, narrow) => every(narrow, wide, (one, other) => JSON.stringify(one) === JSON.stringify(other)),
+}
+const restricting = Object.keys(comparisons) as readonly Restricting[] // the keys of that very record
+
 function coversAll(wide: Matcher, narrow: Matcher): boolean {
-  return (
-    given(wide.methods, narrow.methods, (w, n) => withHead(n).isSubsetOf(withHead(w))) &&
-    given(wide.grpc, narrow.grpc, (w, n) => every(n, w, (one, other) => one === other || (other.endsWith('/*') && one.startsWith(other.slice(0, -1))))) &&
-    given(wide.paths, narrow.paths, (w, n) => every(n, w, coversPath)) &&
-    given(wide.hosts, narrow.hosts, (w, n) => every(n, w, coversHost)) &&
-    given(wide.issuers, narrow.issuers, within) &&
-    given(wide.clients, narrow.clients, within) &&
-    given(wide.acr, narrow.acr, within) &&
-    given(wide.listeners, narrow.listeners, within) &&
-    given(wide.cidrs, narrow.cidrs, within) &&
-    given(wide.scopes, narrow.scopes, coversTexts) &&
-    given(wide.amr, narrow.amr, coversTexts) &&
-    given(wide.roles, narrow.roles, (w, n) => w.claim === n.claim && coversTexts(w, n)) &&
-    given(wide.claims, narrow.claims, (w, n) => w.every((test) => n.some((other) => coversClaim(test, other)))) &&
-    given(wide.headers, narrow.headers, (w, n) => implies(n, w)) &&
-    given(wide.times, narrow.times, (w, n) => every(n, w, (one, other) => JSON.stringify(one) === JSON.stringify(other)))
-  )
+  return restricting.every((name) => covers(name, wide, narrow))
 }
 
 /** What does not restrict covers everything; what restricts covers nothing that does not. */
-function given<T>(wide: T | undefined, narrow: T | undefined, covers: (wide: T, narrow: T) => boolean): boolean {
-  return wide === undefined || (narrow !== undefined && covers(wide, narrow))
+function covers<K extends keyof Given>(name: K, wide: Asked, narrow: Asked): boolean {
+  const asked = wide[name]
+  const given = narrow[name]
+  return asked === undefined || (given !== undefined && comparisons[name](asked, given))
 }
 
-function every(narrow: readonly string[], wide: readonly string[], covers: (one: string, other: string) => boolean): boolean
-function every<T>(narrow: readonly T[], wide: readonly T[], covers: (one: T, other: T) => boolean): boolean
-function every<T>(narrow: readonly T[], wide: readonly T[], covers: (one: T, other: T) => boolean): boolean {
-  return narrow.every((one) => wide.some((other) => covers(one, other)))
+function every<T>(narrow: readonly T[], wide: readonly T[], isCovered: (one: T, other: T) => boolean): boolean {
+  return narrow.every((one) => wide.some((other) => isCovered(one, other)))
 }
 
 function within(wide: readonly string[], narrow: readonly string[]): boolean {
