@@ -83,6 +83,8 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       found.granted = match.preflight(received) !== undefined
       if (found.granted) return found
       const matched = match(received)
+      found.decision = decide.screen(matched, { trace: true })
+      authorize.screen(matched)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })
       const permitted = await authorize(identified)

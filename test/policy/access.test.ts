@@ -99,7 +99,10 @@ describe('a matcher', () => {
           hosts: ["*.example.com"]
           issuers: [main]
           scopes: { all: [a], any: [b, c] }
-          roles: [admin]
+          roles: { any: [admin], claim: realm_access.roles }
+          acr: { atLeast: silver, order: [bronze, silver, gold] }
+          amr: [otp]
+          listener: [public]
           claims: { tenant: { equals: path.tenant }, org.id: 7, plan: [free, pro], email: { present: true } }
           clients: [web]
           cidrs: [10.0.0.0/8]
@@ -130,8 +133,11 @@ describe('a matcher', () => {
           { path: 'org.id', kind: 'in', values: [7] },
           { path: 'plan', kind: 'in', values: ['free', 'pro'] },
           { path: 'email', kind: 'present' },
-          { path: 'roles', kind: 'in', values: ['admin'] },
         ],
+        roles: { claim: 'realm_access.roles', all: [], any: ['admin'] },
+        acr: ['silver', 'gold'],
+        amr: { all: ['otp'], any: [] },
+        listeners: ['public'],
         clients: ['web'],
         cidrs: ['10.0.0.0/8'],
         headers: [
@@ -163,7 +169,13 @@ describe('a matcher', () => {
     ['allow: { times: [{ from: "8:00", to: "18:00", zone: UTC }] }', 'value_invalid', false],
     ['allow: { times: [{ from: "08:00", to: «"08:00", zone: UTC }] }', 'time_empty', true],
     ['allow: { times: [{ from: "08:00", to: "18:00", zone: «Europe/Berln }] }', 'zone_unknown', true],
-    ['allow: { «acr: high }', 'not_available', true],
+    ['allow: { acr: «high }', 'type_wrong', true],
+    ['allow: { acr: { atLeast: «gold, order: [low, high] } }', 'acr_order', true],
+    ['allow: { acr: { atLeast: low, order: [low, high, «low] } }', 'acr_order', true],
+    ['allow: { «roles: { claim: groups } }', 'roles_empty', true],
+    ['allow: { roles: [«5] }', 'type_wrong', true],
+    ['allow: { amr: «{} }', 'value_invalid', true],
+    ['allow: { listener: [«admin] }', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «"claims.a ="', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «\'request.path.matches("a")\'', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «request.path', 'value_invalid', true],

@@ -1,5 +1,5 @@
 import { challenge, type Scheme, tokenChallenges, wantedBy } from '../model/challenge.ts'
-import type { Identified, Permitted } from '../model/exchange.ts'
+import type { Identified, Matched, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
 import type { Route } from '../model/route.ts'
@@ -14,7 +14,11 @@ export { buildStatedAsk, type StatedAnswer } from './authorize/ask/stated.ts'
 export { type Ask, type AskPorts, buildAsk, type Consult } from './authorize/ask.ts'
 export { buildDecide, type Decision } from './authorize/decide.ts'
 
-export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
+export interface Authorize {
+  (x: Identified): Permitted | Promise<Permitted>
+  /** The deny rules that need no principal, to be asked before `identify`. Hands on the request that none of them refuses; throws like the room. */
+  screen(x: Matched): Matched
+}
 
 /**
  * Builds the room that says whether a request may pass. What the rules let pass is put before the decision points that its policies
@@ -25,13 +29,19 @@ export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
 export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>, ask: Ask = nobodyToAsk): Authorize {
   const decide = buildDecide(policy, ports)
   const decidersOf = buildDecidersOf(policy)
-  return (x) => {
+  const authorize = (x: Identified): Permitted | Promise<Permitted> => {
     const decision = decide(x)
     if (decision.outcome === 'refusal') throw faultFrom(decision, x, policy)
     const facts: PermitFacts = { policy: decision.policy, rule: decision.rule, audited: decision.audited }
     const deciders = decidersOf(x.route)
     return deciders.length === 0 ? Object.assign(x, { permit: mint(facts) }) : askAll(x, deciders, ask, facts)
   }
+  const screen = (x: Matched): Matched => {
+    const refused = decide.screen(x)
+    if (refused !== undefined) throw faultFrom(refused, x, policy)
+    return x
+  }
+  return Object.assign(authorize, { screen })
 }
 
 const nobodyToAsk: Ask = async (_, { name }) => {
@@ -112,29 +122,34 @@ const messages = {
   decision_unavailable: 'whether access is allowed could not be asked',
 } as const satisfies Record<Refusal['code'] | 'decision_unavailable', string>
 
-function faultFrom(refusal: Refusal, x: Identified, policies: Policy): Fault {
-  const { code, policy, rule, reason, nearest } = refusal
+/** `x` has a principal but where the screen refused. */
+function faultFrom(refusal: Refusal, x: Matched & Partial<Identified>, policies: Policy): Fault {
+  const { code, policy, rule, reason, phase, nearest, audited } = refusal
   const challenges = challengesOf(refusal, x, policies)
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
-    nearest: nearest === undefined ? undefined : { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what, expected: nearest.failed.expected },
     internal: internalOf(refusal),
+    decision: {
+      phase,
+      nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what, expected: nearest.failed.expected },
+      audited,
+    },
     ...(challenges.length === 0 ? {} : { headers: challenges.map((value) => ['www-authenticate', value] as const) }),
   }
   return new Fault(code, code === 'unauthenticated' ? `${wantedBy(challenges)} is required` : messages[code], detail)
 }
 
 /** RFC 6750 section 3.1; in the scheme that the credential came by, or in all that the route takes where there was none. */
-function challengesOf({ code, scopes }: Refusal, x: Identified, policies: Policy): readonly string[] {
+function challengesOf({ code, scopes }: Refusal, x: Matched & Partial<Identified>, policies: Policy): readonly string[] {
   if (code === 'unauthenticated') return missingIn(x.route, policies)
   const scheme = code === 'scope_insufficient' ? schemeOf(x) : undefined
   return scheme === undefined ? [] : [challenge(scheme, { error: 'insufficient_scope', scope: scopes.join(' ') })]
 }
 
 /** A client certificate has no scheme that a challenge could name. */
-function schemeOf({ principal, request }: Identified): Scheme | undefined {
-  if (principal.kind !== 'subject' || principal.by === 'mtls') return undefined
+function schemeOf({ principal, request }: Matched & Partial<Identified>): Scheme | undefined {
+  if (principal?.kind !== 'subject' || principal.by === 'mtls') return undefined
   if (principal.by === 'apiKey') return 'ApiKey'
   return /^dpop /i.test(request.headers.get('authorization') ?? '') ? 'DPoP' : 'Bearer'
 }

@@ -61,6 +61,11 @@ export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
 }
 
 function identified(x: Matched, { requirements, checks }: Demand, proofs: readonly Proved[]): Identified {
+  const requirement = requirements[0]
+  const proved = proofs[0]
+  // One credential asked for and that one brought: by far the most requests, and nothing to weigh.
+  if (requirements.length === 1 && proofs.length === 1 && proved !== undefined && asksFor(requirement, proved))
+    return Object.assign(x, { principal: proved.subject })
   const met = requirements.map((requirement) => meet(requirement, proofs))
   if (met.includes(undefined)) {
     // Nothing more could be brought: what was proved is not what all policies of the route accept.
@@ -70,11 +75,15 @@ function identified(x: Matched, { requirements, checks }: Demand, proofs: readon
   return Object.assign(x, { principal: subjectOf(met.flatMap((each) => each ?? [])) ?? anonymous })
 }
 
+function asksFor(requirement: Requirement | undefined, { leaf }: Proved): boolean {
+  return requirement !== undefined && 'name' in requirement && requirement.kind === leaf.kind && requirement.name === leaf.name
+}
+
 /** What the request proves. Without waiting where no check has to. */
 function gather(checks: readonly Check[], x: Matched): readonly Proved[] | Promise<readonly Proved[]> {
   const proofs: Proved[] = []
-  for (const [at, check] of checks.entries()) {
-    const proved = check.prove(x)
+  for (let at = 0; at < checks.length; at++) {
+    const proved = checks[at]?.prove(x)
     if (proved instanceof Promise) return gatherRest(proofs, proved, checks.slice(at + 1), x)
     if (proved !== undefined) proofs.push(proved)
   }

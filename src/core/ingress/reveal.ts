@@ -43,7 +43,7 @@ function tokenOf(raw: readonly string[]): string | undefined {
 
 function decisionOf(last: Arrived & Partial<Translated>, fault: Fault | undefined, now: number): Readonly<Record<string, unknown>> {
   const { permit, route, destination } = last
-  const near = fault?.detail.nearest
+  const near = fault?.detail.decision?.nearest
   return {
     outcome: permit === undefined || fault !== undefined ? 'refused' : 'permitted',
     code: fault?.code,

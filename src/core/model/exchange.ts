@@ -71,6 +71,8 @@ export interface Matched extends Received {
   readonly rpc: RpcMatch | undefined
   /** What the downstream speaks; refusals are answered in it. */
   readonly dialect: Dialect
+  /** Wall time, milliseconds, that `screen` decided by; `authorize` goes on with it. Undefined where nothing was screened. */
+  readonly screenedAt?: number | undefined
 }
 export interface Identified extends Matched {
   readonly principal: Principal
@@ -208,6 +210,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     params: undefined,
     rpc: undefined,
     dialect: undefined,
+    screenedAt: undefined,
     principal: undefined,
     permit: undefined,
     asked: undefined,

@@ -70,10 +70,17 @@ export interface FaultDetail {
   readonly headers?: readonly (readonly [name: string, value: string])[]
   /** `policy/rule` that refused; shown outside prod only. */
   readonly rule?: string | undefined
-  /** The allow rule that came closest, and what kept it from matching; for those who hold a debug grant. */
-  readonly nearest?: { readonly rule: string; readonly matcher: string; readonly expected: string } | undefined
   /** The operator's own words from the rule; may be shown. */
   readonly reason?: string | undefined
+  /** How access was refused, for the record: names of rules and matchers, no value of a claim. */
+  readonly decision?: {
+    /** `screen`: a deny rule before anybody was identified; `deny`: one after; `allow`: no allow rule let it pass. */
+    readonly phase: 'screen' | 'deny' | 'allow'
+    /** The allow rule that came closest as `policy/rule`, and the matcher that kept it from fitting; what that wanted is for holders of a debug grant. */
+    readonly nearest: { readonly rule: string; readonly matcher: string; readonly expected: string } | undefined
+    /** `policy/rule` of every audit rule that matched. */
+    readonly audited: readonly string[]
+  }
   /** Extension members of the problem document. */
   readonly members?: Readonly<Record<string, string | number | boolean | readonly string[]>>
   /** Close the connection after the answer. */

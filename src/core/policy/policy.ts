@@ -352,7 +352,7 @@ export interface Matcher {
   readonly grpc: readonly string[] | undefined
   readonly hosts: readonly string[] | undefined
   readonly issuers: readonly string[] | undefined
-  readonly scopes: { readonly all: readonly string[]; readonly any: readonly string[] } | undefined
+  readonly scopes: AllAny | undefined
   readonly claims: readonly ClaimTest[] | undefined
   readonly clients: readonly string[] | undefined
   readonly cidrs: readonly string[] | undefined
@@ -360,6 +360,13 @@ export interface Matcher {
   readonly times: readonly TimeWindow[] | undefined
   /** The client certificate of the connection, whoever the principal is. */
   readonly tls: TlsTest | undefined
+  /** The listener that the request came in by. */
+  readonly listeners?: readonly string[] | undefined
+  readonly roles?: RoleTest | undefined
+  /** The claim `acr` is one of these. */
+  readonly acr?: readonly string[] | undefined
+  /** The claim `amr` holds all of these, and one of those. */
+  readonly amr?: AllAny | undefined
 }
 
 /** Each list that is given must hold a fit for a name of the certificate. */
@@ -370,6 +377,17 @@ export interface TlsTest {
   readonly dns: readonly string[] | undefined
   /** RE2 patterns for the whole URI. */
   readonly uri: readonly string[] | undefined
+}
+
+/** All of the one list, and at least one of the other; an empty list asks nothing. */
+export interface AllAny {
+  readonly all: readonly string[]
+  readonly any: readonly string[]
+}
+
+export interface RoleTest extends AllAny {
+  /** Where the roles stand: a dotted path to a list of texts, or to one text. */
+  readonly claim: string
 }
 
 export type ClaimTest =

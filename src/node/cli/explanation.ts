@@ -1,3 +1,4 @@
+import type { Decision } from '../../core/ingress/authorize.ts'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
 import type { Fields } from '../../core/model/wire.ts'
@@ -22,6 +23,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     principal: last.principal,
     rules: decision?.trace ?? [],
     wouldAsk: asked.map(({ decider, audit }) => ({ decider, audit })),
+    decision: decision && decisionOf(decision),
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
@@ -45,6 +47,15 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
   }
 }
 
+/** Where the decision fell and by which rule; without a rule, which allow rule came closest and the matcher that kept it from fitting. */
+function decisionOf(decision: Decision) {
+  const rule = decision.rule === undefined ? undefined : `${decision.policy}/${decision.rule}`
+  const found = { outcome: decision.outcome, rule, audited: decision.audited }
+  if (decision.outcome === 'permit') return { ...found, phase: 'allow' as const, nearest: undefined }
+  const { phase, nearest } = decision
+  return { ...found, phase, nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, ...nearest.failed } }
+}
+
 function namesOf(fields: Fields): ReadonlySet<string> {
   return new Set([...fields.entries()].map(([name]) => name))
 }
@@ -62,6 +73,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
   if (one.rules.length > 0)
     parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
+  if (one.decision !== undefined) parts.push(`${head('Decision')}    ${decisionText(one.decision)}`)
   for (const { decider, audit } of one.wouldAsk) parts.push(`${head('Would ask')}   ${decider}${audit ? ' (audit: its answer decides nothing)' : ''}`)
   if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
   if (one.destination !== undefined) {
@@ -98,6 +110,18 @@ function principalText(principal: NonNullable<Explanation['principal']>): string
 function handedOnText({ by, name, header, claims }: NonNullable<Explanation['handedOn']>): string {
   const what = by === 'minted' ? `token ${name}` : `what exchange ${name} gives for the token`
   return `${what}, in ${header}${claims === undefined ? '' : `: ${JSON.stringify(claims)}`}`
+}
+
+const phases = {
+  screen: 'before anybody is identified',
+  deny: 'by the deny rules',
+  allow: 'by the allow rules',
+} as const
+
+function decisionText({ outcome, phase, rule, nearest, audited }: NonNullable<Explanation['decision']>): string {
+  const what = outcome === 'permit' ? 'permitted' : 'refused'
+  const near = rule === undefined && nearest !== undefined ? `, nearest ${nearest.rule}: ${nearest.what} must be ${nearest.expected}, is ${nearest.actual}` : ''
+  return `${what} ${phases[phase]}${rule === undefined ? '' : `: ${rule}`}${near}${audited.length === 0 ? '' : `; audited: ${audited.join(', ')}`}`
 }
 
 type Traced = Explanation['rules'][number]

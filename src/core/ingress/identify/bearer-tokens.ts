@@ -4,14 +4,14 @@ import type { Subject } from '../../model/principal.ts'
 import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
 import { leavesOf } from '../../policy/requirement.ts'
 import { credentialMalformed, credentialMissing } from './answers.ts'
-import { type Offered, readBearer } from './bearer.ts'
+import { type Offered, readBearer, unreadBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
 import { awaitingJwt } from './gate.ts'
 import { askIssuers, type Introspected } from './introspection/ask-issuers.ts'
 import { type IdentifyPorts, introspectionsOf, keySetsOf } from './ports.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
-import { type Verifier, verifyToken } from './verify.ts'
+import { recallToken, type Verifier, verifyToken } from './verify.ts'
 
 /** Who can tell about bearer tokens: issuers by name, with what they need for each way of telling. */
 interface Judges {
@@ -72,6 +72,9 @@ function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: Identif
     broken: verifiers.length + introspected.length === 0 ? `no usable issuer among ${leaves.map(({ name }) => name).join(', ')}` : undefined,
     challenges,
     prove(x) {
+      const unread = unreadBearer(x.request.headers)
+      const known = unread === undefined ? undefined : recallToken(unread, verifiers, ports)
+      if (unread !== undefined && known !== undefined) return held(x, { kind: 'token', scheme: 'bearer', token: unread }, known)
       const offered = tokenOf(x, challenges)
       if (offered === undefined) return undefined
       const subject = subjectOf(offered.token)

@@ -58,6 +58,25 @@ const scopes = z.union([
   ),
 ])
 
+const roles = z.union([
+  z.array(text).min(1),
+  z
+    .strictObject({
+      all: describe(z.array(text).min(1).optional(), 'Every one of these.'),
+      any: describe(z.array(text).min(1).optional(), 'At least one of these.'),
+      claim: describe(claimPath.optional(), 'The claim that holds the roles, as a list of texts or one text; without it `roles`.'),
+    })
+    .meta({ minProperties: 1 }),
+])
+
+const acr = z.union([
+  z.array(text).min(1),
+  z.strictObject({
+    atLeast: describe(text, 'The lowest class that is enough.'),
+    order: describe(z.array(text).min(2), 'All classes, the weakest first.'),
+  }),
+])
+
 const time = z.strictObject({
   days: describe(
     z
@@ -94,12 +113,21 @@ const matcher = z.strictObject({
   hosts: describe(z.array(host).min(1).optional(), 'Host names, or *.example.com for one label.'),
   issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, or sets of API keys, by name.'),
   scopes: describe(scopes.optional(), 'Scopes the token must have: all of a list, or {all, any}.'),
-  roles: describe(values.optional(), 'One of these stands in the claim `roles`.'),
+  roles: describe(roles.optional(), 'Roles of the token: one of a list; {all, any, claim} for more.'),
+  acr: describe(acr.optional(), 'The authentication context class (claim `acr`): one of a list, or {atLeast, order}.'),
+  amr: describe(scopes.optional(), 'Authentication methods (claim `amr`): all of a list; {all, any} for more.'),
   claims: describe(filled(z.record(claimPath, claimTest)).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),
   clients: describe(z.array(text).min(1).optional(), 'OAuth2 client ids.'),
   cidrs: describe(z.array(cidr).min(1).optional(), 'Networks of the client address.'),
   headers: describe(filled(fieldTests).optional(), 'Request headers.'),
   tls: describe(filled(tls).optional(), 'The client certificate of the connection, whoever the principal is; all that are given must hold.'),
+  listener: describe(
+    z
+      .array(z.enum(['public', 'edge']))
+      .min(1)
+      .optional(),
+    'How the request came in: `public`, the listener of that name; `edge`, a Worker in front, which decides by the same policies.',
+  ),
   times: describe(z.array(time).min(1).optional(), 'Time windows; one must be open.'),
 })
 
@@ -124,6 +152,11 @@ export const access = z.strictObject({
     'Deciders that are asked about what the rules allow; all must allow it too, those of other policies of the route as well.',
   ),
   rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
+  mode: defaulted(
+    z.enum(['enforce', 'audit']),
+    'access.mode',
+    'audit: all rules of the policy are evaluated and recorded, none is enforced, and nobody is asked for a credential.',
+  ),
 })
 
 export type AccessDocument = z.output<typeof access>

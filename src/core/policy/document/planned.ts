@@ -12,7 +12,6 @@ interface Planned {
 
 const anywhere = /(?:)/
 const authenticate = /\.authenticate\b/
-const matcher = /\.rules\.\d+\.(?:allow|deny|audit)$/
 const cluster = /^clusters\.[^.]+$/
 const route = /^routes\.[^.]+$/
 const egress = /^egress\.[^.]+$/
@@ -31,9 +30,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
       instead: 'Write ask: beside rules:, for all that they allow.',
     },
   ],
-  acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
-  amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
-  listener: [{ at: matcher, what: 'The matcher listener' }],
   tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
