@@ -31,7 +31,7 @@ function configurationOf(plan: IssuerPlan, post: Post): Readonly<Record<string, 
     features: featuresOf(plan),
     ...(plan.tls === undefined ? {} : { discovery: { mtls_endpoint_aliases: { token_endpoint: `https://127.0.0.1:${plan.tlsPort}/token` } } }),
     fetch: async (_url: unknown, { body }: { readonly body?: URLSearchParams }) => {
-      post(`${body}`)
+      post(body?.toString() ?? '')
       return new Response(null, { status: 204 })
     },
   }
