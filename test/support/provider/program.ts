@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
+import { pipeline, Readable } from 'node:stream'
 import type { Provider } from 'oidc-provider'
 import { makeProvider } from './configuration.ts'
 import type { Answers, IssuerPlan, Order, ProviderFault } from './plan.ts'
@@ -68,18 +69,23 @@ const faults: Readonly<Record<ProviderFault, (issuer: Issuer, response: ServerRe
   html: (_issuer, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Maintenance</title>'),
   redirect: (_issuer, response) => void response.writeHead(302, { location: '/elsewhere' }).end(),
   empty: (_issuer, response) => void response.writeHead(200, json).end('{"keys":[]}'),
-  huge: (issuer, response) => void pour(issuer, response.writeHead(200, json)),
+  huge: (issuer, response) => pour(issuer, response.writeHead(200, json)),
 }
 
 /** 60 MB that begin like a key set, as fast as they are taken. */
-async function pour(issuer: Issuer, response: ServerResponse): Promise<void> {
-  const chunk = Buffer.alloc(64 * 1024, ' ')
+function pour(issuer: Issuer, response: ServerResponse): void {
+  const spaces = Readable.from(blanks(issuer), { objectMode: false })
   response.write('{"keys":[')
-  for (let sent = 0; sent < 60_000_000 && !response.destroyed; sent += chunk.length) {
+  pipeline(spaces, response, () => {})
+}
+
+function* blanks(issuer: Issuer): Generator<Buffer> {
+  const chunk = Buffer.alloc(64 * 1024, ' ')
+  for (let sent = 0; sent < 60_000_000; sent += chunk.length) {
     issuer.bytes += chunk.length
-    if (!response.write(chunk)) await new Promise<void>((resolve) => void response.once('drain', resolve).once('close', resolve))
+    yield chunk
   }
-  response.end(']}')
+  yield Buffer.from(']}')
 }
 
 function issuerAt(port: number): Issuer {
