@@ -39,6 +39,13 @@ export async function accessToken(
 /** A bearer token of the client `basic`, where it does not matter whose. */
 export const someToken = async (idp: IdentityProvider): Promise<string> => accessToken(await clientOf(idp, 'basic'))
 
+/** The same token under another key id, with a signature that no key made for it. */
+export function underKeyId(token: string, kid: string): string {
+  const [header = '', ...rest] = token.split('.')
+  const said = JSON.parse(Buffer.from(header, 'base64url').toString()) as object
+  return [Buffer.from(JSON.stringify({ ...said, kid })).toString('base64url'), ...rest].join('.')
+}
+
 /** All tokens of a login in a browser: authorization code with PKCE, as the client `app`, for the user `ada`. */
 export async function signIn(idp: IdentityProvider): Promise<{ readonly access: string; readonly id: string; readonly refresh: string }> {
   const client = await clientOf(idp, 'app')

@@ -115,9 +115,9 @@ describe.skipIf(!installed)(`bound tokens at two gateways that share Redis${inst
   }
 
   /** A client with a key, and a token that is bound to it. */
-  const holder = async (idp: IdentityProvider) => {
+  const holder = async (idp: IdentityProvider, alg = 'ES256') => {
     const client = await clientOf(idp, 'bound')
-    const handle = openid.getDPoPHandle(client, await openid.randomDPoPKeyPair('ES256'))
+    const handle = openid.getDPoPHandle(client, await openid.randomDPoPKeyPair(alg))
     const token = await accessToken(client, { dpop: handle })
     return { client, handle, token }
   }
@@ -142,8 +142,8 @@ describe.skipIf(!installed)(`bound tokens at two gateways that share Redis${inst
   const invalidToken = expect.stringContaining('Bearer realm="sallyport", error="invalid_token"')
 
   describe('to a key', () => {
-    it('is taken by both, with a new proof for each request', async () => {
-      const { client, handle, token } = await holder(main)
+    it.each(['ES256', 'Ed25519'])('is taken by both, with a new proof for each request, signed with %s', async (alg) => {
+      const { client, handle, token } = await holder(main, alg)
       expect(decodeJwt(token)).toMatchObject({ cnf: { jkt: await handle.calculateThumbprint() } })
       for (const gateway of [...gateways, ...gateways]) expect(await at(gateway).use(client, token, handle)).toMatchObject({ status: 200, attempts: 1 })
     })

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { http1 } from '../../support/clients.ts'
 import { type Served, startServe } from '../../support/command.ts'
 import { untilTheEnd } from '../../support/keep.ts'
-import { accessToken, clientOf, someToken } from '../../support/oauth.ts'
+import { accessToken, clientOf, someToken, underKeyId } from '../../support/oauth.ts'
 import { type IdentityProvider, type ProviderProcess, startProviders } from '../../support/provider.ts'
 import { house, openHttp } from '../../support/shop.ts'
 
@@ -176,7 +176,7 @@ describe('with every identity provider lost in its own way', () => {
   })
 
   it('answers 503 to a key nobody knows: it may be new', async () => {
-    expect(await answers(kept, (name) => withKid(unseen(name), 'new'))).toEqual(ofEach(() => 503))
+    expect(await answers(kept, (name) => underKeyId(unseen(name), 'new'))).toEqual(ofEach(() => 503))
   })
 
   it('answers 503 with Retry-After, not 401, where there never was a key; what needs none is served', async () => {
@@ -245,10 +245,3 @@ describe('with every identity provider lost in its own way', () => {
     for (const name of all) expect(await fetches(again, name, 'failed')).toBe(0)
   })
 })
-
-/** The same token under another key id, with a signature that no key made. */
-function withKid(token: string, kid: string): string {
-  const [header = '', ...rest] = token.split('.')
-  const said = JSON.parse(Buffer.from(header, 'base64url').toString()) as object
-  return [Buffer.from(JSON.stringify({ ...said, kid })).toString('base64url'), ...rest].join('.')
-}
