@@ -245,7 +245,7 @@ describe('what keeps requests apart', () => {
   it('counts subjects apart, and the same subject of another issuer too', () => {
     const key = [{ kind: 'issuer' }, { kind: 'subject' }] as const
     expect(apart({ key }, { principal: subject('alice') }, { principal: subject('bob') })).toBe(true)
-    expect(apart({ key }, { principal: subject('alice') }, { principal: { ...subject('alice'), issuer: 'other' } as never })).toBe(true)
+    expect(apart({ key }, { principal: subject('alice') }, { principal: { ...subject('alice'), issuer: 'other' } })).toBe(true)
     expect(apart({ key }, { principal: subject('alice') }, { principal: subject('alice'), address: '198.51.100.7' })).toBe(false)
   })
 

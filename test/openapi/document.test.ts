@@ -406,6 +406,25 @@ describe('what callers must prove', () => {
   })
 })
 
+describe('credentials that are no verified tokens', () => {
+  it('are schemes of their own', async () => {
+    const text = `  keyed: { match: { path: /keyed, methods: [GET] }, access: mixed, to: plain }
+issuers: { asked: { issuer: "https://idp.example.com/asked", audiences: [a], introspection: { clientId: g, clientSecret: env:S } } }
+apiKeys: { partners: { store: file:/keys, header: x-partner } }
+certificates: { mesh: { subject: dns-san } }
+access:
+  mixed: { authenticate: { anyOf: [{ apiKey: partners }, { allOf: [{ introspection: asked }, { mtls: mesh }] }] }, rules: [{ id: all, allow: { methods: [GET] } }] }
+`
+    const document = await documentOf(text)
+    expect(find(document, 'GET', '/keyed').security).toEqual([{ partners: [] }, { asked: [], mesh: [] }])
+    expect((document['components'] as JsonObject)['securitySchemes']).toMatchObject({
+      partners: { type: 'apiKey', in: 'header', name: 'x-partner' },
+      asked: { type: 'http', scheme: 'bearer' },
+      mesh: { type: 'mutualTLS' },
+    })
+  })
+})
+
 describe('policies that trust no issuer in common', () => {
   it('do not read as public', async () => {
     const guests = '\naccess:\n  guests: { authenticate: { jwt: guests }, rules: [{ id: all, allow: { issuers: [guests] } }] }\n'

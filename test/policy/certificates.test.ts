@@ -87,3 +87,27 @@ describe('the matcher tls', () => {
     expect(await errors(allowing('{}'))).toHaveLength(1)
   })
 })
+
+describe('several credentials at once', () => {
+  it.each([
+    ['{ allOf: [{ jwt: main }, { mtls: mesh }] }', []],
+    ['{ allOf: [{ jwt: main }, { introspection: main }] }', ['requirement_never']],
+    ['{ anyOf: [{ jwt: main }, { introspection: main }] }', []],
+    ['{ optional: { allOf: [{ mtls: mesh }, { jwt: main }, { mtls: edge }] } }', ['requirement_never']],
+  ])('as %s are warned of where no request can bring them', async (authenticate, expected) => {
+    const text = around('{ subject: uri-san }, edge: { subject: dns-san }', authenticate)
+    const codes = (await loadBeside(text)).diagnostics.map(({ code }) => code)
+    expect(codes.filter((code) => code === 'requirement_never')).toEqual(expected)
+  })
+})
+
+it('a policy on trial asks nobody', async () => {
+  const text = `${main}clusters: { a: { address: "127.0.0.1:1" } }
+deciders: { d: { opa: { url: https://opa.example.com, path: a }, send: [method] } }
+access:
+  p: { rules: [{ id: one, allow: { anonymous: true } }] }
+  q: { mode: audit, ask: d, rules: [{ id: two, allow: { anonymous: true } }] }
+routes: { r: { match: { path: /t }, access: [p, q], to: a } }
+`
+  expect(await errors(text)).toEqual(['audit_asks'])
+})

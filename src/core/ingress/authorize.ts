@@ -11,7 +11,7 @@ import { buildDecide, type Refusal } from './authorize/decide.ts'
 
 export { buildExtAuthzGrpc } from './authorize/ask/ext-authz-grpc.ts'
 export { buildStatedAsk, type StatedAnswer } from './authorize/ask/stated.ts'
-export { type Ask, type AskPorts, buildAsk, type Consult } from './authorize/ask.ts'
+export { type Ask, buildAsk, type Consult } from './authorize/ask.ts'
 export { buildDecide, type Decision } from './authorize/decide.ts'
 
 export interface Authorize {
