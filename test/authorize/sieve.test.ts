@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Phase } from '../../src/core/ingress/authorize/compiled-rule.ts'
 import { Facts } from '../../src/core/ingress/authorize/facts.ts'
-import { compileRules, indexRules, type Phase } from '../../src/core/ingress/authorize/rules.ts'
+import { compileRules, indexRules } from '../../src/core/ingress/authorize/rules.ts'
 import type { Rule } from '../../src/core/policy/policy.ts'
 import { access, exchange, matched, rule, subject } from '../support/access.ts'
 

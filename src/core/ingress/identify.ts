@@ -19,7 +19,8 @@ import { buildNotRevoked } from './identify/revocations.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
 
 export { readStoredKey, readStoredKeys, sharedKeyOf } from './identify/api-keys/store.ts'
-export { introspectionsOf, keySetsOf } from './identify/ports.ts'
+export { introspectionsOf } from './identify/introspection/introspections.ts'
+export { keySetsOf } from './identify/ports.ts'
 export { addRevocations, listRevocations, revocationLimit, revocationsOf } from './identify/revocations.ts'
 
 export interface Identify {

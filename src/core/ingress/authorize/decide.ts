@@ -3,21 +3,10 @@ import type { FaultCode } from '../../model/fault.ts'
 import type { Route } from '../../model/route.ts'
 import type { Policy, Rule } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
+import type { CompiledRule, Phase } from './compiled-rule.ts'
 import { Facts } from './facts.ts'
 import type { Part } from './matchers.ts'
-import {
-  type CompiledRule,
-  compileRules,
-  type FailedMatcher,
-  failureOf,
-  firstLine,
-  holds,
-  indexRules,
-  missesOf,
-  type Phase,
-  type RuleBook,
-  type RuleIndex,
-} from './rules.ts'
+import { compileRules, type FailedMatcher, failureOf, firstLine, holds, indexRules, missesOf, type RuleBook, type RuleIndex } from './rules.ts'
 
 /** What was decided about a request, and why. */
 export type Decision = Permission | Refusal

@@ -1,28 +1,9 @@
 import { expressionRoots } from '../../expression.ts'
 import type { AccessPolicy, Rule } from '../../policy/policy.ts'
+import type { CompiledRule, Phase } from './compiled-rule.ts'
 import type { Asked, Facts } from './facts.ts'
 import { type MatcherName, type Part, partsOf } from './matchers.ts'
 import { buildSieve, type Sieve } from './sieve.ts'
-
-/**
- * When a rule has its say. `screen`: a deny rule that looks at the network and the request alone, before anybody is identified.
- * `audit` rules come last and decide nothing.
- */
-export type Phase = 'screen' | 'deny' | 'allow' | 'audit'
-
-/** A rule ready to run. */
-export interface CompiledRule {
-  readonly policy: string
-  readonly rule: Rule
-  /** `policy/rule` */
-  readonly id: string
-  readonly parts: readonly Part[]
-  /** A deny rule that speaks of claims says nothing about a request that has none. */
-  readonly needsClaims: boolean
-  readonly phase: Phase
-  /** It speaks of who asks. */
-  readonly identity: boolean
-}
 
 /** A matcher that did not hold, in words. */
 export interface FailedMatcher {

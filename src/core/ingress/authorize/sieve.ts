@@ -1,6 +1,6 @@
 import { isTemplateError, parseTemplate, type Segment } from '../../model/template.ts'
+import type { CompiledRule } from './compiled-rule.ts'
 import type { Asked } from './facts.ts'
-import type { CompiledRule } from './rules.ts'
 
 /** Picks, in their order, the rules of a list that a request may fit by its host and path. Those it leaves out cannot fit it. */
 export type Sieve = (x: Asked, segments: () => readonly string[]) => readonly CompiledRule[]

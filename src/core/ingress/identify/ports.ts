@@ -1,5 +1,4 @@
 import type { Ports } from '../../ports.ts'
-import { Introspections } from './introspection/introspections.ts'
 import { KeySets } from './key-sets.ts'
 
 export type IdentifyPorts = Pick<Ports, 'clock' | 'random' | 'digest' | 'fetch' | 'secrets' | 'shared' | 'store' | 'lasting' | 'meter' | 'journal'>
@@ -7,9 +6,4 @@ export type IdentifyPorts = Pick<Ports, 'clock' | 'random' | 'digest' | 'fetch' 
 /** The key sets of this process: their status for readiness, and `warm` to fetch them before the first request. */
 export function keySetsOf(ports: IdentifyPorts): KeySets {
   return ports.lasting('identify.keySets', () => new KeySets(ports))
-}
-
-/** What this process remembers of opaque tokens, and the endpoints it asks. */
-export function introspectionsOf(ports: IdentifyPorts): Introspections {
-  return ports.lasting('identify.introspections', () => new Introspections(ports))
 }

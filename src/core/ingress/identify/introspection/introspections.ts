@@ -149,3 +149,8 @@ export class Introspections {
     }
   }
 }
+
+/** What this process remembers of opaque tokens, and the endpoints it asks. */
+export function introspectionsOf(ports: IdentifyPorts): Introspections {
+  return ports.lasting('identify.introspections', () => new Introspections(ports))
+}
