@@ -19,7 +19,8 @@ export interface WrittenRequest {
 /** The arrival that a listener would make of it, for a rehearsal. */
 export function rehearsedArrival({ method, scheme, host, target, headers, json, client }: WrittenRequest): Arrival {
   const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
-  const framing = bytes === undefined ? [] : ['content-type', 'application/json', 'content-length', String(bytes.length)]
+  const typed = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type')
+  const framing = bytes === undefined ? [] : [...(typed ? [] : ['content-type', 'application/json']), 'content-length', String(bytes.length)]
   return {
     listener: 'public',
     method,

@@ -19,9 +19,9 @@ routes:
   other: { match: { path: /a, host: other.example.com }, access: all, to: web }
 `
 
-async function explained(address: string, text = policies) {
+async function explained(address: string, text = policies, ...more: readonly string[]) {
   const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': text })
-  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path)
+  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path, ...more)
 }
 
 it('routes of another path or host are counted, those that came near are named', async () => {
@@ -53,4 +53,11 @@ it('a route that publishes a document goes nowhere, and says so', async () => {
   expect(status).toBe(0)
   expect(out).toContain('Answered by the gateway itself, with an OpenAPI document: all/all lets it pass.')
   expect(out).not.toContain('Destination')
+})
+
+it('a body is of the type that is said, and JSON where none is', async () => {
+  for (const header of [[], ['--header', 'Content-Type: application/x-ndjson']]) {
+    const { out } = await explained('http://api.example.com/a', policies, '--data', '{}', ...header)
+    expect(out).toContain('Forwarded: all/all lets it pass.')
+  }
 })
