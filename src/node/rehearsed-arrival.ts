@@ -1,5 +1,6 @@
 import type { Arrival } from '../core/model/exchange.ts'
 import { Lifeline } from '../core/model/lifeline.ts'
+import type { SocketOffer } from '../core/model/wire.ts'
 
 /** A request as a person or a policy test writes it down. */
 export interface WrittenRequest {
@@ -19,9 +20,13 @@ export interface WrittenRequest {
 }
 
 /** The arrival that a listener would make of it, for a rehearsal. */
-export function rehearsedArrival({ method, scheme, host, target, headers, json, client, certificate }: WrittenRequest): Arrival {
+export function rehearsedArrival(request: WrittenRequest): Arrival {
+  const { method, scheme, host, target, headers, json, client, certificate } = request
+  const bare = { ...request, headers: headers.filter((_, i) => !/^(?:upgrade|connection)$/i.test(headers[i - (i % 2)] ?? '')) }
   const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
-  const framing = bytes === undefined ? [] : ['content-type', 'application/json', 'content-length', String(bytes.length)]
+  if (asksForSocket(method, headers)) return { ...rehearsedArrival({ ...bare, json: undefined }), socket: silentOffer(bytes) }
+  const typed = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type')
+  const framing = bytes === undefined ? [] : [...(typed ? [] : ['content-type', 'application/json']), 'content-length', String(bytes.length)]
   return {
     listener: 'public',
     method,
@@ -43,6 +48,22 @@ function bodyOf(bytes: Uint8Array): NonNullable<Arrival['body']> {
     bytes: () => bytes,
     async *chunks() {
       yield bytes
+    },
+  }
+}
+
+/** As the listener reads it (RFC 6455 section 4.1); the rest of the handshake is the library's of a client. */
+function asksForSocket(method: string, headers: readonly string[]): boolean {
+  return method === 'GET' && headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade' && headers[i + 1]?.toLowerCase() === 'websocket')
+}
+
+/** A WebSocket over which the body of the rehearsal is said, or nothing. */
+function silentOffer(said: Uint8Array | undefined): SocketOffer {
+  return {
+    opened: false,
+    received: 0,
+    async *open() {
+      if (said !== undefined) yield said
     },
   }
 }

@@ -21,9 +21,9 @@ routes:
   other: { match: { path: /a, host: other.example.com }, access: all, to: web }
 `
 
-async function explained(address: string, text = policies) {
+async function explained(address: string, text = policies, ...more: readonly string[]) {
   const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': text })
-  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path)
+  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path, ...more)
 }
 
 it('routes of another path or host are counted, those that came near are named', async () => {
@@ -102,4 +102,17 @@ routes: { a: { match: { path: /a }, access: mesh, to: web } }
   expect(await walk('--certificate', `${path}/web.pem`)).toMatch(/^Principal +spiffe:\/\/shop\.test\/web of mesh \(by client certificate\), scopes none$/m)
   expect(await walk('--certificate', `${path}/other.pem`)).toMatch(/Refused: 403 certificate_invalid\..*mesh: it has 0 URIs/)
   expect(await walk()).toMatch(/Refused: 401 unauthenticated/)
+})
+
+it('a body is of the type that is said, and JSON where none is', async () => {
+  for (const header of [[], ['--header', 'Content-Type: application/x-ndjson']]) {
+    const { out } = await explained('http://api.example.com/a', policies, '--data', '{}', ...header)
+    expect(out).toContain('Forwarded: all/all lets it pass.')
+  }
+})
+
+it('a WebSocket is walked like one, and not refused as an upgrade', async () => {
+  const { out } = await explained('http://api.example.com/a', policies, '--header', 'Upgrade: websocket', '--header', 'Connection: Upgrade')
+  expect(out).not.toContain('no upgrade is offered here')
+  expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
 })

@@ -307,6 +307,27 @@ routes:
     ])
   })
 
+  it('refuses a binding that takes the requests of another rule, and names both RPCs', async () => {
+    const text = marked(`
+clusters: { g: { protocol: grpc, address: "127.0.0.1:2", descriptors: shop.binpb } }
+routes:
+  r:
+    match: { grpc: shop.v1.Orders }
+    access: { rules: [{ id: all, allow: { anonymous: true } }] }
+    to: g
+    bindings:
+      - { rpc: GetOrder, method: GET, path: "/o/{id}" }
+      - «{ rpc: CancelOrder, method: GET, path: "/o/{id}" }
+      - { rpc: CancelOrder, method: POST, path: "/o/{id}" }
+      - «{ rpc: CancelOrder, method: POST, path: "/o/{id=*}" }
+      - { rpc: CancelOrder, method: POST, path: /shop.v1.Orders/CancelOrder, body: "*" }
+      - «{ rpc: CancelOrder, method: POST, path: /shop.v1.Orders/GetOrder, body: "*" }
+`)
+    const { diagnostics } = await loadBeside(text.text)
+    expect(diagnostics.map(({ code, line, column }) => `${code} ${line - 1}:${column}`)).toEqual(text.marks.map((mark) => `http_rule ${mark}`))
+    expect(diagnostics[0]?.message).toContain('GET /o/{id}: shop.v1.Orders/GetOrder and shop.v1.Orders/CancelOrder take the same requests (GET /o/*).')
+  })
+
   it.each([
     ['protocol: http, descriptors: shop.binpb', 'protocol_differs'],
     ['protocol: grpc', 'descriptors_missing'],
