@@ -224,7 +224,8 @@ describe('what check finds is so, by every request there is', () => {
           seen[code as keyof typeof seen]++ // it was seen to be one of them
         }
       }),
-      { numRuns: 120 },
+      // A fixed seed: how often each finding is made differs from one to another.
+      { numRuns: 120, seed: 20261120 },
     )
     expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(4)
   })
