@@ -80,7 +80,7 @@ module.exports = {
     {
       name: 'only-core-egress-credential-reads-secrets-packages',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: '^src/core/egress/credential' },
+      from: { path: '^src/core/', pathNot: '^src/core/(egress/credential|ingress/identify/introspection/|token-endpoint\\.ts$)' },
       to: { path: '^node_modules/oauth4webapi' },
     },
   ],

@@ -7,6 +7,7 @@ import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue } from './ingress/respond.ts'
+import { buildWellKnown } from './ingress/well-known.ts'
 import { type Arrival, openExchange, type Vouched } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Outbound } from './model/wire.ts'
@@ -40,12 +41,14 @@ export interface EdgeOptions {
 export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports: Ports): Edge {
   const own = withOrigin(policy, origin)
   const receive = buildReceive(own, ports)
+  const wellKnown = buildWellKnown(own, undefined)
   const match = buildMatch(own)
   const identify = buildIdentify(own, ports)
   const limit = buildLimit(own, ports)
   const handOver = buildHandOver(origin, vouch, ports)
   const upstream = buildUpstream(own, ports)
-  const authorize = buildAuthorize(own, ports, buildAsk(own, ports, upstream.consult))
+  // A Worker reaches no clusters, so no point over gRPC: what it would need to talk to one stays out of its bundle.
+  const authorize = buildAuthorize(own, ports, buildAsk(own, ports, upstream.consult, undefined))
   const rescue = buildRescue(own)
 
   const walk = async (arrival: Arrival): Promise<Outbound> => {
@@ -54,8 +57,11 @@ export function buildEdge(policy: Policy, { origin, vouch }: EdgeOptions, ports:
       const received = trail.reach(receive(trail.last))
       const preflight = match.preflight(received)
       if (preflight !== undefined) return trail.close(preflight)
+      const document = wellKnown(received)
+      if (document !== undefined) return trail.close(await document)
       const matched = trail.reach(match(received))
-      const identified = trail.reach(await identify(matched))
+      const screened = trail.reach(authorize.screen(matched))
+      const identified = trail.reach(await identify(screened))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
       const vouched = trail.reach(await handOver(metered))

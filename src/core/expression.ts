@@ -82,14 +82,12 @@ export function compileExpression(source: string): (input: ExpressionInput) => b
   const result = checked(source)
   if (result.problem !== undefined) throw new Error(`not an acceptable expression: ${result.problem.message}`)
   const { run } = result
+  const read = [...expressionRoots(source)]
   return (input) => {
-    const value = run({
-      request: input.request,
-      claims: input.claims,
-      principal: input.principal,
-      client: input.client,
-      now: BigInt(Math.floor(input.now)),
-    })
+    // Only what it reads: the rest may cost something to make.
+    const context: { [root in ExpressionRoot]?: unknown } = {}
+    for (const root of read) context[root] = root === 'now' ? BigInt(Math.floor(input.now)) : input[root]
+    const value = run(context)
     if (typeof value !== 'boolean') throw new Error('the expression did not give a bool')
     return value
   }

@@ -1,12 +1,16 @@
-import { buildAsk, buildAuthorize } from './ingress/authorize.ts'
+import { buildAsk, buildAuthorize, buildExtAuthzGrpc } from './ingress/authorize.ts'
+import { buildHandOn } from './ingress/hand-on.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
 import { buildMatch } from './ingress/match.ts'
 import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue, buildRespond } from './ingress/respond.ts'
+import { buildReveal } from './ingress/reveal.ts'
 import { buildSteer } from './ingress/steer.ts'
 import { buildTranslate } from './ingress/translate.ts'
+import { buildWellKnown } from './ingress/well-known.ts'
+import { publishedKeysOf } from './key-ring.ts'
 import { type Arrival, openExchange, type Translated } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Outbound } from './model/wire.ts'
@@ -24,15 +28,19 @@ export interface Ingress {
 /** Builds the ingress wing: one straight walk from the listener to the mesh and back. It never rejects. */
 export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): Ingress {
   const receive = buildReceive(policy, ports)
+  const publishing = Object.values(policy.tokens).filter((token) => token.publish)
+  const wellKnown = buildWellKnown(policy, publishing.length === 0 ? undefined : publishedKeysOf(publishing, ports))
   const match = buildMatch(policy)
   const identify = buildIdentify(policy, ports)
-  const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult))
+  const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult, buildExtAuthzGrpc))
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
   const steer = buildSteer(policy, ports)
+  const handOn = buildHandOn(policy, ports)
   const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
   const rescue = buildRescue(policy)
+  const reveal = buildReveal(policy, ports)
 
   const walk = async (arrival: Arrival): Promise<Outbound> => {
     const trail = openTrail<Translated>('ingress', openExchange(arrival, policy.revision), ports)
@@ -40,18 +48,23 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const received = trail.reach(receive(trail.last))
       const preflight = match.preflight(received)
       if (preflight !== undefined) return trail.close(preflight)
+      const own = wellKnown(received)
+      if (own !== undefined) return trail.close(await own)
       const matched = trail.reach(match(received))
-      const identified = trail.reach(await identify(matched))
+      const screened = trail.reach(authorize.screen(matched))
+      const identified = trail.reach(await identify(screened))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
       const published = publish(metered)
-      if (published !== undefined) return trail.close(published)
+      if (published !== undefined) return trail.close(await reveal(metered, published))
       const steered = trail.reach(steer(metered))
-      const translated = trail.reach(await translate(steered))
+      const introduced = trail.reach(await handOn(steered))
+      const translated = trail.reach(await translate(introduced))
       const reply = trail.hear(await upstream.forward(translated))
-      return trail.close(await respond(translated, reply))
+      return trail.close(await reveal(translated, await respond(translated, reply)))
     } catch (error) {
-      return trail.close(rescue(trail.last, trail.fail(Fault.from(error))))
+      const fault = trail.fail(Fault.from(error))
+      return trail.close(await reveal(trail.last, rescue(trail.last, fault), fault))
     }
   }
   return Object.assign(walk, { close: () => identify.close() })

@@ -38,24 +38,29 @@ export function checkCidr(text: string): string | undefined {
   return start.every((word, i) => word === words[i]) ? undefined : `"${text}" has bits set after its prefix: the network is ${format(start)}/${bits}`
 }
 
-/** Compiles CIDRs to sorted ranges: one binary search per question. Text that is no address is in no network. @throws Error for what `checkCidr` refuses. */
+/** Compiles CIDRs to sorted integer ranges: one binary search per question. Text that is no address is in no network. @throws Error for what `checkCidr` refuses. */
 export function compileCidrs(list: readonly string[]): (address: string) => boolean {
-  const ranges = new Map<number, Range[]>()
+  const v4: Range<number>[] = []
+  const v6: Range<bigint>[] = []
   for (const text of list) {
     const problem = checkCidr(text)
     if (problem !== undefined) throw new Error(problem)
     const [address = '', prefix] = text.split('/')
     const words = parseAddress(address) ?? []
     const bits = prefix === undefined ? words.length * 16 : Number(prefix)
-    const family = ranges.get(words.length) ?? []
-    ranges.set(words.length, family)
-    family.push({ from: hex(edge(words, bits, 0)), to: hex(edge(words, bits, 0xffff)) })
+    const [from, to] = [edge(words, bits, 0), edge(words, bits, 0xffff)]
+    if (words.length === 2) v4.push({ from: numberOf(from), to: numberOf(to) })
+    else v6.push({ from: bigOf(from), to: bigOf(to) })
   }
-  if (ranges.size === 0) return () => false
-  const merged = new Map(Array.from(ranges, ([family, all]) => [family, merge(all)]))
+  const [small, large] = [merge(v4), merge(v6)]
   return (address) => {
-    const words = parseAddress(withoutZone(address))
-    return words !== undefined && holds(merged.get(words.length) ?? [], hex(words))
+    if (!address.includes(':')) {
+      const number = small.length === 0 ? -1 : ipv4Number(withoutZone(address))
+      return number >= 0 && holds(small, number)
+    }
+    const words = parseIpv6(withoutZone(address))
+    if (words === undefined) return false
+    return words.length === 2 ? holds(small, numberOf(words)) : large.length > 0 && holds(large, bigOf(words))
   }
 }
 
@@ -129,13 +134,13 @@ function isLabel(host: string, from: number, to: number): boolean {
   return to > from && to - from <= 63 && host.charCodeAt(from) !== 0x2d && host.charCodeAt(to - 1) !== 0x2d
 }
 
-interface Range {
-  readonly from: string
-  readonly to: string
+interface Range<N> {
+  readonly from: N
+  readonly to: N
 }
 
-function merge(ranges: readonly Range[]): readonly Range[] {
-  const merged: Range[] = []
+function merge<N extends number | bigint>(ranges: readonly Range<N>[]): readonly Range<N>[] {
+  const merged: Range<N>[] = []
   for (const range of [...ranges].sort((a, b) => (a.from < b.from ? -1 : 1))) {
     const last = merged.at(-1)
     if (last === undefined || range.from > last.to) merged.push(range)
@@ -144,17 +149,27 @@ function merge(ranges: readonly Range[]): readonly Range[] {
   return merged
 }
 
-function holds(ranges: readonly Range[], key: string): boolean {
+function holds<N extends number | bigint>(ranges: readonly Range<N>[], key: N): boolean {
   let low = 0
   let high = ranges.length - 1
   while (low <= high) {
     const middle = (low + high) >> 1
-    const range = ranges[middle] as Range // low and high stay inside the list
+    const range = ranges[middle] as Range<N> // low and high stay inside the list
     if (key < range.from) high = middle - 1
     else if (key > range.to) low = middle + 1
     else return true
   }
   return false
+}
+
+function numberOf([high = 0, low = 0]: Words): number {
+  return high * 65_536 + low
+}
+
+function bigOf(words: Words): bigint {
+  let value = 0n
+  for (const word of words) value = (value << 16n) | BigInt(word)
+  return value
 }
 
 /** The first (`fill` 0) or last (`fill` 0xffff) address of the network. */
@@ -164,13 +179,6 @@ function edge(words: Words, bits: number, fill: number): Words {
     const mask = (0xffff << (16 - kept)) & 0xffff
     return (word & mask) | (fill & ~mask & 0xffff)
   })
-}
-
-/** Fixed width, so that text order is address order. */
-function hex(words: Words): string {
-  let text = ''
-  for (const word of words) text += (word + 0x10000).toString(16).slice(1)
-  return text
 }
 
 function withoutZone(text: string): string {
@@ -183,17 +191,29 @@ function parseAddress(text: string): Words | undefined {
 }
 
 function parseIpv4(text: string): Words | undefined {
-  let octets = 0
+  const value = ipv4Number(text)
+  return value < 0 ? undefined : [Math.floor(value / 65_536), value % 65_536]
+}
+
+/** Four decimal octets without leading zeros as one number, or -1. */
+function ipv4Number(text: string): number {
+  let octets = 1
   let value = 0
-  let start = 0
-  for (let i = 0; i <= text.length; i++) {
-    if (i < text.length && text.charCodeAt(i) !== 0x2e) continue
-    const octet = decimal(text.slice(start, i), 255)
-    if (octet === undefined || ++octets > 4) return undefined
-    value = value * 256 + octet
-    start = i + 1
+  let octet = -1
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (digit === -2) {
+      if (octet < 0 || ++octets > 4) return -1
+      value = value * 256 + octet
+      octet = -1
+      continue
+    }
+    // A zero stands alone.
+    if (digit < 0 || digit > 9 || octet === 0) return -1
+    octet = octet < 0 ? digit : octet * 10 + digit
+    if (octet > 255) return -1
   }
-  return octets === 4 ? [Math.floor(value / 65_536), value % 65_536] : undefined
+  return octets === 4 && octet >= 0 ? value * 256 + octet : -1
 }
 
 /** A decimal number without sign or leading zeros, at most `max`. */

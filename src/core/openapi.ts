@@ -4,7 +4,7 @@ import { type OpenapiPath, renamed } from './openapi/path.ts'
 import { errorSchemas, sharedHeaders, sharedResponses } from './openapi/responses.ts'
 import { isOperation, type Omission, type Operation, operationsOf, type Surroundings } from './openapi/route-operations.ts'
 import { buildSchemas, type Schemas } from './openapi/schemas.ts'
-import { securityScheme } from './openapi/security.ts'
+import { securitySchemes } from './openapi/security.ts'
 import { defaultServers } from './openapi/servers.ts'
 import type { Policy } from './policy/policy.ts'
 import { type DescriptorBook, readDescriptors } from './protobuf.ts'
@@ -112,12 +112,12 @@ function tagsOf(placed: readonly Operation[]): readonly JsonObject[] {
 /** Only schemes that some operation asks for. */
 function componentsOf(policy: Policy, schemas: Schemas, paths: JsonObject): JsonObject {
   const names = new Set(operationsIn(paths).flatMap(({ security }) => (Array.isArray(security) ? security.flatMap((one) => Object.keys(one ?? {})) : [])))
-  const schemes = Object.values(policy.issuers).filter(({ name }) => names.has(name))
+  const schemes = securitySchemes(policy, names)
   return present({
     schemas: { ...schemas.all(), ...errorSchemas },
     responses: sharedResponses,
     headers: sharedHeaders,
-    securitySchemes: schemes.length === 0 ? undefined : Object.fromEntries(schemes.map((issuer) => [issuer.name, securityScheme(issuer)])),
+    securitySchemes: Object.keys(schemes).length === 0 ? undefined : schemes,
   })
 }
 

@@ -1,4 +1,5 @@
 import { buildAuthorize, buildDecide, buildStatedAsk, type Decision, type StatedAnswer } from './ingress/authorize.ts'
+import { buildHandOnReport, type HandedOn } from './ingress/hand-on.ts'
 import { type AssumedToken, buildIdentify, buildIdentifyAssuming } from './ingress/identify.ts'
 import { buildLimitReport, type LimitReport } from './ingress/limit.ts'
 import { buildMatch, buildMatchReport, type MatchCandidate } from './ingress/match.ts'
@@ -29,6 +30,8 @@ export interface Rehearsal {
   /** Decision points that would be asked, with what is stated of them. */
   readonly asked: readonly Asked[]
   readonly limits: readonly LimitReport[]
+  /** The token that the upstream would get; undefined where it would get none. */
+  readonly handedOn: HandedOn | undefined
 }
 
 export interface Rehearse {
@@ -47,7 +50,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const match = buildMatch(policy)
   const report = buildMatchReport(policy)
   const identify = buildIdentify(policy, ports)
-  const assume = buildIdentifyAssuming(policy)
+  const assume = buildIdentifyAssuming(policy, ports.clock)
   const decide = buildDecide(policy, ports)
   const statements = new WeakMap<object, StatedAnswers>()
   const authorize = buildAuthorize(
@@ -57,6 +60,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   )
   const limits = buildLimitReport(policy, ports)
   const steer = buildSteer(policy, ports)
+  const handOn = buildHandOnReport(policy)
   const translate = buildTranslate(policy, ports)
 
   const rehearse = async (arrival: Arrival, credentials: Credentials, stated: StatedAnswers = {}): Promise<Rehearsal> => {
@@ -68,6 +72,7 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       candidates: [],
       decision: undefined,
       asked: [],
+      handedOn: undefined,
       limits: [],
     }
     // Every room returns the object it was given, so what stands under it here is found from the last one.
@@ -78,6 +83,8 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       found.granted = match.preflight(received) !== undefined
       if (found.granted) return found
       const matched = match(received)
+      found.decision = decide.screen(matched, { trace: true })
+      authorize.screen(matched)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })
       const permitted = await authorize(identified)
@@ -87,7 +94,9 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       // What the gateway answers itself goes nowhere.
       if (permitted.route.openapi !== undefined) return found
       const metered: Metered = Object.assign(permitted, { readings: [] })
-      await translate(steer(metered))
+      const introduced = handOn(steer(metered))
+      found.handedOn = introduced.report
+      await translate(introduced.x)
     } catch (error) {
       found.refusal = Fault.from(error)
     }

@@ -15,9 +15,11 @@ export interface AdminOptions {
   readonly loopback: boolean
   /** A file in place of the public script of the API reference. */
   readonly referenceScript?: string | undefined
+  /** Forgets what issuers said of opaque tokens, on every replica. */
+  readonly forgetIntrospections: () => Promise<void>
 }
 
-/** The gateway's own routes: health, metrics and what is in force. Nothing here changes anything. */
+/** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
 export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
@@ -26,7 +28,7 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     if (options.loopback && !isLoopbackName(c.req.header('host') ?? '')) return problem('forbidden', 'this listener answers to localhost only')
     await next()
     c.header('x-content-type-options', 'nosniff')
-    c.header('cache-control', 'no-store')
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     return undefined
   })
   app.get('/livez', (c) => c.text('ok\n'))
@@ -45,6 +47,23 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
   addReference(app, () => view().snapshot.policy, options.referenceScript)
+  app.post('/introspection/clear', async (c) => {
+    // Browsers say where a request comes from; a page must not do this in its reader's name.
+    if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
+    try {
+      await options.forgetIntrospections()
+    } catch {
+      return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ cleared: true })
+  })
+  app.get('/.well-known/jwks.json', async (c) => {
+    const keys = await view()
+      .signingKeys()
+      .catch(() => undefined)
+    if (keys === undefined) return problem('credential_unavailable', 'the keys are not available')
+    return c.body(keys.text, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${keys.maxAge}` })
+  })
   app.get('/', (c) => {
     c.header('content-security-policy', pagePolicy)
     return c.html(statusPage(view()))

@@ -44,6 +44,8 @@ export interface GatewayView {
   readonly keySets: readonly KeySetStatus[]
   /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */
   healthOf(service: string): Health
+  /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */
+  signingKeys(): Promise<{ readonly text: string; readonly maxAge: number }>
   /** What the operator should know about this process, such as a Node line without security fixes. */
   readonly warnings: readonly string[]
 }

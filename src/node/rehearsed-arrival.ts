@@ -1,5 +1,6 @@
 import type { Arrival } from '../core/model/exchange.ts'
 import { Lifeline } from '../core/model/lifeline.ts'
+import type { SocketOffer } from '../core/model/wire.ts'
 
 /** A request as a person or a policy test writes it down. */
 export interface WrittenRequest {
@@ -14,12 +15,18 @@ export interface WrittenRequest {
   readonly json: string | undefined
   /** Address it comes from. */
   readonly client: string
+  /** DER of the client certificate, taken as verified. */
+  readonly certificate?: Uint8Array | undefined
 }
 
 /** The arrival that a listener would make of it, for a rehearsal. */
-export function rehearsedArrival({ method, scheme, host, target, headers, json, client }: WrittenRequest): Arrival {
+export function rehearsedArrival(request: WrittenRequest): Arrival {
+  const { method, scheme, host, target, headers, json, client, certificate } = request
+  const bare = { ...request, headers: headers.filter((_, i) => !/^(?:upgrade|connection)$/i.test(headers[i - (i % 2)] ?? '')) }
   const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
-  const framing = bytes === undefined ? [] : ['content-type', 'application/json', 'content-length', String(bytes.length)]
+  if (asksForSocket(method, headers)) return { ...rehearsedArrival({ ...bare, json: undefined }), socket: silentOffer(bytes) }
+  const typed = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type')
+  const framing = bytes === undefined ? [] : [...(typed ? [] : ['content-type', 'application/json']), 'content-length', String(bytes.length)]
   return {
     listener: 'public',
     method,
@@ -29,7 +36,7 @@ export function rehearsedArrival({ method, scheme, host, target, headers, json, 
     authority: undefined,
     rawHeaders: ['host', host, ...headers, ...framing],
     body: bytes === undefined ? undefined : bodyOf(bytes),
-    peer: { address: client, certificate: undefined },
+    peer: { address: client, certificate },
     receivedAt: 0,
     lifeline: new Lifeline(),
   }
@@ -41,6 +48,22 @@ function bodyOf(bytes: Uint8Array): NonNullable<Arrival['body']> {
     bytes: () => bytes,
     async *chunks() {
       yield bytes
+    },
+  }
+}
+
+/** As the listener reads it (RFC 6455 section 4.1); the rest of the handshake is the library's of a client. */
+function asksForSocket(method: string, headers: readonly string[]): boolean {
+  return method === 'GET' && headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade' && headers[i + 1]?.toLowerCase() === 'websocket')
+}
+
+/** A WebSocket over which the body of the rehearsal is said, or nothing. */
+function silentOffer(said: Uint8Array | undefined): SocketOffer {
+  return {
+    opened: false,
+    received: 0,
+    async *open() {
+      if (said !== undefined) yield said
     },
   }
 }

@@ -1,28 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { buildAuthorize, buildDecide, type Decision } from '../../src/core/ingress/authorize.ts'
-import type { Identified } from '../../src/core/model/exchange.ts'
 import type { Fault } from '../../src/core/model/fault.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'
 import type { AccessPolicy, ClaimTest, Matcher, Rule } from '../../src/core/policy/policy.ts'
-import { access, accessPolicy, type MatchedOptions, matched, rule } from '../support/access.ts'
+import { access, accessPolicy, exchange, type MatchedOptions, rule, subject, type Who } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
-
-interface Who {
-  readonly issuer?: string
-  readonly subject?: string
-  readonly clientId?: string
-  readonly scopes?: readonly string[]
-  readonly claims?: Readonly<Record<string, unknown>>
-}
-
-function subject({ issuer = 'main', subject: name = 'u1', clientId, scopes = [], claims = {} }: Who = {}): Principal {
-  return { kind: 'subject', by: 'jwt', issuer, subject: name, clientId, scopes: new Set(scopes), claims: Object.assign(Object.create(null), claims) }
-}
-
-function exchange(principal: Principal, policies: readonly string[], options: MatchedOptions = {}): Identified {
-  return Object.assign(matched(policies, options), { principal })
-}
 
 function decide(policies: readonly AccessPolicy[], principal: Principal, options: MatchedOptions = {}, clock = fakeClock()): Decision {
   return buildDecide(accessPolicy(policies), { clock })(
@@ -398,7 +381,7 @@ describe('the room', () => {
     }
     const both = { kind: 'optional', of: { kind: 'anyOf', of: [keys, { kind: 'jwt', name: 'main' }] } } as const
     expect(challenges({ kind: 'optional', of: keys }, anonymous)).toEqual(['an API key is required', 'ApiKey realm="sallyport"'])
-    expect(challenges(both, anonymous).slice(1)).toEqual(['ApiKey realm="sallyport"', 'Bearer realm="sallyport"'])
+    expect(challenges(both, anonymous).slice(1)).toEqual(['Bearer realm="sallyport"', 'ApiKey realm="sallyport"'])
     const holder: Principal = { kind: 'subject', by: 'apiKey', issuer: 'partners', subject: 'a', clientId: undefined, scopes: new Set(), claims: {} }
     expect(challenges(both, holder).slice(1)).toEqual(['ApiKey realm="sallyport", error="insufficient_scope", scope="s"'])
   })

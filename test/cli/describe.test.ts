@@ -47,6 +47,7 @@ it('prints every value as the files would say it, with its place, defaults and b
       routes.orders.to                             "orders"             orders.yaml:17:9
       routes.orders.handOn.token                   false                default
       routes.orders.handOn.claims                  {}                   default
+      routes.orders.handOn.header                  "authorization"      default
       routes.orders.allow                          []                   default
       routes.orders.translate.unknownQuery         "reject"             default
       routes.orders.translate.emitDefaults         false                default

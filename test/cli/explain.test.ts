@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { explain as command } from '../../src/node/cli/commands/explain.ts'
 import { apiKey } from '../support/api-keys.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { base } from '../support/load.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { ask } from './ask.ts'
@@ -20,9 +21,9 @@ routes:
   other: { match: { path: /a, host: other.example.com }, access: all, to: web }
 `
 
-async function explained(address: string, text = policies) {
+async function explained(address: string, text = policies, ...more: readonly string[]) {
   const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': text })
-  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path)
+  return await ask(command, 'GET', address, '--env', 'dev', '--policies', path, ...more)
 }
 
 it('routes of another path or host are counted, those that came near are named', async () => {
@@ -85,4 +86,33 @@ it('a real API key is looked up where it is kept, and never printed', async () =
   expect(status).toBe(1)
   expect(out).toContain('503 key_store_unavailable')
   expect(out).not.toContain(text)
+})
+
+it('a client certificate makes the principal, as the listener would have verified it', async () => {
+  const pem = await makeCertificates()
+  const web = await pem.issue({ dns: 'web.test', uri: ['spiffe://shop.test/web'] })
+  const text = `sallyport: v1
+certificates: { mesh: { spiffe: { trustDomain: shop.test } } }
+clusters: { web: { address: 127.0.0.1:15001 } }
+access: { mesh: { authenticate: { mtls: mesh }, rules: [{ id: all, allow: { methods: [GET] } }] } }
+routes: { a: { match: { path: /a }, access: mesh, to: web } }
+`
+  const { path } = await tempFolder({ 'base.yaml': base, 'web.yaml': text, 'web.pem': web.certificate, 'other.pem': pem.client.certificate })
+  const walk = async (...more: readonly string[]) => (await ask(command, 'GET', 'http://a/a', '--env', 'dev', '--policies', path, ...more)).out
+  expect(await walk('--certificate', `${path}/web.pem`)).toMatch(/^Principal +spiffe:\/\/shop\.test\/web of mesh \(by client certificate\), scopes none$/m)
+  expect(await walk('--certificate', `${path}/other.pem`)).toMatch(/Refused: 403 certificate_invalid\..*mesh: it has 0 URIs/)
+  expect(await walk()).toMatch(/Refused: 401 unauthenticated/)
+})
+
+it('a body is of the type that is said, and JSON where none is', async () => {
+  for (const header of [[], ['--header', 'Content-Type: application/x-ndjson']]) {
+    const { out } = await explained('http://api.example.com/a', policies, '--data', '{}', ...header)
+    expect(out).toContain('Forwarded: all/all lets it pass.')
+  }
+})
+
+it('a WebSocket is walked like one, and not refused as an upgrade', async () => {
+  const { out } = await explained('http://api.example.com/a', policies, '--header', 'Upgrade: websocket', '--header', 'Connection: Upgrade')
+  expect(out).not.toContain('no upgrade is offered here')
+  expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
 })

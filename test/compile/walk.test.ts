@@ -35,7 +35,8 @@ async function compileWith(file: string, edit: (text: string) => string): Promis
 const unchanged = (text: string): string => text
 const walk = 'src/core/ingress.ts'
 
-describe('the ingress walk', () => {
+// Each runs the compiler over the whole core.
+describe('the ingress walk', { timeout: 60_000 }, () => {
   it('compiles as it is', async () => {
     expect(await compileWith(walk, unchanged)).toBe('')
   })

@@ -15,9 +15,9 @@ environments:
   staging: { class: nonprod }
   prod: { class: prod }
 listeners:
-  public: { address: 127.0.0.1:8080 }
   egress: { address: 127.0.0.1:9100 }
 `
+const listener = 'listeners: { public: { address: 127.0.0.1:8080 } }'
 const staff = 'issuers: { staff: { issuer: "https://idp.example.com/staff", audiences: ["https://api.example.com"] } }'
 const partners = 'issuers: { partners: { issuer: "https://partners.example.com", audiences: ["https://api.example.com"] } }'
 const clusters = 'clusters: { catalog: { address: 127.0.0.1:15001, sidecar: envoy, authority: catalog.shop.svc.cluster.local } }'
@@ -38,6 +38,7 @@ async function loadPage(page: string, environment: string) {
     .filter(({ kind }) => kind === 'yaml')
     .map(({ text }) => text)
   const left = [
+    says(texts, 'listeners', 'public') ? '' : listener,
     says(texts, 'issuers', 'staff') ? '' : staff,
     partners,
     says(texts, 'clusters', 'catalog') ? '' : clusters,

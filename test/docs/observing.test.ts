@@ -43,7 +43,11 @@ const measured: Measured = {
   status: 200,
   grpcStatus: 0,
   bytesOut: 1,
-  fault: new Fault('internal', 'internal error', { rule: 'p/r', cause: new Error('x') }),
+  fault: new Fault('internal', 'internal error', {
+    rule: 'p/r',
+    cause: new Error('x'),
+    decision: { phase: 'allow', nearest: { rule: 'p/n', matcher: 'scopes', expected: 'one of a' }, audited: [] },
+  }),
 }
 
 /** A request that `receive` refused. */

@@ -43,7 +43,8 @@ routes:
   catalog: { match: { path: "/catalog/{**}", methods: [GET] }, access: open, to: plain }
   forms: { match: { path: "/forms/{name}", methods: [GET, POST], query: { page: { prefix: p } } }, access: open, to: plain }
   docs: { match: { path: /openapi.json }, access: open, limits: [few], openapi: { routes: [orders, catalog], title: "The shop", version: "3" } }
-  inner-docs: { match: { path: /inner/openapi.json, methods: [GET] }, access: members, openapi: { routes: [museum] } }
+  inner-docs: { match: { path: /inner/openapi.json, methods: [GET] }, access: members, openapi: { routes: [museum] }, cors: { origins: ["https://docs.example"] } }
+  health: { match: { grpc: grpc.health.v1.Health }, access: open, answer: health, bindings: [{ rpc: Check, method: GET, path: /healthz }] }
 `
   const gateway = await openGateway(keep, { 'a.yaml': policies, 'museum.binpb': descriptors, 'shop.binpb': shopDescriptors })
   return { gateway, museum, shop, token: await issuer.mint('ada', { scope: 'orders' }) }
@@ -119,6 +120,13 @@ describe('the examples of an OpenAPI document, sent to the gateway', () => {
   })
 })
 
+it('the example of a health check is a service that is known', async () => {
+  const { document } = buildOpenapi(here.gateway.running.live.current.policy, { routes: new Set(['health']) })
+  const checks = operationsIn(document).filter(({ operation }) => operation['x-sallyport-rpc'] === 'grpc.health.v1.Health/Check')
+  expect(checks).toHaveLength(2)
+  for (const one of checks) expect(await sendAll(one)).toBeGreaterThan(0)
+})
+
 describe('a route that publishes a document', () => {
   const ask = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${here.gateway.port('public')}${path}`, init)
 
@@ -153,6 +161,17 @@ describe('a route that publishes a document', () => {
     const answer = await ask('/inner/openapi.json', { headers: { authorization: `Bearer ${here.token}` } })
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, no-cache'])
     expect(here.museum.calls.length + here.shop.calls.length).toBe(before)
+  })
+
+  it('says what cors says, with the document and without', async () => {
+    const headers = { authorization: `Bearer ${here.token}`, origin: 'https://docs.example' }
+    const answer = await ask('/inner/openapi.json', { headers })
+    const known = await ask('/inner/openapi.json', { headers: { ...headers, 'if-none-match': answer.headers.get('etag') ?? '' } })
+    for (const [status, one] of [
+      [200, answer],
+      [304, known],
+    ] as const)
+      expect([one.status, one.headers.get('access-control-allow-origin'), one.headers.get('vary')]).toEqual([status, 'https://docs.example', 'origin'])
   })
 
   it('is a record like any other', async () => {

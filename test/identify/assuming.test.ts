@@ -7,7 +7,7 @@ import { issuerDouble } from '../support/issuer.ts'
 
 async function room(tree: Requirement) {
   const idp = await issuerDouble(() => 0)
-  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config(), { ...idp.config(), name: 'other' }]))
+  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config(), { ...idp.config(), name: 'other' }]), { now: () => 0 })
   return (token: Parameters<typeof assume>[1]) => assume(matched(['orders']), token).principal
 }
 
@@ -17,6 +17,23 @@ it('an assumed token becomes the principal that a verified one would be', async 
   const principal = (await room(main))({ issuer: 'main', claims: { sub: 'u1', scope: 'a b', azp: 'c1', org: { id: 1 } } })
   expect(principal).toMatchObject({ kind: 'subject', issuer: 'main', subject: 'u1', clientId: 'c1', claims: { org: { id: 1 } } })
   expect(principal.kind === 'subject' && [...principal.scopes]).toEqual(['a', 'b'])
+})
+
+it('an assumed token stands for what its issuer would have answered, where that is asked', async () => {
+  const idp = await issuerDouble(() => 0)
+  const introspection = {
+    url: undefined,
+    clientId: 'g',
+    auth: 'client_secret_basic',
+    credential: 'env:S',
+    cacheMs: 0,
+    timeoutMs: 0,
+    audience: 'required',
+    clientAsSubject: true,
+  } as const
+  const tree: Requirement = { kind: 'introspection', name: 'main' }
+  const assume = buildIdentifyAssuming(accessPolicy([access('orders', [], tree)], [idp.config({ introspection })]), { now: () => 0 })
+  expect(assume(matched(['orders']), { issuer: 'main', claims: { client_id: 'web' } }).principal).toMatchObject({ by: 'introspection', subject: 'web' })
 })
 
 it('the requirement tree holds for assumed tokens too', async () => {
@@ -31,10 +48,13 @@ it('the requirement tree holds for assumed tokens too', async () => {
 
 describe('an assumed API key', () => {
   const assume = (tree: Requirement) =>
-    buildIdentifyAssuming({
-      ...accessPolicy([access('orders', [], tree)]),
-      apiKeys: { partners: apiKeySet('partners', { scopes: ['a'] }), tools: apiKeySet('tools') },
-    })
+    buildIdentifyAssuming(
+      {
+        ...accessPolicy([access('orders', [], tree)]),
+        apiKeys: { partners: apiKeySet('partners', { scopes: ['a'] }), tools: apiKeySet('tools') },
+      },
+      { now: () => 0 },
+    )
   const partners: Requirement = { kind: 'apiKey', name: 'partners' }
   const ask = (tree: Requirement, token: Parameters<ReturnType<typeof buildIdentifyAssuming>>[1]) => assume(tree)(matched(['orders']), token).principal
 

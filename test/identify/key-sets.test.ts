@@ -198,6 +198,17 @@ describe('a key id nobody knows', () => {
     expect(fetches()).toBe(2)
   })
 
+  it('is looked for right after a fetch too: a key that is rotated in then works at once', async () => {
+    const { serve, kind, fetches } = setUp()
+    serve([one])
+    await kind('k1')
+    serve([one, two])
+    expect(await kind('k2')).toBe('found')
+    expect(fetches()).toBe(2)
+    expect(await kind('k3')).toBe('unknown')
+    expect(fetches()).toBe(2)
+  })
+
   it('costs at most one fetch in ten seconds, 10,000 of them included', async () => {
     const { serve, kind, fetches, ports } = setUp()
     serve([one])

@@ -9,6 +9,8 @@ import { emptyPolicy, plainRoute } from '../support/policy.ts'
 const at = Date.UTC(2026, 0, 1)
 const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 2, column: 5, message: 'It is wrong.', hint: 'Mend it.', object: 'routes.a' }
 
+const forgetIntrospections = async () => {}
+
 function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
   return {
     phase: 'serving',
@@ -22,6 +24,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
     healthOf: () => 'SERVING',
+    signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],
     ...given,
   }
@@ -31,7 +34,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true },
+    { loopback: true, forgetIntrospections },
   )
   return app.request(path, { headers })
 }
@@ -90,9 +93,27 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false },
+      { loopback: false, forgetIntrospections },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
+  })
+
+  it('forgets what issuers said of opaque tokens, for an operator and for no web page', async () => {
+    let forgotten = 0
+    const app = (forget: () => Promise<void>) =>
+      buildAdminApp(
+        () => view(),
+        () => '',
+        { loopback: true, forgetIntrospections: forget },
+      )
+    const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
+      app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
+    expect((await clear()).status).toBe(200)
+    for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { host: 'evil.example' }] as const)
+      expect((await clear(headers)).status).toBe(403)
+    expect(forgotten).toBe(1)
+    expect((await app(async () => {}).request('/introspection/clear', { headers: { host: 'localhost' } })).status).toBe(404)
+    expect((await clear({}, () => Promise.reject(new Error('gone')))).status).toBe(503)
   })
 
   it('refuses with problem documents', async () => {
@@ -128,7 +149,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        options,
+        { ...options, forgetIntrospections },
       ),
     )
     onTestFinished(() => admin.close())
@@ -138,7 +159,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          options,
+          { ...options, forgetIntrospections },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

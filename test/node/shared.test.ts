@@ -21,19 +21,18 @@ async function behaves(open: () => Promise<{ readonly one: Shared; readonly othe
 }
 
 describe('what is shared', () => {
-  it('in memory is claimed once, kept for its time, and deleted', () =>
-    behaves(async () => {
-      const clock = fakeClock()
-      const shared = createMemoryShared(clock)
-      return { one: shared, other: shared, pass: async (ms) => clock.advance(ms) }
-    }))
+  it('in memory is claimed once, kept for its time, and deleted', async () => {
+    const clock = fakeClock()
+    const shared = createMemoryShared(clock)
+    await expect(behaves(async () => ({ one: shared, other: shared, pass: async (ms) => clock.advance(ms) }))).resolves.toBeUndefined()
+  })
 
   it('in memory refuses to forget a claim that still holds', async () => {
     const clock = fakeClock()
     const shared = createMemoryShared(clock)
     for (let i = 0; i < 200_000; i++) await shared.claim(`k${i}`, i === 0 ? 10 : 10_000)
     await expect(shared.claim('more', 1000)).rejects.toThrow('store.redis')
-    await clock.advance(1000)
+    clock.advance(1000)
     expect(await shared.claim('more', 1000)).toBe(true)
     expect(await shared.claim('k1', 1000)).toBe(false)
   })
@@ -72,13 +71,15 @@ describe('what is shared', () => {
       return { server, one, other }
     }
 
-    it('is claimed once by all processes, kept for its time, and deleted', () =>
-      behaves(async () => ({ ...(await redis()), pass: (ms) => new Promise((done) => void setTimeout(done, ms)) })))
+    it('is claimed once by all processes, kept for its time, and deleted', async () => {
+      const replicas = async () => ({ ...(await redis()), pass: (ms: number) => new Promise<void>((done) => void setTimeout(done, ms)) })
+      await expect(behaves(replicas)).resolves.toBeUndefined()
+    })
 
     it('rejects while Redis is gone, and works again when it is back', async () => {
       const { server, one } = await redis()
       await server.kill()
-      await expect(one.claim('k', 1000)).rejects.toThrow()
+      await expect(one.claim('k', 1000)).rejects.toBeInstanceOf(Error)
       await server.restart()
       await expect.poll(() => one.claim('k', 60_000).catch(() => undefined), { timeout: 5000 }).toBe(true)
     })

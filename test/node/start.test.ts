@@ -37,6 +37,7 @@ const everybody: AccessPolicy = {
         cidrs: undefined,
         headers: undefined,
         times: undefined,
+        tls: undefined,
       },
     },
   ],

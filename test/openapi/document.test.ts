@@ -3,6 +3,7 @@ import { buildOpenapi, type JsonObject } from '../../src/core/openapi.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { clean, loadCase, shopDescriptors } from '../support/load.ts'
 import { descriptorsFrom } from '../support/protos.ts'
+import { shelfProto } from '../translate/shelf.ts'
 import { museumFiles } from './museum.ts'
 import { type Operation, operationsIn, problemsOf } from './validate.ts'
 
@@ -406,6 +407,25 @@ describe('what callers must prove', () => {
   })
 })
 
+describe('credentials that are no verified tokens', () => {
+  it('are schemes of their own', async () => {
+    const text = `  keyed: { match: { path: /keyed, methods: [GET] }, access: mixed, to: plain }
+issuers: { asked: { issuer: "https://idp.example.com/asked", audiences: [a], introspection: { clientId: g, clientSecret: env:S } } }
+apiKeys: { partners: { store: file:/keys, header: x-partner } }
+certificates: { mesh: { subject: dns-san } }
+access:
+  mixed: { authenticate: { anyOf: [{ apiKey: partners }, { allOf: [{ introspection: asked }, { mtls: mesh }] }] }, rules: [{ id: all, allow: { methods: [GET] } }] }
+`
+    const document = await documentOf(text)
+    expect(find(document, 'GET', '/keyed').security).toEqual([{ partners: [] }, { asked: [], mesh: [] }])
+    expect((document['components'] as JsonObject)['securitySchemes']).toMatchObject({
+      partners: { type: 'apiKey', in: 'header', name: 'x-partner' },
+      asked: { type: 'http', scheme: 'bearer' },
+      mesh: { type: 'mutualTLS' },
+    })
+  })
+})
+
 describe('policies that trust no issuer in common', () => {
   it('do not read as public', async () => {
     const guests = '\naccess:\n  guests: { authenticate: { jwt: guests }, rules: [{ id: all, allow: { issuers: [guests] } }] }\n'
@@ -424,5 +444,60 @@ describe('servers', () => {
       { url: 'http://api.example.com:8080' },
       { url: 'http://{label}.example.org:8080', variables: { label: { default: 'www', description: 'Any one label.' } } },
     ])
+  })
+})
+
+describe('options of translation', () => {
+  const options =
+    'head: fromGet, emptyAnswer: 204, etag: true, queryMaps: true, requestHeaders: [x-tenant, x-more-*, sign-bin], responseHeaders: [location, x-shelf-*], statusFrom: x-code'
+  const shelf = `  shelf: { match: { grpc: shelf.v1.Shelf }, access: open, to: shelf, translate: { ${options} } }\n`
+  const named = (operation: Operation, name: string) => operation.parameters?.find((one) => one.name === name)
+  let document: JsonObject
+
+  beforeAll(async () => {
+    const loaded = await loadCase({
+      files: {
+        'a.yaml': `${house}  shelf: { address: "127.0.0.1:1", protocol: grpc, descriptors: shelf.binpb }\n`,
+        'b.yaml': `sallyport: v1\nroutes:\n${shelf}`,
+      },
+      assets: { 'museum.binpb': descriptors, 'shop.binpb': shopDescriptors, 'shelf.binpb': await descriptorsFrom({ 'shelf.proto': shelfProto }) },
+    })
+    document = buildOpenapi(clean({ ...loaded, diagnostics: loaded.diagnostics.filter(({ severity }) => severity === 'error') })).document
+  })
+
+  it('leave it valid', async () => {
+    expect(await problemsOf(document)).toEqual([])
+  })
+
+  it('show HEAD, which has no body, where it takes the GET bindings', () => {
+    expect(find(document, 'HEAD', '/v1/books/{id}')).toMatchObject({ operationId: 'Shelf_Get_head', 'x-sallyport-rpc': 'shelf.v1.Shelf/Get' })
+    expect(find(document, 'HEAD', '/v1/books/{id}').responses['200']).not.toHaveProperty('content')
+    expect(operationsIn(document).some(({ method, path }) => method === 'HEAD' && path.startsWith('/shelf.v1'))).toBe(false)
+  })
+
+  it('show an empty answer as 204', () => {
+    const { responses } = find(document, 'DELETE', '/v1/books/{id}')
+    expect([Object.keys(responses).includes('200'), responses['204']]).toEqual([false, expect.not.objectContaining({ content: expect.anything() })])
+  })
+
+  it('show entity tags and preconditions where they count', () => {
+    const get = find(document, 'GET', '/v1/books/{id}')
+    expect([named(get, 'If-None-Match')?.in, Object.keys(get.responses)]).toEqual(['header', expect.arrayContaining(['200', '304'])])
+    expect(get.responses['200']).toMatchObject({ headers: { ETag: {} } })
+    const patch = find(document, 'PATCH', '/v1/books/{id}')
+    expect([named(patch, 'If-Match')?.example, Object.keys(patch.responses)]).toEqual(['*', expect.arrayContaining(['412'])])
+    const count = find(document, 'POST', '/v1/books/{id}:count')
+    expect([named(count, 'If-Match'), Object.keys(count.responses)]).toEqual([undefined, expect.not.arrayContaining(['412'])])
+  })
+
+  it('show headers, maps in the query, and that the service may say the status', () => {
+    const list = find(document, 'GET', '/v1/books')
+    expect(named(list, 'x-tenant')).toMatchObject({ in: 'header', example: 'example' })
+    expect(named(list, 'x-more-*')).toBeUndefined()
+    expect(named(list, 'labels')).toMatchObject({ style: 'deepObject', example: { key: 'example' } })
+    expect(named(list, 'nested.labels')).toMatchObject({ style: 'deepObject' })
+    expect(named(list, 'books')).toBeUndefined()
+    expect(list.responses).toMatchObject({ '200': { headers: { location: {} } }, '2XX': {}, '3XX': {} })
+    expect(Object.keys(find(document, 'GET', '/v1/watch/{id}').responses)).not.toContain('2XX')
   })
 })

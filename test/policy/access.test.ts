@@ -80,7 +80,10 @@ describe('what is said of authentication', () => {
     ['nobody', 'value_invalid'],
     ['[main]', 'type_wrong'],
     ['{ anyOf: [] }', 'value_out_of_range'],
-    ['{ anyOf: [{ jwt: main }, { mtls: true }] }', 'not_available'],
+    ['{ anyOf: [{ jwt: main }, { mtls: true }] }', 'type_wrong'],
+    ['{ anyOf: [{ jwt: main }, { mtls: mesh }] }', 'name_unknown'],
+    ['{ introspection: main }', 'introspection_missing'],
+    ['{ anyOf: [{ session: web }, { jwt: main }] }', 'not_available'],
   ])('%s is refused', async (said, code) => {
     const found = await codes(withRules(one, '      - { id: read, allow: { scopes: [a] } }', `    authenticate: ${said}\n`))
     expect(found.filter((each) => each.startsWith('error'))).toEqual([`error ${code === 'value_out_of_range' && said === '{}' ? 'requirement_shape' : code}`])
@@ -96,7 +99,10 @@ describe('a matcher', () => {
           hosts: ["*.example.com"]
           issuers: [main]
           scopes: { all: [a], any: [b, c] }
-          roles: [admin]
+          roles: { any: [admin], claim: realm_access.roles }
+          acr: { atLeast: silver, order: [bronze, silver, gold] }
+          amr: [otp]
+          listener: [public]
           claims: { tenant: { equals: path.tenant }, org.id: 7, plan: [free, pro], email: { present: true } }
           clients: [web]
           cidrs: [10.0.0.0/8]
@@ -127,8 +133,11 @@ describe('a matcher', () => {
           { path: 'org.id', kind: 'in', values: [7] },
           { path: 'plan', kind: 'in', values: ['free', 'pro'] },
           { path: 'email', kind: 'present' },
-          { path: 'roles', kind: 'in', values: ['admin'] },
         ],
+        roles: { claim: 'realm_access.roles', all: [], any: ['admin'] },
+        acr: ['silver', 'gold'],
+        amr: { all: ['otp'], any: [] },
+        listeners: ['public'],
         clients: ['web'],
         cidrs: ['10.0.0.0/8'],
         headers: [
@@ -160,7 +169,13 @@ describe('a matcher', () => {
     ['allow: { times: [{ from: "8:00", to: "18:00", zone: UTC }] }', 'value_invalid', false],
     ['allow: { times: [{ from: "08:00", to: «"08:00", zone: UTC }] }', 'time_empty', true],
     ['allow: { times: [{ from: "08:00", to: "18:00", zone: «Europe/Berln }] }', 'zone_unknown', true],
-    ['allow: { «acr: high }', 'not_available', true],
+    ['allow: { acr: «high }', 'type_wrong', true],
+    ['allow: { acr: { atLeast: «gold, order: [low, high] } }', 'acr_order', true],
+    ['allow: { acr: { atLeast: low, order: [low, high, «low] } }', 'acr_order', true],
+    ['allow: { «roles: { claim: groups } }', 'roles_empty', true],
+    ['allow: { roles: [«5] }', 'type_wrong', true],
+    ['allow: { amr: «{} }', 'value_invalid', true],
+    ['allow: { listener: [«admin] }', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «"claims.a ="', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «\'request.path.matches("a")\'', 'value_invalid', true],
     ['allow: { scopes: [a] }, when: «request.path', 'value_invalid', true],
@@ -290,6 +305,27 @@ routes:
       `rpc_unknown ${text.marks[1]}`,
       `http_rule ${text.marks[2]}`,
     ])
+  })
+
+  it('refuses a binding that takes the requests of another rule, and names both RPCs', async () => {
+    const text = marked(`
+clusters: { g: { protocol: grpc, address: "127.0.0.1:2", descriptors: shop.binpb } }
+routes:
+  r:
+    match: { grpc: shop.v1.Orders }
+    access: { rules: [{ id: all, allow: { anonymous: true } }] }
+    to: g
+    bindings:
+      - { rpc: GetOrder, method: GET, path: "/o/{id}" }
+      - «{ rpc: CancelOrder, method: GET, path: "/o/{id}" }
+      - { rpc: CancelOrder, method: POST, path: "/o/{id}" }
+      - «{ rpc: CancelOrder, method: POST, path: "/o/{id=*}" }
+      - { rpc: CancelOrder, method: POST, path: /shop.v1.Orders/CancelOrder, body: "*" }
+      - «{ rpc: CancelOrder, method: POST, path: /shop.v1.Orders/GetOrder, body: "*" }
+`)
+    const { diagnostics } = await loadBeside(text.text)
+    expect(diagnostics.map(({ code, line, column }) => `${code} ${line - 1}:${column}`)).toEqual(text.marks.map((mark) => `http_rule ${mark}`))
+    expect(diagnostics[0]?.message).toContain('GET /o/{id}: shop.v1.Orders/GetOrder and shop.v1.Orders/CancelOrder take the same requests (GET /o/*).')
   })
 
   it.each([

@@ -14,7 +14,14 @@ describe('an issuer', () => {
     ['issuer: "https://a.example", audiences: [a], algorithms: [none]', 'algorithm_unsafe'],
     ['issuer: "https://a.example", audiences: [a], algorithms: [RS2556]', 'value_invalid'],
     ['issuer: "https://a.example", audiences: [a], clockSkew: 61s', 'value_invalid'],
-    ['issuer: "https://a.example", audiences: [a], introspection: x', 'not_available'],
+    ['issuer: "https://a.example", audiences: [a], introspection: x', 'type_wrong'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g }', 'client_credential'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, clientSecret: env:A, key: env:B }', 'client_credential'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, clientSecret: env:A, auth: private_key_jwt }', 'client_credential'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, key: env:A, auth: client_secret_post }', 'client_credential'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, clientSecret: words }', 'secret_literal'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, clientSecret: env:A, cache: 31s }', 'value_invalid'],
+    ['issuer: "https://a.example", audiences: [a], introspection: { clientId: g, clientSecret: env:A, url: "http://a.example/i" }', 'value_invalid'],
   ])('that says %s is refused and quarantined', async (said, code) => {
     const { diagnostics, policy } = await loadBeside(issuer(said))
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])

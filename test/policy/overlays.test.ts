@@ -101,7 +101,8 @@ egress: { payments: { listen: 127.0.0.1:9999, timeout: { total: 3s } } }
     expect(brief(refused.diagnostics)).toEqual(['error overlay_widens environments/prod.yaml:2:41'])
     expect(refused.policy?.routes[0]?.quarantined).toBeDefined()
     const widened = await load('access: { catalog: { rules: [{ id: all, allow: { anonymous: true }, widen: true }] } }')
-    expect(brief(widened.diagnostics)).toEqual(['warning overlay_widens environments/prod.yaml:2:41'])
+    // What everybody may, readers need not be allowed.
+    expect(brief(widened.diagnostics)).toEqual(['warning rule_shadowed a.yaml:14:21', 'warning overlay_widens environments/prod.yaml:2:41'])
     expect(widened.policy?.access['catalog']?.rules.map(({ id }) => id)).toEqual(['read', 'all'])
   })
 

@@ -42,6 +42,7 @@ describe('translate of a route', () => {
     ['{ requestHeaders: [«X-Tenant] }', 'value_invalid'],
     ['{ responseHeaders: [«content-type] }', 'header_refused'],
     ['{ responseHeaders: [«access-control-allow-origin] }', 'header_refused'],
+    ['{ responseHeaders: [«sec-websocket-protocol] }', 'header_refused'],
     ['{ responseHeaders: [«grpc-status] }', 'header_refused'],
     ['{ responseHeaders: [«x-request-id] }', 'header_refused'],
     ['{ responseHeaders: [«transfer-encoding] }', 'header_refused'],

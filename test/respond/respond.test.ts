@@ -240,7 +240,7 @@ describe('gRPC errors in JSON', () => {
   })
 
   test('UNAUTHENTICATED brings a challenge that does not repeat the message', async () => {
-    expect((await answer('GET /v1/one/1', grpcReply([], { code: 16, message: 'who?' }))).headers.get('www-authenticate')).toBe('Bearer')
+    expect((await answer('GET /v1/one/1', grpcReply([], { code: 16, message: 'who?' }))).headers.get('www-authenticate')).toBe('Bearer realm="sallyport"')
   })
 
   test('Accept can ask for a problem document', async () => {

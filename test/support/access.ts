@@ -1,5 +1,6 @@
-import type { Matched } from '../../src/core/model/exchange.ts'
+import type { Identified, Matched } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
+import type { Principal } from '../../src/core/model/principal.ts'
 import type { Route, RpcMatch } from '../../src/core/model/route.ts'
 import type { AccessPolicy, Issuer, Matcher, Policy, Requirement, Rule } from '../../src/core/policy/policy.ts'
 
@@ -12,8 +13,13 @@ export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly 
     environments: ['dev'],
     listeners: { public: undefined, egress: undefined, admin: undefined },
     store: { redis: undefined },
+    debug: { key: undefined },
+    tokens: {},
+    exchanges: {},
+    resources: {},
     issuers: Object.fromEntries(issuers.map((issuer) => [issuer.name, issuer])),
     apiKeys: {},
+    certificates: {},
     clusters: {},
     limits: {},
     deciders: {},
@@ -49,6 +55,7 @@ const openMatcher: Matcher = {
   cidrs: undefined,
   headers: undefined,
   times: undefined,
+  tls: undefined,
 }
 
 export interface MatchedOptions {
@@ -100,4 +107,22 @@ function rpcMatch(name: string): RpcMatch {
   const [service = '', method = ''] = name.split('/')
   const rpc = { service, method, path: `/${name}`, input: '', output: '', clientStream: false, serverStream: false, bindings: [] }
   return { rpc, binding: undefined }
+}
+
+export interface Who {
+  readonly issuer?: string
+  readonly subject?: string
+  readonly clientId?: string
+  readonly scopes?: readonly string[]
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** Somebody with a token of `main`. */
+export function subject({ issuer = 'main', subject: name = 'u1', clientId, scopes = [], claims = {} }: Who = {}): Principal {
+  return { kind: 'subject', by: 'jwt', issuer, subject: name, clientId, scopes: new Set(scopes), claims: Object.assign(Object.create(null), claims) }
+}
+
+/** A request whose principal is known. */
+export function exchange(principal: Principal, policies: readonly string[], options: MatchedOptions = {}): Identified {
+  return Object.assign(matched(policies, options), { principal })
 }

@@ -1,4 +1,4 @@
-import { type Ask, buildAsk, buildAuthorize, type Consult } from '../../src/core/ingress/authorize.ts'
+import { type Ask, buildAsk, buildAuthorize, buildExtAuthzGrpc, type Consult } from '../../src/core/ingress/authorize.ts'
 import type { Identified, Permitted } from '../../src/core/model/exchange.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'
@@ -40,7 +40,7 @@ export interface Asker {
 
 /** The room over fake ports. The room of the next snapshot shares `ports`. */
 export function asker(policy: Policy, consult: Consult = () => Promise.reject(new Error('no cluster')), ports: FakePorts = fakePorts()): Asker {
-  const ask = buildAsk(policy, ports, consult)
+  const ask = buildAsk(policy, ports, consult, buildExtAuthzGrpc)
   const authorize = buildAuthorize(policy, ports, ask)
   return { ports, ask, walk: async (x = asked()) => authorize(x) }
 }

@@ -12,9 +12,11 @@ export interface Certificates {
   readonly client: Pair
   /** Signed by itself. */
   readonly stranger: Pair
+  /** A further client certificate, signed by the authority: with these URIs among its names, over already where it is `expired`. */
+  readonly issue: (names: { readonly dns: string; readonly uri?: readonly string[]; readonly expired?: boolean }) => Promise<Pair>
 }
 
-type Names = { readonly dns: string; readonly ip?: string }
+type Names = { readonly dns: string; readonly ip?: string; readonly uri?: readonly string[]; readonly expired?: boolean }
 
 /** Makes certificates. The server's is for `service.test` and 127.0.0.1. */
 export async function makeCertificates(): Promise<Certificates> {
@@ -25,16 +27,22 @@ export async function makeCertificates(): Promise<Certificates> {
     server: await make({ dns: 'service.test', ip: '127.0.0.1' }, false, signer),
     client: await make({ dns: 'client.test' }, false, signer),
     stranger: await make({ dns: 'stranger.test' }, false),
+    issue: (names) => make(names, false, signer),
   }
 }
 
-async function make({ dns, ip }: Names, isAuthority: boolean, ca?: { readonly cert: string; readonly key: string }): Promise<Pair> {
-  const altNames = [{ type: 2 as const, value: dns }, ...(ip === undefined ? [] : [{ type: 7 as const, ip }])]
+async function make({ dns, ip, uri = [], expired = false }: Names, isAuthority: boolean, ca?: { readonly cert: string; readonly key: string }): Promise<Pair> {
+  const altNames = [
+    { type: 2 as const, value: dns },
+    ...(ip === undefined ? [] : [{ type: 7 as const, ip }]),
+    ...uri.map((value) => ({ type: 6 as const, value })),
+  ]
   const pem = await generate([{ name: 'commonName', value: dns }], {
     keyType: 'ec',
     algorithm: 'sha256',
     extensions: [{ name: 'basicConstraints', cA: isAuthority, critical: true }, ...(isAuthority ? [] : [{ name: 'subjectAltName' as const, altNames }])],
     ...(ca === undefined ? {} : { ca }),
+    ...(expired ? { notBeforeDate: new Date(Date.now() - 172_800_000), notAfterDate: new Date(Date.now() - 86_400_000) } : {}),
   })
   return { certificate: pem.cert, key: pem.private }
 }

@@ -1,5 +1,6 @@
-import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
-import { connect } from 'node:net'
+import { type ClientSessionOptions, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
 /** One request, byte for byte as a client of any manners would send it. */
 export interface Sent {
@@ -35,8 +36,18 @@ export function http1(port: number, { method, path, headers = [], body }: Sent):
 
 /** Bare bytes to a port, and the one answer that comes before the connection ends. @throws Error when there is none within 10 s. */
 export function bytes(port: number, text: string): Promise<Answer> {
+  return answerTo(connect(port, '127.0.0.1'), text)
+}
+
+/** The same over TLS. */
+export function tlsBytes(port: number, text: string, options: ConnectionOptions): Promise<Answer> {
+  return answerTo(connectTls({ host: '127.0.0.1', port, ...options }), text)
+}
+
+function answerTo(socket: Socket, text: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'))
+    // What is written before the connection stands is sent when it does.
+    socket.write(text, 'latin1')
     const parts: Buffer[] = []
     const settle = () => {
       const answer = parseAnswer(Buffer.concat(parts))
@@ -93,10 +104,14 @@ function unchunk(rest: Buffer): Buffer | undefined {
   }
 }
 
+// Node takes the option for clients too; its types name it for servers only.
+const badManners: ClientSessionOptions & { readonly strictSingleValueFields: boolean } = { strictSingleValueFields: false }
+
 /** HTTP/2 in clear text with prior knowledge. `host` becomes `:authority`; a field is sent as often as it is given. */
 export function h2c(port: number, { method, path, headers = [], body }: Sent): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    // A client of bad manners may say anything twice.
+    const session = connectHttp2(`http://127.0.0.1:${port}`, badManners)
     session.on('error', reject)
     const fields: Record<string, string | string[]> = { ':method': method ?? (body === undefined ? 'GET' : 'POST'), ':path': path }
     for (const [name, value] of headers) {

@@ -88,6 +88,7 @@ export async function issuerDouble(now: () => number, url = 'https://idp.example
       maxLifetimeMs: 86_400_000,
       clockSkewMs: 30_000,
       staleKeysForMs: 86_400_000,
+      introspection: undefined,
       scopeClaims: ['scope', 'scp'],
       proof: { required: 'none', maxAgeMs: 60_000, nonceKey: undefined },
       ...changes,

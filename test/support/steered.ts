@@ -1,6 +1,6 @@
 import { buildMatch } from '../../src/core/ingress/match.ts'
 import { buildReceive } from '../../src/core/ingress/receive.ts'
-import { type Arrival, openExchange, type Steered } from '../../src/core/model/exchange.ts'
+import { type Arrival, type Introduced, openExchange } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import { anonymous } from '../../src/core/model/principal.ts'
 import type { Route } from '../../src/core/model/route.ts'
@@ -24,8 +24,8 @@ function rpcs(book: DescriptorBook, service: string) {
   return found.rpcs
 }
 
-/** The exchange as `steer` hands it on: received and matched by the real rooms, then given what the test says. */
-export function steered(policy: Policy, arrival: Arrival, given: Partial<Steered> = {}): Steered {
+/** The exchange as `hand-on` leaves it: received and matched by the real rooms, then given what the test says. */
+export function steered(policy: Policy, arrival: Arrival, given: Partial<Introduced> = {}): Introduced {
   const ports = fakePorts()
   const matched = buildMatch(policy)(buildReceive(policy, ports)(openExchange(arrival, policy.revision)))
   const facts = {
@@ -33,10 +33,11 @@ export function steered(policy: Policy, arrival: Arrival, given: Partial<Steered
     readings: [],
     destination: { cluster: 'backend', subset: undefined },
     steering: { by: 'only', bucket: 0 },
+    introduction: undefined,
     ...given,
   }
   // The permit is minted by `authorize` alone; nothing under test reads it.
-  return Object.assign(matched, facts) as unknown as Steered
+  return Object.assign(matched, facts) as unknown as Introduced
 }
 
 /** All fields by name, values joined with commas. */

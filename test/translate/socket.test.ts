@@ -21,9 +21,10 @@ import { libraryProto } from './library.ts'
 
 let book: DescriptorBook
 let policy: Policy
+let descriptors: Uint8Array
 
 beforeAll(async () => {
-  const descriptors = await descriptorsFrom({ 'lib.proto': libraryProto })
+  descriptors = await descriptorsFrom({ 'lib.proto': libraryProto })
   const read = readDescriptors(descriptors)
   if ('problem' in read) throw new Error(read.problem)
   book = read
@@ -190,6 +191,19 @@ describe('what is answered over a WebSocket', () => {
   test('opens the WebSocket with the first message, and shows metadata then', async () => {
     const { socket, outbound } = await answer('/v1/watch', service([reply({})]), socketOffer([]))
     expect([outbound.status, socket.opened, socket.head()?.get('grpc-metadata-x-shard')]).toEqual([101, true, '3'])
+  })
+
+  test('opens it with what the route lists under its own name', async () => {
+    const options = { translate: { unknownQuery: 'reject', emitDefaults: false, enumsAsInts: false, protoNames: false, ignoreUnknownFields: false } } as const
+    const listing = grpcPolicy(descriptors, ['lib.v1.Library'], { translate: { ...options.translate, responseHeaders: ['x-shard', 'sec-*'] } })
+    const socket = socketOffer([])
+    const x = await buildTranslate(listing, fakePorts())(steered(listing, arrival('GET', '/v1/watch', {}, { socket })))
+    const metadata = new FieldList([
+      ['x-shard', '3'],
+      ['sec-websocket-protocol', 'other'],
+    ])
+    const outbound = await buildRespond(listing, fakePorts())(x, { ...service([reply({})]), metadata })
+    expect([outbound.status, socket.head()?.get('x-shard'), socket.head()?.get('sec-websocket-protocol')]).toEqual([101, '3', undefined])
   })
 
   test('an early error is an HTTP answer as long as the WebSocket is not open', async () => {

@@ -68,6 +68,28 @@ ${bothClusters}`)
     ])
   })
 
+  it.each([
+    ['{ mtls: mesh }', '{ scopes: [a] }', 'worker_client_certificate access.p'],
+    ['{ anyOf: [{ jwt: asked }, { mtls: mesh }] }', '{ scopes: [a] }', 'worker_client_certificate access.p'],
+    ['{ jwt: asked }', '{ tls: { dns: [a.test] } }', 'worker_client_certificate access.p'],
+    ['{ introspection: asked }', '{ scopes: [a] }', 'worker_secret_file issuers.asked'],
+    ['{ jwt: asked }', '{ scopes: [a] }', undefined],
+    ['{ jwt: bound }', '{ scopes: [a] }', 'worker_secret_file issuers.bound'],
+  ])('says of %s with a rule that allows %s: %s', async (authenticate, allow, expected) => {
+    const loaded = await load(`listeners: { public: { address: "127.0.0.1:0" } }
+issuers:
+  asked: { issuer: "https://i.example.com", audiences: [a], introspection: { clientId: g, clientSecret: file:/s } }
+  bound: { issuer: "https://b.example.com", audiences: [a], proof: { required: dpop, nonceKey: file:/n } }
+certificates: { mesh: { subject: dns-san } }
+access: { p: { authenticate: ${authenticate}, rules: [{ id: a, allow: ${allow} }] } }
+routes:
+  x: { match: { path: /x }, access: p, to: plain }
+${bothClusters}`)
+    if (loaded.policy === undefined) throw new Error('no policy')
+    const found = checkWorkerGround(loaded.policy, loaded.origins).filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object }) => `${code} ${object}`)).toEqual(expected === undefined ? [] : [expected])
+  })
+
   it('names a binding after its limit', () => {
     expect(limitBinding('per-client')).toBe('LIMIT_PER_CLIENT')
   })

@@ -20,7 +20,7 @@ const graceMs = 2_000
 
 /**
  * The part of a policy that an edge needs, to be carried out of the house: no addresses of the mesh, nothing of the way out, no
- * references to secrets, no descriptors. The edge repeats nothing (the gateway behind does) and waits a little longer than that gateway.
+ * references to secrets but those that the edge itself asks issuers with, no descriptors. The edge repeats nothing (the gateway behind does) and waits a little longer than that gateway.
  */
 export function edgePolicyOf(policy: Policy): Policy {
   const { listeners } = policy
@@ -28,6 +28,9 @@ export function edgePolicyOf(policy: Policy): Policy {
     ...policy,
     listeners: { public: listeners.public === undefined ? undefined : { ...listeners.public, tls: undefined }, egress: undefined, admin: undefined },
     store: { redis: undefined },
+    debug: { key: undefined },
+    tokens: {},
+    exchanges: {},
     clusters: {},
     routes: policy.routes.map(edgeRoute),
     callers: {},

@@ -1,7 +1,9 @@
+import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
 import type { Origin } from '../policy/loading.ts'
 import type { Limit, Policy } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
 
 /** Paths of the public port that the Worker answers itself. */
 export const workerPaths = ['/livez', '/readyz', '/.well-known/jwks.json'] as const
@@ -32,8 +34,11 @@ export function checkWorkerGround(policy: Policy, origins: Readonly<Record<strin
   const served = policy.routes.filter((route) => route.quarantined === undefined)
   const findings = [
     ...checkListener(policy),
+    ...checkDebug(policy),
+    ...checkKeys(policy),
     ...checkKept(policy),
     ...checkLimits(policy, served),
+    ...checkCredentials(policy, served),
     ...checkDeciders(policy, served),
     ...served.flatMap(checkRoute),
   ]
@@ -70,6 +75,56 @@ function checkKept(policy: Policy): readonly Finding[] {
     return [{ severity: 'error', code: 'worker_revocation', message, hint, object: `issuers.${name}`, member: 'revocation' }]
   })
   return [...sets, ...issuers]
+}
+
+/** What a Worker cannot see, or cannot read. */
+function checkCredentials(policy: Policy, routes: readonly Route[]): readonly Finding[] {
+  const used = [...new Set(routes.flatMap((route) => route.access))].flatMap((name) => policy.access[name] ?? [])
+  const leaves = used.flatMap(({ authenticate }) => leavesOf(authenticate))
+  const blind = used.flatMap(({ name, authenticate, rules }): readonly Finding[] => {
+    const member = leavesOf(authenticate).some(({ kind }) => kind === 'mtls')
+      ? 'authenticate'
+      : rules.some(({ matcher }) => matcher.tls !== undefined)
+        ? 'rules'
+        : undefined
+    if (member === undefined) return []
+    const message = `A Worker sees no client certificates, and the access policy "${name}" asks for them.`
+    const hint = 'Serve its routes by the gateway itself, without a Worker in front.'
+    return [{ severity: 'error', code: 'worker_client_certificate', message, hint, object: `access.${name}`, member }]
+  })
+  const issuersBy = (kinds: readonly ProofKind[]) => new Set(leaves.flatMap(({ kind, name }) => (kinds.includes(kind) ? [name] : [])))
+  const inFile = (issuer: string, member: string, what: string): Finding => {
+    const message = `A Worker has no files, and ${what} is one.`
+    return { severity: 'error', code: 'worker_secret_file', message, hint: 'Name a secret of the Worker: env:NAME.', object: `issuers.${issuer}`, member }
+  }
+  const asked = Array.from(issuersBy(['introspection'])).flatMap((name) => {
+    const unread = policy.issuers[name]?.introspection?.credential.startsWith('file:') === true
+    return unread ? [inFile(name, 'introspection', `the credential for asking "${name}" about tokens`)] : []
+  })
+  const nonces = Array.from(issuersBy(['jwt', 'introspection'])).flatMap((name) => {
+    const unread = policy.issuers[name]?.proof.nonceKey?.startsWith('file:') === true
+    return unread ? [inFile(name, 'proof', `the key of the nonces for proofs with tokens of "${name}"`)] : []
+  })
+  return [...blind, ...asked, ...nonces]
+}
+
+function checkKeys({ tokens }: Policy): readonly Finding[] {
+  return Object.values(tokens)
+    .filter(({ publish }) => publish)
+    .map(({ name }) => ({
+      severity: 'warning',
+      code: 'worker_path_taken',
+      message: `The Worker answers /.well-known/jwks.json with its own key: the keys of "${name}" cannot be read through it.`,
+      hint: 'Read them at the gateway itself.',
+      object: `tokens.${name}`,
+      member: 'publish',
+    }))
+}
+
+function checkDebug({ debug }: Policy): readonly Finding[] {
+  if (debug.key === undefined) return []
+  const message = 'An edge shows no decisions: debug tokens are taken by the gateway behind it alone.'
+  return [{ severity: 'warning', code: 'worker_debug', message, hint: 'Call the gateway itself to see one.', object: 'debug.key', member: '' }]
 }
 
 /** The limits that the edge counts, by name. A limit that only quarantined routes use needs no binding. */

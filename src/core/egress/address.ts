@@ -56,7 +56,7 @@ function wantedEnvironment(headers: Fields): string | undefined {
   const values: string[] = []
   for (const [name, value] of headers.entries()) {
     if (name === 'x-egress-env') values.push(value.trim())
-    else if (name.replaceAll(/[^a-z0-9]/g, '-') === 'x-egress-env') throw new Fault('env_invalid', `the header is spelled x-egress-env, not ${name}`)
+    else if (name.replaceAll(/[^a-z0-9]+/g, '-') === 'x-egress-env') throw new Fault('env_invalid', `the header is spelled x-egress-env, not ${name}`)
   }
   const [wanted] = values
   if (values.length > 1) throw new Fault('env_invalid', 'x-egress-env is repeated')

@@ -1,14 +1,14 @@
 import type { Credentialed, PlacedLive } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import type { Lifeline } from '../model/lifeline.ts'
+import { unlessEnded } from '../model/lifeline.ts'
 import type { Credential } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { TokenCache } from '../token-cache.ts'
 import { type Injection, inject, injectedHeader } from './credential/inject.ts'
 import { outgoingCall } from './credential/outgoing.ts'
 import { buildReadSecret, unavailable } from './credential/secret.ts'
-import { TokenCache } from './credential/token-cache.ts'
 import { type OAuth2, requestToken } from './credential/token-request.ts'
 
 /** @throws Fault `credential_unavailable`, or why the request was cut short while it waited for a token. */
@@ -72,19 +72,4 @@ function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: ((
 function tokenKey(x: PlacedLive, credential: OAuth2): string {
   const { tokenUrl, clientId, auth, clientSecret, scope, audience } = credential
   return JSON.stringify([x.service.name, x.target.environment, tokenUrl, clientId, auth, clientSecret.reference, scope, audience])
-}
-
-/** A request that was cut short stops waiting; the token it asked for still arrives for the others. */
-function unlessEnded<T>(lifeline: Lifeline, waiting: Promise<T>): Promise<T> {
-  return new Promise((done, fail) => {
-    const forget = lifeline.onEnd(fail)
-    const arrived = (value: T) => {
-      forget()
-      done(value)
-    }
-    waiting.then(arrived, (error: unknown) => {
-      forget()
-      fail(error)
-    })
-  })
 }

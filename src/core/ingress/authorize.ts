@@ -1,18 +1,24 @@
-import type { Identified, Permitted } from '../model/exchange.ts'
+import { challenge, type Scheme, tokenChallenges, wantedBy } from '../model/challenge.ts'
+import type { Identified, Matched, Permitted } from '../model/exchange.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
-import type { Decider, Policy, Requirement } from '../policy/policy.ts'
+import type { Decider, Issuer, Policy } from '../policy/policy.ts'
+import { leavesOf } from '../policy/requirement.ts'
 import type { Ports } from '../ports.ts'
 import type { Ask, Verdict } from './authorize/ask.ts'
 import { buildDecide, type Refusal } from './authorize/decide.ts'
 
+export { buildExtAuthzGrpc } from './authorize/ask/ext-authz-grpc.ts'
 export { buildStatedAsk, type StatedAnswer } from './authorize/ask/stated.ts'
-export { type Ask, type AskPorts, buildAsk, type Consult } from './authorize/ask.ts'
+export { type Ask, buildAsk, type Consult } from './authorize/ask.ts'
 export { buildDecide, type Decision } from './authorize/decide.ts'
 
-export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
+export interface Authorize {
+  (x: Identified): Permitted | Promise<Permitted>
+  /** The deny rules that need no principal, to be asked before `identify`. Hands on the request that none of them refuses; throws like the room. */
+  screen(x: Matched): Matched
+}
 
 /**
  * Builds the room that says whether a request may pass. What the rules let pass is put before the decision points that its policies
@@ -23,13 +29,19 @@ export type Authorize = (x: Identified) => Permitted | Promise<Permitted>
 export function buildAuthorize(policy: Policy, ports: Pick<Ports, 'clock'>, ask: Ask = nobodyToAsk): Authorize {
   const decide = buildDecide(policy, ports)
   const decidersOf = buildDecidersOf(policy)
-  return (x) => {
+  const authorize = (x: Identified): Permitted | Promise<Permitted> => {
     const decision = decide(x)
-    if (decision.outcome === 'refusal') throw faultFrom(decision, schemesOf(policy, x))
+    if (decision.outcome === 'refusal') throw faultFrom(decision, x, policy)
     const facts: PermitFacts = { policy: decision.policy, rule: decision.rule, audited: decision.audited }
     const deciders = decidersOf(x.route)
     return deciders.length === 0 ? Object.assign(x, { permit: mint(facts) }) : askAll(x, deciders, ask, facts)
   }
+  const screen = (x: Matched): Matched => {
+    const refused = decide.screen(x)
+    if (refused !== undefined) throw faultFrom(refused, x, policy)
+    return x
+  }
+  return Object.assign(authorize, { screen })
 }
 
 const nobodyToAsk: Ask = async (_, { name }) => {
@@ -91,8 +103,8 @@ function refusalBy({ name, point, showReason }: Decider, { asked, status, challe
 }
 
 /** A point's challenge, where it can stand in an answer. */
-function challengeFrom(challenge: string | undefined): string {
-  return challenge !== undefined && /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(challenge) ? challenge : 'Bearer realm="sallyport"'
+function challengeFrom(value: string | undefined): string {
+  return value !== undefined && /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(value) ? value : challenge('Bearer')
 }
 
 /** The only place of the ingress wing where a permit comes to be. */
@@ -110,39 +122,45 @@ const messages = {
   decision_unavailable: 'whether access is allowed could not be asked',
 } as const satisfies Record<Refusal['code'] | 'decision_unavailable', string>
 
-function faultFrom(refusal: Refusal, schemes: readonly Scheme[]): Fault {
-  const { code, policy, rule, reason } = refusal
-  const challenges = schemes.flatMap((scheme) => challengeOf(scheme, refusal) ?? [])
+/** `x` has a principal but where the screen refused. */
+function faultFrom(refusal: Refusal, x: Matched & Partial<Identified>, policies: Policy): Fault {
+  const { code, policy, rule, reason, phase, nearest, audited } = refusal
+  const challenges = challengesOf(refusal, x, policies)
   const detail: FaultDetail = {
     rule: policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`,
     reason,
     internal: internalOf(refusal),
-    ...(challenges.length === 0 ? {} : { headers: challenges.map((challenge) => ['www-authenticate', challenge] as const) }),
+    decision: {
+      phase,
+      nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, matcher: nearest.failed.what, expected: nearest.failed.expected },
+      audited,
+    },
+    ...(challenges.length === 0 ? {} : { headers: challenges.map((value) => ['www-authenticate', value] as const) }),
   }
-  const keysOnly = code === 'unauthenticated' && !schemes.includes('Bearer')
-  return new Fault(code, keysOnly ? 'an API key is required' : messages[code], detail)
+  return new Fault(code, code === 'unauthenticated' ? `${wantedBy(challenges)} is required` : messages[code], detail)
 }
 
-type Scheme = 'Bearer' | 'ApiKey'
-
-/** How the caller proved who it is; where it did not, how it could have. Asked of refusals alone. */
-function schemesOf(policy: Policy, { principal, route }: Identified): readonly Scheme[] {
-  if (principal.kind === 'subject') return [principal.by === 'apiKey' ? 'ApiKey' : 'Bearer']
-  const kinds = route.access.flatMap((name) => kindsIn(policy.access[name]?.authenticate))
-  const schemes = new Set(kinds.map((kind): Scheme => (kind === 'apiKey' ? 'ApiKey' : 'Bearer')))
-  return schemes.size === 0 ? ['Bearer'] : [...schemes]
+/** RFC 6750 section 3.1; in the scheme that the credential came by, or in all that the route takes where there was none. */
+function challengesOf({ code, scopes }: Refusal, x: Matched & Partial<Identified>, policies: Policy): readonly string[] {
+  if (code === 'unauthenticated') return missingIn(x.route, policies)
+  const scheme = code === 'scope_insufficient' ? schemeOf(x) : undefined
+  return scheme === undefined ? [] : [challenge(scheme, { error: 'insufficient_scope', scope: scopes.join(' ') })]
 }
 
-function kindsIn(requirement: Requirement | undefined): readonly ProofKind[] {
-  if (requirement === undefined || requirement.kind === 'none') return []
-  if ('name' in requirement) return [requirement.kind]
-  return requirement.kind === 'optional' ? kindsIn(requirement.of) : requirement.of.flatMap(kindsIn)
+/** A client certificate has no scheme that a challenge could name. */
+function schemeOf({ principal, request }: Matched & Partial<Identified>): Scheme | undefined {
+  if (principal?.kind !== 'subject' || principal.by === 'mtls') return undefined
+  if (principal.by === 'apiKey') return 'ApiKey'
+  return /^dpop /i.test(request.headers.get('authorization') ?? '') ? 'DPoP' : 'Bearer'
 }
 
-/** RFC 6750 section 3.1. Scope tokens hold no quote and no backslash (RFC 6749 section 3.3). */
-function challengeOf(scheme: Scheme, { code, scopes }: Refusal): string | undefined {
-  if (code === 'unauthenticated') return `${scheme} realm="sallyport"`
-  return code === 'scope_insufficient' ? `${scheme} realm="sallyport", error="insufficient_scope", scope="${scopes.join(' ')}"` : undefined
+function missingIn({ access }: Route, { access: policies, issuers }: Policy): readonly string[] {
+  const leaves = access.flatMap((name) => policies[name]?.authenticate ?? []).flatMap(leavesOf)
+  if (leaves.length === 0) return tokenChallenges([])
+  const names = new Set(leaves.flatMap(({ kind, name }) => (kind === 'jwt' || kind === 'introspection' ? [name] : [])))
+  const asked: readonly Issuer[] = [...names].flatMap((name) => issuers[name] ?? [])
+  const ofTokens = names.size === 0 ? [] : tokenChallenges(asked.map(({ proof }) => proof.required))
+  return leaves.some(({ kind }) => kind === 'apiKey') ? [...ofTokens, challenge('ApiKey')] : ofTokens
 }
 
 /** For the record: what was nearest and what audit rules said, without values of claims. */

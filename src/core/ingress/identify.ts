@@ -8,7 +8,8 @@ import type { Ports } from '../ports.ts'
 import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
 import { apiKeyChallenge, apiKeyInvalid, buildApiKeys, subjectOf as subjectOfKey } from './identify/api-keys.ts'
 import { buildBearerTokens } from './identify/bearer-tokens.ts'
-import { principalFrom } from './identify/claims.ts'
+import { buildClientCertificates, buildMapCertificate } from './identify/certificates.ts'
+import { principalFrom, principalFromAnswer } from './identify/claims.ts'
 import type { Check, Credential } from './identify/credential.ts'
 import { fetchKeys } from './identify/fetch-keys.ts'
 import type { PublicJwk } from './identify/jwk.ts'
@@ -18,6 +19,7 @@ import { buildNotRevoked } from './identify/revocations.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
 
 export { readStoredKey, readStoredKeys, sharedKeyOf } from './identify/api-keys/store.ts'
+export { introspectionsOf } from './identify/introspection/introspections.ts'
 export { keySetsOf } from './identify/ports.ts'
 export { addRevocations, listRevocations, revocationLimit, revocationsOf } from './identify/revocations.ts'
 
@@ -42,7 +44,7 @@ interface Demand {
  * `config_quarantined`, and what its kinds of credentials throw.
  */
 export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
-  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports), buildApiKeys(policy, ports)]
+  const credentials: readonly Credential[] = [buildBearerTokens(policy, ports), buildApiKeys(policy, ports), buildClientCertificates(policy, ports)]
   const notRevoked = buildNotRevoked(policy, ports)
   const demands = byRoute((route) => demandOf(policy, route, credentials))
   const identify = (x: Matched): Identified | Promise<Identified> => {
@@ -60,6 +62,11 @@ export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
 }
 
 function identified(x: Matched, { requirements, checks }: Demand, proofs: readonly Proved[]): Identified {
+  const requirement = requirements[0]
+  const proved = proofs[0]
+  // One credential asked for and that one brought: by far the most requests, and nothing to weigh.
+  if (requirements.length === 1 && proofs.length === 1 && proved !== undefined && asksFor(requirement, proved))
+    return Object.assign(x, { principal: proved.subject })
   const met = requirements.map((requirement) => meet(requirement, proofs))
   if (met.includes(undefined)) {
     // Nothing more could be brought: what was proved is not what all policies of the route accept.
@@ -69,11 +76,15 @@ function identified(x: Matched, { requirements, checks }: Demand, proofs: readon
   return Object.assign(x, { principal: subjectOf(met.flatMap((each) => each ?? [])) ?? anonymous })
 }
 
+function asksFor(requirement: Requirement | undefined, { leaf }: Proved): boolean {
+  return requirement !== undefined && 'name' in requirement && requirement.kind === leaf.kind && requirement.name === leaf.name
+}
+
 /** What the request proves. Without waiting where no check has to. */
 function gather(checks: readonly Check[], x: Matched): readonly Proved[] | Promise<readonly Proved[]> {
   const proofs: Proved[] = []
-  for (const [at, check] of checks.entries()) {
-    const proved = check.prove(x)
+  for (let at = 0; at < checks.length; at++) {
+    const proved = checks[at]?.prove(x)
     if (proved instanceof Promise) return gatherRest(proofs, proved, checks.slice(at + 1), x)
     if (proved !== undefined) proofs.push(proved)
   }
@@ -113,7 +124,10 @@ export async function fetchIssuerKeys(
   return fetched
 }
 
-/** A token's claims as a policy test or `explain` gives them, with the policies' name of its issuer; or what an API key would say. */
+/**
+ * A token's claims (or an issuer's answer about one) as a policy test or `explain` gives them, with the policies' name of its issuer; or what an
+ * API key would say.
+ */
 export type AssumedToken =
   | { readonly issuer: string; readonly claims: Readonly<Record<string, unknown>> }
   | {
@@ -125,31 +139,39 @@ export type AssumedToken =
       readonly claims?: Readonly<Record<string, unknown>> | undefined
     }
 
+/** What asks for a credential that was not offered; of bearer tokens, one for both kinds. */
+const challenges = { jwt: realm, introspection: realm, apiKey: apiKeyChallenge, mtls: undefined } as const satisfies Record<ProofKind, string | undefined>
+
 /**
  * The same room for `test` and `explain`: the requirement tree as in production, but a token is taken at its word, as if it had been
- * verified; the Authorization header is not read. Throws like the real room.
+ * verified; the Authorization header is not read. The client certificate of the connection is mapped as it is. Throws like the real room.
  */
-const challenges = { jwt: realm, apiKey: apiKeyChallenge } as const satisfies Record<ProofKind, string>
-
-export function buildIdentifyAssuming(policy: Policy): (x: Matched, token: AssumedToken | undefined) => Identified {
+export function buildIdentifyAssuming(policy: Policy, clock: Pick<IdentifyPorts['clock'], 'now'>): (x: Matched, token: AssumedToken | undefined) => Identified {
   const demands = byRoute((route): Demand => ({ broken: undefined, requirements: requirementsOf(policy, route), checks: [] }))
   return (x, token) => {
     const demand = demands(x.route)
     if (demand.requirements.length === 0) return Object.assign(x, { principal: anonymous })
     const leaves = demand.requirements.flatMap(leavesOf)
-    const kinds = new Set(leaves.map(({ kind }) => kind))
-    const checks = Array.from(kinds, (kind): Check => ({ broken: undefined, challenges: [challenges[kind]], prove: () => undefined }))
-    return identified(x, { ...demand, checks }, assumed(policy, leaves, token))
+    const certificates = leaves.filter(({ kind }) => kind === 'mtls')
+    const { certificate } = x.client
+    const shown = certificate === undefined || certificates.length === 0 ? [] : [buildMapCertificate(certificates, policy, clock)(certificate, undefined)]
+    // One check for each way of offering, so that what is missing is told from what does not fit.
+    const ways = new Set(leaves.map(({ kind }) => challenges[kind]))
+    const checks = Array.from(
+      ways,
+      (challenge): Check => ({ broken: undefined, challenges: challenge === undefined ? [] : [challenge], prove: () => undefined }),
+    )
+    return identified(x, { ...demand, checks }, [...assumed(policy, leaves, token), ...shown])
   }
 }
 
 function assumed(policy: Policy, leaves: readonly RequirementLeaf[], token: AssumedToken | undefined): readonly Proved[] {
   if (token === undefined) return []
   if ('apiKey' in token) return [assumedKey(policy, leaves, token)]
-  const leaf = leaves.find(({ kind, name }) => kind === 'jwt' && name === token.issuer)
+  const leaf = leaves.find(({ kind, name }) => (kind === 'jwt' || kind === 'introspection') && name === token.issuer)
   const issuer = policy.issuers[token.issuer]
   if (leaf === undefined || issuer === undefined) throw tokenInvalid('an issuer that is not accepted here')
-  return [{ leaf, subject: assumedSubject(issuer, token.claims) }]
+  return [{ leaf, subject: assumedSubject(issuer, leaf, token.claims) }]
 }
 
 function assumedKey(policy: Policy, leaves: readonly RequirementLeaf[], said: Extract<AssumedToken, { readonly apiKey: string }>): Proved {
@@ -161,10 +183,10 @@ function assumedKey(policy: Policy, leaves: readonly RequirementLeaf[], said: Ex
   return { leaf, subject: subjectOfKey(set, { id: undefined, owner: said.owner, clientId: said.clientId, scopes: said.scopes ?? [], claims }) }
 }
 
-function assumedSubject(issuer: Issuer, claims: Readonly<Record<string, unknown>>): Subject {
+function assumedSubject(issuer: Issuer, { kind }: RequirementLeaf, claims: Readonly<Record<string, unknown>>): Subject {
   const json = parseStrictJson(JSON.stringify(claims), 8)
   if (!isJsonObject(json)) throw tokenInvalid('the claims are not an object')
-  return principalFrom(issuer, json)
+  return kind === 'introspection' ? principalFromAnswer(issuer, json) : principalFrom(issuer, json)
 }
 
 /** Computed at the first request of a route: thousands of routes make no build slow. */

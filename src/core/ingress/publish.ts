@@ -1,3 +1,4 @@
+import { addCors } from '../model/cors.ts'
 import type { Metered } from '../model/exchange.ts'
 import { FieldList } from '../model/fields.ts'
 import { rateLimitHeaders } from '../model/reading.ts'
@@ -34,6 +35,7 @@ export function buildPublish(policy: Policy): Publish {
       ...rateLimitHeaders(x.readings),
       ['x-request-id', x.id],
     ])
+    if (x.route.cors !== undefined) addCors(headers, x.route.cors, { method: x.request.method, origins: x.request.headers.all('origin') })
     if (isKnown(x.request.headers.all('if-none-match'), etag)) return { status: 304, headers, body: undefined }
     const body = document()
     headers.append('content-type', 'application/json').append('content-length', `${body.length}`)

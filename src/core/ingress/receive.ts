@@ -35,14 +35,7 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     limits: listener?.limits ?? headerLimits,
     bodyLimit,
     trustedProxies: listener?.trustedProxies ?? [],
-    own: [
-      ...ingressTimeouts.map(({ name }) => name),
-      // Callers of JSON could say it as metadata, too.
-      ...keyHeaders.flatMap((name) => [name, `grpc-metadata-${name}`]),
-      ...policy.routes.flatMap((route) => route.handOn.claims.map(({ header }) => header.toLowerCase())),
-      // On the way to a service that speaks gRPC the prefix would fall, and leave the name that only the decision point may give.
-      ...pointHeaders(policy).flatMap((name) => [name, `grpc-metadata-${name}`]),
-    ],
+    own: [...ingressTimeouts.map(({ name }) => name), ...keyHeaders, ...ownHeaders(policy), ...pointHeaders(policy)],
     keyHeaders,
     keep: [],
     keepSpellings: [],
@@ -53,6 +46,17 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
 /** What decision points give to upstreams. */
 function pointHeaders({ deciders }: Policy): readonly string[] {
   return Object.values(deciders).flatMap(({ point }) => (point.kind === 'extAuthz' ? point.upstreamHeaders : []))
+}
+
+/** Headers in which some route tells its upstream who asks: nobody else may say them, on any route. */
+function ownHeaders(policy: Policy): readonly string[] {
+  const made = policy.routes.flatMap(({ handOn }) => [
+    ...handOn.claims.map(({ header }) => header),
+    ...(handOn.introduce === undefined ? [] : [handOn.introduce.header]),
+  ])
+  // The downstream's own credential stands there too; what the upstream gets instead is settled when the call is made.
+  const names = new Set(made.map((name) => name.toLowerCase()).filter((name) => name !== 'authorization'))
+  return [...names]
 }
 
 /**

@@ -17,6 +17,7 @@ import { passedOn, withExchange } from './respond/headers.ts'
 import { nativeAnswer, nativeFault } from './respond/native.ts'
 import { packedAnswer } from './respond/pack.ts'
 import { buildRender, type Render } from './respond/render.ts'
+import { buildNameResource } from './respond/resource.ts'
 import { socketAnswer, socketFault } from './respond/socket.ts'
 import { streamAnswer } from './respond/stream.ts'
 import { unaryAnswer } from './respond/unary.ts'
@@ -31,6 +32,7 @@ export type Rescue = (last: Arrived & Partial<Translated>, fault: Fault) => Outb
 export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports, 'clock' | 'compression'>): Respond {
   const types = buildRouteCodecs(policy)
   const renders = buildRenders(policy, types)
+  const nameResource = buildNameResource(policy)
 
   return function respond(x, reply) {
     const made = answer(x, reply)
@@ -38,7 +40,13 @@ export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports,
   }
 
   function answer(x: Translated, reply: Reply): Outbound | Promise<Outbound> {
+    // A challenge in an HTTP answer is the service's own.
     if (reply.kind === 'http') return { ...reply, headers: withExchange(passedOn(reply.headers), x) }
+    const made = grpcAnswer(x, reply)
+    return made instanceof Promise ? made.then((one) => nameResource(x.route, one)) : nameResource(x.route, made)
+  }
+
+  function grpcAnswer(x: Translated, reply: GrpcReply): Outbound | Promise<Outbound> {
     const { rpc } = x
     if (rpc?.binding === undefined) return callAnswer(x, reply)
     const registry = types.get(x.route.name)?.registry
@@ -73,13 +81,14 @@ const same = (message: Uint8Array) => message
 /** The only place of the ingress wing where a fault becomes an answer, in the downstream's dialect. */
 export function buildRescue(policy: Policy): Rescue {
   const showRule = policy.environmentClass === 'nonprod'
+  const nameResource = buildNameResource(policy)
 
   return function rescue(last, fault) {
     const method = last.request?.method ?? last.arrival.method
     const answer = faultAnswer(last, fault, method === 'HEAD')
     for (const [name, value] of rateLimitHeaders(last.readings ?? [])) if (!answer.headers.has(name)) answer.headers.set(name, value)
     // A preflight that is not granted is none of the answers that a script may read.
-    return fault.code === 'cors_denied' ? answer : withCors(last, answer)
+    return fault.code === 'cors_denied' ? answer : withCors(last, nameResource(last.route, answer))
   }
 
   function faultAnswer(last: Arrived & Partial<Translated>, fault: Fault, head: boolean): Outbound & { readonly headers: FieldList } {

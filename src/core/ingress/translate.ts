@@ -1,7 +1,7 @@
 import type { DescMessage, Registry } from '@bufbuild/protobuf'
 import type { GrpcCall } from '../model/call.ts'
 import type { ConnectDialect } from '../model/dialect.ts'
-import type { Steered, Translated } from '../model/exchange.ts'
+import type { Introduced, Translated } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { HttpBinding, Route, RpcMatch } from '../model/route.ts'
 import type { Body } from '../model/wire.ts'
@@ -23,7 +23,7 @@ import { httpCall } from './translate/proxy.ts'
 import { socketMessages } from './translate/socket.ts'
 import { eachOfJson, wireOfJson } from './translate/wire-of-json.ts'
 
-export type Translate = (x: Steered) => Translated | Promise<Translated>
+export type Translate = (x: Introduced) => Translated | Promise<Translated>
 
 /** A route that takes JSON, ready to work. */
 interface JsonRoute {
@@ -58,7 +58,7 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     return grpcCall(x, x.rpc, authority)
   }
 
-  async function grpcCall(x: Steered, match: RpcMatch, authority: string): Promise<Translated> {
+  async function grpcCall(x: Introduced, match: RpcMatch, authority: string): Promise<Translated> {
     const { path, serverStream } = match.rpc
     const { binding } = match
     const metadata = binding === undefined ? metadataOf(x) : metadataFromHttp(x)
@@ -69,7 +69,7 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     return Object.assign(x, { call, form })
   }
 
-  async function messagesOf(x: Steered, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  async function messagesOf(x: Introduced, match: RpcMatch): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const { dialect, request } = x
     if (dialect.kind === 'connect') return ofConnect(x, match, dialect)
     const limit = x.route.bodyLimit ?? messageLimit
@@ -80,27 +80,27 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     return messages instanceof Uint8Array ? wireOfJson(messages, input, codec) : eachOfJson(messages, input, codec)
   }
 
-  function ofConnect(x: Steered, match: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  function ofConnect(x: Introduced, match: RpcMatch, dialect: ConnectDialect): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const { input, codec } = typesOf(x, match)
     const limits = { bodyLimit: bodyLimitOf(policy, x.route), messageLimit: x.route.bodyLimit ?? messageLimit }
     return connectMessages(x.request, { rpc: match.rpc, dialect, input, json: codec, compression, ...limits })
   }
 
-  function typesOf(x: Steered, { rpc }: RpcMatch): { readonly input: DescMessage; readonly codec: JsonCodec } {
+  function typesOf(x: Introduced, { rpc }: RpcMatch): { readonly input: DescMessage; readonly codec: JsonCodec } {
     const route = routes.get(x.route.name)
     const input = route?.registry.getMessage(rpc.input)
     if (route === undefined || input === undefined) throw new Error(`no types for ${rpc.path}`)
     return { input, codec: route.codec }
   }
 
-  function planOf(x: Steered, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
+  function planOf(x: Introduced, { rpc }: RpcMatch, binding: HttpBinding): JsonPlan {
     const route = routes.get(x.route.name)
     const plan = route?.plans.get(planKey(rpc.path, binding))
     if (route === undefined || plan === undefined) throw new Error(`no plan for ${rpc.path}`)
     return { ...plan, codec: route.codec }
   }
 
-  async function jsonMessages(x: Steered, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  async function jsonMessages(x: Introduced, { rpc }: RpcMatch, plan: JsonPlan): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     const limit = bodyLimitOf(policy, x.route)
     if (x.arrival.socket !== undefined) return socketMessages(x, rpc, plan, plan.codec, limit)
     // A rule without a body has room for one message, also of a stream.
@@ -115,17 +115,17 @@ function bodyLimitOf(policy: Policy, route: Route): number {
   return route.bodyLimit ?? policy.listeners.public?.limits.bodyBytes ?? fallbackBodyLimit
 }
 
-function addressOf(policy: Policy, x: Steered): { readonly authority: string; readonly scheme: 'http' | 'https' } {
+function addressOf(policy: Policy, x: Introduced): { readonly authority: string; readonly scheme: 'http' | 'https' } {
   const cluster = policy.clusters[x.destination.cluster]
   const subset = x.destination.subset === undefined ? undefined : cluster?.subsets[x.destination.subset]
   return { authority: subset?.authority ?? cluster?.authority ?? x.request.authority, scheme: cluster?.tls === undefined ? 'http' : 'https' }
 }
 
-function metadataOf(x: Steered): ReturnType<typeof metadataFromHttp> {
+function metadataOf(x: Introduced): ReturnType<typeof metadataFromHttp> {
   return x.dialect.kind === 'grpc' ? metadataFromGrpc(x) : metadataFromWeb(x)
 }
 
-async function nativeMessages(x: Steered, { rpc }: RpcMatch, compression: Compression): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+async function nativeMessages(x: Introduced, { rpc }: RpcMatch, compression: Compression): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { method, headers, body } = x.request
   if (method !== 'POST') throw new Fault('method_not_allowed', 'gRPC is called with POST', { headers: [['allow', 'POST']] })
   demandGrpc(headers)
@@ -139,7 +139,7 @@ async function nativeMessages(x: Steered, { rpc }: RpcMatch, compression: Compre
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
 /** The body, inflated, where the rule has a place for it. A body that the rule has no place for is refused or not read. */
-async function bodyOf(x: Steered, body: Body | undefined, plan: BindingPlan, limit: number): Promise<Parts['body']> {
+async function bodyOf(x: Introduced, body: Body | undefined, plan: BindingPlan, limit: number): Promise<Parts['body']> {
   const { headers } = x.request
   if (plan.body.kind === 'none') return x.route.translate.unexpectedBody === 'reject' ? demandNone(x.request.body) : { kind: 'none' }
   // Whatever the length: an empty body of another protocol is that protocol's message, not an empty JSON one.

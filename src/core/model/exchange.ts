@@ -71,6 +71,8 @@ export interface Matched extends Received {
   readonly rpc: RpcMatch | undefined
   /** What the downstream speaks; refusals are answered in it. */
   readonly dialect: Dialect
+  /** Wall time, milliseconds, that `screen` decided by; `authorize` goes on with it. Undefined where nothing was screened. */
+  readonly screenedAt?: number | undefined
 }
 export interface Identified extends Matched {
   readonly principal: Principal
@@ -90,7 +92,11 @@ export interface Steered extends Metered {
   /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
   readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
 }
-export interface Translated extends Steered {
+export interface Introduced extends Steered {
+  /** The token that tells the upstream who asks, as a field of the call; undefined where it gets none. */
+  readonly introduction: { readonly header: string; readonly value: string } | undefined
+}
+export interface Translated extends Introduced {
   readonly call: HttpCall | GrpcCall
   /** How a stream is answered to a JSON caller; undefined for every other answer. */
   readonly form: StreamForm | undefined
@@ -205,6 +211,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     params: undefined,
     rpc: undefined,
     dialect: undefined,
+    screenedAt: undefined,
     principal: undefined,
     permit: undefined,
     asked: undefined,
@@ -212,6 +219,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     readings: undefined,
     destination: undefined,
     steering: undefined,
+    introduction: undefined,
     call: undefined,
     form: undefined,
     remark: undefined,

@@ -21,6 +21,7 @@ export const faultCatalogue = {
   token_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid token' },
   api_key_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid API key' },
   proof_invalid: { http: 401, grpc: 16, retryable: false, title: 'Invalid proof of possession' },
+  certificate_invalid: { http: 403, grpc: 7, retryable: false, title: 'Client certificate not accepted' },
   forbidden: { http: 403, grpc: 7, retryable: false, title: 'Forbidden' },
   scope_insufficient: { http: 403, grpc: 7, retryable: false, title: 'Insufficient scope' },
   cors_denied: { http: 403, grpc: 7, retryable: false, title: 'Cross-origin request denied' },
@@ -71,6 +72,15 @@ export interface FaultDetail {
   readonly rule?: string | undefined
   /** The operator's own words from the rule; may be shown. */
   readonly reason?: string | undefined
+  /** How access was refused, for the record: names of rules and matchers, no value of a claim. */
+  readonly decision?: {
+    /** `screen`: a deny rule before anybody was identified; `deny`: one after; `allow`: no allow rule let it pass. */
+    readonly phase: 'screen' | 'deny' | 'allow'
+    /** The allow rule that came closest as `policy/rule`, and the matcher that kept it from fitting; what that wanted is for holders of a debug grant. */
+    readonly nearest: { readonly rule: string; readonly matcher: string; readonly expected: string } | undefined
+    /** `policy/rule` of every audit rule that matched. */
+    readonly audited: readonly string[]
+  }
   /** Extension members of the problem document. */
   readonly members?: Readonly<Record<string, string | number | boolean | readonly string[]>>
   /** Close the connection after the answer. */

@@ -64,3 +64,18 @@ export class Lifeline {
     if (this.#why !== undefined) throw this.#why
   }
 }
+
+/** A request that was cut short stops waiting; what it asked for still arrives for others. */
+export function unlessEnded<T>(lifeline: Lifeline, waiting: Promise<T>): Promise<T> {
+  return new Promise((done, fail) => {
+    const forget = lifeline.onEnd(fail)
+    const arrived = (value: T) => {
+      forget()
+      done(value)
+    }
+    waiting.then(arrived, (error: unknown) => {
+      forget()
+      fail(error)
+    })
+  })
+}

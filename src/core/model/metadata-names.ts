@@ -20,7 +20,7 @@ const written: ReadonlySet<string> = new Set(['x-request-id', 'traceparent', 'tr
 
 /** Fields of an answer that the gateway writes itself, and what a server or a proxy says about itself. */
 const answerOwn =
-  /^(?:date|server|alt-svc|x-powered-by|x-request-id|ratelimit|ratelimit-policy|(?:grpc|content|access-control|connect|trailer|x-envoy|l5d|x-sallyport)-.*)$/
+  /^(?:date|server|alt-svc|x-powered-by|x-request-id|ratelimit|ratelimit-policy|(?:grpc|content|access-control|connect|trailer|sec-websocket|x-envoy|l5d|x-sallyport)-.*)$/
 
 /** Fields that mean nothing, or something else, after the body (RFC 9110 section 6.5.1). */
 const leading: ReadonlySet<string> = new Set([

@@ -2,6 +2,7 @@
 export interface CanonicalPath {
   readonly path: string
   readonly encodedSlash: boolean
+  /** A ";", in an escape or not: who cuts path parameters behind the decoding finds both. */
   readonly semicolon: boolean
 }
 
@@ -28,7 +29,7 @@ export function canonicalPath(raw: string): CanonicalPath | { readonly ambiguous
   const encodedSlash = path.includes('%2F')
   // An encoded slash may be read as a slash further on, so a dot beside it counts as a segment too.
   if ((path.includes('/.') || (encodedSlash && path.includes('%2F.'))) && hasDotSegment(path)) return { ambiguous: 'a dot segment' }
-  return { path, encodedSlash, semicolon: path.includes(';') }
+  return { path, encodedSlash, semicolon: path.includes(';') || path.includes('%3B') }
 }
 
 function rewriteEscapes(raw: string): string | { readonly ambiguous: string } {

@@ -19,7 +19,7 @@ export interface Subject {
 }
 
 /** Credentials of the ingress, as requirement trees name them. */
-export type ProofKind = 'jwt' | 'apiKey'
+export type ProofKind = 'jwt' | 'introspection' | 'apiKey' | 'mtls'
 
 /** A workload that calls out: one of `callers:`. */
 interface CallerPrincipal {

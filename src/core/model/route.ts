@@ -64,6 +64,8 @@ export interface Route {
   /** The gateway answers itself; the split is the name that stands for it. */
   readonly answer?: 'health' | undefined
   readonly handOn: HandOn
+  /** The published resource that it is a part of. */
+  readonly resource?: string | undefined
   readonly allow: { readonly encodedSlash: boolean; readonly semicolon: boolean }
   /** Bytes; undefined means the listener's limit. */
   readonly bodyLimit: number | undefined
@@ -165,6 +167,16 @@ export interface HandOn {
   readonly token: boolean
   /** Headers made from claims; always deleted from the request first. */
   readonly claims: readonly { readonly header: string; readonly claim: string }[]
+  /** A token of the gateway's own, or one that an exchange gives for the downstream's. Left out: none. */
+  readonly introduce?: Introduce | undefined
+}
+
+export interface Introduce {
+  readonly by: 'minted' | 'exchange'
+  /** Of `tokens` or `exchanges`. */
+  readonly name: string
+  /** Lower-case; always deleted from the request first. */
+  readonly header: string
 }
 
 export interface TranslateOptions {

@@ -15,6 +15,26 @@ export function compileTemplate(source: string): (path: string) => Params | unde
   }
 }
 
+/** Segments of a canonical path as `compilePathTest` takes them: none for "/", and an empty last one after a trailing "/". */
+export function segmentsOfPath(path: string): readonly string[] {
+  return path.length <= 1 ? [] : path.slice(1).split('/')
+}
+
+/** The same test without the variables, for a path that is split once and held against many templates. @throws Error for a template that does not parse. */
+export function compilePathTest(source: string): (segments: readonly string[]) => boolean {
+  const template = parseTemplate(source)
+  if (isTemplateError(template)) throw new Error(`${source}: ${template.message}`)
+  const { verb, segments: pattern } = template
+  if (verb === undefined) return (segments) => fits(pattern, segments)
+  const end = `:${verb}`
+  return (segments) => {
+    const last = segments.at(-1)
+    if (last === undefined || !last.endsWith(end)) return false
+    const kept = last.slice(0, -end.length)
+    return fits(pattern, kept === '' && segments.length === 1 ? [] : [...segments.slice(0, -1), kept])
+  }
+}
+
 /** Undefined when the template has a verb and the path does not end in it. */
 function segmentsOf(path: string, verb: string | undefined): readonly string[] | undefined {
   if (verb !== undefined && !path.endsWith(`:${verb}`)) return undefined
@@ -24,7 +44,8 @@ function segmentsOf(path: string, verb: string | undefined): readonly string[] |
 }
 
 function fits(pattern: readonly Segment[], path: readonly string[]): boolean {
-  for (const [i, segment] of pattern.entries()) {
+  for (let i = 0; i < pattern.length; i++) {
+    const segment = pattern[i] as Segment // i stays inside the list
     if (segment.kind === 'rest') return true
     const actual = path[i]
     if (actual === undefined || actual === '') return false

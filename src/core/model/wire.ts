@@ -29,7 +29,7 @@ export interface Target {
   readonly query: string
   /** The path holds `%2F`: a proxied route refuses it unless it says `allow: [encodedSlash]`. */
   readonly encodedSlash: boolean
-  /** The path holds `;`: a proxied route refuses it unless it says `allow: [semicolon]`. */
+  /** The path holds `;` or `%3B`: a proxied route refuses it unless it says `allow: [semicolon]`. */
   readonly semicolon: boolean
 }
 

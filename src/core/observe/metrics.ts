@@ -89,6 +89,11 @@ export const metrics = {
   sallyport_revocations: { kind: 'gauge', help: 'Revocations in force, by issuer.', labels: ['issuer'] },
   sallyport_key_set_age_seconds: { kind: 'gauge', help: 'Time since the key set of an issuer was last fetched.', labels: ['issuer'] },
   sallyport_key_set_fetches_total: { kind: 'counter', help: 'Fetches of key sets, by issuer and outcome: good, failed.', labels: ['issuer', 'outcome'] },
+  sallyport_introspections_total: {
+    kind: 'counter',
+    help: 'Opaque tokens judged, by issuer and outcome: active, inactive, remembered, failed, unauthorized (our own client is refused), held (not asked while it fails).',
+    labels: ['issuer', 'outcome'],
+  },
   sallyport_descriptor_drift: {
     kind: 'gauge',
     help: 'Differences between the pinned descriptors of a cluster and what its server says, by kind: breaking, addition.',

@@ -38,8 +38,8 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     client: x.client?.address ?? x.arrival.peer.address,
     ...askedOf(x, clean),
     principal: x.principal === undefined ? undefined : principalOf(x.principal),
-    permit: x.permit === undefined ? undefined : { policy: x.permit.policy, rule: x.permit.rule },
-    audited: x.permit === undefined || x.permit.audited.length === 0 ? undefined : x.permit.audited,
+    permit: x.permit === undefined ? undefined : { policy: x.permit.policy, rule: x.permit.rule, phase: 'allow' },
+    audited: auditedOf(x, m.fault),
     asked: x.asked === undefined ? undefined : x.asked.map((asked) => askedOfPoint(asked, clean)),
     refusal: m.fault === undefined ? undefined : refusalOf(m.fault, clean),
     limits: x.readings === undefined || x.readings.length === 0 ? undefined : x.readings.map(readingOf),
@@ -125,6 +125,12 @@ function principalOf(principal: Principal): JournalRecord {
   return { kind: 'subject', issuer: principal.issuer, subject: principal.subject, client_id: principal.clientId, key_id: principal.keyId }
 }
 
+/** Audit rules have their say whatever was decided. */
+function auditedOf(x: Furthest, fault: Fault | undefined): readonly string[] | undefined {
+  const audited = x.permit?.audited ?? fault?.detail.decision?.audited
+  return audited === undefined || audited.length === 0 ? undefined : audited
+}
+
 function refusalOf(fault: Fault, clean: Clean): JournalRecord {
   const cause = fault.detail.cause
   const why = fault.detail.internal ?? (cause instanceof Error ? `${cause.name}: ${cause.message}` : undefined)
@@ -133,6 +139,8 @@ function refusalOf(fault: Fault, clean: Clean): JournalRecord {
   return {
     code: fault.code,
     rule: fault.detail.rule,
+    phase: fault.detail.decision?.phase,
+    nearest: nearestOf(fault),
     reason: why === undefined ? undefined : clean(why.slice(0, 1000)),
     stack: stack === undefined ? undefined : clean(stack),
   }
@@ -174,4 +182,9 @@ function bytesIn(x: Furthest): number | undefined {
 
 function tenths(ms: number): number {
   return Math.round(ms * 10) / 10
+}
+
+function nearestOf({ detail }: Fault): { readonly rule: string; readonly matcher: string } | undefined {
+  const nearest = detail.decision?.nearest
+  return nearest && { rule: nearest.rule, matcher: nearest.matcher }
 }

@@ -27,7 +27,9 @@ export function fieldExample(field: DescField, style: Style, leaving: Leaving): 
 }
 
 /** The text of one value in a path or query. */
-export function textExample({ scalar, enum: named, message }: DescField, { enumsAsInts }: Style, mask: string | undefined): string {
+export function textExample(field: DescField, { enumsAsInts }: Style, mask: string | undefined): string {
+  const { scalar, enum: named, message } = field
+  if (isHealthService(field)) return ''
   const inner = message === undefined ? scalar : wrapped(message)
   if (inner !== undefined) return scalarExample(inner).text
   if (named !== undefined) return String(enumExample(named, enumsAsInts))
@@ -81,7 +83,9 @@ function ofField(field: DescField, spot: Spot): Json | undefined {
   if (message !== undefined && isTooDeep(field, message, spot)) return undefined
   const value: Json =
     scalar !== undefined
-      ? scalarExample(scalar).json
+      ? isHealthService(field)
+        ? ''
+        : scalarExample(scalar).json
       : named !== undefined
         ? enumExample(named, spot.style.enumsAsInts)
         : message === undefined
@@ -91,12 +95,18 @@ function ofField(field: DescField, spot: Spot): Json | undefined {
   return field.fieldKind === 'map' ? { [keyExample(field.mapKey)]: value } : value
 }
 
+/** No made-up service is known to a health service, but the whole server is (grpc.health.v1, "service"). */
+function isHealthService({ name, parent }: DescField): boolean {
+  return name === 'service' && parent.typeName === 'grpc.health.v1.HealthCheckRequest'
+}
+
 function isTooDeep(field: DescField, message: DescMessage, { stack }: Spot): boolean {
   if (knownType(message) !== undefined) return false
   return stack.includes(message) || (stack.length >= deepest && field.presence !== Presence.LEGACY_REQUIRED)
 }
 
-function keyExample(key: ScalarType): string {
+/** A key that a map may have. */
+export function keyExample(key: ScalarType): string {
   if (key === ScalarType.STRING) return 'key'
   return key === ScalarType.BOOL ? 'true' : '1'
 }

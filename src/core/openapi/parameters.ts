@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
-import type { FieldTest } from '../model/route.ts'
-import { collide, isTextual, resolvePath } from '../protobuf.ts'
-import { textExample } from './examples.ts'
+import type { FieldTest, TranslateOptions } from '../model/route.ts'
+import { collide, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
+import { keyExample, textExample } from './examples.ts'
 import { type JsonObject, present } from './json.ts'
 import type { PathPart } from './path.ts'
 import type { Schemas } from './schemas.ts'
@@ -16,6 +16,8 @@ export interface Sources {
   readonly body: '*' | DescField | undefined
   /** What an update mask may name. */
   readonly mask: string | undefined
+  /** Maps bind from the query too. */
+  readonly maps: boolean
 }
 
 /** A message within itself, and what lies deeper than this, can be asked for and is not listed. */
@@ -52,7 +54,7 @@ function whereIn({ name, variable, pattern }: PathPart): string | undefined {
   return name === variable.name ? undefined : `Sets \`${variable.name}\`.`
 }
 
-/** Every query parameter that binds to a field: no field of the path or the body, no map, no list of messages. */
+/** Every query parameter that binds to a field: no field of the path or the body, no list of messages, and maps only where the route takes them. */
 export function queryParameters(sources: Sources, style: Style, schemas: Schemas, describe: (field: DescField) => string | undefined): readonly JsonObject[] {
   if (sources.body === '*') return []
   return Array.from(leaves(sources, style, sources.input, [], []), (path) => queryParameter(path, sources, style, schemas, describe))
@@ -63,7 +65,7 @@ function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readon
     const here = [...path, field]
     if (isTaken(here, sources)) continue
     const isList = field.fieldKind === 'list' && field.listKind !== 'message'
-    if (isList || isTextual(field)) {
+    if (isList || isTextual(field) || (sources.maps && isTextualMap(field))) {
       if (
         !sources.variables.some((variable) => collide(here, variable) !== undefined) &&
         !style.behavior(field).outputOnly &&
@@ -74,6 +76,11 @@ function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readon
       yield* leaves(sources, style, field.message, here, [...stack, desc])
     }
   }
+}
+
+/** A map whose values can each be given as one text. */
+function isTextualMap(field: DescField): boolean {
+  return field.fieldKind === 'map' && (field.mapKind !== 'message' || isTextualType(field.message))
 }
 
 function isOpen(message: DescMessage, stack: readonly DescMessage[]): boolean {
@@ -96,7 +103,9 @@ function queryParameter(
   // leaves yields no empty path.
   const field = path.at(-1) as DescField
   const isList = field.fieldKind === 'list'
+  const isMap = field.fieldKind === 'map'
   const text = textExample(field, style, mask)
+  const example = typedExample(field, style, text)
   const rivals = field.oneof?.fields.filter((other) => other !== field).map((other) => `\`${queryName(other, style)}\``) ?? []
   const alone = rivals.length === 0 ? undefined : `Not together with ${rivals.join(', ')}.`
   const description = [describe(field), alone].filter((one) => one !== undefined).join('\n\n')
@@ -106,9 +115,13 @@ function queryParameter(
     description: description === '' ? undefined : description,
     required: path.every((step) => isRequired(step, style)) ? true : undefined,
     deprecated: path.some((step) => step.proto.options?.deprecated === true) ? true : undefined,
-    ...(isList ? { style: 'form', explode: true } : {}),
-    schema: isList ? { type: 'array', items: schemas.text(field, style) } : schemas.text(field, style),
-    example: isList ? [typedExample(field, style, text)] : typedExample(field, style, text),
+    ...(isList ? { style: 'form', explode: true } : isMap ? { style: 'deepObject', explode: true } : {}),
+    schema: isList
+      ? { type: 'array', items: schemas.text(field, style) }
+      : isMap
+        ? { type: 'object', additionalProperties: schemas.text(field, style) }
+        : schemas.text(field, style),
+    example: isList ? [example] : isMap ? { [keyExample(field.mapKey)]: example } : example,
   })
 }
 
@@ -124,9 +137,11 @@ function typedExample({ scalar, enum: named, message }: DescField, { enumsAsInts
 /** ScalarType of the 64-bit integers, which JSON writes as strings (descriptor.proto, FieldDescriptorProto.Type). */
 const quoted: ReadonlySet<number> = new Set([3, 4, 6, 16, 18, 9])
 
+const ignoredHeaders: ReadonlySet<string> = new Set(['accept', 'content-type', 'authorization'])
+
 /** What a route's match asks for. OpenAPI ignores some header parameters (3.1, "Parameter Object"): those are not listed. */
 export function testParameters(tests: readonly FieldTest[], place: 'header' | 'query'): readonly JsonObject[] {
-  const ignored = new Set(place === 'header' ? ['accept', 'content-type', 'authorization'] : [])
+  const ignored = place === 'header' ? ignoredHeaders : new Set<string>()
   return tests
     .filter(({ name, present: wanted }) => !ignored.has(name.toLowerCase()) && wanted !== false)
     .map(({ name, exact, prefix, pattern }) => {
@@ -153,4 +168,17 @@ function usable(pattern: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Headers that become metadata of the call. What OpenAPI ignores is not listed, nor are names with a wildcard. */
+export function headerParameters({ requestHeaders = [] }: TranslateOptions): readonly JsonObject[] {
+  return requestHeaders
+    .filter((name) => !name.endsWith('*') && !ignoredHeaders.has(name.toLowerCase()))
+    .map((name) => ({
+      name,
+      in: 'header',
+      description: name.endsWith('-bin') ? 'For the service. Bytes in base64.' : 'For the service.',
+      schema: { type: 'string' },
+      example: name.endsWith('-bin') ? 'ZXhhbXBsZQ' : 'example',
+    }))
 }

@@ -80,6 +80,7 @@ const all: Readonly<Record<string, JsonObject>> = {
   Forbidden: { description: 'The caller may not do this.', content: either },
   NotFound: { description: 'The service does not have it.', content: either },
   NotAcceptable: { description: 'The stream cannot be written in any type that Accept names.', content: problemOnly },
+  PreconditionFailed: { description: 'The resource has another entity tag by now.', content: either },
   TooLarge: { description: 'The body is too large.', content: problemOnly },
   UnsupportedMediaType: { description: 'The body is of a type that is not taken.', content: problemOnly },
   TooManyRequests: { description: 'A limit is reached.', headers: { 'Retry-After': ref('headers', 'RetryAfter'), ...answerHeaders(true) }, content: either },

@@ -100,11 +100,21 @@ function rpcOperations(route: Route, grpc: NonNullable<Route['match']['grpc']>, 
   const { protoNames, enumsAsInts } = route.translate
   const style: Style = { key: `${grpc.descriptors} ${protoNames} ${enumsAsInts}`, registry, protoNames, enumsAsInts, behavior: buildBehaviors(registry) }
   const tag = { name: service.typeName, description: around.comments(service) }
-  return grpc.rpcs.flatMap((rpc) => {
+  const rules = grpc.rpcs.flatMap((rpc) => {
     const method = service.methods.find(({ name }) => name === rpc.method)
-    if (method === undefined) return []
-    return rpc.bindings.flatMap((binding, at) => ruleOperations({ route, rpc, method, binding, at, style, tag }, around))
+    return method === undefined ? [] : rpc.bindings.map((binding, at): Rule => ({ route, rpc, method, binding, at, style, tag }))
   })
+  const found = rules.flatMap((rule) => ruleOperations(rule, around))
+  return route.translate.head === 'fromGet' ? [...found, ...headsOf(rules, found, around)] : found
+}
+
+/** HEAD takes the GET bindings, where it has none of its own. */
+function headsOf(rules: readonly Rule[], found: readonly (Operation | Omission)[], around: Surroundings): readonly Operation[] {
+  const own = new Set(found.flatMap((one) => (isOperation(one) && one.method === 'HEAD' ? [one.path.shape] : [])))
+  return rules
+    .filter(({ binding }) => binding.method === 'GET')
+    .flatMap((rule) => ruleOperations(rule, around, 'HEAD'))
+    .filter((one): one is Operation => isOperation(one) && !own.has(one.path.shape))
 }
 
 interface Rule {
@@ -118,26 +128,44 @@ interface Rule {
   readonly tag: Operation['tag']
 }
 
-function ruleOperations(rule: Rule, around: Surroundings): readonly (Operation | Omission)[] {
+function ruleOperations(rule: Rule, around: Surroundings, as?: 'HEAD'): readonly (Operation | Omission)[] {
   const { route, rpc, binding, at, tag } = rule
   const template = parseTemplate(binding.template)
   if (isTemplateError(template)) throw new Error(`route ${route.name}: ${template.message}`)
   const taken = (method: string) => route.match.methods.length === 0 || route.match.methods.includes(method)
   const any = binding.method === '*'
-  const methods = (any ? (binding.body === '' ? usual : withBody) : [binding.method]).filter(taken)
+  const methods = (any ? (binding.body === '' ? usual : withBody) : [as ?? binding.method]).filter(as === undefined ? taken : () => taken('GET'))
   const isAutomatic = at > 0 && binding.method === 'POST' && binding.template === rpc.path
   const name = `${rpc.service.split('.').at(-1)}_${rpc.method}${isAutomatic ? '_rpc' : at > 0 ? `_${at + 1}` : ''}`
   const path = openapiPath(template)
   return methods.map((method) => {
     if (!methodsShown.has(method)) return { route: route.name, operation: `${method} ${binding.template}`, reason: 'OpenAPI 3.1 knows no such method' }
-    return { route, method, path, tag, id: any ? `${name}_${method.toLowerCase()}` : name, write: (place, id) => writeRule(rule, around, method, place, id) }
+    return {
+      route,
+      method,
+      path,
+      tag,
+      id: any || as !== undefined ? `${name}_${method.toLowerCase()}` : name,
+      write: (place, id) => writeRule(rule, around, method, place, id),
+    }
   })
 }
 
 function writeRule({ route, rpc, method: desc, binding, style, tag }: Rule, around: Surroundings, method: string, path: OpenapiPath, id: string): JsonObject {
   const { schemas, comments, policy } = around
-  const described = describeRpc({ rpc, method: desc, binding, path, style, schemas, comments, limited: limitsOf(route, policy).length > 0 })
-  const { summary, description, deprecated, parameters, requestBody, typed } = described
+  const described = describeRpc({
+    rpc,
+    method: desc,
+    binding,
+    as: method,
+    path,
+    options: route.translate,
+    style,
+    schemas,
+    comments,
+    limited: limitsOf(route, policy).length > 0,
+  })
+  const { summary, description, deprecated, parameters, requestBody, answers, typed } = described
   return operation(route, around, {
     id,
     tag: tag.name,
@@ -148,7 +176,7 @@ function writeRule({ route, rpc, method: desc, binding, style, tag }: Rule, arou
     deprecated,
     parameters,
     requestBody,
-    answer: { '200': described.answer },
+    answer: answers,
     // Query parameters that no field takes are refused too.
     failing: { reads: true, body: requestBody !== undefined, typed, streams: rpc.serverStream, grpc: true },
   })

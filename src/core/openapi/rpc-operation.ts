@@ -1,10 +1,10 @@
 import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
-import type { HttpBinding, Rpc } from '../model/route.ts'
-import { resolvePath } from '../protobuf.ts'
+import type { HttpBinding, Rpc, TranslateOptions } from '../model/route.ts'
+import { etagField, resolvePath } from '../protobuf.ts'
 import { type Comments, firstSentence, spacedOut } from './comments.ts'
 import { fieldExample, messageExample } from './examples.ts'
 import { type Json, type JsonObject, present } from './json.ts'
-import { pathParameters, queryParameters, type Sources } from './parameters.ts'
+import { headerParameters, pathParameters, queryParameters, type Sources } from './parameters.ts'
 import type { OpenapiPath } from './path.ts'
 import { answerHeaders } from './responses.ts'
 import type { Schemas } from './schemas.ts'
@@ -15,7 +15,10 @@ export interface RpcRule {
   readonly rpc: Rpc
   readonly method: DescMethod
   readonly binding: HttpBinding
+  /** Upper-case: the binding's own, or one that stands for it. */
+  readonly as: string
   readonly path: OpenapiPath
+  readonly options: TranslateOptions
   readonly style: Style
   readonly schemas: Schemas
   readonly comments: Comments
@@ -29,7 +32,8 @@ export interface Described {
   readonly deprecated: true | undefined
   readonly parameters: readonly JsonObject[]
   readonly requestBody: JsonObject | undefined
-  readonly answer: JsonObject
+  /** Answers that are no failure, by status, and what preconditions lead to. */
+  readonly answers: JsonObject
   /** The body has to be of a certain media type. */
   readonly typed: boolean
 }
@@ -44,19 +48,24 @@ export function describeRpc(rule: RpcRule): Described {
     summary: (text === undefined ? undefined : firstSentence(text)) ?? spacedOut(method.name),
     description: text,
     deprecated: method.proto.options?.deprecated === true ? true : undefined,
-    parameters: [...pathParameters(path.parts, { input: method.input, style, schemas }), ...queryParameters(sources, style, schemas, comments)],
+    parameters: [
+      ...pathParameters(path.parts, { input: method.input, style, schemas }),
+      ...queryParameters(sources, style, schemas, comments),
+      ...headerParameters(rule.options),
+      ...conditions(rule, sources),
+    ],
     requestBody: body,
-    answer: answerOf(rule),
+    answers: answersOf(rule, sources),
     typed: body !== undefined && !isRaw(bodyMessage(sources)),
   }
 }
 
-function sourcesOf({ method, binding, path }: RpcRule): Sources {
+function sourcesOf({ method, binding, path, options }: RpcRule): Sources {
   const { input } = method
   const names = new Set(path.parts.flatMap(({ variable }) => (variable === undefined ? [] : [variable.name])))
   const variables = Array.from(names, (name) => resolvePath(input, name, false)).filter((found) => !('problem' in found)) as (readonly DescField[])[]
   const body = binding.body === '*' ? '*' : input.fields.find(({ name }) => name === binding.body)
-  return { input, variables, body, mask: maskOf(body, variables) }
+  return { input, variables, body, mask: maskOf(body, variables), maps: options.queryMaps === true }
 }
 
 /** A member of the body that an update mask may name. */
@@ -110,10 +119,76 @@ function lines(item: JsonObject): JsonObject {
   return { type: 'string', description: 'One JSON message per line.', 'x-item-schema': item }
 }
 
-function answerOf({ rpc, method, binding, style, schemas, limited }: RpcRule): JsonObject {
-  const field = binding.responseBody === '' ? undefined : method.output.fields.find(({ name }) => name === binding.responseBody)
-  const message = field === undefined ? method.output : field.fieldKind === 'message' ? field.message : undefined
-  const headers = answerHeaders(limited)
+/** What the answer shows: a message, or the field that `response_body` names. */
+function shownOf({ method: { output }, binding: { responseBody } }: RpcRule): {
+  readonly field: DescField | undefined
+  readonly message: DescMessage | undefined
+} {
+  const field = responseBody === '' ? undefined : output.fields.find(({ name }) => name === responseBody)
+  if (field === undefined) return { field, message: output }
+  return { field, message: field.fieldKind === 'message' ? field.message : undefined }
+}
+
+function answersEtag(rule: RpcRule): boolean {
+  const { message } = shownOf(rule)
+  return isTagged(rule) && message !== undefined && !isRaw(message) && etagField(message) !== undefined
+}
+
+/** The entity tag of a request is a field of its message, or of the resource in its body. */
+function takesIfMatch(rule: RpcRule, { input, body }: Sources): boolean {
+  const resource = body === undefined || body === '*' || body.fieldKind !== 'message' ? undefined : body.message
+  return !isSafe(rule) && isTagged(rule) && [input, resource].some((message) => message !== undefined && etagField(message) !== undefined)
+}
+
+function isTagged({ rpc, options: { etag = false } }: RpcRule): boolean {
+  return etag !== false && !rpc.serverStream
+}
+
+function isSafe({ as }: RpcRule): boolean {
+  return as === 'GET' || as === 'HEAD'
+}
+
+function conditions(rule: RpcRule, sources: Sources): readonly JsonObject[] {
+  const condition = (name: string, description: string, example: string): JsonObject => ({
+    name,
+    in: 'header',
+    description,
+    schema: { type: 'string' },
+    example,
+  })
+  if (isSafe(rule) && answersEtag(rule)) return [condition('If-None-Match', 'Entity tags that the caller has.', '"example"')]
+  return takesIfMatch(rule, sources) ? [condition('If-Match', 'The entity tag that the resource must still have; `*` for any.', '*')] : []
+}
+
+function answersOf(rule: RpcRule, sources: Sources): JsonObject {
+  const { rpc, as, options } = rule
+  const whole = answerOf(rule)
+  const answer = as === 'HEAD' ? present({ ...whole, content: undefined }) : whole
+  const isEmpty = !rpc.serverStream && shownOf(rule).message?.typeName === 'google.protobuf.Empty' && options.emptyAnswer === 204
+  const chosen = !rpc.serverStream && options.statusFrom !== undefined
+  return present({
+    [isEmpty ? '204' : '200']: isEmpty ? present({ ...answer, content: undefined, description: 'Nothing to say.' }) : answer,
+    '2XX': chosen ? { ...answer, description: 'Another success, as the service says.' } : undefined,
+    '304': isSafe(rule) && answersEtag(rule) ? present({ ...answer, content: undefined, description: 'The caller has it.' }) : undefined,
+    '3XX': chosen ? { ...answer, description: 'Somewhere else, as the service says.' } : undefined,
+    '412': takesIfMatch(rule, sources) ? { $ref: '#/components/responses/PreconditionFailed' } : undefined,
+  })
+}
+
+function headersOf(rule: RpcRule): JsonObject {
+  const names = (rule.options.responseHeaders ?? []).filter((name) => !name.endsWith('*'))
+  const own = names.map((name): [string, JsonObject] => [name, { description: 'As the service says it.', schema: { type: 'string' } }])
+  return {
+    ...Object.fromEntries(own),
+    ...answerHeaders(rule.limited),
+    ...(answersEtag(rule) ? { ETag: { description: 'The entity tag of what is answered.', schema: { type: 'string' } } } : {}),
+  }
+}
+
+function answerOf(rule: RpcRule): JsonObject {
+  const { rpc, method, binding, style, schemas } = rule
+  const { field, message } = shownOf(rule)
+  const headers = headersOf(rule)
   if (isRaw(message))
     return { description: 'Bytes, in the type that Content-Type says.', headers, content: { '*/*': { schema: { description: 'Any bytes, of any type.' } } } }
   const schema = field === undefined ? schemas.message(method.output, style) : schemas.field(field, style)

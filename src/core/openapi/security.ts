@@ -1,5 +1,5 @@
-import type { AccessPolicy, Issuer, Matcher, Requirement, RequirementLeaf, Rule } from '../policy/policy.ts'
-import { leavesOf } from '../policy/requirement.ts'
+import type { AccessPolicy, ApiKeySet, CertificateMapping, Issuer, Matcher, Policy, Requirement, RequirementLeaf, Rule } from '../policy/policy.ts'
+import { leavesOf, standsIn } from '../policy/requirement.ts'
 import type { JsonObject } from './json.ts'
 
 /** What an operation's callers must prove. */
@@ -34,7 +34,9 @@ export function demandedOf(policies: readonly AccessPolicy[], asked: Asked): Dem
   const isOptional = sets.some((leaves) => leaves.length === 0) && allows.some(({ matcher }) => matcher.anonymous)
   const useful = possible.filter((leaves) => leaves.length > 0)
   // Policies that trust nobody in common ask for the credentials of all: one request cannot bring them, and nothing would read as public.
-  const ways = (useful.length > 0 ? useful : sets.filter((leaves) => leaves.length > 0)).flatMap((leaves) => schemesOf(leaves, allows))
+  const all = (useful.length > 0 ? useful : sets.filter((leaves) => leaves.length > 0)).flatMap((leaves) => schemesOf(leaves, allows))
+  // A token of one issuer is one scheme, whether it is verified or asked about.
+  const ways = Array.from(new Map(all.map((way) => [JSON.stringify(way), way])).values())
   return { security: isOptional ? [{}, ...ways] : ways, reads: true, refuses: !isOpen }
 }
 
@@ -69,9 +71,8 @@ function distinct(leaves: Leaves): Leaves {
 
 const nameOf = ({ kind, name }: RequirementLeaf): string => `${kind}:${name}`
 
-/** A request brings one credential of a kind. */
 function isPossible(leaves: Leaves): boolean {
-  return new Set(leaves.map(({ kind }) => kind)).size === leaves.length
+  return new Set(leaves.map(({ kind }) => standsIn[kind])).size === leaves.length
 }
 
 function schemesOf(leaves: Leaves, allows: readonly Rule[]): readonly JsonObject[] {
@@ -104,9 +105,45 @@ function scopesFor(allows: readonly Rule[], issuer: string): readonly (readonly 
   return distinct.length === 0 || distinct.length > most || distinct.some((scopes) => scopes.length === 0) ? [[]] : distinct
 }
 
+/** The schemes of these names: issuers, sets of API keys and mappings of certificates, whose names the policies hold apart. */
+export function securitySchemes({ issuers, apiKeys, certificates, access }: Policy, names: ReadonlySet<string>): JsonObject {
+  const leaves = Object.values(access).flatMap(({ authenticate }) => leavesOf(authenticate))
+  const verified = new Set(leaves.flatMap(({ kind, name }) => (kind === 'jwt' ? [name] : [])))
+  const all = [
+    ...Object.values(issuers).map((issuer) => [issuer.name, verified.has(issuer.name) ? tokenScheme(issuer) : opaqueScheme(issuer)] as const),
+    ...Object.values(apiKeys).map((set) => [set.name, keyScheme(set)] as const),
+    ...Object.values(certificates).map((mapping) => [mapping.name, certificateScheme(mapping)] as const),
+  ]
+  return Object.fromEntries(all.filter(([name]) => names.has(name)))
+}
+
 /** An issuer whose keys are found by discovery is an OpenID provider to tools; of others only the form of the token is known. */
-export function securityScheme({ issuer, jwks, audiences }: Issuer): JsonObject {
-  const description = `A token of ${issuer}${audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`}, in the Authorization header.`
+function tokenScheme({ issuer, jwks, audiences }: Issuer): JsonObject {
+  const description = tokenText(issuer, audiences)
   if (jwks !== undefined) return { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
   return { type: 'openIdConnect', openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+}
+
+function opaqueScheme({ issuer, audiences }: Issuer): JsonObject {
+  return { type: 'http', scheme: 'bearer', description: tokenText(issuer, audiences) }
+}
+
+function tokenText(issuer: string, audiences: readonly string[]): string {
+  return `A token of ${issuer}${audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`}, in the Authorization header.`
+}
+
+function keyScheme({ header }: ApiKeySet): JsonObject {
+  return { type: 'apiKey', in: 'header', name: header, description: `An API key, in the header ${header}.` }
+}
+
+const certificateNames = {
+  spiffe: 'a SPIFFE id',
+  'uri-san': 'a URI',
+  'dns-san': 'a DNS name',
+  'email-san': 'an e-mail address',
+  'common-name': 'a common name',
+} as const
+
+function certificateScheme({ subject }: CertificateMapping): JsonObject {
+  return { type: 'mutualTLS', description: `A client certificate with ${certificateNames[subject]}.` }
 }

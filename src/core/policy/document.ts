@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { access } from './document/access.ts'
 import { apiKeys } from './document/api-keys.ts'
+import { certificate } from './document/certificates.ts'
 import { cluster } from './document/clusters.ts'
 import { decider } from './document/deciders.ts'
 import { caller, egress } from './document/egress.ts'
@@ -10,6 +11,7 @@ import { issuer } from './document/issuers.ts'
 import { limit } from './document/limits.ts'
 import { listeners } from './document/listeners.ts'
 import { route } from './document/routes.ts'
+import { debug, exchange, resource, token } from './document/tokens.ts'
 
 /** `store` has one member. */
 const store = { redis: secret.meta({ description: 'Where the URL of Redis stands; without a store, limits are counted in memory.' }) }
@@ -19,6 +21,10 @@ export const namedSections = {
   environments: environment,
   issuers: issuer,
   apiKeys,
+  certificates: certificate,
+  tokens: token,
+  exchanges: exchange,
+  resources: resource,
   clusters: cluster,
   limits: limit,
   deciders: decider,
@@ -29,7 +35,7 @@ export const namedSections = {
 }
 
 /** Sections whose members have fixed names and a kind each. */
-export const fixedSections = { listeners, store }
+export const fixedSections = { listeners, store, debug }
 
 export type NamedSection = keyof typeof namedSections
 type FixedSection = keyof typeof fixedSections
@@ -57,8 +63,13 @@ export const documentSchema = z.strictObject({
     .optional()
     .meta({ description: 'Bound addresses.' }),
   store: z.strictObject({ redis: store.redis.optional() }).optional().meta({ description: 'What replicas share.' }),
+  debug: z.strictObject({ key: debug.key.optional() }).optional().meta({ description: 'Who may ask how a request was decided.' }),
   issuers: named(issuer, 'Who issues tokens.'),
   apiKeys: named(apiKeys, 'API keys.'),
+  certificates: named(certificate, 'How client certificates become subjects.'),
+  tokens: named(token, 'Tokens that the gateway makes for services.'),
+  exchanges: named(exchange, 'Where tokens of downstreams are exchanged (RFC 8693).'),
+  resources: named(resource, 'What routes are a part of, as published for clients (RFC 9728).'),
   clusters: named(cluster, 'Upstreams in the mesh.'),
   limits: named(limit, 'Rate limits.'),
   deciders: named(decider, 'External decision points that access policies may ask.'),

@@ -1,10 +1,11 @@
 import { rpcsOf } from '../protobuf.ts'
 import { idOf, type RawObject } from './collect.ts'
 import { descriptorsIn } from './document/clusters.ts'
-import { type NamedSection, schemaOf } from './document.ts'
+import { type NamedSection, schemaOf, sectionNames } from './document.ts'
 import { linkAccess } from './link/access.ts'
 import { linkApiKeys } from './link/api-keys.ts'
 import { linkCallers } from './link/callers.ts'
+import { linkCertificates } from './link/certificates.ts'
 import { linkClusters } from './link/clusters.ts'
 import { linkDeciders } from './link/deciders.ts'
 import type { Descriptors } from './link/descriptors.ts'
@@ -18,6 +19,7 @@ import { linkListeners } from './link/listeners.ts'
 import type { Mocks } from './link/mocks.ts'
 import { buildQuarantine } from './link/quarantine.ts'
 import { linkRoutes } from './link/routes.ts'
+import { linkExchanges, linkResources, linkTokens } from './link/tokens.ts'
 import { checkWhole } from './link/whole.ts'
 import type { LostRoute } from './lost.ts'
 import type { EnvironmentClass, Policy } from './policy.ts'
@@ -54,12 +56,7 @@ export function linkObjects(input: LinkInput): Linked {
   )
   const section = (name: string) => new Map((bySection.get(name) ?? []).map((entry) => [entry.name, entry]))
   // The casts are safe: each section's entries were checked with that section's own schema.
-  const entries = Object.fromEntries(
-    ['environments', 'listeners', 'store', 'issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'routes', 'callers', 'egress'].map((name) => [
-      name,
-      section(name),
-    ]),
-  ) as unknown as Entries
+  const entries = Object.fromEntries(sectionNames.map((name) => [name, section(name)])) as unknown as Entries
   const classes = new Map(
     Array.from(entries.environments.values()).flatMap(({ name, value }) => (value?.class === undefined ? [] : [[name, value.class] as const])),
   )
@@ -105,6 +102,10 @@ function openLinking({ report, environment, incomplete }: LinkInput, entries: En
       names.set(section, known)
       return known
     },
+    introspects: (issuer) => {
+      const entry = entries.issuers.get(issuer)
+      return entry?.value?.introspection !== undefined || entry?.removed.some((gone) => gone.startsWith('introspection')) !== false
+    },
     used: new Set(),
     needs: new Map(),
     incomplete,
@@ -120,6 +121,7 @@ function link(
 ): Omit<Policy, 'revision'> {
   const { environmentClass } = linking
   const store = entries.store.get('redis')
+  const debugKey = entries.debug.get('key')?.value
   const environments = Array.from(classes).flatMap(([name, kind]) => (kind === environmentClass ? [name] : []))
   const listeners = linkListeners(linking, {
     public: entries.listeners.get('public'),
@@ -128,6 +130,10 @@ function link(
   })
   const issuers = linkIssuers(linking, entries.issuers, { said: store !== undefined })
   const apiKeys = linkApiKeys(linking, entries, { said: store !== undefined })
+  const certificates = linkCertificates(linking, entries)
+  const tokens = linkTokens(linking, entries.tokens)
+  const exchanges = linkExchanges(entries.exchanges)
+  const resources = linkResources(linking, entries.resources)
   const clusters = linkClusters(linking, entries.clusters, descriptors)
   const limits = linkLimits(linking, entries.limits, { said: store !== undefined })
   const deciders = linkDeciders(linking, entries.deciders, entries.clusters)
@@ -152,8 +158,13 @@ function link(
     environments,
     listeners,
     store: { redis: typeof store?.value === 'string' ? store.value : undefined },
+    debug: { key: typeof debugKey === 'string' ? debugKey : undefined },
     issuers: byName(issuers.map((issuer) => quarantineIssuer(issuer, reasonOf(`issuers.${issuer.name}`)))),
     apiKeys: byName(apiKeys.map((set) => quarantineKeys(set, reasonOf(`apiKeys.${set.name}`)))),
+    certificates: byName(certificates.map((mapping) => quarantineCertificate(mapping, reasonOf(`certificates.${mapping.name}`)))),
+    tokens: byName(sound('tokens', tokens)),
+    exchanges: byName(sound('exchanges', exchanges)),
+    resources: byName(sound('resources', resources)),
     clusters: byName(clusters.map((cluster) => quarantineCluster(cluster, reasonOf(`clusters.${cluster.name}`)))),
     limits: byName(sound('limits', limits)),
     deciders: byName(sound('deciders', deciders)),
@@ -175,7 +186,11 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): Readon
 type ObjectOf<K extends keyof Policy> = Policy[K] extends Readonly<Record<string, infer T>> ? T : never
 
 function quarantineIssuer(issuer: ObjectOf<'issuers'>, quarantined: string | undefined): ObjectOf<'issuers'> {
-  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [] }
+  return quarantined === undefined ? issuer : { ...issuer, quarantined, jwks: undefined, audiences: [], algorithms: [], introspection: undefined }
+}
+
+function quarantineCertificate(mapping: ObjectOf<'certificates'>, quarantined: string | undefined): ObjectOf<'certificates'> {
+  return quarantined === undefined ? mapping : { ...mapping, quarantined, scopes: [] }
 }
 
 /** The header stays: what stands in it is taken out of requests all the same. */

@@ -18,8 +18,14 @@ export interface Policy {
   readonly environments: readonly string[]
   readonly listeners: Listeners
   readonly store: { readonly redis: string | undefined }
+  /** Reference to the key of debug tokens; undefined: nobody is told how a request was decided. */
+  readonly debug: { readonly key: string | undefined }
   readonly issuers: Readonly<Record<string, Issuer>>
   readonly apiKeys: Readonly<Record<string, ApiKeySet>>
+  readonly certificates: Readonly<Record<string, CertificateMapping>>
+  readonly tokens: Readonly<Record<string, MintedToken>>
+  readonly exchanges: Readonly<Record<string, TokenExchange>>
+  readonly resources: Readonly<Record<string, Resource>>
   readonly clusters: Readonly<Record<string, Cluster>>
   readonly limits: Readonly<Record<string, Limit>>
   readonly access: Readonly<Record<string, AccessPolicy>>
@@ -87,6 +93,8 @@ export interface Issuer {
   /** Where scopes stand: `scope` (space separated) or `scp` (list). First that is present. */
   readonly scopeClaims: readonly string[]
   readonly proof: ProofRules
+  /** How opaque tokens are asked about; undefined: they are not. */
+  readonly introspection: Introspection | undefined
   /** Undefined: nothing is revoked before its time. */
   readonly revocation?: RevocationRules | undefined
 }
@@ -116,6 +124,38 @@ export interface ApiKeySet {
   readonly staleForMs: number
 }
 
+/** Asking an issuer about a token (RFC 7662), and what its answer must say. */
+export interface Introspection {
+  /** The endpoint; undefined means discovery. */
+  readonly url: string | undefined
+  readonly clientId: string
+  readonly auth: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  /** Reference to the client's secret; of `private_key_jwt` to its private key, a JWK or PKCS #8 in PEM. */
+  readonly credential: string
+  /** The longest time that an answer is remembered. */
+  readonly cacheMs: number
+  /** For one answer, discovery included. */
+  readonly timeoutMs: number
+  /** `optional`: an answer that names no audience at all is good. */
+  readonly audience: 'required' | 'optional'
+  /** A token without `sub` stands for its client. */
+  readonly clientAsSubject: boolean
+}
+
+/** How a verified client certificate becomes a subject. */
+export interface CertificateMapping {
+  readonly name: string
+  readonly quarantined: string | undefined
+  /** Which name of the certificate says who. */
+  readonly subject: 'spiffe' | 'uri-san' | 'dns-san' | 'email-san' | 'common-name'
+  /** Of `spiffe`: whose identities are taken. */
+  readonly trustDomain: string | undefined
+  /** RE2 patterns for the whole name; one must fit. Empty: every name fits. */
+  readonly names: readonly string[]
+  /** What its subjects may do, as a token's scopes. */
+  readonly scopes: readonly string[]
+}
+
 /** What a token must be bound to, and how that is proved. A token that is bound is proved whatever `required` says. */
 export interface ProofRules {
   /** `any`: to a key of DPoP (RFC 9449) or to a client certificate (RFC 8705). */
@@ -124,6 +164,46 @@ export interface ProofRules {
   readonly maxAgeMs: number
   /** Reference to the key that nonces are made with; undefined: proofs need no nonce. */
   readonly nonceKey: string | undefined
+}
+
+/** Tokens that the gateway makes for services. */
+export interface MintedToken {
+  readonly name: string
+  readonly issuer: string
+  /** References to private keys, in the order in which they are to sign. */
+  readonly keys: readonly string[]
+  readonly algorithm: string
+  readonly lifetimeMs: number
+  /** Undefined: the name of the cluster. */
+  readonly audience: string | undefined
+  readonly type: string
+  readonly claims: readonly { readonly claim: string; readonly from: string }[]
+  readonly scopes: 'none' | 'all' | readonly string[]
+  /** How long a new key is published before it signs. */
+  readonly activateAfterMs: number
+  /** On the public listener. */
+  readonly publish: boolean
+}
+
+/** A token endpoint that gives a token for the downstream's (RFC 8693). */
+export interface TokenExchange {
+  readonly name: string
+  readonly tokenUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly auth: 'client_secret_basic' | 'client_secret_post'
+  readonly audience: string | undefined
+  readonly resource: string | undefined
+  readonly scope: readonly string[]
+}
+
+/** A protected resource as it is published (RFC 9728). */
+export interface Resource {
+  readonly name: string
+  /** Its identifier. */
+  readonly url: string
+  readonly title: string | undefined
+  readonly documentation: string | undefined
 }
 
 export interface Cluster {
@@ -243,7 +323,7 @@ export type Requirement =
 /** One credential: its kind, and the name of the object of the policies that judges it. */
 export interface RequirementLeaf {
   readonly kind: ProofKind
-  /** Of `jwt`: an issuer. Of `apiKey`: a set of API keys. */
+  /** Of `jwt` and `introspection`: an issuer. Of `apiKey`: a set of API keys. Of `mtls`: a mapping of certificates. */
   readonly name: string
 }
 
@@ -270,12 +350,42 @@ export interface Matcher {
   readonly grpc: readonly string[] | undefined
   readonly hosts: readonly string[] | undefined
   readonly issuers: readonly string[] | undefined
-  readonly scopes: { readonly all: readonly string[]; readonly any: readonly string[] } | undefined
+  readonly scopes: AllAny | undefined
   readonly claims: readonly ClaimTest[] | undefined
   readonly clients: readonly string[] | undefined
   readonly cidrs: readonly string[] | undefined
   readonly headers: readonly FieldTest[] | undefined
   readonly times: readonly TimeWindow[] | undefined
+  /** The client certificate of the connection, whoever the principal is. */
+  readonly tls: TlsTest | undefined
+  /** The listener that the request came in by. */
+  readonly listeners?: readonly string[] | undefined
+  readonly roles?: RoleTest | undefined
+  /** The claim `acr` is one of these. */
+  readonly acr?: readonly string[] | undefined
+  /** The claim `amr` holds all of these, and one of those. */
+  readonly amr?: AllAny | undefined
+}
+
+/** Each list that is given must hold a fit for a name of the certificate. */
+export interface TlsTest {
+  /** SPIFFE ids, or `spiffe://domain/path/*` for everything below. */
+  readonly spiffe: readonly string[] | undefined
+  /** Host names, or `*.example.com` for one label. */
+  readonly dns: readonly string[] | undefined
+  /** RE2 patterns for the whole URI. */
+  readonly uri: readonly string[] | undefined
+}
+
+/** All of the one list, and at least one of the other; an empty list asks nothing. */
+export interface AllAny {
+  readonly all: readonly string[]
+  readonly any: readonly string[]
+}
+
+export interface RoleTest extends AllAny {
+  /** Where the roles stand: a dotted path to a list of texts, or to one text. */
+  readonly claim: string
 }
 
 export type ClaimTest =

@@ -198,7 +198,14 @@ class Reading {
       return
     }
     members.set(name, { key: before.key, value: { ...before.value, members: new Map([...read.members, ...before.value.members]) } })
-    for (const [twice, member] of read.members) if (before.value.members.has(twice)) this.dropped.push({ path: [name, twice], ...member })
+    for (const [twice, member] of read.members) {
+      const kept = before.value.members.get(twice)
+      if (kept === undefined) continue
+      this.dropped.push({ path: [name, twice], ...member })
+      // Which of the two was meant is not known, and what one denies the other may not.
+      const { line } = this.#source.position(kept.key.offset)
+      this.#error('name_repeated', member.key, [name, twice], `"${twice}" is given twice in "${name}": first in line ${line}.`, 'Keep one of the two.')
+    }
   }
 
   #scalar(scalar: YamlScalar.Parsed, at: Spot, path: readonly string[]): Node | undefined {

@@ -1,3 +1,4 @@
+import type { ProofKind } from '../model/principal.ts'
 import type { Requirement, RequirementLeaf } from './policy.ts'
 
 /** Every credential that a requirement names, in its order. */
@@ -15,3 +16,11 @@ export function leavesOf(requirement: Requirement): readonly RequirementLeaf[] {
       return requirement satisfies never
   }
 }
+
+/** Where a credential stands in a request: there is one of each, so two that stand at one place never come together. */
+export const standsIn = {
+  jwt: 'authorization',
+  introspection: 'authorization',
+  apiKey: 'key',
+  mtls: 'connection',
+} as const satisfies Record<ProofKind, string>

@@ -14,6 +14,7 @@ import { Fault } from '../model/fault.ts'
 import { buildJsonCheck } from './check-json.ts'
 import { buildCompiledCodec } from './compiled/compiled-codec.ts'
 import { jsonText } from './json-text.ts'
+import { missingField } from './missing-field.ts'
 import type { Json } from './strict-json.ts'
 
 export interface JsonCodecOptions {
@@ -82,7 +83,13 @@ export function buildJsonCodec(registry: Registry, options: JsonCodecOptions): J
 
 /** The wire form. @throws Fault `body_invalid` when a required field is missing (proto2, editions) */
 export function serialize(desc: DescMessage, message: Message): Uint8Array {
-  return converting(() => toBinary(desc, message))
+  try {
+    return toBinary(desc, message)
+  } catch (cause) {
+    const missing = missingField(desc, message)
+    const reason = cause instanceof Error ? cause.message : 'the request does not fit its message'
+    throw new Fault('body_invalid', missing === undefined ? reason : `${missing}: a required field is not set`, { cause })
+  }
 }
 
 /** An empty message. */

@@ -16,6 +16,7 @@ export function quarantinedIn(policy: Policy): readonly Quarantined[] {
   return [
     ...of('issuers', Object.values(policy.issuers)),
     ...of('apiKeys', Object.values(policy.apiKeys)),
+    ...of('certificates', Object.values(policy.certificates)),
     ...of('clusters', Object.values(policy.clusters)),
     ...of('access', Object.values(policy.access)),
     ...of('routes', policy.routes),

@@ -1,5 +1,6 @@
 import type { Command } from './command.ts'
 import { check } from './commands/check.ts'
+import { debugToken } from './commands/debug-token.ts'
 import { demo } from './commands/demo.ts'
 import { describe } from './commands/describe.ts'
 import { diff } from './commands/diff.ts'
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   protoBuild,
   egressList,
   egressExplain,
+  debugToken,
   keysCreate,
   keysList,
   keysShow,

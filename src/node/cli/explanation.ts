@@ -1,3 +1,4 @@
+import type { Decision } from '../../core/ingress/authorize.ts'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
 import type { Fields } from '../../core/model/wire.ts'
@@ -9,7 +10,7 @@ import { type Terminal, table } from './terminal.ts'
 export type Explanation = ReturnType<typeof explanationOf>
 
 /** Everything the rooms found out, in the order of the walk; what was not reached is undefined. */
-export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, asked, limits }: Rehearsal) {
+export function explanationOf(policy: Policy, arrival: Arrival, { refusal, granted, last, candidates, decision, asked, limits, handedOn }: Rehearsal) {
   const names = arrival.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase())
   const sent = last.call === undefined ? undefined : last.call.kind === 'http' ? last.call.headers : last.call.metadata
   return {
@@ -22,9 +23,11 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     principal: last.principal,
     rules: decision?.trace ?? [],
     wouldAsk: asked.map(({ decider, audit }) => ({ decider, audit })),
+    decision: decision && decisionOf(decision),
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
+    handedOn,
     headers: sent && {
       added: [...namesOf(sent)].filter((name) => !names.includes(name)),
       stripped: [...new Set(names)].filter((name) => !sent.has(name) && name !== 'host'),
@@ -44,6 +47,15 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
   }
 }
 
+/** Where the decision fell and by which rule; without a rule, which allow rule came closest and the matcher that kept it from fitting. */
+function decisionOf(decision: Decision) {
+  const rule = decision.rule === undefined ? undefined : `${decision.policy}/${decision.rule}`
+  const found = { outcome: decision.outcome, rule, audited: decision.audited }
+  if (decision.outcome === 'permit') return { ...found, phase: 'allow' as const, nearest: undefined }
+  const { phase, nearest } = decision
+  return { ...found, phase, nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, ...nearest.failed } }
+}
+
 function namesOf(fields: Fields): ReadonlySet<string> {
   return new Set([...fields.entries()].map(([name]) => name))
 }
@@ -61,6 +73,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
   if (one.principal !== undefined) parts.push(`${head('Principal')}   ${principalText(one.principal)}`)
   if (one.rules.length > 0)
     parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
+  if (one.decision !== undefined) parts.push(`${head('Decision')}    ${decisionText(one.decision)}`)
   for (const { decider, audit } of one.wouldAsk) parts.push(`${head('Would ask')}   ${decider}${audit ? ' (audit: its answer decides nothing)' : ''}`)
   if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
   if (one.destination !== undefined) {
@@ -69,6 +82,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
       `${head('Destination')} ${cluster}${subset === undefined ? '' : `/${subset}`} (${by}${by === 'sticky' || by === 'random' ? `, bucket ${bucket?.toFixed(4)}` : ''})`,
     )
   }
+  if (one.handedOn !== undefined) parts.push(`${head('Handed on')}   ${handedOnText(one.handedOn)}`)
   if (one.headers !== undefined)
     parts.push(`${head('Headers')}     added: ${one.headers.added.join(', ') || 'none'}; stripped: ${one.headers.stripped.join(', ') || 'none'}`)
   parts.push(outcomeText(one, terminal))
@@ -89,7 +103,25 @@ function routesText(candidates: Explanation['candidates'], mark: (fine: boolean)
 function principalText(principal: NonNullable<Explanation['principal']>): string {
   if (principal.kind === 'anonymous') return 'anonymous'
   if (principal.kind === 'caller') return `caller ${principal.name}`
-  return `${principal.subject} of ${principal.issuer}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+  const by = { jwt: '', introspection: ' (by introspection)', apiKey: '', mtls: ' (by client certificate)' }[principal.by]
+  return `${principal.subject} of ${principal.issuer}${by}, scopes ${[...principal.scopes].join(' ') || 'none'}`
+}
+
+function handedOnText({ by, name, header, claims }: NonNullable<Explanation['handedOn']>): string {
+  const what = by === 'minted' ? `token ${name}` : `what exchange ${name} gives for the token`
+  return `${what}, in ${header}${claims === undefined ? '' : `: ${JSON.stringify(claims)}`}`
+}
+
+const phases = {
+  screen: 'before anybody is identified',
+  deny: 'by the deny rules',
+  allow: 'by the allow rules',
+} as const
+
+function decisionText({ outcome, phase, rule, nearest, audited }: NonNullable<Explanation['decision']>): string {
+  const what = outcome === 'permit' ? 'permitted' : 'refused'
+  const near = rule === undefined && nearest !== undefined ? `, nearest ${nearest.rule}: ${nearest.what} must be ${nearest.expected}, is ${nearest.actual}` : ''
+  return `${what} ${phases[phase]}${rule === undefined ? '' : `: ${rule}`}${near}${audited.length === 0 ? '' : `; audited: ${audited.join(', ')}`}`
 }
 
 type Traced = Explanation['rules'][number]

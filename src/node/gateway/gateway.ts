@@ -1,5 +1,6 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
-import { keySetsOf } from '../../core/ingress/identify.ts'
+import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
@@ -116,6 +117,10 @@ export class Gateway implements GatewayView {
     return keySetsOf(this.#ground.ports).status()
   }
 
+  signingKeys(): ReturnType<GatewayView['signingKeys']> {
+    return publishedKeysOf(Object.values(this.live.current.policy.tokens), this.#ground.ports)()
+  }
+
   /** Looks at the policies folder now, unless the end has begun. */
   async reload(): Promise<LastLoad> {
     if (this.#closing !== undefined) return this.lastLoad
@@ -162,7 +167,7 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        { ...options, referenceScript: this.#settings.referenceScript },
+        { ...options, referenceScript: this.#settings.referenceScript, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
       ),
     )
   }

@@ -43,6 +43,8 @@ export function openHttp2Service(serving: Serving): Http2Service {
     streamResetBurst: 200,
     // What a field may say twice is for the front guard; an answer that an upstream gave over HTTP/1 may repeat any.
     strictSingleValueFields: false,
+    // Otherwise a field with a blank at an end is dropped without a word; the front guard refuses the request.
+    strictFieldWhitespaceValidation: false,
     settings: { maxConcurrentStreams: streamsPerConnection, initialWindowSize: 65_535, maxHeaderListSize: options.limits.headerBytes, enablePush: false },
   })
   server.on('sessionError', () => {}) // the session is closed by then; nobody is left to tell

@@ -6,6 +6,7 @@ import type { Lifeline } from '../../core/model/lifeline.ts'
 import { socketProtocol } from '../../core/model/socket.ts'
 import type { Fields, Outbound, SocketOffer } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
+import { readerPatience } from '../patience.ts'
 import { drained } from '../pull.ts'
 
 export interface SocketOptions {
@@ -54,6 +55,8 @@ export class Conversation implements SocketOffer {
   #look: () => void = () => {}
   #heardAt: number
   #movedAt: number
+  /** When the last message went to the downstream: its pong may stand in line behind it. */
+  #sentAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SocketOptions) {
     this.#options = options
@@ -210,6 +213,7 @@ export class Conversation implements SocketOffer {
     const web = this.#web
     if (web === undefined || web.readyState !== WebSocket.OPEN) return false
     web.send(message, { binary: false })
+    this.#sentAt = clock.ticks()
     if (socket.writableNeedDrain) {
       await drained(socket, { clock, idleMs })
       // A slow reader comes to our pings late: that it takes what lies before them is as good a sign.
@@ -252,9 +256,12 @@ export class Conversation implements SocketOffer {
     }
     this.#look = () => {
       const now = clock.ticks()
-      if (now - this.#movedAt > idleMs) return this.#fail(new Fault('request_timeout', 'the WebSocket was silent for too long'))
+      const isTaking = this.#sentAt > this.#heardAt || socket.writableNeedDrain
+      // Of a slow reader nothing is heard until it has come to what was sent last.
+      const patience = isTaking ? readerPatience(idleMs) : idleMs
+      if (now - this.#movedAt > patience) return this.#fail(new Fault('request_timeout', 'the WebSocket was silent for too long'))
       // A downstream that we do not read cannot show that it is there.
-      if (!web.isPaused && now - this.#heardAt > idleMs) return web.terminate()
+      if (!web.isPaused && now - this.#heardAt > patience) return web.terminate()
       if (!socket.writableNeedDrain && web.readyState === WebSocket.OPEN) web.ping()
       rest()
     }

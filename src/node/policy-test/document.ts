@@ -5,6 +5,11 @@ import { parsePercent } from '../../core/policy/units.ts'
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 
+const names = z.array(z.string()).default([])
+
+/** What the client certificate of the connection says. */
+const certificate = z.strictObject({ uri: names, dns: names, email: names, commonName: z.string().optional() })
+
 const request = z.strictObject({
   method: z.string().default('GET'),
   path: z.string(),
@@ -12,6 +17,7 @@ const request = z.strictObject({
   headers: z.record(z.string(), scalar).default({}),
   body: z.unknown().optional(),
   client: z.string().default('127.0.0.1'),
+  certificate: certificate.optional(),
 })
 
 const share = z.string().transform((text, issue) => {
@@ -30,28 +36,35 @@ const expectation = z.strictObject({
   limits: z.array(z.string()).optional(),
   destination: z.string().optional(),
   share: z.record(z.string(), share).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  token: z.string().optional(),
+  claims: z.record(z.string(), z.unknown()).optional(),
 })
 
 const policyTest = z.strictObject({
   name: z.string(),
   request,
   principal: z
-    .union([
-      z.strictObject({ issuer: z.string(), claims: z.record(z.string(), z.unknown()) }),
-      z.strictObject({
-        apiKey: z.string(),
-        owner: z.string(),
-        clientId: z.string().optional(),
-        scopes: z.array(z.string()).optional(),
-        claims: z.record(z.string(), z.unknown()).optional(),
-      }),
-    ])
+    .union(
+      [
+        z.strictObject({ issuer: z.string(), claims: z.record(z.string(), z.unknown()) }),
+        z.strictObject({
+          apiKey: z.string(),
+          owner: z.string(),
+          clientId: z.string().optional(),
+          scopes: z.array(z.string()).optional(),
+          claims: z.record(z.string(), z.unknown()).optional(),
+        }),
+        z.strictObject({ certificate: z.string(), subject: z.string() }),
+      ],
+      'is { issuer, claims }, { apiKey, owner } or { certificate, subject }',
+    )
     .optional(),
   deciders: z.record(z.string(), z.enum(['allow', 'deny', 'down'])).default({}),
   time: z.iso.datetime({ offset: true }).optional(),
   expect: expectation.refine(
     (one) => Object.keys(one).length > 0,
-    'says nothing: give at least one of status, code, route, rule, audited, asked, limits, destination, share',
+    'says nothing: give at least one of status, code, route, rule, audited, asked, limits, destination, share, headers, token, claims',
   ),
 })
 

@@ -5,6 +5,7 @@ import type { Policy } from '../../core/policy/policy.ts'
 import { buildRehearse, type Rehearsal } from '../../core/rehearse.ts'
 import { createOfflinePorts } from '../offline-ports.ts'
 import { rehearsedArrival } from '../rehearsed-arrival.ts'
+import { writeCertificate } from '../written-certificate.ts'
 import type { PolicyTest } from './document.ts'
 
 export interface TestOutcome {
@@ -20,8 +21,14 @@ export async function runPolicyTests(policy: Policy, tests: readonly PolicyTest[
   const outcomes: TestOutcome[] = []
   for (const test of tests) {
     const ports = createOfflinePorts(test.time === undefined ? undefined : Date.parse(test.time))
+    const certificate = certificateOf(policy, test)
+    if (certificate === 'unknown') {
+      outcomes.push({ test, differences: ['principal: no mapping of certificates has this name'], exercised: [] })
+      continue
+    }
+    const token = test.principal !== undefined && !('certificate' in test.principal) ? test.principal : undefined
     const rehearse = buildRehearse(policy, ports)
-    const rehearsal = await rehearse(arrivalOf(test), { kind: 'assumed', token: test.principal }, test.deciders).finally(() => rehearse.close())
+    const rehearsal = await rehearse(arrivalOf(test, certificate), { kind: 'assumed', token }, test.deciders).finally(() => rehearse.close())
     outcomes.push({ test, differences: [...unstated(policy, test, rehearsal), ...compare(test.expect, factsOf(rehearsal))], exercised: exercisedBy(rehearsal) })
   }
   return outcomes
@@ -35,10 +42,42 @@ export function uncoveredRules(policy: Policy, outcomes: readonly TestOutcome[])
     .filter((rule) => !exercised.has(rule))
 }
 
-function arrivalOf({ request }: PolicyTest): Arrival {
+/** The certificate that the test says the connection has; a principal by certificate has the name that its mapping looks for. */
+function certificateOf(policy: Policy, { request, principal }: PolicyTest): Uint8Array | 'unknown' | undefined {
+  const said = request.certificate
+  if (principal === undefined || !('certificate' in principal)) return said === undefined ? undefined : writeCertificate({ commonName: undefined, ...said })
+  const mapping = policy.certificates[principal.certificate]
+  if (mapping === undefined) return 'unknown'
+  const { uri = [], dns = [], email = [], commonName } = said ?? {}
+  const { subject } = principal
+  switch (mapping.subject) {
+    case 'spiffe':
+    case 'uri-san':
+      return writeCertificate({ uri: [...uri, subject], dns, email, commonName })
+    case 'dns-san':
+      return writeCertificate({ uri, dns: [...dns, subject], email, commonName })
+    case 'email-san':
+      return writeCertificate({ uri, dns, email: [...email, subject], commonName })
+    case 'common-name':
+      return writeCertificate({ uri, dns, email, commonName: subject })
+    default:
+      return mapping.subject satisfies never
+  }
+}
+
+function arrivalOf({ request }: PolicyTest, certificate: Uint8Array | undefined): Arrival {
   const { method, host, path, client, body } = request
   const headers = Object.entries(request.headers).flatMap(([name, value]) => [name, String(value)])
-  return rehearsedArrival({ method, scheme: 'https', host, target: path, headers, json: body === undefined ? undefined : JSON.stringify(body), client })
+  return rehearsedArrival({
+    method,
+    scheme: 'https',
+    host,
+    target: path,
+    headers,
+    json: body === undefined ? undefined : JSON.stringify(body),
+    client,
+    certificate,
+  })
 }
 
 /** A test that leaves open what a decision point answers proves nothing; one that names another never meant this policy. */
@@ -64,9 +103,16 @@ interface Facts {
   readonly destination: string | undefined
   /** 0 to 1 by destination. */
   readonly share: Readonly<Record<string, number>>
+  /** What the upstream gets, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The token that it gets: of `tokens` or `exchanges`. */
+  readonly token: string | undefined
+  /** What a minted one says. */
+  readonly claims: Readonly<Record<string, unknown>>
 }
 
-function factsOf({ refusal, last, decision, asked, limits }: Rehearsal): Facts {
+function factsOf({ refusal, last, decision, asked, limits, handedOn }: Rehearsal): Facts {
+  const fields = last.call === undefined ? [] : (last.call.kind === 'http' ? last.call.headers : last.call.metadata).entries()
   return {
     status: refusal === undefined ? 200 : faultCatalogue[refusal.code].http,
     code: refusal?.code,
@@ -77,6 +123,9 @@ function factsOf({ refusal, last, decision, asked, limits }: Rehearsal): Facts {
     limits: limits.map((one) => one.limit),
     destination: last.destination === undefined ? undefined : nameOf(last.destination),
     share: sharesOf(last.route?.split ?? []),
+    headers: Object.fromEntries(fields),
+    token: handedOn?.name,
+    claims: handedOn?.claims ?? {},
   }
 }
 
@@ -100,7 +149,9 @@ function same(expected: unknown, found: unknown): boolean {
   if (Array.isArray(expected) && Array.isArray(found))
     return JSON.stringify(expected.map(String).sort(byText)) === JSON.stringify(found.map(String).sort(byText))
   if (typeof expected === 'object' && expected !== null)
-    return Object.entries(expected).every(([name, value]) => (found as Readonly<Record<string, unknown>> | undefined)?.[name] === value)
+    return Object.entries(expected).every(
+      ([name, value]) => JSON.stringify((found as Readonly<Record<string, unknown>> | undefined)?.[name]) === JSON.stringify(value),
+    )
   return expected === found
 }
 

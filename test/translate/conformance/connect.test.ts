@@ -247,7 +247,7 @@ conform('Connect: errors', { protos }, [
     { status: { code: 16, details: 'no' } },
     401,
     { code: 'unauthenticated', message: 'no' },
-    { 'www-authenticate': 'Bearer' },
+    { 'www-authenticate': 'Bearer realm="sallyport"' },
   ),
   fails(
     'RetryInfo becomes Retry-After',

@@ -73,7 +73,7 @@ function isWithheld(name: string, own: string | undefined): boolean {
 
 /** CGI and its heirs read every character but letters and digits as one and the same: all spellings are one name. */
 function fold(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
 /** The raw query with every parameter of the injected name taken out, and ours at its end. */

@@ -1,75 +1,16 @@
-import * as oauth from 'oauth4webapi'
-import { Fault } from '../../model/fault.ts'
-import type { Credential, Vet } from '../../model/route.ts'
-import type { Fetch } from '../../ports.ts'
+import type { Credential } from '../../model/route.ts'
+import type { Token } from '../../token-cache.ts'
+import { requestToken as request, type Via } from '../../token-endpoint.ts'
 
 export type OAuth2 = Extract<Credential, { kind: 'oauth2' }>
 
-/** An access token and how long the issuer said it lives, milliseconds. */
-export interface Token {
-  readonly value: string
-  readonly lifetimeMs: number | undefined
-}
-
-const timeoutMs = 5_000
-const answerLimit = 64 * 1024
-/** `b64token` of RFC 6750 section 2.1: what may stand behind `Bearer`. */
-const bearer = /^[A-Za-z0-9\-._~+/]{1,8192}=*$/
-
 /**
- * Asks the token endpoint (RFC 6749 section 4.4) through the same address guard as the target. `insecure` lets a nonprod policy name
- * an `http:` endpoint. @throws Error when there is no usable token; its message holds nothing that was sent or answered.
+ * Asks for a token of the gateway's own (RFC 6749 section 4.4), through the same address guard as the target. `insecure` lets a nonprod
+ * policy name an `http:` endpoint. @throws Error when there is no usable token; its message holds nothing that was sent or answered.
  */
-export async function requestToken(credential: OAuth2, clientSecret: string, via: { fetch: Fetch; vet: Vet | undefined; insecure: boolean }): Promise<Token> {
-  const server: oauth.AuthorizationServer = { issuer: credential.tokenUrl, token_endpoint: credential.tokenUrl }
-  const client: oauth.Client = { client_id: credential.clientId }
-  const proof = credential.auth === 'client_secret_basic' ? oauth.ClientSecretBasic(clientSecret) : oauth.ClientSecretPost(clientSecret)
-  const options = { [oauth.customFetch]: fetchThrough(via.fetch, via.vet), [oauth.allowInsecureRequests]: via.insecure }
-  try {
-    const response = await oauth.clientCredentialsGrantRequest(server, client, proof, parametersOf(credential), options)
-    return tokenOf(await oauth.processClientCredentialsResponse(server, client, response))
-  } catch (error) {
-    // oxlint-disable-next-line preserve-caught-error -- the library's errors carry the answer, and with it what was sent
-    throw new Error(reasonOf(error))
-  }
-}
-
-function parametersOf(credential: OAuth2): URLSearchParams {
+export function requestToken(credential: OAuth2, clientSecret: string, via: Via): Promise<Token> {
   const parameters = new URLSearchParams()
   if (credential.scope.length > 0) parameters.set('scope', credential.scope.join(' '))
   if (credential.audience !== undefined) parameters.set('audience', credential.audience)
-  return parameters
-}
-
-function tokenOf(answer: oauth.TokenEndpointResponse): Token {
-  if (answer.token_type !== 'bearer') throw new TokenProblem('the token is not a bearer token')
-  if (!bearer.test(answer.access_token)) throw new TokenProblem('the token holds characters that no bearer token has')
-  if (answer.expires_in === undefined) return { value: answer.access_token, lifetimeMs: undefined }
-  if (!(answer.expires_in > 0)) throw new TokenProblem('the token has expired already')
-  return { value: answer.access_token, lifetimeMs: answer.expires_in * 1000 }
-}
-
-/** Something of our own words about a token. */
-class TokenProblem extends Error {
-  override readonly name = 'TokenProblem'
-}
-
-function fetchThrough(fetch: Fetch, vet: Vet | undefined): (url: string, options: oauth.CustomFetchOptions<'POST', URLSearchParams>) => Promise<Response> {
-  return async (url, options) => {
-    const answer = await fetch({ url, method: 'POST', headers: options.headers, body: options.body.toString(), timeoutMs, limit: answerLimit, vet })
-    return new Response(answer.text, { status: answer.status, headers: answer.headers })
-  }
-}
-
-/** The OAuth error code or the kind of failure: an issuer's free text may echo what it was sent. */
-function reasonOf(error: unknown): string {
-  if (error instanceof TokenProblem) return error.message
-  if (error instanceof oauth.ResponseBodyError) {
-    return `the token endpoint answered ${error.status} ${/^[a-z_]{1,40}$/.test(error.error) ? error.error : 'with an error'}`
-  }
-  if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
-    return `the token endpoint's answer is no token (${error.code ?? error.name})`
-  }
-  // A fault is the channel's own word: nobody answered, or the address guard refused.
-  return `the token endpoint cannot be reached${error instanceof Fault ? ` (${error.code}: ${error.detail.internal ?? error.message})` : ''}`
+  return request(credential, clientSecret, { type: 'client_credentials', parameters }, via)
 }

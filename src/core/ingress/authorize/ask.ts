@@ -3,7 +3,7 @@ import { Fault } from '../../model/fault.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { Decider, Policy } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
-import { buildExtAuthzGrpc } from './ask/ext-authz-grpc.ts'
+import type { buildExtAuthzGrpc } from './ask/ext-authz-grpc.ts'
 import { buildExtAuthzHttp } from './ask/ext-authz-http.ts'
 import { inputsOf, keyText } from './ask/inputs.ts'
 import { buildOpa } from './ask/opa.ts'
@@ -20,21 +20,24 @@ export interface Verdict extends Pick<Answer, 'status' | 'challenge' | 'given'> 
 /** Asks one decision point about a request. @throws Fault when the request itself ended, or its deadline passed, while it waited. */
 export type Ask = (x: Identified, decider: Decider) => Promise<Verdict>
 
+export type OverGrpc = typeof buildExtAuthzGrpc
+
 export type AskPorts = Pick<Ports, 'clock' | 'digest' | 'fetch' | 'lasting' | 'meter'>
 
 const decisions = 'sallyport_decider_decisions_total' satisfies MetricName
 
 /**
  * Builds the way to the decision points: remembered answers first, then the point, then what is known from before, then what the policies
- * say about its failure.
+ * say about its failure. `overGrpc` is `buildExtAuthzGrpc`, which brings protobuf with it; without it, policies that ask such points are quarantined.
  */
-export function buildAsk(policy: Policy, ports: AskPorts, consult: Consult): Ask {
+export function buildAsk(policy: Policy, ports: AskPorts, consult: Consult, overGrpc: OverGrpc | undefined): Ask {
   const state = askState(ports.lasting, ports.clock)
   const points = new Map(
-    Object.values(policy.deciders).map((decider) => {
+    Object.values(policy.deciders).flatMap((decider) => {
       // A decider that is written otherwise is another one: what it was told before says nothing.
       const identity = JSON.stringify(decider)
-      return [decider, { identity, point: new Point(decider, questionOf(decider, policy, ports, consult), state, ports) }] as const
+      const question = questionOf(decider, policy, ports, consult, overGrpc)
+      return question === undefined ? [] : [[decider, { identity, point: new Point(decider, question, state, ports) }] as const]
     }),
   )
   return async (x, decider) => {
@@ -53,10 +56,10 @@ export function buildAsk(policy: Policy, ports: AskPorts, consult: Consult): Ask
   }
 }
 
-function questionOf(decider: Decider, { clusters }: Policy, ports: AskPorts, consult: Consult): Question {
+function questionOf(decider: Decider, { clusters }: Policy, ports: AskPorts, consult: Consult, overGrpc: OverGrpc | undefined): Question | undefined {
   const { point } = decider
   if (point.kind === 'opa') return buildOpa(point, clusters, consult, ports)
-  return point.protocol === 'grpc' ? buildExtAuthzGrpc(point, clusters, consult) : buildExtAuthzHttp(point, clusters, consult)
+  return point.protocol === 'grpc' ? overGrpc?.(point, clusters, consult) : buildExtAuthzHttp(point, clusters, consult)
 }
 
 function verdictOf(decider: Decider, outcome: Outcome, source: 'answer' | 'cache', stale: Answer | undefined, tookMs: number): Verdict {

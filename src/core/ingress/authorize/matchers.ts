@@ -1,9 +1,11 @@
+import { type Certificate, certificateReader, spiffeOf } from '../../certificate.ts'
 import { compileExpression, expressionRoots } from '../../expression.ts'
 import { claimAt } from '../../model/claims.ts'
-import { compileTemplate } from '../../model/template-match.ts'
+import { compilePathTest } from '../../model/template-match.ts'
 import { compileCidrs } from '../../net.ts'
-import { compileFieldTests, hostMatches, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
-import type { ClaimTest, Matcher, Rule } from '../../policy/policy.ts'
+import { compileFieldTests, compilePattern, hostMatches, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
+import type { AllAny, ClaimTest, Matcher, RoleTest, Rule } from '../../policy/policy.ts'
+import { compileSpiffe } from '../../spiffe.ts'
 import { type Facts, queryValues } from './facts.ts'
 import { compileTimes } from './times.ts'
 
@@ -12,13 +14,18 @@ export type MatcherName =
   | 'grpc'
   | 'paths'
   | 'hosts'
+  | 'listener'
   | 'cidrs'
   | 'headers'
   | 'times'
+  | 'tls'
   | 'principal'
   | 'issuers'
   | 'clients'
   | 'scopes'
+  | 'roles'
+  | 'acr'
+  | 'amr'
   | 'claims'
   | 'when'
 
@@ -51,13 +58,18 @@ export function partsOf(rule: Rule): readonly Part[] {
     matcher.grpc && grpc(matcher.grpc),
     matcher.paths && paths(matcher.paths),
     matcher.hosts && hosts(matcher.hosts),
+    matcher.listeners && listeners(matcher.listeners),
     principal(rule),
     matcher.issuers && issuers(matcher.issuers),
     matcher.clients && clients(matcher.clients),
     matcher.scopes && scopes(matcher.scopes),
+    matcher.roles && roles(matcher.roles),
+    matcher.acr && acr(matcher.acr),
+    matcher.amr && amr(matcher.amr),
     matcher.cidrs && cidrs(matcher.cidrs),
     matcher.headers && headers(matcher.headers),
     matcher.times && times(matcher.times),
+    matcher.tls && tls(matcher.tls),
     matcher.claims && claims(matcher.claims),
     rule.when === undefined ? undefined : when(rule.when),
   ]
@@ -82,10 +94,11 @@ function grpc(list: readonly string[]): Part {
 }
 
 function paths(list: readonly string[]): Part {
-  const compiled = list.map(compileTemplate)
+  const compiled = list.map(compilePathTest)
+  const [only] = compiled
   return part(
     'paths',
-    ({ x }) => compiled.some((template) => template(x.request.target.path) !== undefined),
+    only !== undefined && compiled.length === 1 ? (facts) => only(facts.segments) : (facts) => compiled.some((fits) => fits(facts.segments)),
     oneOf(list),
     ({ x }) => x.request.target.path,
   )
@@ -100,9 +113,19 @@ function hosts(list: readonly string[]): Part {
   )
 }
 
+function listeners(list: readonly string[]): Part {
+  return part(
+    'listener',
+    ({ x }) => list.includes(x.listener),
+    oneOf(list),
+    ({ x }) => x.listener,
+  )
+}
+
 /** An allow rule is for principals unless it says `anonymous`; other rules are for everybody, or with `anonymous` for the anonymous. */
 function principal({ effect, matcher }: Rule): Part | undefined {
-  const actual = ({ subject }: Facts) => (subject === undefined ? 'no credential' : `a token of ${subject.issuer}`)
+  const actual = ({ subject }: Facts) =>
+    subject === undefined ? 'no credential' : `${subject.by === 'mtls' ? 'a certificate' : 'a token'} of ${subject.issuer}`
   if (effect === 'allow') return matcher.anonymous ? undefined : identity('principal', ({ subject }) => subject !== undefined, 'a credential', actual)
   return matcher.anonymous ? identity('principal', ({ subject }) => subject === undefined, 'no credential', actual) : undefined
 }
@@ -120,10 +143,53 @@ function clients(list: readonly string[]): Part {
 function scopes({ all, any }: NonNullable<Matcher['scopes']>): Part {
   const test = ({ subject }: Facts) =>
     subject !== undefined && all.every((scope) => subject.scopes.has(scope)) && (any.length === 0 || any.some((scope) => subject.scopes.has(scope)))
-  const expected = [all.length > 0 ? `all of ${all.join(', ')}` : '', any.length > 0 ? `one of ${any.join(', ')}` : '']
-    .filter((text) => text !== '')
-    .join(' and ')
-  return identity('scopes', test, expected, ({ subject }) => (subject === undefined || subject.scopes.size === 0 ? 'no scope' : [...subject.scopes].join(', ')))
+  return identity('scopes', test, wordsOfAllAny({ all, any }), ({ subject }) =>
+    subject === undefined || subject.scopes.size === 0 ? 'no scope' : [...subject.scopes].join(', '),
+  )
+}
+
+function wordsOfAllAny({ all, any }: AllAny): string {
+  return [all.length > 0 ? `all of ${all.join(', ')}` : '', any.length > 0 ? `one of ${any.join(', ')}` : ''].filter((text) => text !== '').join(' and ')
+}
+
+function roles({ claim: path, all, any }: RoleTest): Part {
+  return texts('roles', path, all, any, true)
+}
+
+/** RFC 8176: a list of texts, and nothing else. */
+function amr({ all, any }: AllAny): Part {
+  return texts('amr', 'amr', all, any, false)
+}
+
+/** A claim that is a list of texts, or one text where that counts as a list of one. Another type never fits. */
+function texts(name: MatcherName, path: string, all: readonly string[], any: readonly string[], oneText: boolean): Part {
+  const read = ({ subject }: Facts): readonly unknown[] | undefined => {
+    const value = subject === undefined ? undefined : claimAt(subject.claims, path)
+    return Array.isArray(value) ? value : oneText && typeof value === 'string' ? [value] : undefined
+  }
+  const test = (facts: Facts) => {
+    const held = read(facts)
+    return held !== undefined && all.every((one) => held.includes(one)) && (any.length === 0 || any.some((one) => held.includes(one)))
+  }
+  return identity(name, test, wordsOfAllAny({ all, any }), ({ subject }) => {
+    if (subject === undefined) return 'no credential'
+    const value = claimAt(subject.claims, path)
+    const fit = Array.isArray(value) ? value.every((item) => typeof item === 'string') : oneText && typeof value === 'string'
+    return fit || value === undefined ? shown(value) : `${shown(value)}, ${typeWord(value)} and not a list of texts`
+  })
+}
+
+/** One text (OpenID Connect Core section 2). */
+function acr(list: readonly string[]): Part {
+  const test = ({ subject }: Facts) => {
+    const value = subject === undefined ? undefined : claimAt(subject.claims, 'acr')
+    return typeof value === 'string' && list.includes(value)
+  }
+  return identity('acr', test, oneOf(list), ({ subject }) => {
+    if (subject === undefined) return 'no credential'
+    const value = claimAt(subject.claims, 'acr')
+    return typeof value === 'string' || value === undefined ? shown(value) : `${shown(value)}, ${typeWord(value)} and not a text`
+  })
 }
 
 function cidrs(list: readonly string[]): Part {
@@ -164,6 +230,36 @@ function times(windows: NonNullable<Matcher['times']>): Part {
   )
 }
 
+/** What the connection's own certificate says, whoever the principal is. One that cannot be read must not look like none. */
+function tls({ spiffe, dns, uri }: NonNullable<Matcher['tls']>): Part {
+  const read = certificateReader()
+  const certificateOf = ({ x }: Facts): Certificate | undefined => {
+    const certificate = x.client.certificate === undefined ? undefined : read(x.client.certificate)
+    if (certificate !== undefined && 'problem' in certificate) throw new Error(`the client certificate cannot be read: ${certificate.problem}`)
+    return certificate
+  }
+  const isSpiffe = spiffe === undefined ? undefined : compileSpiffe(spiffe)
+  const uris = uri?.map(compilePattern)
+  const test = (facts: Facts) => {
+    const certificate = certificateOf(facts)
+    if (certificate === undefined) return false
+    if (isSpiffe !== undefined && !spiffeIds(certificate).some(isSpiffe)) return false
+    if (dns !== undefined && !certificate.san.dns.some((name) => dns.some((pattern) => hostMatches(pattern, name.toLowerCase())))) return false
+    return uris === undefined || certificate.san.uri.some((name) => uris.some((pattern) => pattern(name)))
+  }
+  const expected = [spiffe, dns, uri].flatMap((list) => (list === undefined ? [] : [oneOf(list)])).join(' and ')
+  return part('tls', test, expected, (facts) => {
+    const certificate = facts.x.client.certificate === undefined ? undefined : read(facts.x.client.certificate)
+    if (certificate === undefined || 'problem' in certificate) return 'no client certificate'
+    return [...certificate.san.uri, ...certificate.san.dns].join(', ') || 'a certificate without such names'
+  })
+}
+
+function spiffeIds(certificate: Certificate): readonly string[] {
+  const spiffe = spiffeOf(certificate)
+  return 'problem' in spiffe ? [] : [spiffe.id]
+}
+
 function clock(minutes: number): string {
   const two = (value: number) => `${value}`.padStart(2, '0')
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
@@ -174,7 +270,7 @@ function claims(tests: readonly ClaimTest[]): Part {
   const test = (facts: Facts) => facts.subject !== undefined && compiled.every((one) => one(facts))
   const expected = tests.map((one) => `${one.path} ${wordsOf(one)}`).join(' and ')
   return identity('claims', test, expected, ({ subject }) =>
-    subject === undefined ? 'no credential' : tests.map(({ path }) => `${path} is ${shown(claimAt(subject.claims, path))}`).join(', '),
+    subject === undefined ? 'no credential' : tests.map((one) => `${one.path} is ${shownFor(one, claimAt(subject.claims, one.path))}`).join(', '),
   )
 }
 
@@ -244,8 +340,8 @@ function only(values: readonly string[], name: string): string | undefined {
 function when(source: string): Part {
   const evaluate = compileExpression(source)
   const roots = expressionRoots(source)
-  const test = (facts: Facts) => evaluate(facts.expression())
-  const actual = () => 'it is false'
+  const test = (facts: Facts) => evaluate(facts.expression)
+  const actual = () => 'false'
   return roots.has('claims') || roots.has('principal') ? identity('when', test, source, actual) : part('when', test, source, actual)
 }
 
@@ -259,6 +355,21 @@ function identity(name: MatcherName, test: Part['test'], expected: string, actua
 
 function oneOf(list: readonly string[]): string {
   return list.length === 1 ? (list[0] ?? '') : `one of ${list.join(', ')}`
+}
+
+/** The value, and its type where no value of that type could ever fit. */
+function shownFor(test: ClaimTest, value: unknown): string {
+  if (test.kind === 'present' || value === undefined) return shown(value)
+  const wanted = test.kind === 'in' ? new Set(test.values.map((one) => typeof one)) : undefined
+  const held = test.kind === 'in' && Array.isArray(value) ? value : [value]
+  const hopeless = held.every((item) => (wanted === undefined ? typeof item === 'object' : !wanted.has(typeof item as 'string')))
+  return hopeless && held.length > 0 ? `${shown(value)}, which is ${typeWord(value)}` : shown(value)
+}
+
+function typeWord(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  return typeof value === 'object' ? 'a mapping' : typeof value === 'string' ? 'a text' : `a ${typeof value}`
 }
 
 /** A value cut to a bearable length. */

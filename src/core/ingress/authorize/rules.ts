@@ -1,19 +1,9 @@
 import { expressionRoots } from '../../expression.ts'
-import type { Identified } from '../../model/exchange.ts'
 import type { AccessPolicy, Rule } from '../../policy/policy.ts'
-import type { Facts } from './facts.ts'
+import type { CompiledRule, Phase } from './compiled-rule.ts'
+import type { Asked, Facts } from './facts.ts'
 import { type MatcherName, type Part, partsOf } from './matchers.ts'
-
-/** A rule ready to run. */
-export interface CompiledRule {
-  readonly policy: string
-  readonly rule: Rule
-  /** `policy/rule` */
-  readonly id: string
-  readonly parts: readonly Part[]
-  /** A deny rule that speaks of claims says nothing about a request that has none. */
-  readonly needsClaims: boolean
-}
+import { buildSieve, type Sieve } from './sieve.ts'
 
 /** A matcher that did not hold, in words. */
 export interface FailedMatcher {
@@ -27,22 +17,32 @@ export interface FailedMatcher {
   readonly error: string | undefined
 }
 
-/** The rules of a route by what they do. */
-export interface RuleBook {
-  readonly deny: readonly CompiledRule[]
-  readonly allow: readonly CompiledRule[]
-  readonly audit: readonly CompiledRule[]
+/** The rules of a route by when they have their say. */
+export type RuleBook = Readonly<Record<Phase, readonly CompiledRule[]>>
+
+type Sieves = Readonly<Record<Phase, Sieve>>
+
+export interface RuleIndex {
+  readonly all: RuleBook
+  readonly forRequest: (x: Asked) => Sieves
 }
 
 /** Compiles an access policy. @throws Error for what the loader should have refused. */
 export function compileRules(policy: AccessPolicy): readonly CompiledRule[] {
-  return policy.rules.map((rule) => ({
-    policy: policy.name,
-    rule,
-    id: `${policy.name}/${rule.id}`,
-    parts: partsOf(rule),
-    needsClaims: rule.matcher.claims !== undefined || (rule.when !== undefined && expressionRoots(rule.when).has('claims')),
-  }))
+  return policy.rules.map((rule) => {
+    const parts = partsOf(rule)
+    const identity = parts.some((part) => part.identity)
+    return { policy: policy.name, rule, id: `${policy.name}/${rule.id}`, parts, needsClaims: needsClaims(rule), phase: phaseOf(rule, identity), identity }
+  })
+}
+
+function needsClaims({ matcher: { claims, roles, acr, amr }, when }: Rule): boolean {
+  return [claims, roles, acr, amr].some((one) => one !== undefined) || (when !== undefined && expressionRoots(when).has('claims'))
+}
+
+function phaseOf({ effect, mode }: Rule, identity: boolean): Phase {
+  if (effect === 'audit' || mode === 'audit') return 'audit'
+  return effect === 'deny' && !identity ? 'screen' : effect
 }
 
 /** Whether every part holds. @throws what a part throws. */
@@ -52,13 +52,19 @@ export function holds(rule: CompiledRule, facts: Facts): boolean {
 }
 
 /** Every part that does not hold, in the order of the parts. Never throws. */
-export function failuresOf(rule: CompiledRule, facts: Facts): readonly (FailedMatcher & { readonly identity: boolean })[] {
-  return rule.parts.flatMap((part) => {
+export function missesOf(rule: CompiledRule, facts: Facts): readonly Part[] {
+  return rule.parts.filter((part) => !attempt(part, facts).holds)
+}
+
+/** The first part that does not hold, in words; undefined when all hold. Never throws. */
+export function failureOf(rule: CompiledRule, facts: Facts): FailedMatcher | undefined {
+  for (const part of rule.parts) {
     const { holds: good, error } = attempt(part, facts)
-    if (good) return []
+    if (good) continue
     const miss = part.miss(facts)
-    return [{ matcher: part.name, identity: part.identity, ...miss, actual: error ?? miss.actual, error }]
-  })
+    return { matcher: part.name, ...miss, actual: error ?? miss.actual, error }
+  }
+  return undefined
 }
 
 function attempt(part: Part, facts: Facts): { readonly holds: boolean; readonly error: string | undefined } {
@@ -76,18 +82,18 @@ export function firstLine(error: unknown): string {
 }
 
 /**
- * Sorts rules by what they do, and finds those that a request can fit by its RPC or method, so that the others are not even tried.
- * The order of the files is kept.
+ * Finds the rules that a request can fit by its RPC or method, its host and its path, so that the others are not even tried. The order
+ * of the files is kept.
  */
-export function indexRules(rules: readonly CompiledRule[]): { readonly all: RuleBook; readonly forRequest: (x: Identified) => RuleBook } {
+export function indexRules(rules: readonly CompiledRule[]): RuleIndex {
   const all = bookOf(rules)
-  const byKey = new Map<string, RuleBook>()
-  const forKey = (key: string, may: (rule: Rule) => boolean) => {
+  const byKey = new Map<string, Sieves>()
+  const forKey = (key: string, may: (rule: Rule) => boolean): Sieves => {
     const known = byKey.get(key)
     if (known !== undefined) return known
-    const book = bookOf(rules.filter(({ rule }) => may(rule)))
-    byKey.set(key, book)
-    return book
+    const sieves = sievesOf(bookOf(rules.filter(({ rule }) => may(rule))))
+    byKey.set(key, sieves)
+    return sieves
   }
   return {
     all,
@@ -111,11 +117,10 @@ function fitsMethod(list: readonly string[] | undefined, method: string): boolea
 }
 
 function bookOf(rules: readonly CompiledRule[]): RuleBook {
-  const isAudit = ({ rule }: CompiledRule) => rule.effect === 'audit' || rule.mode === 'audit'
-  const enforced = rules.filter((rule) => !isAudit(rule))
-  return {
-    deny: enforced.filter(({ rule }) => rule.effect === 'deny'),
-    allow: enforced.filter(({ rule }) => rule.effect === 'allow'),
-    audit: rules.filter(isAudit),
-  }
+  const inPhase = (phase: Phase) => rules.filter((rule) => rule.phase === phase)
+  return { screen: inPhase('screen'), deny: inPhase('deny'), allow: inPhase('allow'), audit: inPhase('audit') }
+}
+
+function sievesOf(book: RuleBook): Sieves {
+  return { screen: buildSieve(book.screen), deny: buildSieve(book.deny), allow: buildSieve(book.allow), audit: buildSieve(book.audit) }
 }

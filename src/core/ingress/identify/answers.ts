@@ -1,34 +1,34 @@
+import { challenge, wantedBy } from '../../model/challenge.ts'
 import { Fault } from '../../model/fault.ts'
 
-// A constant: a realm made from the request would say what the caller wants it to say.
-export const realm = 'Bearer realm="sallyport"'
+export const realm = challenge('Bearer')
 
 /** 401 without an error code: no credential, or none of a kind that is accepted (RFC 6750 section 3.1). */
 export function credentialMissing(challenges: readonly string[], internal?: string): Fault {
-  return new Fault('unauthenticated', `${wanted(challenges)} is required`, {
+  return new Fault('unauthenticated', `${wantedBy(challenges)} is required`, {
     headers: challenges.map((challenge) => ['www-authenticate', challenge] as const),
     ...(internal === undefined ? {} : { internal }),
   })
 }
 
-function wanted(challenges: readonly string[]): string {
-  const keys = challenges.filter((challenge) => challenge.startsWith('ApiKey ')).length
-  return keys === 0 ? 'a bearer token' : keys === challenges.length ? 'an API key' : 'a credential'
-}
-
 /** 400: the credential cannot be read, or there are several (RFC 6750 section 3.1). */
 export function credentialMalformed(why: string): Fault {
   return new Fault('credential_invalid', why, {
-    headers: [['www-authenticate', `${realm}, error="invalid_request", error_description="${why}"`]],
+    headers: [['www-authenticate', challenge('Bearer', { error: 'invalid_request', error_description: why })]],
   })
 }
 
 /** 401: one answer for every bad token; the reason goes to the record only. */
 export function tokenInvalid(reason: string): Fault {
   return new Fault('token_invalid', 'the access token is not valid', {
-    headers: [['www-authenticate', `${realm}, error="invalid_token", error_description="the access token is not valid"`]],
+    headers: [['www-authenticate', challenge('Bearer', { error: 'invalid_token', error_description: 'the access token is not valid' })]],
     internal: reason,
   })
+}
+
+/** 403: there is no scheme that a challenge could ask for a better certificate with. The reason goes to the record only. */
+export function certificateInvalid(reason: string): Fault {
+  return new Fault('certificate_invalid', 'the client certificate is not accepted', { internal: reason })
 }
 
 /** 503: the token may well be good, but there are no keys to tell. */

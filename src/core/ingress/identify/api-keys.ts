@@ -1,5 +1,6 @@
 import { readApiKey } from '../../model/api-key.ts'
 import { type ApiKeyRecord, apiKeyObstacle } from '../../model/api-key-record.ts'
+import { challenge } from '../../model/challenge.ts'
 import type { Matched } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Subject } from '../../model/principal.ts'
@@ -9,8 +10,7 @@ import type { Check, Credential } from './credential.ts'
 import type { IdentifyPorts } from './ports.ts'
 import type { Proved } from './requirement.ts'
 
-/** There is no registered scheme for keys in a header of their own; an answer with 401 names one all the same (RFC 9110 section 11.6.1). */
-export const apiKeyChallenge = 'ApiKey realm="sallyport"'
+export const apiKeyChallenge = challenge('ApiKey')
 
 interface Verifier {
   readonly set: ApiKeySet

@@ -1,50 +1,84 @@
+import { tokenChallenges } from '../../model/challenge.ts'
 import type { Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
 import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
-import { credentialMalformed, credentialMissing, realm } from './answers.ts'
-import { type Offered, readBearer } from './bearer.ts'
+import { leavesOf } from '../../policy/requirement.ts'
+import { credentialMalformed, credentialMissing } from './answers.ts'
+import { type Offered, readBearer, unreadBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
+import { awaitingJwt } from './gate.ts'
+import { askIssuers, type Introspected } from './introspection/ask-issuers.ts'
+import { introspectionsOf } from './introspection/introspections.ts'
 import { type IdentifyPorts, keySetsOf } from './ports.ts'
-import { dpopChallenge } from './proof/dpop.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
-import { type Verifier, verifyToken } from './verify.ts'
+import { recallToken, type Verifier, verifyToken } from './verify.ts'
 
-/** Access tokens in the Authorization header (RFC 6750, RFC 9449) that are JWTs of the issuers of the policies. */
+/** Who can tell about bearer tokens: issuers by name, with what they need for each way of telling. */
+interface Judges {
+  readonly jwt: ReadonlyMap<string, Verifier>
+  readonly introspection: ReadonlyMap<string, Introspected>
+}
+
+/**
+ * Access tokens in the Authorization header (RFC 6750, RFC 9449): JWTs of the issuers of the policies, and opaque ones that these are asked
+ * about (RFC 7662).
+ */
 export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credential {
   const sets = keySetsOf(ports)
+  const introspections = introspectionsOf(ports)
   const issuers = Object.values(policy.issuers).filter((issuer) => issuer.quarantined === undefined)
-  const verifiers = new Map(issuers.map((issuer) => [issuer.name, { issuer, share: sets.acquire(issuer) }]))
-
+  const leaves = Object.values(policy.access).flatMap(({ authenticate }) => leavesOf(authenticate))
+  // An issuer that is only ever asked about tokens may have no keys at all; nobody should miss them.
+  const signs = (issuer: Issuer) => issuer.introspection === undefined || leaves.some(({ kind, name }) => kind === 'jwt' && name === issuer.name)
+  const judges: Judges = {
+    jwt: new Map(issuers.filter(signs).map((issuer) => [issuer.name, { issuer, share: sets.acquire(issuer) }])),
+    introspection: new Map(
+      issuers.flatMap((issuer) => {
+        const share = introspections.acquire(issuer)
+        return share === undefined ? [] : [[issuer.name, { issuer, share }]]
+      }),
+    ),
+  }
   return {
-    kinds: ['jwt'],
-    prepare: (leaves) => prepare(leaves, verifiers, ports),
+    kinds: ['jwt', 'introspection'],
+    prepare: (asked) => prepare(asked, judges, ports),
     close() {
-      for (const { share } of verifiers.values()) share.release()
+      for (const { share } of [...judges.jwt.values(), ...judges.introspection.values()]) share.release()
     },
   }
 }
 
-function prepare(leaves: readonly RequirementLeaf[], all: ReadonlyMap<string, Verifier>, ports: IdentifyPorts): Check {
-  const named = [...new Set(leaves.map(({ name }) => name))]
-  const verifiers = named.flatMap((name) => all.get(name) ?? [])
-  const challenges = challengesOf(verifiers.map(({ issuer }) => issuer))
+function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: IdentifyPorts): Check {
+  const named = (kind: keyof Judges) => [...new Set(leaves.filter((leaf) => leaf.kind === kind).map(({ name }) => name))]
+  const verifiers = named('jwt').flatMap((name) => all.jwt.get(name) ?? [])
+  const introspected = named('introspection').flatMap((name) => all.introspection.get(name) ?? [])
+  const challenges = tokenChallenges([...verifiers, ...introspected].map(({ issuer }) => issuer.proof.required))
 
   function held(x: Matched, offered: Token, subject: Subject): Proved | Promise<Proved> {
-    const issuer = all.get(subject.issuer)?.issuer
-    if (issuer === undefined) throw new Error(`no issuer ${subject.issuer}`)
-    const proved: Proved = { leaf: { kind: 'jwt', name: subject.issuer }, subject }
-    const holder = proveHolder(x, offered, subject, issuer, ports)
+    const judge = [...verifiers, ...introspected].find(({ issuer }) => issuer.name === subject.issuer)
+    if (judge === undefined) throw new Error(`no issuer ${subject.issuer}`)
+    const proved: Proved = { leaf: { kind: subject.by, name: subject.issuer }, subject }
+    const holder = proveHolder(x, offered, subject, judge.issuer, ports)
     return holder === undefined ? proved : holder.then(() => proved)
   }
 
+  /** A JWT of an issuer whose JWTs are taken here is verified; every other token is asked about, where somebody can be asked. */
+  function subjectOf(token: string): Subject | Promise<Subject> {
+    const verify = introspected.length === 0 || (verifiers.length > 0 && awaitingJwt(token, (iss) => verifiers.some(({ issuer }) => issuer.issuer === iss)))
+    return verify ? verifyToken(token, verifiers, ports) : askIssuers(token, introspected, ports)
+  }
+
   return {
-    broken: verifiers.length === 0 ? `no usable issuer among ${named.join(', ')}` : undefined,
+    broken: verifiers.length + introspected.length === 0 ? `no usable issuer among ${leaves.map(({ name }) => name).join(', ')}` : undefined,
     challenges,
     prove(x) {
+      const unread = unreadBearer(x.request.headers)
+      const known = unread === undefined ? undefined : recallToken(unread, verifiers, ports)
+      if (unread !== undefined && known !== undefined) return held(x, { kind: 'token', scheme: 'bearer', token: unread }, known)
       const offered = tokenOf(x, challenges)
       if (offered === undefined) return undefined
-      const subject = verifyToken(offered.token, verifiers, ports)
+      const subject = subjectOf(offered.token)
       return subject instanceof Promise ? subject.then((value) => held(x, offered, value)) : held(x, offered, subject)
     },
   }
@@ -58,11 +92,4 @@ function tokenOf(x: Matched, challenges: readonly string[]): Token | undefined {
   if (offered.kind === 'malformed') throw credentialMalformed(offered.why)
   if (offered.kind === 'foreign') throw credentialMissing(challenges, 'an authorization scheme other than Bearer and DPoP')
   return undefined
-}
-
-/** RFC 9449 section 7.1: DPoP alone where bearer tokens cannot do, both where they can. */
-function challengesOf(issuers: readonly Issuer[]): readonly string[] {
-  const required = issuers.map(({ proof }) => proof.required)
-  const bearer = required.every((one) => one === 'dpop') ? [] : [realm]
-  return required.some((one) => one === 'dpop' || one === 'any') ? [...bearer, dpopChallenge] : bearer
 }

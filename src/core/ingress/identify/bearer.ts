@@ -13,6 +13,15 @@ export type Offered =
 const shape = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i
 const scheme = /^(?:bearer|dpop)(?: |$)/i
 
+/**
+ * What follows `Bearer ` where that is how a single Authorization header begins: to be looked up among tokens that were verified before,
+ * which says more about its form than reading it again. Anything else is for `readBearer` to judge.
+ */
+export function unreadBearer(headers: Fields): string | undefined {
+  const first = headers.get('authorization')
+  return first?.startsWith('Bearer ') === true && headers.all('authorization').length === 1 ? first.slice('Bearer '.length) : undefined
+}
+
 /** Reads the access token (RFC 6750 section 2.1, RFC 9449 section 7.1). Tokens in the query or in a form body are never read. */
 export function readBearer(headers: Fields): Offered {
   const first = headers.get('authorization')

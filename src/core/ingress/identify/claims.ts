@@ -18,20 +18,27 @@ export function judgeClaims(issuer: Issuer, token: OpenedToken, now: number): vo
   const { claims } = token
   if (!asymmetric.has(token.alg) || !issuer.algorithms.includes(token.alg)) throw tokenInvalid('an algorithm that this issuer does not use')
   if (!issuer.tokenTypes.includes(token.typ)) throw tokenInvalid(`a token of type "${token.typ.slice(0, 40)}"`)
+  if (claims['exp'] === undefined) throw tokenInvalid('no expiry')
   judgeTimes(issuer, claims, now)
-  if (!audiencesOf(claims['aud']).some((audience) => issuer.audiences.includes(audience))) throw tokenInvalid('meant for another audience')
+  judgeAudience(issuer, claims)
   printableClaim(claims, 'sub')
   optionalPrintable(claims, 'jti')
 }
 
-function judgeTimes(issuer: Issuer, claims: JsonObject, now: number): void {
+/** @throws Fault `token_invalid` unless one of the issuer's audiences is named. */
+export function judgeAudience(issuer: Issuer, claims: JsonObject): void {
+  if (!audiencesOf(claims['aud']).some((audience) => issuer.audiences.includes(audience))) throw tokenInvalid('meant for another audience')
+}
+
+/** Types and bounds of `exp`, `iat` and `nbf`, those that are there. @throws Fault `token_invalid` */
+export function judgeTimes(issuer: Issuer, claims: JsonObject, now: number): void {
   const exp = numericDate(claims, 'exp')
   const iat = numericDate(claims, 'iat')
   const nbf = numericDate(claims, 'nbf')
-  if (exp === undefined) throw tokenInvalid('no expiry')
-  if (now >= exp + issuer.clockSkewMs) throw tokenInvalid('expired')
   if (nbf !== undefined && nbf > now + issuer.clockSkewMs) throw tokenInvalid('not valid yet')
   if (iat !== undefined && iat > now + issuer.clockSkewMs) throw tokenInvalid('issued in the future')
+  if (exp === undefined) return
+  if (now >= exp + issuer.clockSkewMs) throw tokenInvalid('expired')
   if (iat !== undefined && exp <= iat) throw tokenInvalid('expired before it was issued')
   // Without iat the most that is known of its life is what is left of it.
   const lifetime = iat === undefined ? exp - now - issuer.clockSkewMs : exp - iat
@@ -40,11 +47,26 @@ function judgeTimes(issuer: Issuer, claims: JsonObject, now: number): void {
 
 /** The principal that a token's claims describe. @throws Fault `token_invalid` where a claim has the wrong type. */
 export function principalFrom(issuer: Issuer, claims: JsonObject): Subject {
+  return principalOf(issuer, claims, 'jwt', printableClaim(claims, 'sub'))
+}
+
+/**
+ * The same for what the issuer answered about a token (RFC 7662 section 2.2). A token without `sub` stands for its client only where the issuer's
+ * settings say so. @throws Fault `token_invalid`
+ */
+export function principalFromAnswer(issuer: Issuer, claims: JsonObject): Subject {
+  const { clientAsSubject } = issuer.introspection ?? { clientAsSubject: false }
+  const subject = optionalPrintable(claims, 'sub') ?? (clientAsSubject ? optionalPrintable(claims, 'client_id') : undefined)
+  if (subject === undefined) throw tokenInvalid(clientAsSubject ? 'no "sub" and no "client_id"' : 'no "sub"')
+  return principalOf(issuer, claims, 'introspection', subject)
+}
+
+function principalOf(issuer: Issuer, claims: JsonObject, by: Subject['by'], subject: string): Subject {
   return Object.freeze({
     kind: 'subject',
-    by: 'jwt',
+    by,
     issuer: issuer.name,
-    subject: printableClaim(claims, 'sub'),
+    subject,
     clientId: optionalPrintable(claims, 'client_id') ?? optionalPrintable(claims, 'azp'),
     scopes: scopesOf(issuer, claims),
     claims,
@@ -56,7 +78,7 @@ export function endOf(issuer: Issuer, claims: JsonObject): number {
   return (numericDate(claims, 'exp') ?? 0) + issuer.clockSkewMs
 }
 
-function numericDate(claims: JsonObject, name: string): number | undefined {
+export function numericDate(claims: JsonObject, name: string): number | undefined {
   const value = claims[name]
   if (value === undefined) return undefined
   if (typeof value !== 'number' || value < 0 || value >= numericDateEnd) throw tokenInvalid(`"${name}" is not a time in seconds`)
@@ -75,7 +97,7 @@ function printableClaim(claims: JsonObject, name: string): string {
   return value
 }
 
-function optionalPrintable(claims: JsonObject, name: string): string | undefined {
+export function optionalPrintable(claims: JsonObject, name: string): string | undefined {
   const value = claims[name]
   if (value === undefined) return undefined
   if (typeof value !== 'string' || !isPrintable(value)) throw tokenInvalid(`"${name}" is not a printable string of at most 255 characters`)

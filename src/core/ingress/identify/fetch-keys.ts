@@ -31,7 +31,7 @@ const maxAge = { least: minute, usual: 10 * minute, most: 24 * 60 * minute }
  * @throws Error with what went wrong.
  */
 export async function fetchKeys(source: KeySource, earlier: Earlier, fetch: Fetch, budget: () => number): Promise<FetchedKeys> {
-  const uri = source.jwks ?? earlier.uri ?? (await discover(source.issuer, fetch, budget))
+  const uri = source.jwks ?? earlier.uri ?? (await discover(source.issuer, 'jwks_uri', fetch, budget))
   const etag = earlier.answer?.uri === uri ? earlier.answer.etag : undefined
   const answer = await get(uri, etag === undefined ? {} : { 'if-none-match': etag }, fetch, budget)
   const maxAgeMs = lifetimeOf(answer.headers)
@@ -41,12 +41,15 @@ export async function fetchKeys(source: KeySource, earlier: Earlier, fetch: Fetc
   return { kind: 'keys', uri, maxAgeMs, etag: answer.headers['etag'], keys: usableKeys(answer.text) }
 }
 
-/** OpenID Connect Discovery 1.0 section 4, then RFC 8414 section 3 (path insertion). The document must name the same issuer. */
-async function discover(issuer: string, fetch: Fetch, budget: () => number): Promise<string> {
+/**
+ * The URL that an issuer's metadata names as `member`: OpenID Connect Discovery 1.0 section 4, then RFC 8414 section 3 (path insertion). The
+ * document must name the same issuer. @throws Error
+ */
+export async function discover(issuer: string, member: string, fetch: Fetch, budget: () => number): Promise<string> {
   const problems: string[] = []
   for (const url of metadataUrls(issuer)) {
     try {
-      return keySetUri(issuer, await get(url, {}, fetch, budget))
+      return urlIn(issuer, member, await get(url, {}, fetch, budget))
     } catch (error) {
       problems.push(`${url}: ${reasonOf(error)}`)
     }
@@ -69,14 +72,15 @@ export function metadataUrls(issuer: string): readonly string[] {
   return [`${url.origin}${path}/.well-known/openid-configuration`, `${url.origin}/.well-known/oauth-authorization-server${path}`]
 }
 
-function keySetUri(issuer: string, answer: FetchResponse): string {
+function urlIn(issuer: string, member: string, answer: FetchResponse): string {
   if (answer.status !== 200) throw new Error(`answered ${answer.status}`)
   const document: unknown = JSON.parse(answer.text)
   if (typeof document !== 'object' || document === null || !('issuer' in document) || document.issuer !== issuer) throw new Error('speaks of another issuer')
-  const uri = 'jwks_uri' in document && typeof document.jwks_uri === 'string' ? URL.parse(document.jwks_uri) : null
-  if (uri === null) throw new Error('has no jwks_uri')
-  // Keys over plaintext only where the issuer itself is plaintext, as on a developer's machine.
-  if (uri.protocol !== 'https:' && !(uri.protocol === 'http:' && issuer.startsWith('http:'))) throw new Error('its jwks_uri is not https')
+  const named = Object.hasOwn(document, member) ? (document as Readonly<Record<string, unknown>>)[member] : undefined
+  const uri = typeof named === 'string' ? URL.parse(named) : null
+  if (uri === null) throw new Error(`has no ${member}`)
+  // Plaintext only where the issuer itself is plaintext, as on a developer's machine.
+  if (uri.protocol !== 'https:' && !(uri.protocol === 'http:' && issuer.startsWith('http:'))) throw new Error(`its ${member} is not https`)
   return uri.href
 }
 

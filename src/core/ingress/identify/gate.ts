@@ -47,6 +47,16 @@ export function openToken(token: string): OpenedToken {
   return { alg: header['alg'], kid: kidOf(header), typ: typOf(header), issuer: claims['iss'], claims }
 }
 
+/** Whether this is a JWT whose unverified issuer is one of those: which way it is judged, and nothing of its worth. Never throws. */
+export function awaitingJwt(token: string, isOurs: (issuer: string) => boolean): boolean {
+  try {
+    const { claims } = openJws(token, { refused: [], headerLimit, refuse: tokenInvalid })
+    return typeof claims['iss'] === 'string' && isOurs(claims['iss'])
+  } catch {
+    return false
+  }
+}
+
 /** The same gate for any compact JWS with a JSON payload. @throws Fault as `refuse` makes it */
 export function openJws(token: string, rules: JwsRules): OpenedJws {
   const { refuse } = rules

@@ -71,7 +71,8 @@ export class KeySet {
   readonly #missing: Lru<true>
   #good: Good | undefined
   #flight: { readonly startedAt: number; readonly done: Promise<void> } | undefined
-  #fetchedAt = Number.NEGATIVE_INFINITY
+  /** When the issuer was last asked because of a key id nobody knows. */
+  #soughtAt = Number.NEGATIVE_INFINITY
   #failures = 0
   #retryAt = Number.NEGATIVE_INFINITY
   #problem: string | undefined
@@ -130,10 +131,15 @@ export class KeySet {
     return { kind: 'unknown' }
   }
 
+  /** Whether the issuer may be asked now; asking for an unknown key id uses up the one time in ten seconds. */
   #mayFetch(usable: boolean): boolean {
     const now = this.#now()
     if (now < this.#retryAt) return false
-    return !usable || this.#lapsed() || now - this.#fetchedAt >= kidPauseMs
+    if (!usable || this.#lapsed()) return true
+    // Fetches ahead of need do not count: a key that is new right after one must not have to wait.
+    if (now - this.#soughtAt < kidPauseMs) return false
+    this.#soughtAt = now
+    return true
   }
 
   #unavailable(): KeyLookup {
@@ -194,7 +200,6 @@ export class KeySet {
   async #fetch(): Promise<void> {
     const { clock, fetch, meter } = this.#ports
     const end = clock.ticks() + fetchLimitMs
-    this.#fetchedAt = clock.ticks()
     try {
       const work = fetchKeys(this.#source, { uri: this.#discovered(), answer: this.#good }, fetch, () => end - clock.ticks())
       this.#accept(await within(clock, fetchLimitMs, work))

@@ -22,7 +22,7 @@ interface Verified {
   readonly mark: Mark
 }
 
-interface Shared<T> {
+export interface Shared<T> {
   readonly thing: T
   users: number
 }
@@ -99,7 +99,7 @@ export class KeySets {
 }
 
 /** Takes a share of what stands under `key`; `give` gives it back and says whether it was the last. */
-function take<T>(all: Map<string, Shared<T>>, key: string, make: () => T): { readonly thing: T; readonly give: () => boolean } {
+export function take<T>(all: Map<string, Shared<T>>, key: string, make: () => T): { readonly thing: T; readonly give: () => boolean } {
   const shared = all.get(key) ?? { thing: make(), users: 0 }
   shared.users++
   all.set(key, shared)

@@ -1,8 +1,17 @@
 import type { Clock } from '../../ports.ts'
 
-/** A bounded memory: what was used least recently goes first, and nothing outlives its time (monotonic milliseconds). */
+/** Entries used again within this time keep their place: to move one costs more than to find it. Milliseconds. */
+const settledMs = 100
+
+interface Entry<Value> {
+  readonly value: Value
+  readonly endsAt: number
+  movedAt: number
+}
+
+/** A bounded memory: what was used least recently (to a tenth of a second) goes first, and nothing outlives its time (monotonic milliseconds). */
 export class Lru<Value> {
-  readonly #entries = new Map<string, { readonly value: Value; readonly endsAt: number }>()
+  readonly #entries = new Map<string, Entry<Value>>()
   readonly #limit: number
   readonly #clock: Pick<Clock, 'ticks'>
 
@@ -18,8 +27,11 @@ export class Lru<Value> {
   get(key: string): Value | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
+    const now = this.#clock.ticks()
+    if (entry.endsAt > now && now - entry.movedAt < settledMs) return entry.value
     this.#entries.delete(key)
-    if (entry.endsAt <= this.#clock.ticks()) return undefined
+    if (entry.endsAt <= now) return undefined
+    entry.movedAt = now
     this.#entries.set(key, entry)
     return entry.value
   }
@@ -28,11 +40,16 @@ export class Lru<Value> {
     if (!(ttlMs > 0)) return
     this.#entries.delete(key)
     if (this.#entries.size >= this.#limit) this.#dropOldest()
-    this.#entries.set(key, { value, endsAt: this.#clock.ticks() + ttlMs })
+    const now = this.#clock.ticks()
+    this.#entries.set(key, { value, endsAt: now + ttlMs, movedAt: now })
   }
 
   delete(key: string): void {
     this.#entries.delete(key)
+  }
+
+  clear(): void {
+    this.#entries.clear()
   }
 
   #dropOldest(): void {

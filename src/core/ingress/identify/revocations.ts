@@ -122,7 +122,7 @@ export function buildNotRevoked(policy: Policy, ports: IdentifyPorts): (proofs: 
   if (lists.size === 0) return (proofs) => proofs
 
   const check = (subject: Subject): Promise<void> | undefined => {
-    const found = subject.by === 'apiKey' ? undefined : lists.get(subject.issuer)
+    const found = subject.by === 'jwt' || subject.by === 'introspection' ? lists.get(subject.issuer) : undefined
     if (found === undefined) return undefined
     try {
       const state = found.list.now()

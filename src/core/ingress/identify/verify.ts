@@ -26,12 +26,22 @@ export function verifyToken(token: string, verifiers: readonly Verifier[], ports
   return typeof digest === 'string' ? fromMemory(token, digest, verifiers, ports) : digest.then((value) => fromMemory(token, value, verifiers, ports))
 }
 
-function fromMemory(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Subject | Promise<Subject> {
+/** The principal of a token that was verified lately; undefined where it was not, or where the platform cannot tell at once. */
+export function recallToken(token: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'digest'>): Subject | undefined {
+  const digest = ports.digest(token)
+  return typeof digest === 'string' ? recalled(digest, verifiers) : undefined
+}
+
+function recalled(digest: string, verifiers: readonly Verifier[]): Subject | undefined {
   for (const { share } of verifiers) {
     const principal = share.recall(digest)
     if (principal !== undefined) return principal
   }
-  return fresh(token, digest, verifiers, ports)
+  return undefined
+}
+
+function fromMemory(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Subject | Promise<Subject> {
+  return recalled(digest, verifiers) ?? fresh(token, digest, verifiers, ports)
 }
 
 async function fresh(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Promise<Subject> {

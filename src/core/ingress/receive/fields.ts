@@ -1,3 +1,4 @@
+import { challenge } from '../../model/challenge.ts'
 import type { Arrival } from '../../model/exchange.ts'
 import type { FaultCode } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
@@ -62,12 +63,19 @@ export function readFields(arrival: Arrival, limits: FieldLimits): FieldList {
     const name = readName(arrival, given)
     if (!isValue(value)) throw refusal(arrival, 'request_invalid', `the value of ${name} holds a control character or starts or ends with a space`)
     const repeated = singletons.get(name)
-    if (repeated !== undefined && fields.has(name)) throw refusal(arrival, repeated, `${name} is given more than once`)
+    if (repeated !== undefined && fields.has(name)) throw refusal(arrival, repeated, `${name} is given more than once`, challengesOf(arrival, name))
     // HTTP/2 may split Cookie; everything else expects one (RFC 9113 section 8.2.3).
     if (name === 'cookie' && fields.has(name)) fields.set(name, `${fields.get(name)}; ${value}`)
     else fields.append(name, value)
   }
   return fields
+}
+
+/** What RFC 6750 section 3.1 and RFC 9449 section 7.1 have a client told that brought several credentials to the public door. */
+function challengesOf({ listener }: Arrival, name: string): readonly (readonly [string, string])[] {
+  if ((name !== 'authorization' && name !== 'dpop') || listener !== 'public') return []
+  const scheme = name === 'dpop' ? 'DPoP' : 'Bearer'
+  return [['www-authenticate', challenge(scheme, { error: 'invalid_request', error_description: `${name} is given more than once` })]]
 }
 
 function readName(arrival: Arrival, given: string): string {

@@ -55,8 +55,9 @@ export interface StripRules {
 
 /**
  * Compiles the filter between what was sent and what the house reads: fields of this hop and fields that Connection names
- * go first, then every field that only the gateway (or, untrusted, a proxy) may say. Names are compared with every character
- * that is no letter or digit folded to "-", as CGI-like upstreams do. @throws Fault when Connection names an end-to-end field.
+ * go first, then every field that only the gateway (or, untrusted, a proxy) may say. Names are compared with whatever
+ * stands between letters and digits folded to one "-", as CGI-like upstreams do and more, and
+ * without "grpc-metadata-" before them. @throws Fault when Connection names an end-to-end field.
  */
 export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldList, trusted: boolean) => FieldList {
   const keep = new Set(rules.keep)
@@ -71,7 +72,7 @@ export function buildStrip(rules: StripRules): (arrival: Arrival, fields: FieldL
     fields.each((name, value) => {
       if (nominated?.has(name) === true) return
       const folded = fold(name)
-      if (keep.has(name) || spelt.has(folded) || !isForeign(folded, trusted)) kept.append(name, value)
+      if (keep.has(name) || spelt.has(folded) || !isForeign(bare(folded), trusted)) kept.append(name, value)
     })
     return kept
   }
@@ -95,12 +96,23 @@ function startsWithAny(name: string, prefixes: readonly string[]): boolean {
   return false
 }
 
-/** The name as it is when it has letters, digits and "-" only, which nearly all have. */
+const asMetadata = 'grpc-metadata-'
+
+/** What a JSON front of gRPC services makes of a field with the prefix: the name behind it, as metadata. */
+function bare(folded: string): string {
+  let name = folded
+  while (name.startsWith(asMetadata)) name = name.slice(asMetadata.length)
+  return name
+}
+
+/** The name as it is when it has letters, digits and single "-" only, which nearly all have. */
 function fold(name: string): string {
+  let before = 0
   for (let i = 0; i < name.length; i++) {
     const code = name.charCodeAt(i)
-    const ordinary = (code >= 0x61 && code <= 0x7a) || code === 0x2d || (code >= 0x30 && code <= 0x39)
-    if (!ordinary) return name.replaceAll(/[^a-z0-9]/g, '-')
+    const ordinary = (code >= 0x61 && code <= 0x7a) || (code === 0x2d && before !== 0x2d) || (code >= 0x30 && code <= 0x39)
+    if (!ordinary) return name.replaceAll(/[^a-z0-9]+/g, '-')
+    before = code
   }
   return name
 }

@@ -1,5 +1,6 @@
 import type { JsonValue, Registry } from '@bufbuild/protobuf'
 import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
+import { challenge } from '../../model/challenge.ts'
 import type { ConnectDialect } from '../../model/dialect.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
@@ -69,7 +70,7 @@ function unaryError(x: Translated, status: GrpcStatus, registry: Registry, heade
   headers.set('content-type', 'application/json').set('content-length', `${body.length}`).set('cache-control', 'no-store')
   const { retryAfter } = readDetails(status.details, registry)
   if (retryAfter !== undefined) headers.set('retry-after', `${retryAfter}`)
-  if (status.code === 16) headers.set('www-authenticate', 'Bearer')
+  if (status.code === 16) headers.set('www-authenticate', challenge('Bearer'))
   return { status: httpStatusOf(status.code), headers: withExchange(headers, x), body }
 }
 

@@ -1,5 +1,6 @@
 import type { JsonValue, Registry } from '@bufbuild/protobuf'
 import type { GrpcStatus } from '../../model/call.ts'
+import { challenge } from '../../model/challenge.ts'
 import type { Translated } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { problemType } from '../../model/problem.ts'
@@ -35,7 +36,7 @@ export function errorAnswer(x: Translated, metadata: Fields, status: GrpcStatus,
   headers.set('content-length', `${body.length}`).set('cache-control', 'no-store')
   const { retryAfter } = readDetails(status.details, registry)
   if (retryAfter !== undefined) headers.set('retry-after', `${retryAfter}`)
-  if (status.code === 16) headers.set('www-authenticate', 'Bearer')
+  if (status.code === 16) headers.set('www-authenticate', challenge('Bearer'))
   return { status: httpStatus, headers: withExchange(headers, x), body: x.request.method === 'HEAD' ? undefined : body }
 }
 

@@ -7,7 +7,7 @@ import type { TranslateOptions } from '../../model/route.ts'
 import type { Fields } from '../../model/wire.ts'
 
 /** What a mesh proxy or an upstream server says about itself. */
-const inward = /^(?:server|alt-svc|x-powered-by|x-envoy-.*|l5d-.*)$/
+const inward = /^(?:server|alt-svc|x-powered-by|x-envoy-.*|l5d-.*|x-sallyport-.*)$/
 const httpOwn = /^(?:access-control-|connect-|content-|trailer-)/
 const printable = /^[\x20-\x7e]*$/
 

@@ -6,7 +6,7 @@ import { FieldList } from '../../model/fields.ts'
 import { endOfFault, goodEnd, noneMore, openSocket, socketHead } from '../../model/socket.ts'
 import type { Outbound, SocketEnd } from '../../model/wire.ts'
 import { errorAnswer, statusJson } from './error.ts'
-import { addPrefixed } from './headers.ts'
+import { addAnswered } from './headers.ts'
 import type { Render } from './render.ts'
 import { codeName } from './status.ts'
 
@@ -40,7 +40,7 @@ export async function socketAnswer(x: Translated, reply: GrpcReply, render: Rend
     const said = first.done === true ? undefined : encoded(render, first.value)
     if (!isOpen) {
       const head = socketHead(x)
-      addPrefixed(head, 'grpc-metadata-', reply.metadata)
+      addAnswered(head, 'grpc-metadata-', reply.metadata, x.route.translate)
       void noneMore(x, openSocket(x, head, unwantedBytes))
     }
     return { status: 101, headers: new FieldList(), body: frames(said, source, (why) => (end = why)), ending: () => end }

@@ -1,4 +1,4 @@
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Body, Fields } from '../../model/wire.ts'
 import { type JsonCodec, parseJson, serialize } from '../../protobuf.ts'
@@ -18,7 +18,7 @@ type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
  * @throws Fault at once `media_type_unsupported` and `request_invalid` for path and query; while it is read `body_invalid` and
  * `request_invalid`, with the number of the message, and `body_too_large`
  */
-export function streamedMessages(x: Steered, body: Body | undefined, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
+export function streamedMessages(x: Introduced, body: Body | undefined, plan: BindingPlan, codec: JsonCodec, limit: number): AsyncIterable<Uint8Array> {
   const cut = cutOf(x, plan)
   return boundMessages(x, plan, codec, body === undefined || body.length === 0 ? nothing() : cut(body, limit))
 }
@@ -27,7 +27,7 @@ export function streamedMessages(x: Steered, body: Body | undefined, plan: Bindi
  * Serializes the messages of a stream one by one, as they are pulled. @throws Fault at once `request_invalid` for what path and query say by
  * themselves, before the service hears of the call; while they are pulled `body_invalid` and `request_invalid`, with the number of the message
  */
-export function boundMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, contents: AsyncIterable<() => Content>): AsyncIterable<Uint8Array> {
+export function boundMessages(x: Introduced, plan: BindingPlan, codec: JsonCodec, contents: AsyncIterable<() => Content>): AsyncIterable<Uint8Array> {
   const { params, route, request } = x
   const ifMatch = ifMatchOf(x, plan)
   const bind = (content: Content) => bindMessage(plan, { params, query: request.target.query, body: content, ifMatch }, codec, route.translate)
@@ -43,7 +43,7 @@ export function boundMessages(x: Steered, plan: BindingPlan, codec: JsonCodec, c
 
 async function* nothing(): AsyncIterable<never> {}
 
-function cutOf(x: Steered, plan: BindingPlan): Cut {
+function cutOf(x: Introduced, plan: BindingPlan): Cut {
   const { headers, body: from } = x.request
   if (plan.body.kind !== 'none' && plan.body.raw) {
     const type = headers.get('content-type') ?? ''

@@ -1,4 +1,4 @@
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
 import { isListed, protocolOwn, spoken } from '../../model/metadata-names.ts'
@@ -20,7 +20,7 @@ const base64 = /^[A-Za-z0-9+/]*={0,2}$/
  * Metadata for a call that was made from JSON: `grpc-metadata-*` without the prefix, a short allow-list and the route's own, and what is always handed
  * on. What only the gateway, a proxy or the mesh may say cannot be said in any of these ways.
  */
-export function metadataFromHttp(x: Steered): FieldList {
+export function metadataFromHttp(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const listed = x.route.translate.requestHeaders ?? []
   const metadata = new FieldList()
@@ -33,7 +33,7 @@ export function metadataFromHttp(x: Steered): FieldList {
 }
 
 /** Metadata for a native gRPC call: every end-to-end field that is not the protocol's own, and what is always handed on. */
-export function metadataFromGrpc(x: Steered): FieldList {
+export function metadataFromGrpc(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const metadata = new FieldList()
   for (const [name, value] of endToEnd(x.request.headers).entries()) {
@@ -46,7 +46,7 @@ export function metadataFromGrpc(x: Steered): FieldList {
  * Metadata for a gRPC-Web or Connect call: as for a native one, without what the browser and the protocol say about their own HTTP exchange, and
  * without cookies.
  */
-export function metadataFromWeb(x: Steered): FieldList {
+export function metadataFromWeb(x: Introduced): FieldList {
   const withheld = buildWithheld(x)
   const metadata = new FieldList()
   for (const [name, value] of endToEnd(x.request.headers).entries()) {
@@ -76,7 +76,7 @@ function add(metadata: FieldList, name: string, value: string): void {
   }
 }
 
-function withHandedOn(metadata: FieldList, x: Steered): FieldList {
+function withHandedOn(metadata: FieldList, x: Introduced): FieldList {
   for (const [name, value] of handedOn(x)) metadata.append(name, value)
   return metadata
 }

@@ -1,6 +1,6 @@
 import { capped } from '../../model/body.ts'
 import type { HttpCall } from '../../model/call.ts'
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { endToEnd } from '../../model/hop-by-hop.ts'
 import { buildWithheld, handedOn } from './handed-on.ts'
 
@@ -8,7 +8,7 @@ import { buildWithheld, handedOn } from './handed-on.ts'
 const framing: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
 
 /** The request as it goes to an HTTP upstream: canonical path, raw query, end-to-end fields, the body as it comes. */
-export function httpCall(x: Steered, scheme: 'http' | 'https', authority: string, bodyLimit: number): HttpCall {
+export function httpCall(x: Introduced, scheme: 'http' | 'https', authority: string, bodyLimit: number): HttpCall {
   const { method, target, headers, body } = x.request
   const withheld = buildWithheld(x)
   const passed = endToEnd(headers).without((name) => framing.has(name) || withheld(name))

@@ -1,4 +1,4 @@
-import type { Steered } from '../../model/exchange.ts'
+import type { Introduced } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Rpc } from '../../model/route.ts'
 import { noneMore, openSocket, socketHead } from '../../model/socket.ts'
@@ -14,7 +14,7 @@ import type { BindingPlan } from './plan.ts'
  * @throws Fault `not_implemented` for google.api.HttpBody, whose bytes are no JSON; `request_invalid`, `body_invalid`, and what the WebSocket throws
  */
 export async function socketMessages(
-  x: Steered,
+  x: Introduced,
   rpc: Rpc,
   plan: BindingPlan,
   codec: JsonCodec,
@@ -33,7 +33,7 @@ export async function socketMessages(
   return bytesOf(first.done === true ? { kind: 'none' } : { kind: 'json', json: parseJson(first.value) })
 }
 
-async function* contents(x: Steered, limit: number): AsyncIterable<() => Parts['body']> {
+async function* contents(x: Introduced, limit: number): AsyncIterable<() => Parts['body']> {
   const frames = openSocket(x, socketHead(x), limit)
   for (let step = await frames.next(); step.done !== true; step = await frames.next()) {
     const { value } = step

@@ -1,10 +1,12 @@
 import * as z from 'zod'
 import { defaulted, describe, filled } from './build.ts'
-import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, text, timeOfDay } from './fields.ts'
+import { cidr, claimPath, claimValue, expression, fieldTests, grpcMethod, host, method, name, path, pattern, spiffeId, text, timeOfDay } from './fields.ts'
 
 export interface RequirementDocument {
   readonly jwt?: string | undefined
   readonly apiKey?: string | undefined
+  readonly introspection?: string | undefined
+  readonly mtls?: string | undefined
   readonly anyOf?: readonly RequirementDocument[] | undefined
   readonly allOf?: readonly RequirementDocument[] | undefined
   readonly optional?: RequirementDocument | undefined
@@ -14,6 +16,8 @@ const requirement = z
   .strictObject({
     jwt: name.optional().meta({ description: 'A bearer token of this issuer.' }),
     apiKey: name.optional().meta({ description: 'A key of this set of API keys.' }),
+    introspection: name.optional().meta({ description: 'A bearer token that this issuer is asked about.' }),
+    mtls: name.optional().meta({ description: 'A client certificate that this mapping of `certificates` knows.' }),
     get anyOf() {
       return z.array(requirement).min(1).optional().meta({ description: 'One of these.' })
     },
@@ -54,6 +58,25 @@ const scopes = z.union([
   ),
 ])
 
+const roles = z.union([
+  z.array(text).min(1),
+  z
+    .strictObject({
+      all: describe(z.array(text).min(1).optional(), 'Every one of these.'),
+      any: describe(z.array(text).min(1).optional(), 'At least one of these.'),
+      claim: describe(claimPath.optional(), 'The claim that holds the roles, as a list of texts or one text; without it `roles`.'),
+    })
+    .meta({ minProperties: 1 }),
+])
+
+const acr = z.union([
+  z.array(text).min(1),
+  z.strictObject({
+    atLeast: describe(text, 'The lowest class that is enough.'),
+    order: describe(z.array(text).min(2), 'All classes, the weakest first.'),
+  }),
+])
+
 const time = z.strictObject({
   days: describe(
     z
@@ -73,6 +96,12 @@ const time = z.strictObject({
   ),
 })
 
+const tls = z.strictObject({
+  spiffe: describe(z.array(spiffeId).min(1).optional(), 'SPIFFE ids, or spiffe://domain/path/* for everything below.'),
+  dns: describe(z.array(host).min(1).optional(), 'A DNS name of it, or *.example.com for one label.'),
+  uri: describe(z.array(pattern).min(1).optional(), 'RE2 patterns for the whole of a URI of it.'),
+})
+
 const matcher = z.strictObject({
   anonymous: describe(
     z.boolean().optional(),
@@ -84,11 +113,21 @@ const matcher = z.strictObject({
   hosts: describe(z.array(host).min(1).optional(), 'Host names, or *.example.com for one label.'),
   issuers: describe(z.array(name).min(1).optional(), 'Issuers of the token, or sets of API keys, by name.'),
   scopes: describe(scopes.optional(), 'Scopes the token must have: all of a list, or {all, any}.'),
-  roles: describe(values.optional(), 'One of these stands in the claim `roles`.'),
+  roles: describe(roles.optional(), 'Roles of the token: one of a list; {all, any, claim} for more.'),
+  acr: describe(acr.optional(), 'The authentication context class (claim `acr`): one of a list, or {atLeast, order}.'),
+  amr: describe(scopes.optional(), 'Authentication methods (claim `amr`): all of a list; {all, any} for more.'),
   claims: describe(filled(z.record(claimPath, claimTest)).optional(), 'Claims by dotted path: a value, a list of values, {equals: path.x} or {present: true}.'),
   clients: describe(z.array(text).min(1).optional(), 'OAuth2 client ids.'),
   cidrs: describe(z.array(cidr).min(1).optional(), 'Networks of the client address.'),
   headers: describe(filled(fieldTests).optional(), 'Request headers.'),
+  tls: describe(filled(tls).optional(), 'The client certificate of the connection, whoever the principal is; all that are given must hold.'),
+  listener: describe(
+    z
+      .array(z.enum(['public', 'edge']))
+      .min(1)
+      .optional(),
+    'How the request came in: `public`, the listener of that name; `edge`, a Worker in front, which decides by the same policies.',
+  ),
   times: describe(z.array(time).min(1).optional(), 'Time windows; one must be open.'),
 })
 
@@ -113,6 +152,11 @@ export const access = z.strictObject({
     'Deciders that are asked about what the rules allow; all must allow it too, those of other policies of the route as well.',
   ),
   rules: describe(z.array(rule).min(1), 'Any deny that fits refuses; otherwise one allow must fit; otherwise the request is refused. Order does not count.'),
+  mode: defaulted(
+    z.enum(['enforce', 'audit']),
+    'access.mode',
+    'audit: all rules of the policy are evaluated and recorded, none is enforced, and nobody is asked for a credential.',
+  ),
 })
 
 export type AccessDocument = z.output<typeof access>

@@ -21,6 +21,14 @@ export const defaults = {
   'issuers.proof.required': { value: 'none', reason: 'most tokens are bearer tokens' },
   'issuers.proof.maxAge': { value: '60s', reason: 'a proof is made for the request it comes with' },
 
+  'issuers.introspection.cache': { value: '30s', reason: 'a token that was revoked is good for no longer' },
+  'issuers.introspection.timeout': { value: '3s', reason: 'a person is waiting' },
+  'issuers.introspection.audience': { value: 'required', reason: 'a token for another service is not for this one' },
+  'issuers.introspection.clientAsSubject': { value: false, reason: 'a client may be named like a person (RFC 9068 section 5)' },
+
+  'certificates.names': { value: [], reason: 'the authority of the listener says whom it signs' },
+  'certificates.scopes': { value: [], reason: 'what a certificate may do is said on purpose' },
+
   'issuers.revocation.refresh': { value: '1s', reason: 'what was taken back must be gone at once, and asking once a second costs nothing' },
   'issuers.revocation.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
   'issuers.revocation.onStoreFailure': { value: 'refuse', reason: 'nobody can tell a revoked token from a good one' },
@@ -28,6 +36,17 @@ export const defaults = {
   'apiKeys.header': { value: 'x-api-key', reason: 'what most callers of APIs know' },
   'apiKeys.refresh': { value: '5s', reason: 'a revoked key is gone within seconds, and the store is not asked per request' },
   'apiKeys.staleFor': { value: '5m', reason: 'a store that restarts must not take the API with it' },
+
+  'tokens.algorithm': { value: 'ES256', reason: 'short signatures that every library verifies' },
+  'tokens.lifetime': { value: '60s', reason: 'a token is made for a call, not for a session' },
+  'tokens.type': { value: 'at+jwt', reason: 'RFC 9068' },
+  'tokens.claims': { value: {}, reason: 'services learn what they are told on purpose' },
+  'tokens.scopes': { value: 'none', reason: 'scopes were granted for the gateway' },
+  'tokens.activateAfter': { value: '10m', reason: 'verifiers that keep a key set have read it again by then' },
+  'tokens.publish': { value: false, reason: 'services read it inside' },
+
+  'exchanges.auth': { value: 'client_secret_basic', reason: 'every server must take it (RFC 6749 section 2.3.1)' },
+  'exchanges.scope': { value: [], reason: 'the server decides' },
 
   'clusters.sidecar': { value: 'none', reason: 'a mesh is something to be told about' },
   'clusters.protocol': { value: 'http', reason: 'every service speaks it' },
@@ -67,6 +86,7 @@ export const defaults = {
   'routes.retry.maxRetryAfter': { value: '10s', reason: 'a longer wait is for the downstream to decide' },
   'routes.handOn.token': { value: false, reason: 'a token is for the gateway; services get claims' },
   'routes.handOn.claims': { value: {}, reason: 'services learn what they are told on purpose' },
+  'routes.handOn.header': { value: 'authorization', reason: 'where services look for a token' },
   'routes.allow': { value: [], reason: 'services disagree on what %2F and ";" mean in a path' },
   'routes.bindings': { value: [], reason: 'google.api.http in the descriptors says it' },
   'routes.cors.headers': { value: ['authorization', 'content-type'], reason: 'what a page needs to call a JSON API with a token' },

@@ -4,6 +4,7 @@ import { canonicalPath } from '../../model/path.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { checkCidr, parseAuthority } from '../../net.ts'
 import { checkPattern } from '../../pattern.ts'
+import { checkSpiffePattern } from '../../spiffe.ts'
 import { durationPattern, parseDuration, percentPattern, quotaPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
 import { checked, filled } from './build.ts'
 
@@ -95,6 +96,18 @@ export const pattern = checked(
   { title: 'RE2 pattern', examples: ['v[12]'] },
   () => 'RE2 has no look-around and no back references.',
 )
+
+/** A SPIFFE id, or `spiffe://domain/path/*` for everything below. */
+export const spiffeId = checked(
+  (value) => {
+    const problem = checkSpiffePattern(value)
+    return problem === undefined ? undefined : `"${value}" is not a SPIFFE id: ${problem}.`
+  },
+  { title: 'SPIFFE id', examples: ['spiffe://example.org/ns/shop/sa/orders', 'spiffe://example.org/ns/shop/*'] },
+)
+/** RFC 6749 section 3.3 */
+export const scope = lexical('scope', /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'orders:read')
+export const trustDomain = lexical('SPIFFE trust domain', /^[a-z0-9._-]{1,255}$/, 'example.org')
 
 export const expression = checked(
   (value) => {

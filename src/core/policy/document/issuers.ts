@@ -4,6 +4,21 @@ import { durationBetween, safeUrl, secret, text } from './fields.ts'
 
 const algorithm = z.enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'])
 
+const introspection = z.strictObject({
+  url: describe(safeUrl.optional(), 'The endpoint; without it, the `introspection_endpoint` that discovery names.'),
+  clientId: describe(text, 'As whom the gateway asks.'),
+  clientSecret: describe(secret.optional(), 'The secret of that client.'),
+  key: describe(secret.optional(), 'Its private key in place of a secret: a JWK, or PKCS #8 in PEM.'),
+  auth: describe(
+    z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
+    'How the client proves itself. Without it client_secret_basic with a secret, private_key_jwt with a key.',
+  ),
+  cache: defaulted(durationBetween('0s', '30s'), 'issuers.introspection.cache', 'How long an answer is remembered, and never past `exp`.'),
+  timeout: defaulted(durationBetween('100ms', '10s'), 'issuers.introspection.timeout', 'Time for one answer.'),
+  audience: defaulted(z.enum(['required', 'optional']), 'issuers.introspection.audience', 'optional: an answer that names no audience is good.'),
+  clientAsSubject: defaulted(z.boolean(), 'issuers.introspection.clientAsSubject', 'A token without `sub` stands for its client.'),
+})
+
 export const issuer = z.strictObject({
   issuer: describe(safeUrl, 'The `iss` claim, compared exactly. Where its keys are is discovered (RFC 8414, OpenID Connect Discovery) unless `jwks` says it.'),
   jwks: describe(safeUrl.optional(), 'URL of the key set; no discovery then.'),
@@ -55,6 +70,7 @@ export const issuer = z.strictObject({
       .optional(),
     'Tokens can be taken back before their time, with `sallyport revoke`. Needs `store.redis`.',
   ),
+  introspection: describe(introspection.optional(), 'How opaque tokens are asked about (RFC 7662).'),
 })
 
 export type IssuerDocument = z.output<typeof issuer>

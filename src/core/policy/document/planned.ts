@@ -12,7 +12,6 @@ interface Planned {
 
 const anywhere = /(?:)/
 const authenticate = /\.authenticate\b/
-const matcher = /\.rules\.\d+\.(?:allow|deny|audit)$/
 const cluster = /^clusters\.[^.]+$/
 const route = /^routes\.[^.]+$/
 const egress = /^egress\.[^.]+$/
@@ -22,9 +21,7 @@ const limit = /^limits\.[^.]+$/
 const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
 
 const keys: Readonly<Record<string, readonly Planned[]>> = {
-  mtls: [{ at: anywhere, what: 'Authentication with client certificates', instead: jwtOnly }],
   dpop: [{ at: authenticate, what: 'DPoP as a credential of its own', instead: 'Write jwt: and proof: { required: dpop } at the issuer.' }],
-  introspection: [{ at: anywhere, what: 'Token introspection (RFC 7662)', instead: jwtOnly }],
   session: [{ at: authenticate, what: 'Browser sessions', instead: jwtOnly }],
   ask: [
     {
@@ -33,13 +30,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
       instead: 'Write ask: beside rules:, for all that they allow.',
     },
   ],
-  acr: [{ at: matcher, what: 'The matcher acr', instead: 'Write claims: { acr: … }.' }],
-  amr: [{ at: matcher, what: 'The matcher amr', instead: 'Write claims: { amr: … }.' }],
-  listener: [{ at: matcher, what: 'The matcher listener' }],
-  tls: [
-    { at: matcher, what: 'The matcher tls' },
-    { at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' },
-  ],
+  tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
   guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
@@ -54,7 +45,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   health: [{ at: cluster, what: 'Active health checks' }],
   outlier: [{ at: cluster, what: 'Outlier ejection' }],
   concurrency: [{ at: anywhere, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; caps: { requests } bounds a cluster.' }],
-  spiffe: [{ at: anywhere, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
+  spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
   switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],
@@ -68,7 +59,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   sigv4: [{ at: target, what: 'AWS signatures' }],
   hmac: [{ at: target, what: 'HMAC signatures' }],
-  exchange: [{ at: anywhere, what: 'Token exchange (RFC 8693)' }],
+  exchange: [{ at: target, what: 'Token exchange (RFC 8693) for a third party', instead: 'Use oauth2.' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],

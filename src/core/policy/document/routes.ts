@@ -107,10 +107,14 @@ export const route = z
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
     answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
+    resource: describe(name.optional(), 'The resource it is a part of: challenges name its metadata.'),
     handOn: section(
       {
         token: defaulted(z.boolean(), 'routes.handOn.token', 'Forward the Authorization header as it came.'),
         claims: defaulted(z.record(headerName, claimPath), 'routes.handOn.claims', 'Headers made from claims; always removed from the request first.'),
+        minted: describe(name.optional(), 'A token of this kind, made by the gateway.'),
+        exchange: describe(name.optional(), "A token that this exchange gives for the downstream's."),
+        header: defaulted(headerName, 'routes.handOn.header', 'Where that token stands: after `Bearer` in authorization, bare in any other.'),
       },
       'What the upstream is told about who asks.',
     ),

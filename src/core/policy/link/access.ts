@@ -1,9 +1,10 @@
 import { expressionRoots } from '../../expression.ts'
 import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
-import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
+import type { AccessPolicy, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { leavesOf } from '../requirement.ts'
+import { standsIn } from '../requirement.ts'
+import { asksWho } from './covers.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
@@ -17,9 +18,10 @@ export function linkAccess(linking: Linking, entry: Entry<AccessDocument>, name:
     return linkRule(linking, entry, rule, i)
   })
   const kept = rules.filter((rule) => rule !== undefined)
+  if (entry.value?.mode === 'audit') return auditPolicy(linking, entry, name, kept)
   const said = entry.value?.authenticate
   const authenticate = said === undefined ? impliedRequirement(linking, entry, kept) : linkRequirement(linking, entry, said, ['authenticate'])
-  checkPrincipals(linking, entry, kept, authenticate)
+  checkPrincipals(linking, entry, kept)
   return { name, quarantined: undefined, authenticate, rules: kept, ...linkAsk(linking, entry) }
 }
 
@@ -30,6 +32,25 @@ function linkAsk(linking: Linking, entry: Entry<AccessDocument>): Pick<AccessPol
   const names = typeof said === 'string' ? [said] : said
   for (const [i, name] of names.entries()) refer(linking, entry, typeof said === 'string' ? ['ask'] : ['ask', i], 'deciders', name)
   return { ask: names }
+}
+
+/** A policy on trial decides nothing, so it asks for nothing either: it sees whom the other policies of the route know. */
+function auditPolicy(linking: Linking, entry: Entry<AccessDocument>, name: string, rules: readonly Rule[]): AccessPolicy {
+  if (isSaid(entry, ['authenticate']))
+    refuse(linking, entry, ['authenticate'], {
+      code: 'audit_authenticates',
+      message: 'A policy with mode: audit decides nothing, and asking for a credential is a decision.',
+      hint: 'Remove authenticate; its rules see whom the other policies of the route let in.',
+      which: 'key',
+    })
+  if (isSaid(entry, ['ask']))
+    refuse(linking, entry, ['ask'], {
+      code: 'audit_asks',
+      message: 'A policy with mode: audit decides nothing, so nobody is asked for it.',
+      hint: 'Remove ask; a decider with mode: audit is asked and recorded by a policy that decides.',
+      which: 'key',
+    })
+  return { name, quarantined: undefined, authenticate: { kind: 'none' }, rules: rules.map((rule) => ({ ...rule, mode: 'audit' })) }
 }
 
 function checkRule(linking: Linking, entry: Entry<AccessDocument>, rule: RuleDocument, i: number, ids: Map<string, number>): void {
@@ -90,7 +111,7 @@ function saysNothing(matcher: MatcherDocument): boolean {
 }
 
 /** Credentials, and the section whose object judges each. */
-const leaves = { jwt: 'issuers', apiKey: 'apiKeys' } as const satisfies Record<ProofKind, string>
+const leaves = { jwt: 'issuers', introspection: 'issuers', apiKey: 'apiKeys', mtls: 'certificates' } as const satisfies Record<ProofKind, string>
 const proofKinds = Object.keys(leaves) as readonly ProofKind[] // the keys of a Record<ProofKind, …>
 const shapes = [...proofKinds, 'anyOf', 'allOf', 'optional'] as const
 
@@ -107,9 +128,10 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   for (const kind of proofKinds) {
     const name = said[kind]
     if (name === undefined) continue
-    refer(linking, entry, [...path, kind], leaves[kind], name)
+    if (refer(linking, entry, [...path, kind], leaves[kind], name) && kind === 'introspection') checkAsked(linking, entry, [...path, kind], name)
     return { kind, name }
   }
+  if (said.allOf !== undefined) warnOfRivals(linking, entry, said.allOf, [...path, 'allOf'])
   const branches = (kind: 'anyOf' | 'allOf', of: readonly RequirementDocument[]): Requirement => ({
     kind,
     of: of.map((each, i) => linkRequirement(linking, entry, each, [...path, kind, i])),
@@ -118,6 +140,32 @@ function linkRequirement(linking: Linking, entry: Entry<AccessDocument>, said: '
   if (said.allOf !== undefined) return branches('allOf', said.allOf)
   if (said.optional !== undefined) return { kind: 'optional', of: linkRequirement(linking, entry, said.optional, [...path, 'optional']) }
   return { kind: 'none' }
+}
+
+/** A request brings one credential of a sort: two different ones of it are never met together. */
+function warnOfRivals(linking: Linking, entry: Entry<AccessDocument>, all: readonly RequirementDocument[], path: Path): void {
+  const named = all.flatMap((one, i) => proofKinds.flatMap((kind) => (one[kind] === undefined ? [] : [{ kind, name: one[kind], i }])))
+  const rival = named.find(({ kind, name }, at) =>
+    named.slice(0, at).some((one) => standsIn[one.kind] === standsIn[kind] && (one.kind !== kind || one.name !== name)),
+  )
+  if (rival === undefined) return
+  warn(linking, entry, [...path, rival.i, rival.kind], {
+    code: 'requirement_never',
+    message: `This can never be met: a request brings one ${nouns[standsIn[rival.kind]]}, and another is asked for beside "${rival.name}".`,
+    hint: 'Write anyOf, where one of them is enough.',
+  })
+}
+
+const nouns = { authorization: 'bearer token', key: 'API key', connection: 'client certificate' } as const
+
+/** An issuer can be asked about tokens only where it is said how. */
+function checkAsked(linking: Linking, entry: Entry<AccessDocument>, path: Path, name: string): void {
+  if (linking.introspects(name)) return
+  refuse(linking, entry, path, {
+    code: 'introspection_missing',
+    message: `It is not said how the issuer "${name}" is asked about tokens.`,
+    hint: `Add introspection: { clientId: …, clientSecret: env:… } to issuers.${name}.`,
+  })
 }
 
 /** Nothing is said: the only issuer there is, when a rule needs a principal. */
@@ -149,43 +197,15 @@ function needsPrincipal({ effect, matcher, when }: Rule): boolean {
   return roots?.has('claims') === true || roots?.has('principal') === true
 }
 
-function asksWho({ issuers, scopes, claims, clients }: Matcher): boolean {
-  return issuers !== undefined || scopes !== undefined || claims !== undefined || clients !== undefined
-}
-
-function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[], authenticate: Requirement): void {
-  const taken = issuersOf(authenticate)
+function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[]): void {
   for (const rule of rules) {
+    if (rule.effect !== 'allow' || !rule.matcher.anonymous || !asksWho(rule.matcher)) continue
     // Rules that were left out shift the list, so the place is found by id.
     const path = ['rules', (entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
-    if (rule.effect === 'allow' && rule.matcher.anonymous && asksWho(rule.matcher))
-      warn(linking, entry, path, {
-        code: 'rule_contradicts',
-        message: `The rule "${rule.id}" allows anonymous requests, and asks for what only a principal has.`,
-        hint: 'Remove anonymous, or the claims, scopes, issuers and clients.',
-      })
-    if (authenticate.kind === 'none' && isSaid(entry, ['authenticate']) && rule.effect === 'allow' && (!rule.matcher.anonymous || asksWho(rule.matcher)))
-      warn(linking, entry, path, {
-        code: 'rule_never',
-        message: `The rule "${rule.id}" can never match: nobody is authenticated here.`,
-        hint: 'Write authenticate: { jwt: … }, or anonymous: true.',
-      })
-    const others = rule.matcher.issuers?.filter((issuer) => vouches(linking, issuer) && !taken.has(issuer)) ?? []
-    if (others.length > 0 && others.length === rule.matcher.issuers?.length)
-      warn(linking, entry, path, {
-        code: 'rule_never',
-        message: `The rule "${rule.id}" can never match: tokens of ${others.join(', ')} are not accepted here.`,
-        hint: 'Add the issuer to authenticate.',
-      })
+    warn(linking, entry, path, {
+      code: 'rule_contradicts',
+      message: `The rule "${rule.id}" allows anonymous requests, and asks for what only a principal has.`,
+      hint: 'Remove anonymous, or the claims, scopes, issuers and clients.',
+    })
   }
-}
-
-/** Whether there is something of this name that a principal can come from. */
-function vouches(linking: Linking, name: string): boolean {
-  return Object.values(leaves).some((section) => linking.names(section).has(name))
-}
-
-/** Names of what may stand as the issuer of a principal. */
-function issuersOf(requirement: Requirement): ReadonlySet<string> {
-  return new Set(leavesOf(requirement).map(({ name }) => name))
 }

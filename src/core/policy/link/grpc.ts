@@ -1,10 +1,12 @@
 import { healthService } from '../../health.ts'
 import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
+import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { bindingProblem, type DescriptorBook, healthSet, rpcsOf } from '../../protobuf.ts'
 import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
 import type { BindingDocument, RouteDocument } from '../document/routes.ts'
 import type { Descriptors } from './descriptors.ts'
 import { type Entry, isSaid, type Linking, refuse, suggestion } from './linking.ts'
+import { shapeOf } from './takes.ts'
 
 export interface LinkedGrpc {
   readonly match: GrpcMatch
@@ -81,6 +83,7 @@ function descriptorsOf(linking: Linking, entry: Entry<RouteDocument>, clusters: 
 /** Bindings of the route stand in place of the annotations of the RPCs they name; the automatic one stays. */
 function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: DescriptorBook, service: string, rpcs: readonly Rpc[]): readonly Rpc[] {
   const own = new Map<string, HttpBinding[]>()
+  const taken = shapesOf(rpcs, new Set((entry.value?.bindings ?? []).map(({ rpc }) => rpc)))
   for (const [i, binding] of (entry.value?.bindings ?? []).entries()) {
     if (!rpcs.some((rpc) => rpc.method === binding.rpc)) {
       const names = new Set(rpcs.map((rpc) => rpc.method))
@@ -101,6 +104,7 @@ function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: Descr
         message: `The rule cannot work: ${problem.place}: ${problem.rpc} (message ${problem.type}): ${sentence(problem.message)}`,
         hint: 'Variables and bodies are fields of the request message, responseBody of the answer.',
       })
+    else checkTaken(linking, entry, i, { rpc: `${service}/${binding.rpc}`, binding: linked }, taken)
     list.push(linked)
   }
   return rpcs.map((rpc) => {
@@ -109,6 +113,42 @@ function withBindings(linking: Linking, entry: Entry<RouteDocument>, book: Descr
       ? rpc
       : { ...rpc, bindings: [...bindings, ...rpc.bindings.filter(({ method, template }) => method === 'POST' && template === rpc.path)] }
   })
+}
+
+/** Who takes which requests by rules that stay: those of RPCs without bindings of the route, and automatic paths. */
+function shapesOf(rpcs: readonly Rpc[], replaced: ReadonlySet<string>): Map<string, string> {
+  return new Map(
+    rpcs.flatMap((rpc) =>
+      rpc.bindings
+        .filter(({ method, template }) => !replaced.has(rpc.method) || (method === 'POST' && template === rpc.path))
+        .map((binding): [string, string] => [requestsOf(binding), `${rpc.service}/${rpc.method}`]),
+    ),
+  )
+}
+
+/** Of two rules that take the same requests one would never be asked. An RPC may say its own automatic path again. */
+function checkTaken(linking: Linking, entry: Entry<RouteDocument>, at: number, { rpc, binding }: BoundRpc, taken: Map<string, string>): void {
+  const requests = requestsOf(binding)
+  const other = taken.get(requests)
+  taken.set(requests, other ?? rpc)
+  if (other === undefined || (other === rpc && binding.template === `/${rpc}`)) return
+  refuse(linking, entry, ['bindings', at], {
+    code: 'http_rule',
+    message: `The rule cannot work: ${binding.method} ${binding.template}: ${other} and ${rpc} take the same requests (${requests}).`,
+    hint: 'Give one of them another path or method.',
+  })
+}
+
+interface BoundRpc {
+  /** `package.Service/Method` */
+  readonly rpc: string
+  readonly binding: HttpBinding
+}
+
+/** Method and path with every variable as its pattern. */
+function requestsOf({ method, template }: HttpBinding): string {
+  const parsed = parseTemplate(template)
+  return `${method} ${isTemplateError(parsed) ? template : shapeOf(parsed)}`
 }
 
 function bindingOf({ method, path, body, responseBody }: BindingDocument): HttpBinding {

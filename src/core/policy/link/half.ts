@@ -51,7 +51,7 @@ function whole(route: Route, reason: string | undefined, hidden: readonly string
 }
 
 function quarantined(route: Route, reason: string): Route {
-  return { ...route, quarantined: reason, access: [], limits: [], retry: undefined, sticky: undefined, split: [], handOn: { token: false, claims: [] } }
+  return { ...route, quarantined: reason, access: [], limits: [], retry: undefined, sticky: undefined, split: [], handOn: { ...route.handOn, token: false } }
 }
 
 function half(name: string, reason: string, sight: Sight, { templatesOf }: Quarantining, blind: Blind[]): Route {

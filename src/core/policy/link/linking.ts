@@ -25,6 +25,8 @@ export interface Linking {
   readonly environmentClass: EnvironmentClass
   /** Every name of a section, broken objects included. */
   readonly names: (section: NamedSection) => ReadonlySet<string>
+  /** Whether the issuer says how it is asked about tokens, or what it says could not be read. */
+  readonly introspects: (issuer: string) => boolean
   /** `section.name` of what something refers to. */
   readonly used: Set<string>
   /** Object → objects that it cannot work without. */

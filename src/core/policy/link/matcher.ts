@@ -21,9 +21,14 @@ export function linkMatcher(linking: Linking, entry: Entry<AccessDocument>, said
     issuers: said.issuers,
     scopes: scopesOf(said.scopes),
     claims: claimsOf(linking, entry, said, path),
+    roles: rolesOf(linking, entry, said, path),
+    acr: acrOf(linking, entry, said, path),
+    amr: scopesOf(said.amr),
+    listeners: said.listener,
     clients: said.clients,
     cidrs: said.cidrs,
     headers: said.headers === undefined ? undefined : fieldTests(said.headers),
+    tls: said.tls === undefined ? undefined : { spiffe: said.tls.spiffe, dns: said.tls.dns, uri: said.tls.uri },
     times: said.times?.map((_, i) => linkTime(linking, entry, said, i, [...path, 'times', i])),
   }
 }
@@ -34,8 +39,8 @@ function scopesOf(said: MatcherDocument['scopes']): Matcher['scopes'] {
 }
 
 function claimsOf(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, path: Path): readonly ClaimTest[] | undefined {
-  if (said.claims === undefined && said.roles === undefined) return undefined
-  const tests = Object.entries(said.claims ?? {}).map(([claim, test]): ClaimTest => {
+  if (said.claims === undefined) return undefined
+  return Object.entries(said.claims).map(([claim, test]): ClaimTest => {
     if (typeof test !== 'object') return { path: claim, kind: 'in', values: [test] }
     if (Array.isArray(test)) return { path: claim, kind: 'in', values: test }
     if (isWhole(entry, [...path, 'claims', claim].join('.')) && (test.equals === undefined) === (test.present === undefined))
@@ -47,7 +52,40 @@ function claimsOf(linking: Linking, entry: Entry<AccessDocument>, said: MatcherD
       })
     return test.equals === undefined ? { path: claim, kind: 'present' } : { path: claim, kind: 'equals', attribute: test.equals }
   })
-  return said.roles === undefined ? tests : [...tests, { path: 'roles', kind: 'in', values: said.roles }]
+}
+
+function rolesOf(linking: Linking, entry: Entry<AccessDocument>, { roles }: MatcherDocument, path: Path): Matcher['roles'] {
+  if (roles === undefined) return undefined
+  if ('length' in roles) return { claim: 'roles', all: [], any: roles }
+  if (roles.all === undefined && roles.any === undefined && isWhole(entry, [...path, 'roles'].join('.')))
+    refuse(linking, entry, [...path, 'roles'], {
+      code: 'roles_empty',
+      message: 'No role is named: this would fit everybody.',
+      hint: 'Write all: [ … ] or any: [ … ].',
+      which: 'key',
+    })
+  return { claim: roles.claim ?? 'roles', all: roles.all ?? [], any: roles.any ?? [] }
+}
+
+/** "At least" is a list as well: those from there on. */
+function acrOf(linking: Linking, entry: Entry<AccessDocument>, { acr }: MatcherDocument, path: Path): Matcher['acr'] {
+  if (acr === undefined || 'length' in acr) return acr
+  const repeated = acr.order.findIndex((one, i) => acr.order.indexOf(one) !== i)
+  if (repeated >= 0)
+    refuse(linking, entry, [...path, 'acr', 'order', repeated], {
+      code: 'acr_order',
+      message: `"${acr.order[repeated]}" stands twice in the order.`,
+      hint: 'Name each class once, the weakest first.',
+    })
+  const from = acr.order.indexOf(acr.atLeast)
+  if (from < 0)
+    refuse(linking, entry, [...path, 'acr', 'atLeast'], {
+      code: 'acr_order',
+      message: `"${acr.atLeast}" does not stand in the order.`,
+      hint: `The order is ${acr.order.join(', ')}.`,
+    })
+  // Nothing is at least a class that is not there.
+  return from < 0 ? [] : acr.order.slice(from)
 }
 
 function linkTime(linking: Linking, entry: Entry<AccessDocument>, said: MatcherDocument, i: number, path: Path): TimeWindow {

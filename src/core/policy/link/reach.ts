@@ -14,16 +14,24 @@ export interface UsedPolicy {
   readonly routes: readonly Matched[]
 }
 
-interface Reached extends Matched {
+/** A route with the ways into it. */
+export interface Reached extends Matched {
   readonly ways: readonly Way[]
+}
+
+/** An access policy all of whose routes are known, with the ways into them. */
+export interface ReachedPolicy extends UsedPolicy {
+  readonly reached: readonly Reached[]
 }
 
 /**
  * Rules that no request on any of their policy's routes can match, RPCs that do not exist, facts of paths that are not there.
  * A deny that never fires because of a slip is worth as many words as an allow.
+ * Answers the policies of which that could be told.
  */
-export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): void {
+export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): readonly ReachedPolicy[] {
   const ways = new Map<Matched['route'], readonly Way[]>()
+  const known: ReachedPolicy[] = []
   for (const used of policies) {
     const routes = used.routes.map((matched): Reached => {
       const known = ways.get(matched.route) ?? waysInto(matched.route)
@@ -33,15 +41,15 @@ export function checkReach(linking: Linking, policies: readonly UsedPolicy[]): v
     // Routes whose RPCs are not known could match anything.
     if (routes.length === 0 || routes.some((reached) => reached.ways.length === 0)) continue
     for (const rule of used.policy.rules) checkRule(linking, used, rule, routes)
+    known.push({ ...used, reached: routes })
   }
+  return known
 }
 
 function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: readonly Reached[]): void {
   const path = ['rules', (used.entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
   if (!checkRpcs(linking, used, rule, routes, path)) return
-  const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
-  const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
-  const ways = routes.flatMap((reached) => waysOf(rule, templates, methods, reached))
+  const ways = routes.flatMap(waysBy(rule))
   checkVariables(linking, used, { rule, routes, ways, path })
   if (ways.length > 0) return
   linking.report.warn({
@@ -54,6 +62,17 @@ function checkRule(linking: Linking, used: UsedPolicy, rule: Rule, routes: reado
       .map(({ route }) => route.name)
       .join(', ')}${routes.length > 5 ? ', …' : ''}.`,
   })
+}
+
+/** Whether some request of the route could fit the rule by method, path, RPC and host. */
+export function canReach(rule: Rule, reached: Reached): boolean {
+  return waysBy(rule)(reached).length > 0
+}
+
+function waysBy(rule: Rule): (reached: Reached) => readonly Way[] {
+  const templates = rule.matcher.paths?.map((source) => parseTemplate(source)).filter((template) => isTemplate(template))
+  const methods = rule.matcher.methods === undefined ? undefined : withHead(rule.matcher.methods)
+  return (reached) => waysOf(rule, templates, methods, reached)
 }
 
 function isTemplate(parsed: ReturnType<typeof parseTemplate>): parsed is Template {

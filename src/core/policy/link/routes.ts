@@ -1,4 +1,4 @@
-import type { Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
+import type { HandOn, Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
@@ -37,7 +37,7 @@ export interface RouteSurroundings {
   readonly descriptors: Descriptors
 }
 
-/** Headers that no claim may stand in: they frame the request, route it, or are credentials. */
+/** Headers that neither a claim nor a token may stand in, beside `authorization` for tokens: they frame the request, route it, or are credentials. */
 const ownHeaders = new Set([
   'authorization',
   'connection',
@@ -94,7 +94,8 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     sticky: stickyOf(value.sticky),
     split,
     ...(value.answer === undefined ? {} : { answer: value.answer }),
-    handOn: { token: value.handOn?.token ?? false, claims },
+    handOn: { token: value.handOn?.token ?? false, claims, ...introduceOf(linking, entry, value.handOn) },
+    ...resourceOf(linking, entry, value.resource),
     allow: { encodedSlash: value.allow?.includes('encodedSlash') === true, semicolon: value.allow?.includes('semicolon') === true },
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? plainTranslation,
@@ -111,6 +112,45 @@ function bookOf(descriptors: Descriptors, path: string | undefined): DescriptorB
 
 /** The destination that stands for the gateway itself; no cluster can be called so. */
 const itself: WeightedDestination = { cluster: '(gateway)', subset: undefined, weight: 100, pin: undefined }
+
+/** The token that the route hands on; what it is made by, and where it stands, must be clear. */
+function introduceOf(linking: Linking, entry: Entry<RouteDocument>, said: RouteDocument['handOn'] | undefined): Pick<HandOn, 'introduce'> {
+  if (said === undefined) return {}
+  const { minted, exchange, header } = said
+  if (minted !== undefined) refer(linking, entry, ['handOn', 'minted'], 'tokens', minted)
+  if (exchange !== undefined) refer(linking, entry, ['handOn', 'exchange'], 'exchanges', exchange)
+  const given = ['minted', 'exchange', 'token'].filter((key) => isSaid(entry, ['handOn', key]) && (key !== 'token' || said.token))
+  if (given.length > 1)
+    refuse(linking, entry, ['handOn', given[1] ?? ''], {
+      code: 'hand_on_twice',
+      message: `The upstream would get two tokens: ${given.join(' and ')} exclude each other.`,
+      hint: 'Keep one of minted, exchange and token.',
+      which: 'key',
+    })
+  if (minted === undefined && exchange === undefined) {
+    if (isSaid(entry, ['handOn', 'header']))
+      refuse(linking, entry, ['handOn', 'header'], {
+        code: 'no_effect',
+        message: '"header" says where a token stands, and there is none.',
+        hint: 'Add minted or exchange, or remove it.',
+        which: 'key',
+      })
+    return {}
+  }
+  if ((header !== 'authorization' && ownHeaders.has(header)) || Object.hasOwn(said.claims, header))
+    refuse(linking, entry, ['handOn', 'header'], {
+      code: 'header_refused',
+      message: `The header ${header} cannot carry a token.`,
+      hint: 'Use authorization, or a header of your own.',
+    })
+  return { introduce: minted === undefined ? { by: 'exchange', name: exchange ?? '', header } : { by: 'minted', name: minted, header } }
+}
+
+function resourceOf(linking: Linking, entry: Entry<RouteDocument>, resource: string | undefined): Pick<Route, 'resource'> {
+  if (resource === undefined) return {}
+  refer(linking, entry, ['resource'], 'resources', resource)
+  return { resource }
+}
 
 function isOfMatch(path: string): boolean {
   return path === 'match' || path.startsWith('match.')

@@ -4,6 +4,10 @@ import { type Entry, type Linking, warn } from './linking.ts'
 const nouns: Readonly<Partial<Record<NamedSection, string>>> = {
   issuers: 'issuer',
   apiKeys: 'set of API keys',
+  certificates: 'mapping of certificates',
+  tokens: 'token',
+  exchanges: 'exchange',
+  resources: 'resource',
   clusters: 'cluster',
   limits: 'limit',
   deciders: 'decision point',

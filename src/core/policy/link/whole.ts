@@ -1,11 +1,13 @@
 import type { AccessDocument } from '../document/access.ts'
-import type { AccessPolicy, Listeners } from '../policy.ts'
+import type { AccessPolicy, Listeners, Rule } from '../policy.ts'
 import { nodeAt } from '../read/node.ts'
 import type { Entries } from './entries.ts'
+import { checkIdle, type Policies } from './idle.ts'
 import { checkKeyHeaders } from './key-headers.ts'
 import { type Entry, type Linking, warn } from './linking.ts'
-import { checkReach, type UsedPolicy } from './reach.ts'
+import { canReach, checkReach, type UsedPolicy } from './reach.ts'
 import type { LinkedRoute } from './routes.ts'
+import { waysInto } from './takes.ts'
 import { checkTies, type Matched } from './ties.ts'
 import { warnUnused } from './unused.ts'
 
@@ -18,12 +20,15 @@ interface NamedPolicy {
 export function checkWhole(linking: Linking, entries: Entries, access: readonly NamedPolicy[], routes: readonly LinkedRoute[], listeners: Listeners): void {
   const matched = routes.flatMap(({ entry, route }): readonly Matched[] => (route === undefined ? [] : [{ entry, route }]))
   checkTies(linking, matched)
-  checkReach(linking, usedPolicies(access, routes))
+  checkIdle(linking, checkReach(linking, usedPolicies(access, routes)), soundPolicies(access, routes))
   checkClosed(linking, access, routes)
   checkListeners(linking, entries, listeners)
   checkKeyHeaders(linking, entries)
+  checkCertificates(linking, entries, listeners)
   noteUnsure(linking, entries)
-  const sections = (['issuers', 'apiKeys', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const).filter((section) => !linking.unsure.has(section))
+  const sections = (
+    ['issuers', 'apiKeys', 'certificates', 'tokens', 'exchanges', 'resources', 'clusters', 'limits', 'deciders', 'access', 'callers'] as const
+  ).filter((section) => !linking.unsure.has(section))
   warnUnused(linking, Object.fromEntries(sections.map((section) => [section, entries[section]])))
 }
 
@@ -48,6 +53,13 @@ function usedPolicies(access: readonly NamedPolicy[], routes: readonly LinkedRou
   return [...named, ...inline]
 }
 
+/** Those that were read in full. */
+function soundPolicies(access: readonly NamedPolicy[], routes: readonly LinkedRoute[]): Policies {
+  const named = access.flatMap(({ entry, policy }) => (entry.removed.length === 0 ? [[entry.name, policy] as const] : []))
+  const inline = routes.flatMap(({ entry, inline: own }) => (own === undefined || entry.removed.length > 0 ? [] : [[entry.name, own] as const]))
+  return new Map([...named, ...inline])
+}
+
 function used(entry: Entry<AccessDocument>, policy: AccessPolicy, linked: readonly LinkedRoute[]): readonly UsedPolicy[] {
   const routes = linked.flatMap(({ entry: at, route }) => (route === undefined ? [] : [{ entry: at, route }]))
   return routes.length === linked.length ? [{ entry, policy, routes }] : []
@@ -61,7 +73,9 @@ function checkClosed(linking: Linking, access: readonly NamedPolicy[], routes: r
     const policies = inline === undefined ? route.access.map((name) => byName.get(name)) : [{ entry, policy: inline }]
     // A policy that is unknown or was read in part might allow something.
     if (policies.length === 0 || policies.some((each) => each === undefined || each.entry.removed.length > 0)) continue
-    if (policies.some((each) => each?.policy.rules.some((rule) => rule.effect === 'allow' && rule.mode === 'enforce') === true)) continue
+    const reached = { entry, route, ways: waysInto(route) }
+    const mayAllow = (rule: Rule) => rule.effect === 'allow' && rule.mode === 'enforce' && (reached.ways.length === 0 || canReach(rule, reached))
+    if (policies.some((each) => each?.policy.rules.some(mayAllow) === true)) continue
     warn(linking, entry, ['access'], {
       code: 'route_closed',
       message: `No rule lets anybody pass the route "${entry.name}".`,
@@ -88,9 +102,22 @@ function checkListeners(linking: Linking, entries: Entries, listeners: Listeners
     })
 }
 
+/** A mapping that no connection can ever bring a certificate for. */
+function checkCertificates(linking: Linking, entries: Entries, listeners: Listeners): void {
+  if (listeners.public === undefined || (listeners.public.tls?.clientAuth ?? 'none') !== 'none') return
+  for (const entry of entries.certificates.values()) {
+    if (!linking.used.has(entry.id)) continue
+    warn(linking, entry, [], {
+      code: 'client_auth_missing',
+      message: `No downstream is asked for a certificate, so nobody can be known by "${entry.name}".`,
+      hint: 'Add listeners.public.tls with clientAuth: optional or required, and clientCa.',
+    })
+  }
+}
+
 const refersTo = {
-  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'deciders'],
-  access: ['issuers', 'apiKeys', 'deciders'],
+  routes: ['clusters', 'limits', 'access', 'issuers', 'apiKeys', 'certificates', 'tokens', 'exchanges', 'resources', 'deciders'],
+  access: ['issuers', 'apiKeys', 'certificates', 'deciders'],
   deciders: ['clusters'],
   egress: ['callers'],
 } as const

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { AssumedToken } from '../../../core/ingress/identify.ts'
 import type { Arrival } from '../../../core/model/exchange.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
@@ -21,11 +22,12 @@ export const explain: Command = {
   options: [
     ...policyOptions,
     { name: 'header', value: '"NAME: VALUE"', multiple: true, text: 'a header of the request (repeat)' },
-    { name: 'token', value: 'JWT', text: 'a bearer token; its issuer is asked for its keys' },
+    { name: 'token', value: 'TOKEN', text: 'a bearer token; its issuer is asked for its keys, or about the token' },
     { name: 'claims', value: 'JSON', text: 'take these claims at their word instead of a token' },
     { name: 'issuer', value: 'NAME', text: 'the issuer of --claims (default: the only one)' },
     { name: 'api-key', value: 'SET', text: 'take --claims for what a key of this set says: sub is its owner, scope, client_id' },
     { name: 'data', value: 'JSON', text: 'the body' },
+    { name: 'certificate', value: 'FILE', text: 'the client certificate of the connection, PEM; taken as verified' },
     { name: 'client', value: 'ADDRESS', text: 'the address it comes from (default: 127.0.0.1)' },
   ],
   examples: [
@@ -34,7 +36,7 @@ export const explain: Command = {
   ],
   async run(args, terminal) {
     const place = placeOf(args)
-    const arrival = arrivalOf(args)
+    const arrival = arrivalOf(args, await certificateOf(args))
     const sound = await loadSound(place, terminal)
     if (sound === undefined) return exit.findings
     const credentials = credentialsOf(args, sound.policy)
@@ -56,7 +58,10 @@ async function walk(policy: Policy, arrival: Arrival, credentials: Credentials):
   }
 }
 
-/** Offline but for the issuer, whose keys a real token needs, and for files and the store, where real API keys are. */
+/**
+ * Offline but for the issuer, whose keys or word a real token needs, and for files and the store, where real API keys are. The secret to ask
+ * an issuer with is read from where it stands.
+ */
 function ports(store: Shared | undefined): Ports {
   const offline = createOfflinePorts()
   const resolve = createResolve(offline.clock)
@@ -84,7 +89,17 @@ async function openStore(policy: Policy): Promise<RedisShared | undefined> {
   return store
 }
 
-function arrivalOf(args: Arguments): Arrival {
+async function certificateOf(args: Arguments): Promise<Uint8Array | undefined> {
+  const file = args.values['certificate']
+  if (file === undefined) return undefined
+  try {
+    return new X509Certificate(await readFile(file)).raw
+  } catch (error) {
+    throw new UsageError(`--certificate: ${file} holds no certificate`, { cause: error })
+  }
+}
+
+function arrivalOf(args: Arguments, certificate: Uint8Array | undefined): Arrival {
   const [method, address] = args.positionals
   const parts = /^(https?):\/\/([^/?#]+)(\/[^#]*)?$/.exec(address ?? '')
   if (method === undefined || parts === null) throw new UsageError('say which request: METHOD URL, such as GET http://api.example.com/v1/orders/7')
@@ -102,6 +117,7 @@ function arrivalOf(args: Arguments): Arrival {
     headers: token === undefined ? headers : [...headers, 'authorization', `Bearer ${token}`],
     json: args.values['data'],
     client: args.values['client'] ?? '127.0.0.1',
+    certificate,
   })
 }
 

@@ -1,7 +1,9 @@
 import { calculateJwkThumbprint, compactVerify, importJWK } from 'jose'
+import { challenge as challengeOf } from '../../../model/challenge.ts'
 import type { Matched } from '../../../model/exchange.ts'
 import { Fault } from '../../../model/fault.ts'
 import { canonicalPath } from '../../../model/path.ts'
+import { proofAlgorithms } from '../../../model/proof-algorithms.ts'
 import type { ProofRules } from '../../../policy/policy.ts'
 import type { Ports } from '../../../ports.ts'
 import { isPrintable, openJws, typOf } from '../gate.ts'
@@ -22,8 +24,6 @@ export interface KeyBinding {
 
 type ProofPorts = Pick<Ports, 'clock' | 'digest' | 'shared' | 'secrets'>
 
-/** Signature algorithms that a proof may use (RFC 9449 section 4.3, 5). */
-const algorithms = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const
 /** A key in the header takes room, an RSA one 400 characters and more. */
 const headerLimit = 2048
 // The key is the header's own business here; whatever else would change what is signed, or point elsewhere, is not.
@@ -63,7 +63,7 @@ function keyOf(header: JsonObject): PublicJwk {
 }
 
 function algorithmOf(header: JsonObject): string {
-  const alg = algorithms.find((one) => one === header['alg'])
+  const alg = proofAlgorithms.find((one) => one === header['alg'])
   if (alg === undefined) throw proofInvalid('an algorithm that is not accepted')
   return alg
 }
@@ -112,7 +112,7 @@ async function judgeNonce({ nonce }: JsonObject, { nonceKey }: ProofRules, { clo
     throw new Fault('config_quarantined', 'proofs of possession cannot be checked', { internal: 'the key for nonces cannot be read', cause: error })
   })
   if (typeof nonce === 'string' && (await isNonce(nonce, key, clock.now()))) return
-  const challenge = `DPoP error="use_dpop_nonce", error_description="a nonce is required", algs="${algorithms.join(' ')}"`
+  const challenge = challengeOf('DPoP', { error: 'use_dpop_nonce', error_description: 'a nonce is required' })
   throw new Fault('proof_invalid', 'the proof of possession needs a nonce', {
     headers: [
       ['www-authenticate', challenge],
@@ -132,9 +132,6 @@ async function useOnce(jti: string, { thumbprint, rules, skewMs }: KeyBinding, {
 
 /** 401 with the challenge of RFC 9449 section 7.1; the reason goes to the record only. */
 function proofInvalid(reason: string): Fault {
-  const challenge = `DPoP error="invalid_dpop_proof", error_description="the proof of possession is not valid", algs="${algorithms.join(' ')}"`
+  const challenge = challengeOf('DPoP', { error: 'invalid_dpop_proof', error_description: 'the proof of possession is not valid' })
   return new Fault('proof_invalid', 'the proof of possession is not valid', { headers: [['www-authenticate', challenge]], internal: reason })
 }
-
-/** What tells a client without a token that DPoP is spoken here. */
-export const dpopChallenge = `DPoP realm="sallyport", algs="${algorithms.join(' ')}"`

@@ -1,17 +1,33 @@
-import type { Clock } from '../../ports.ts'
-import type { Token } from './token-request.ts'
+import type { Clock } from './ports.ts'
+
+/** A token and how long it lives, milliseconds, where that is known. */
+export interface Token {
+  readonly value: string
+  readonly lifetimeMs: number | undefined
+}
+
+export interface TokenCacheRules {
+  /** Share of its life after which a token is renewed, while it still serves. */
+  readonly refreshShare: number
+  /** Share of its life after which it does not serve any more, however short that is. */
+  readonly usableShare: number
+  /** No token stops serving earlier than this before its end. */
+  readonly marginMs: number
+  /** Most tokens that are kept. */
+  readonly most: number
+}
+
+/** Tokens that others issue: used as long as can be. */
+const issuedRules: TokenCacheRules = { refreshShare: 0.8, usableShare: 0.9, marginMs: 5_000, most: 1_000 }
 
 /** A token whose issuer did not say how long it lives. */
 const unstatedMs = 300_000
 /** No token is used for longer, whatever its issuer said: a revoked key must stop working. */
 const longestMs = 3_600_000
-const refreshShare = 0.8
-const marginMs = 5_000
 const firstWaitMs = 1_000
 const longestWaitMs = 30_000
 /** A vendor that refuses a token this young would refuse the next one too. */
 const youngMs = 10_000
-const most = 1_000
 
 interface Held {
   readonly value: string
@@ -27,15 +43,17 @@ interface Entry {
 }
 
 /**
- * Access tokens by key. One request per key is under way at a time, whoever waits; a token is renewed at 80 % of its life
+ * Access tokens by key. One request per key is under way at a time, whoever waits; a token is renewed before its end
  * while the old one still serves; after a failure the issuer is left alone for 1 s, doubling to 30 s. Expired is never used.
  */
 export class TokenCache {
   readonly #clock: Pick<Clock, 'ticks'>
+  readonly #rules: TokenCacheRules
   readonly #entries = new Map<string, Entry>()
 
-  constructor(clock: Pick<Clock, 'ticks'>) {
+  constructor(clock: Pick<Clock, 'ticks'>, rules: TokenCacheRules = issuedRules) {
     this.#clock = clock
+    this.#rules = rules
   }
 
   /** The token under `key`, asked for with `request` when there is none. @throws whatever `request` threw, now or within the pause after it. */
@@ -64,7 +82,7 @@ export class TokenCache {
     this.#entries.delete(key)
     this.#entries.set(key, entry)
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= most) break
+      if (this.#entries.size <= this.#rules.most) break
       this.#entries.delete(oldest)
     }
     return entry
@@ -85,7 +103,7 @@ export class TokenCache {
     // The life of a token starts before the answer arrives.
     const startedAt = this.#clock.ticks()
     try {
-      const held = hold(await request(), startedAt)
+      const held = hold(await request(), startedAt, this.#rules)
       entry.held = held
       entry.failure = undefined
       return held
@@ -98,12 +116,12 @@ export class TokenCache {
   }
 }
 
-function hold(token: Token, startedAt: number): Held {
+function hold(token: Token, startedAt: number, { refreshShare, usableShare, marginMs }: TokenCacheRules): Held {
   const lifeMs = Math.min(longestMs, token.lifetimeMs ?? unstatedMs)
   return {
     value: token.value,
     obtainedAt: startedAt,
     refreshAt: startedAt + lifeMs * refreshShare,
-    expiresAt: startedAt + lifeMs - Math.min(marginMs, lifeMs * 0.1),
+    expiresAt: startedAt + Math.max(lifeMs - marginMs, lifeMs * usableShare),
   }
 }
