@@ -1,5 +1,6 @@
 import type { Matched } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
+import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Route, RpcMatch } from '../../src/core/model/route.ts'
 import type { AccessPolicy, Issuer, Matcher, Policy, Requirement, Rule } from '../../src/core/policy/policy.ts'
 
@@ -77,6 +78,7 @@ export function matched(policies: readonly string[], options: MatchedOptions = {
   const { method = 'GET', path = '/v1/orders/7', query = '', host = 'api.example.com', client = '192.0.2.1' } = options
   const slots = {
     id: 'r1',
+    lifeline: new Lifeline(),
     listener: 'public',
     request: {
       method,

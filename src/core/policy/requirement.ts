@@ -24,3 +24,40 @@ export const standsIn = {
   apiKey: 'key',
   mtls: 'connection',
 } as const satisfies Record<ProofKind, string>
+
+/** A set of credentials. */
+export type Leaves = readonly RequirementLeaf[]
+
+/** The sets of credentials that meet a requirement. */
+export function waysOf(tree: Requirement): readonly Leaves[] {
+  if ('name' in tree) return [[tree]]
+  switch (tree.kind) {
+    case 'none':
+      return [[]]
+    case 'optional':
+      return [[], ...waysOf(tree.of)]
+    case 'anyOf':
+      return tree.of.flatMap(waysOf)
+    case 'allOf':
+      return together(tree.of.map(waysOf))
+    default:
+      return tree satisfies never
+  }
+}
+
+/** One way of each, in every combination, each set of credentials once. */
+export function together(parts: readonly (readonly Leaves[])[]): readonly Leaves[] {
+  const sets = parts.reduce<readonly Leaves[]>((all, ways) => all.flatMap((one) => ways.map((way) => distinct(one.concat(way)))), [[]])
+  return [...new Map(sets.map((leaves) => [leaves.map(nameOf).sort().join(' '), leaves])).values()]
+}
+
+function distinct(leaves: Leaves): Leaves {
+  return [...new Map(leaves.map((leaf) => [nameOf(leaf), leaf])).values()]
+}
+
+const nameOf = ({ kind, name }: RequirementLeaf): string => `${kind}:${name}`
+
+/** Whether one request can bring all of them. */
+export function isPossible(leaves: Leaves): boolean {
+  return new Set(leaves.map(({ kind }) => standsIn[kind])).size === leaves.length
+}

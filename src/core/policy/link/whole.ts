@@ -1,6 +1,7 @@
 import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Listeners } from '../policy.ts'
 import { nodeAt } from '../read/node.ts'
+import { checkDemands } from './demands.ts'
 import type { Entries } from './entries.ts'
 import { checkKeyHeaders } from './key-headers.ts'
 import { type Entry, type Linking, warn } from './linking.ts'
@@ -20,6 +21,11 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkTies(linking, matched)
   checkReach(linking, usedPolicies(access, routes))
   checkClosed(linking, access, routes)
+  checkDemands(
+    linking,
+    access.map(({ policy }) => policy),
+    routes,
+  )
   checkListeners(linking, entries, listeners)
   checkKeyHeaders(linking, entries)
   checkCertificates(linking, entries, listeners)
