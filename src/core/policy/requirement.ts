@@ -1,5 +1,5 @@
 import type { ProofKind } from '../model/principal.ts'
-import type { Requirement, RequirementLeaf } from './policy.ts'
+import type { Issuer, Policy, Requirement, RequirementLeaf } from './policy.ts'
 
 /** Every credential that a requirement names, in its order. */
 export function leavesOf(requirement: Requirement): readonly RequirementLeaf[] {
@@ -15,6 +15,15 @@ export function leavesOf(requirement: Requirement): readonly RequirementLeaf[] {
     default:
       return requirement satisfies never
   }
+}
+
+/** Sound issuers whose keys somebody may need: one that is only ever asked about tokens may have none, and nobody should miss them. */
+export function signingIssuers({ access, issuers }: Pick<Policy, 'access' | 'issuers'>): readonly Issuer[] {
+  const leaves = Object.values(access).flatMap(({ authenticate }) => leavesOf(authenticate))
+  const verified = new Set(leaves.flatMap(({ kind, name }) => (kind === 'jwt' ? [name] : [])))
+  return Object.values(issuers).filter(
+    ({ name, quarantined, introspection }) => quarantined === undefined && (introspection === undefined || verified.has(name)),
+  )
 }
 
 /** Where a credential stands in a request: there is one of each, so two that stand at one place never come together. */
