@@ -187,6 +187,17 @@ describe('a matcher', () => {
       'warning rule_never',
     )
   })
+
+  it.each([
+    ['{ allOf: [{ jwt: main }, { apiKey: shops }] }', true],
+    ['{ allOf: [{ apiKey: shops }, { jwt: main }] }', false],
+    ['{ allOf: [{ optional: { jwt: main } }, { apiKey: shops }] }', false],
+    ['{ anyOf: [{ jwt: main }, { apiKey: shops }] }', false],
+  ])('about an issuer that is never the principal is a warning, also where it denies: %s', async (said, never) => {
+    const keys = `${one}apiKeys: { shops: { store: "file:/run/shops.json" } }\n`
+    const rules = '      - { id: read, allow: { scopes: [a] } }\n      - { id: no, deny: { issuers: [shops] } }'
+    expect(await codes(withRules(keys, rules, `    authenticate: ${said}\n`))).toEqual(never ? ['warning rule_never'] : [])
+  })
 })
 
 describe('a route', () => {

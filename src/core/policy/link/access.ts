@@ -3,7 +3,7 @@ import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
 import type { AccessPolicy, Matcher, Requirement, Rule } from '../policy.ts'
 import type { Path } from '../read/node.ts'
-import { leavesOf, standsIn } from '../requirement.ts'
+import { leavesOf, standsIn, waysOf } from '../requirement.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, placeIn, refer, refuse, warn } from './linking.ts'
 import { linkMatcher } from './matcher.ts'
 
@@ -182,6 +182,7 @@ function asksWho({ issuers, scopes, claims, clients }: Matcher): boolean {
 
 function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: readonly Rule[], authenticate: Requirement): void {
   const taken = issuersOf(authenticate)
+  const principals = principalsOf(authenticate)
   for (const rule of rules) {
     // Rules that were left out shift the list, so the place is found by id.
     const path = ['rules', (entry.value?.rules ?? []).findIndex(({ id }) => id === rule.id), rule.effect]
@@ -204,12 +205,23 @@ function checkPrincipals(linking: Linking, entry: Entry<AccessDocument>, rules: 
         message: `The rule "${rule.id}" can never match: tokens of ${others.join(', ')} are not accepted here.`,
         hint: 'Add the issuer to authenticate.',
       })
+    else if (rule.matcher.issuers?.every((issuer) => taken.has(issuer) && !principals.has(issuer)) === true)
+      warn(linking, entry, path, {
+        code: 'rule_never',
+        message: `The rule "${rule.id}" can never match: where ${rule.matcher.issuers.join(', ')} is asked for, another credential stands before it and is the principal.`,
+        hint: 'Put it first in allOf.',
+      })
   }
 }
 
 /** Whether there is something of this name that a principal can come from. */
 function vouches(linking: Linking, name: string): boolean {
   return Object.values(leaves).some((section) => linking.names(section).has(name))
+}
+
+/** Issuers of those who can be the principal: of several credentials at once, it is the first. */
+function principalsOf(requirement: Requirement): ReadonlySet<string> {
+  return new Set(waysOf(requirement).flatMap(([first]) => (first === undefined ? [] : [first.name])))
 }
 
 /** Names of what may stand as the issuer of a principal. */
