@@ -83,18 +83,27 @@ export function securitySchemes({ issuers, apiKeys, certificates, access }: Poli
 }
 
 /** An issuer whose keys are found by discovery is an OpenID provider to tools; of others only the form of the token is known. */
-function tokenScheme({ issuer, jwks, audiences }: Issuer): JsonObject {
-  const description = tokenText(issuer, audiences)
-  if (jwks !== undefined) return { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
-  return { type: 'openIdConnect', openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+function tokenScheme(issuer: Issuer): JsonObject {
+  const description = tokenText(issuer)
+  if (issuer.jwks === undefined)
+    return { type: 'openIdConnect', openIdConnectUrl: `${issuer.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+  return { type: 'http', ...(issuer.proof.required === 'dpop' ? { scheme: 'dpop' } : { scheme: 'bearer', bearerFormat: 'JWT' }), description }
 }
 
-function opaqueScheme({ issuer, audiences }: Issuer): JsonObject {
-  return { type: 'http', scheme: 'bearer', description: tokenText(issuer, audiences) }
+function opaqueScheme(issuer: Issuer): JsonObject {
+  return { type: 'http', scheme: issuer.proof.required === 'dpop' ? 'dpop' : 'bearer', description: tokenText(issuer) }
 }
 
-function tokenText(issuer: string, audiences: readonly string[]): string {
-  return `A token of ${issuer}${audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`}, in the Authorization header.`
+const boundTo = {
+  none: '',
+  any: ', bound to a key (DPoP, RFC 9449) or a client certificate (RFC 8705)',
+  dpop: ', bound to a key (DPoP, RFC 9449)',
+  certificate: ', bound to a client certificate (RFC 8705)',
+} as const
+
+function tokenText({ issuer, audiences, proof }: Issuer): string {
+  const whose = audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`
+  return `A token of ${issuer}${whose}${boundTo[proof.required]}, in the Authorization header.`
 }
 
 function keyScheme({ header }: ApiKeySet): JsonObject {
