@@ -105,9 +105,21 @@ function extensionsOf(optional: readonly Element[]): ReadonlyMap<string, Uint8Ar
   return found
 }
 
+/** Names of the kinds that are not read must be well formed all the same: who finds one malformed may see none of the names (RFC 5280 section 4.2.1.6). */
+function checkOther({ tag, content }: Element): void {
+  if (tag === 0xa0) {
+    const [type, value, ...more] = elements(content)
+    if (type?.tag !== tags.oid || value?.tag !== 0xa0 || more.length > 0) throw new Error('an otherName that is none')
+    only(elements(value.content))
+  }
+  if (tag === 0xa3 || tag === 0xa4 || tag === 0xa5) elements(content)
+  if (tag === 0x87 && content.length !== 4 && content.length !== 16) throw new Error('an address of no length that addresses have')
+}
+
 function namesOf(extension: Uint8Array | undefined): Certificate['san'] {
   const names = extension === undefined ? [] : inside(only(elements(extension)), tags.sequence)
   if (names.some(({ tag }) => !generalNames.has(tag))) throw new Error('a name of a kind that there is not')
+  for (const name of names) checkOther(name)
   const of = (tag: number) => names.filter((name) => name.tag === tag).map(({ content }) => ascii(content))
   return { uri: of(generalName.uri), dns: of(generalName.dns), email: of(generalName.email) }
 }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { buildAuthorize, buildDecide, type Decision } from '../../src/core/ingress/authorize.ts'
 import type { Fault } from '../../src/core/model/fault.ts'
-import { anonymous, type Principal } from '../../src/core/model/principal.ts'
+import { anonymous, type Principal, type Subject } from '../../src/core/model/principal.ts'
 import type { AccessPolicy, ClaimTest, Matcher, Rule } from '../../src/core/policy/policy.ts'
 import { access, accessPolicy, exchange, type MatchedOptions, rule, subject, type Who } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -478,5 +478,38 @@ describe('properties', () => {
       return (hits?.length ?? 0) > 0 && decision.trace?.every((one) => one.effect !== 'deny' || one.mode === 'audit' || !one.matched) === true
     })
     expect(() => fc.assert(named, { numRuns: 2000 })).not.toThrow()
+  })
+})
+
+describe('a request that proved several subjects', () => {
+  const key: Subject = { ...subject({ issuer: 'shops', scopes: ['ship'], claims: { tenant: 'red' } }), by: 'apiKey' }
+  const both: Principal = { ...subject({ issuer: 'main', scopes: ['read'], claims: { tenant: 'blue' } }), also: [key] }
+
+  it.each<[string, readonly Rule[], string]>([
+    ['is denied for what the second says', [rule('no', 'deny', { claims: [{ kind: 'in', path: 'tenant', values: ['red'] }] }), members], 'forbidden p/no'],
+    ['is denied for where the second comes from', [rule('no', 'deny', { issuers: ['shops'] }), members], 'forbidden p/no'],
+    ['is allowed by what one of them has', [rule('may', 'allow', { issuers: ['shops'], scopes: { all: ['ship'], any: [] } })], 'permit p/may'],
+    ['is not allowed by parts of two', [rule('may', 'allow', { issuers: ['main'], scopes: { all: ['ship'], any: [] } })], 'scope_insufficient p/may'],
+    [
+      'is not denied for a condition that the principal alone meets',
+      [rule('no', 'deny', {}, { when: 'claims.tenant != "blue"' }), members],
+      'permit p/members',
+    ],
+    [
+      'is denied for a condition beside a matcher that fits the second',
+      [rule('no', 'deny', { issuers: ['shops'] }, { when: 'claims.tenant == "red"' }), members],
+      'forbidden p/no',
+    ],
+  ])('%s', (_, rules, expected) => {
+    expect(said(decide([access('p', rules)], both))).toBe(expected)
+  })
+
+  it('is audited for any of them, and the trace says so', () => {
+    const decision = decide([access('p', [rule('seen', 'audit', { issuers: ['shops'] }), members])], both)
+    expect(decision.audited).toEqual(['p/seen'])
+    expect(decision.trace?.map(({ id, matched }) => [id, matched])).toEqual([
+      ['p/members', true],
+      ['p/seen', true],
+    ])
   })
 })

@@ -126,6 +126,20 @@ describe('a certificate', () => {
     expect(both).toBeGreaterThan(100)
   })
 
+  it('is refused with a malformed name of another kind, which would hide all names from others', async () => {
+    const { raw } = await made({
+      names: [
+        { type: 2, value: 'orders.shop.test' },
+        { type: 6, value: 'spiffe://shop.test/ns/a' },
+      ],
+    })
+    const at = Buffer.from(raw).indexOf('orders.shop.test') - 2
+    const der = Uint8Array.from(raw)
+    der[at] = 0xa0 // an otherName
+    expect(nodeReads(der)?.subjectAltName ?? '').not.toContain('spiffe')
+    expect(readCertificate(der)).toHaveProperty('problem')
+  })
+
   it('is refused when anything is cut off or added', async () => {
     const { raw } = await made()
     for (let length = 0; length < raw.length; length++) expect(readCertificate(raw.subarray(0, length))).toHaveProperty('problem')

@@ -116,6 +116,17 @@ describe('challenges', () => {
     expect((await walk.ask('GET', '/both/1')).headers['www-authenticate']).toBe(both)
   })
 
+  test.each([
+    ['dpop', `DPoP realm="sallyport", error="invalid_token", error_description="the access token is not valid", ${algs}`],
+    ['any', 'Bearer realm="sallyport", error="invalid_token", error_description="the access token is not valid"'],
+  ])('for a bad token name a scheme that the route takes: %s', async (proof, expected) => {
+    const walk = await openWalk(required(proof))
+    for (const scheme of ['Bearer', 'DPoP']) {
+      const answer = await walk.ask('GET', '/bound/1', { authorization: `${scheme} nonsense` })
+      expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, expected])
+    }
+  })
+
   test('of a service pass as they are', async () => {
     const walk = await openWalk(policies)
     walk.answers.next = () => [['www-authenticate', 'Bearer realm="theirs"']]

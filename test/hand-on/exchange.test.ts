@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { FetchRequest } from '../../src/core/ports.ts'
 import { openWalk } from './walk.ts'
 
@@ -102,6 +102,27 @@ describe('a token exchange', () => {
     walk.answer.now = fine
     walk.clock.advance(1_100)
     expect((await walk.ask(await walk.token({ sub: 'u9' }))).status).toBe(200)
+  })
+
+  test('that is slow holds a request no longer than its route allows, and is shared by the next', async () => {
+    const walk = await openExchange()
+    await walk.load(policies.replace('to: web, handOn', 'to: web, timeout: 2s, handOn'))
+    let answer: (value: { text: string; headers: Record<string, string> }) => void = () => {}
+    const slow = new Promise<{ text: string; headers: Record<string, string> }>((resolve) => {
+      answer = resolve
+    })
+    walk.fetch.on(url, () => slow)
+    const outer = await walk.token()
+    const first = walk.ask(outer)
+    await vi.waitFor(() => expect(walk.asked()).toHaveLength(1), { interval: 1 })
+    walk.clock.advance(2_000)
+    const { status, text } = await first
+    expect([status, JSON.parse(text).code]).toEqual([504, 'deadline_exceeded'])
+    expect(walk.calls).toEqual([])
+    const second = walk.ask(outer)
+    answer({ headers: { 'content-type': 'application/json' }, text: JSON.stringify(token('inner')) })
+    expect((await second).status).toBe(200)
+    expect(walk.asked()).toHaveLength(1)
   })
 
   test('refused for one token is not refused for others', async () => {

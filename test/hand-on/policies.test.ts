@@ -62,6 +62,37 @@ describe('policies', () => {
     expect(await complaints(handing(handOn))).toContain(expected)
   })
 
+  const keyed = house
+    .replace('access: {', 'apiKeys: { shops: { store: "file:/run/shops.json" }, tools: { store: "file:/run/tools.json" } }\naccess: {')
+    .replace(
+      ' } }] } }',
+      ' } }] }, keys: { authenticate: { apiKey: shops }, rules: [{ id: all, allow: { scopes: [read] } }] }, tools: { authenticate: { apiKey: tools }, rules: [{ id: all, allow: { scopes: [read] } }] } }',
+    )
+  const one = (access: string, handOn: string) => `${keyed}routes:\n  web: { match: { path: /web }, access: ${access}, to: web, handOn: ${handOn} }\n`
+
+  test('that exchange what is no token are warned of, and nothing is said to be handed on', async () => {
+    const found = async (access: string) => (await complaints(one(access, '{ exchange: mesh }'))).filter((text) => text.includes('exchange'))
+    expect(await found('keys')).toEqual([
+      'warning no_effect "exchange" has no effect: no policy of the route asks for a token, and nothing else can be exchanged.',
+    ])
+    expect(await found('[keys, staff]')).toEqual([])
+    const path = await tempFolder({ 'all.yaml': `${base}${one('keys', '{ exchange: mesh }')}` })
+    const args = ['--api-key', 'shops', '--claims', '{"sub":"acme","scope":"read"}', '--env', 'dev', '--policies', path.path]
+    const { out } = await ask(explain, 'GET', 'http://api.example.com/web', ...args)
+    expect(out).toContain('Forwarded: keys/all')
+    expect(out).not.toContain('mesh')
+  })
+
+  test.each([
+    ['[keys, tools]', true],
+    ['[keys, staff]', false],
+    ['[keys, keys]', false],
+    ['keys', false],
+  ])('that together ask what no request can bring are warned of: %s', async (access, never) => {
+    const found = (await complaints(one(access, '{}'))).filter((text) => text.includes('requirement_never'))
+    expect(found).toHaveLength(never ? 1 : 0)
+  })
+
   test('with a claim that the gateway writes, a secret in the clear, or two resources in one place are refused', async () => {
     expect(await complaints(`${house.replace('{ tenant: org.tenant }', '{ sub: email }')}${routes}`)).toContain(
       'error claim_refused The claim sub is written by the gateway.',

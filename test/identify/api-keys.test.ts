@@ -79,6 +79,18 @@ describe('an API key', () => {
     expect(fault?.detail.headers).toEqual([['www-authenticate', 'ApiKey realm="sallyport"']])
   })
 
+  it('of one set does not do where another is asked for too, and is told so in its own scheme', async () => {
+    const { keep, fault } = await house({
+      tree: { kind: 'allOf', of: [partners, { kind: 'apiKey', name: 'others' }] },
+      sets: [apiKeySet('partners'), apiKeySet('others')],
+    })
+    const { text, record } = apiKey(1)
+    await keep(record)
+    const refused = await fault(text)
+    expect(refused).toMatchObject({ code: 'api_key_invalid', detail: { internal: 'a set of API keys that is not accepted here' } })
+    expect(refused?.detail.headers).toEqual([['www-authenticate', 'ApiKey realm="sallyport"']])
+  })
+
   it.each<[string, Partial<ApiKeyRecord>, string]>([
     ['expired', { expires: Date.UTC(2026, 0, 1) / 1000 }, 'expired'],
     ['not valid yet', { notBefore: Date.UTC(2026, 0, 1) / 1000 + 1 }, 'not valid yet'],

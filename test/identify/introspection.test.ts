@@ -5,7 +5,7 @@ import { Fault } from '../../src/core/model/fault.ts'
 import type { Introspection, Issuer, Requirement } from '../../src/core/policy/policy.ts'
 import type { FetchRequest, FetchResponse } from '../../src/core/ports.ts'
 import { createMemoryShared } from '../../src/node/shared.ts'
-import { access, accessPolicy, type MatchedOptions, matched } from '../support/access.ts'
+import { access, accessPolicy, type MatchedOptions, matched, testRoute } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
 import { dpopClient } from '../support/dpop.ts'
 import { issuerDouble } from '../support/issuer.ts'
@@ -121,6 +121,20 @@ describe('an opaque token', () => {
     const fault = await refusal(ask('t'))
     expect([fault.code, fault.status]).toEqual(['token_invalid', 401])
     expect(fault.detail.headers?.[0]?.[1]).toContain('error="invalid_token"')
+  })
+
+  it.each([
+    ['its route gives it', { deadline: Number.POSITIVE_INFINITY, timeoutMs: 500 }],
+    ['its caller gives it', { deadline: 500, timeoutMs: 15_000 }],
+  ])('keeps a request no longer than %s', async (_, { deadline, timeoutMs }) => {
+    const { clock, room, state, questions } = await house()
+    state.answer = () => new Promise(() => {})
+    const request = matched([], { route: testRoute(['orders'], { timeoutMs }), headers: [['authorization', 'Bearer slow']] })
+    const now = clock.ticks()
+    const asking = refusal(Promise.resolve(room(Object.assign(request, { receivedAt: now, deadline: now + deadline }))))
+    await under(questions, 1)
+    clock.advance(500)
+    expect(await asking).toMatchObject({ code: 'deadline_exceeded' })
   })
 
   it('without an end is taken: its issuer says that it is good now', async () => {

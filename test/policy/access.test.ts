@@ -199,6 +199,12 @@ describe('a matcher', () => {
       'warning rule_never',
     )
   })
+
+  it('about any credential of several is held against it, and is no mistake', async () => {
+    const keys = `${one}apiKeys: { shops: { store: "file:/run/shops.json" } }\n`
+    const rules = '      - { id: read, allow: { scopes: [a] } }\n      - { id: no, deny: { issuers: [shops] } }'
+    expect(await codes(withRules(keys, rules, '    authenticate: { allOf: [{ jwt: main }, { apiKey: shops }] }\n'))).toEqual([])
+  })
 })
 
 describe('a route', () => {

@@ -1,6 +1,7 @@
 import type { Identified, Matched } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
-import type { Principal } from '../../src/core/model/principal.ts'
+import { Lifeline } from '../../src/core/model/lifeline.ts'
+import type { Principal, Subject } from '../../src/core/model/principal.ts'
 import type { Route, RpcMatch } from '../../src/core/model/route.ts'
 import type { AccessPolicy, Issuer, Matcher, Policy, Requirement, Rule } from '../../src/core/policy/policy.ts'
 
@@ -78,6 +79,7 @@ export function matched(policies: readonly string[], options: MatchedOptions = {
   const { method = 'GET', path = '/v1/orders/7', query = '', host = 'api.example.com', client = '192.0.2.1' } = options
   const slots = {
     id: 'r1',
+    lifeline: new Lifeline(),
     listener: 'public',
     request: {
       method,
@@ -118,7 +120,7 @@ export interface Who {
 }
 
 /** Somebody with a token of `main`. */
-export function subject({ issuer = 'main', subject: name = 'u1', clientId, scopes = [], claims = {} }: Who = {}): Principal {
+export function subject({ issuer = 'main', subject: name = 'u1', clientId, scopes = [], claims = {} }: Who = {}): Subject {
   return { kind: 'subject', by: 'jwt', issuer, subject: name, clientId, scopes: new Set(scopes), claims: Object.assign(Object.create(null), claims) }
 }
 

@@ -1,14 +1,14 @@
 import type { Introduced, Steered } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import { unlessEnded } from '../model/lifeline.ts'
+import { inTime } from '../model/in-time.ts'
 import type { Subject } from '../model/principal.ts'
 import type { Introduce } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
-import { buildExchange, type ExchangePorts } from './hand-on/exchange.ts'
+import { buildExchange, type ExchangePorts, exchangeable } from './hand-on/exchange.ts'
 import { buildMint, type MintPorts } from './hand-on/mint.ts'
 import { payloadFor } from './hand-on/payload.ts'
 
-/** @throws Fault `credential_unavailable`, or why the request was cut short while it waited. */
+/** @throws Fault `credential_unavailable`, or why the request was cut short while it waited: `deadline_exceeded`, for one. */
 export type HandOn = (x: Steered) => Introduced | Promise<Introduced>
 
 /**
@@ -27,11 +27,11 @@ export function buildHandOn(policy: Policy, ports: MintPorts & ExchangePorts): H
   async function introduced(x: Steered, introduce: Introduce, subject: Subject): Promise<Introduced> {
     const asked = introduce.by === 'minted' ? mint(introduce.name, subject, x.destination.cluster) : exchange(introduce.name, x, subject)
     try {
-      const token = await unlessEnded<string | undefined>(x.lifeline, asked)
+      const token = await inTime<string | undefined>(x, asked, ports.clock)
       return Object.assign(x, { introduction: token === undefined ? undefined : fieldOf(introduce, token) })
     } catch (error) {
       x.lifeline.check()
-      throw unavailable(introduce, error)
+      throw error instanceof Fault && error.code === 'deadline_exceeded' ? error : unavailable(introduce, error)
     }
   }
 }
@@ -62,6 +62,7 @@ export function buildHandOnReport(policy: Policy): (x: Steered) => { readonly x:
     const { introduce } = x.route.handOn
     if (introduce === undefined || x.principal.kind !== 'subject') return { x: Object.assign(x, { introduction: undefined }), report: undefined }
     const { by, name, header } = introduce
+    if (by === 'exchange' && exchangeable(x.principal) === undefined) return { x: Object.assign(x, { introduction: undefined }), report: undefined }
     const token = by === 'minted' ? policy.tokens[name] : undefined
     const claims =
       token === undefined ? undefined : { iss: token.issuer, aud: token.audience ?? x.destination.cluster, ...payloadFor(token, x.principal, policy.issuers) }

@@ -1,11 +1,12 @@
 import type { Identified, Matched } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
+import { inTime } from '../model/in-time.ts'
 import { anonymous, type ProofKind, type Subject } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Issuer, Policy, Requirement, RequirementLeaf } from '../policy/policy.ts'
 import { leavesOf } from '../policy/requirement.ts'
 import type { Ports } from '../ports.ts'
-import { credentialMissing, realm, tokenInvalid } from './identify/answers.ts'
+import { certificateInvalid, credentialMissing, realm, tokenInvalid, tokenInvalidFor } from './identify/answers.ts'
 import { apiKeyChallenge, apiKeyInvalid, buildApiKeys, subjectOf as subjectOfKey } from './identify/api-keys.ts'
 import { buildBearerTokens } from './identify/bearer-tokens.ts'
 import { buildClientCertificates, buildMapCertificate } from './identify/certificates.ts'
@@ -41,7 +42,7 @@ interface Demand {
  * Builds the room that says who is asking: the requirements of the route's access policies, met by verified credentials or, where they
  * allow it, by none. Every credential that is offered, of a kind that the route reads, must be good: a bad one is never downgraded to
  * anonymous, nor outweighed by another. Throws `unauthenticated`, `credential_invalid`, `token_invalid`, `idp_unavailable`,
- * `config_quarantined`, and what its kinds of credentials throw.
+ * `config_quarantined`, `deadline_exceeded`, and what its kinds of credentials throw.
  */
 export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
   const credentials: readonly Credential[] = [buildBearerTokens(policy, ports), buildApiKeys(policy, ports), buildClientCertificates(policy, ports)]
@@ -50,10 +51,16 @@ export function buildIdentify(policy: Policy, ports: IdentifyPorts): Identify {
   const identify = (x: Matched): Identified | Promise<Identified> => {
     const demand = demands(x.route)
     if (demand.broken !== undefined) throw new Fault('config_quarantined', 'this route is quarantined', { internal: demand.broken })
-    const gathered = gather(demand.checks, x)
-    // After everything that is remembered of tokens, and on every request.
-    const proofs = gathered instanceof Promise ? gathered.then(notRevoked) : notRevoked(gathered)
-    return proofs instanceof Promise ? proofs.then((all) => identified(x, demand, all)) : identified(x, demand, proofs)
+    try {
+      const gathered = gather(demand.checks, x)
+      // After everything that is remembered of tokens, and on every request.
+      const proofs = gathered instanceof Promise ? gathered.then(notRevoked) : notRevoked(gathered)
+      if (!(proofs instanceof Promise)) return identified(x, demand, proofs)
+      const inItsTime = inTime(x, proofs, ports.clock)
+      return inItsTime.then((all) => identified(x, demand, all)).catch((error: unknown) => refuse(error, demand))
+    } catch (error) {
+      return refuse(error, demand)
+    }
   }
   const close = () => {
     for (const credential of credentials) credential.close()
@@ -70,7 +77,7 @@ function identified(x: Matched, { requirements, checks }: Demand, proofs: readon
   const met = requirements.map((requirement) => meet(requirement, proofs))
   if (met.includes(undefined)) {
     // Nothing more could be brought: what was proved is not what all policies of the route accept.
-    if (proofs.length > 0 && proofs.length === checks.length) throw tokenInvalid('an issuer that is not accepted here')
+    if (proofs.length > 0 && proofs.length === checks.length) throw unfit(proofs)
     throw credentialMissing(checks.flatMap(({ challenges }) => challenges))
   }
   return Object.assign(x, { principal: subjectOf(met.flatMap((each) => each ?? [])) ?? anonymous })
@@ -78,6 +85,20 @@ function identified(x: Matched, { requirements, checks }: Demand, proofs: readon
 
 function asksFor(requirement: Requirement | undefined, { leaf }: Proved): boolean {
   return requirement !== undefined && 'name' in requirement && requirement.kind === leaf.kind && requirement.name === leaf.name
+}
+
+/** Why these good credentials will not do, in the words of the kind that a caller can best bring another of. */
+function unfit(proofs: readonly Proved[]): Fault {
+  const kinds = new Set(proofs.map(({ leaf }) => leaf.kind))
+  if (kinds.has('jwt') || kinds.has('introspection')) return tokenInvalid('an issuer that is not accepted here')
+  return kinds.has('apiKey') ? apiKeyInvalid('a set of API keys that is not accepted here') : certificateInvalid('a mapping that is not accepted here')
+}
+
+/** A bad token is refused in the scheme that the route would take a good one by (RFC 9449 section 7.1). */
+function refuse(error: unknown, { checks }: Demand): never {
+  if (!(error instanceof Fault) || error.code !== 'token_invalid') throw error
+  const challenges = checks.flatMap((check) => check.challenges)
+  throw tokenInvalidFor(challenges, error)
 }
 
 /** What the request proves. Without waiting where no check has to. */

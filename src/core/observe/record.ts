@@ -1,6 +1,6 @@
 import type { Arrived, Asked, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
-import type { Principal } from '../model/principal.ts'
+import type { Principal, Subject } from '../model/principal.ts'
 import type { Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
@@ -122,7 +122,12 @@ function queryNames(query: string, clean: Clean): readonly string[] | undefined 
 function principalOf(principal: Principal): JournalRecord {
   if (principal.kind === 'anonymous') return { kind: 'anonymous' }
   if (principal.kind === 'caller') return { kind: 'caller', name: principal.name }
-  return { kind: 'subject', issuer: principal.issuer, subject: principal.subject, client_id: principal.clientId, key_id: principal.keyId }
+  const also = principal.also?.map(nameOf)
+  return { kind: 'subject', ...nameOf(principal), also }
+}
+
+function nameOf({ issuer, subject, clientId, keyId }: Subject): JournalRecord {
+  return { issuer, subject, client_id: clientId, key_id: keyId }
 }
 
 /** Audit rules have their say whatever was decided. */

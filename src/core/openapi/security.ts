@@ -1,5 +1,5 @@
-import type { AccessPolicy, ApiKeySet, CertificateMapping, Issuer, Matcher, Policy, Requirement, RequirementLeaf, Rule } from '../policy/policy.ts'
-import { leavesOf, standsIn } from '../policy/requirement.ts'
+import type { AccessPolicy, ApiKeySet, CertificateMapping, Issuer, Matcher, Policy, Rule } from '../policy/policy.ts'
+import { isPossible, type Leaves, leavesOf, together, waysOf } from '../policy/requirement.ts'
 import type { JsonObject } from './json.ts'
 
 /** What an operation's callers must prove. */
@@ -38,41 +38,6 @@ export function demandedOf(policies: readonly AccessPolicy[], asked: Asked): Dem
   // A token of one issuer is one scheme, whether it is verified or asked about.
   const ways = Array.from(new Map(all.map((way) => [JSON.stringify(way), way])).values())
   return { security: isOptional ? [{}, ...ways] : ways, reads: true, refuses: !isOpen }
-}
-
-type Leaves = readonly RequirementLeaf[]
-
-/** The sets of credentials that meet a requirement. */
-function waysOf(tree: Requirement): readonly Leaves[] {
-  if ('name' in tree) return [[tree]]
-  switch (tree.kind) {
-    case 'none':
-      return [[]]
-    case 'optional':
-      return [[], ...waysOf(tree.of)]
-    case 'anyOf':
-      return tree.of.flatMap(waysOf)
-    case 'allOf':
-      return together(tree.of.map(waysOf))
-    default:
-      return tree satisfies never
-  }
-}
-
-/** One way of each, in every combination, each set of credentials once. */
-function together(parts: readonly (readonly Leaves[])[]): readonly Leaves[] {
-  const sets = parts.reduce<readonly Leaves[]>((all, ways) => all.flatMap((one) => ways.map((way) => distinct(one.concat(way)))), [[]])
-  return [...new Map(sets.map((leaves) => [leaves.map(nameOf).sort().join(' '), leaves])).values()]
-}
-
-function distinct(leaves: Leaves): Leaves {
-  return [...new Map(leaves.map((leaf) => [nameOf(leaf), leaf])).values()]
-}
-
-const nameOf = ({ kind, name }: RequirementLeaf): string => `${kind}:${name}`
-
-function isPossible(leaves: Leaves): boolean {
-  return new Set(leaves.map(({ kind }) => standsIn[kind])).size === leaves.length
 }
 
 function schemesOf(leaves: Leaves, allows: readonly Rule[]): readonly JsonObject[] {
@@ -118,18 +83,27 @@ export function securitySchemes({ issuers, apiKeys, certificates, access }: Poli
 }
 
 /** An issuer whose keys are found by discovery is an OpenID provider to tools; of others only the form of the token is known. */
-function tokenScheme({ issuer, jwks, audiences }: Issuer): JsonObject {
-  const description = tokenText(issuer, audiences)
-  if (jwks !== undefined) return { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
-  return { type: 'openIdConnect', openIdConnectUrl: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+function tokenScheme(issuer: Issuer): JsonObject {
+  const description = tokenText(issuer)
+  if (issuer.jwks === undefined)
+    return { type: 'openIdConnect', openIdConnectUrl: `${issuer.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, description }
+  return { type: 'http', ...(issuer.proof.required === 'dpop' ? { scheme: 'dpop' } : { scheme: 'bearer', bearerFormat: 'JWT' }), description }
 }
 
-function opaqueScheme({ issuer, audiences }: Issuer): JsonObject {
-  return { type: 'http', scheme: 'bearer', description: tokenText(issuer, audiences) }
+function opaqueScheme(issuer: Issuer): JsonObject {
+  return { type: 'http', scheme: issuer.proof.required === 'dpop' ? 'dpop' : 'bearer', description: tokenText(issuer) }
 }
 
-function tokenText(issuer: string, audiences: readonly string[]): string {
-  return `A token of ${issuer}${audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`}, in the Authorization header.`
+const boundTo = {
+  none: '',
+  any: ', bound to a key (DPoP, RFC 9449) or a client certificate (RFC 8705)',
+  dpop: ', bound to a key (DPoP, RFC 9449)',
+  certificate: ', bound to a client certificate (RFC 8705)',
+} as const
+
+function tokenText({ issuer, audiences, proof }: Issuer): string {
+  const whose = audiences.length === 0 ? '' : `, for ${audiences.join(' or ')}`
+  return `A token of ${issuer}${whose}${boundTo[proof.required]}, in the Authorization header.`
 }
 
 function keyScheme({ header }: ApiKeySet): JsonObject {

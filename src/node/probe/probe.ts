@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Origin } from '../../core/policy/loading.ts'
 import type { Cluster, Issuer, Policy } from '../../core/policy/policy.ts'
+import { signingIssuers } from '../../core/policy/requirement.ts'
 import type { Channels, Clock, Fetch } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
 import { type Part, type Place, partsOf } from '../../core/upstream.ts'
@@ -55,7 +56,7 @@ interface Found {
  */
 export async function probePolicy(policy: Policy, origins: Readonly<Record<string, Origin>>, ports: ProbePorts): Promise<ProbeReport> {
   const clusters = Object.values(policy.clusters).filter(({ quarantined }) => quarantined === undefined)
-  const issuers = Object.values(policy.issuers).filter(({ quarantined }) => quarantined === undefined)
+  const issuers = signingIssuers(policy)
   const found = await Promise.all([...clusters.map((cluster) => probeCluster(policy, cluster, ports)), ...issuers.map((issuer) => tryIssuer(issuer, ports))])
   return {
     probes: found.flatMap(({ probes }) => probes),

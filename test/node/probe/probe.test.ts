@@ -79,6 +79,17 @@ describe('sallyport check --probe', () => {
     expect(answer.probes[1]).toMatchObject({ kind: 'descriptors', outcome: 'unknown', text: 'the server offers no reflection: drift cannot be seen' })
   })
 
+  it('misses no keys of an issuer that is only asked about tokens', async () => {
+    const set = await setOf()
+    const issuer = '  i: { issuer: "http://127.0.0.1:1", audiences: [x], introspection: { url: "http://127.0.0.1:1/ask", clientId: g, clientSecret: "env:S" } }'
+    const text = policies(await openReflecting(keep, set))
+      .replace('clusters:', `issuers:\n${issuer}\nclusters:`)
+      .replace('rules: [{ id: all, allow: { anonymous: true } }]', 'authenticate: { introspection: i }, rules: [{ id: all, allow: { scopes: [x] } }]')
+    const { status, answer } = await check(text, set)
+    expect([status, answer.diagnostics]).toEqual([0, []])
+    expect(answer.probes.map(({ kind }) => kind)).not.toContain('issuer')
+  })
+
   it('says what is wrong with endpoints, and with issuers whose keys cannot be had or do not fit, where the policies name them', async () => {
     const set = await setOf()
     const port = await openHttp(keep, (request, response) => {

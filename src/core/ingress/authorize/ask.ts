@@ -1,5 +1,6 @@
 import type { Asked, Identified } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
+import { inTime } from '../../model/in-time.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { Decider, Policy } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
@@ -47,7 +48,7 @@ export function buildAsk(policy: Policy, ports: AskPorts, consult: Consult, over
     const key = await ports.digest(`${there.identity}\n${keyText(x, decider.key)}`)
     const held = state.answers.fresh(key)
     const outcome: Outcome =
-      held === undefined ? await whileWaiting(x, there.point.ask(key, inputsOf(x, decider.send)), ports.clock) : { kind: 'answer', answer: held }
+      held === undefined ? await inTime(x, there.point.ask(key, inputsOf(x, decider.send)), ports.clock) : { kind: 'answer', answer: held }
     const tookMs = ports.clock.ticks() - startedAt
     const stale = outcome.kind === 'failure' ? state.answers.stale(key) : undefined
     const verdict = verdictOf(decider, outcome, held === undefined ? 'answer' : 'cache', stale, tookMs)
@@ -73,18 +74,4 @@ function verdictOf(decider: Decider, outcome: Outcome, source: 'answer' | 'cache
 
 function fromAnswer({ allowed, reason, status, challenge, given }: Answer, about: Omit<Asked, 'outcome' | 'reason'>): Verdict {
   return { asked: { ...about, outcome: allowed ? 'allowed' : 'denied', reason }, status, challenge, given }
-}
-
-/** Waits no longer than the request itself lives. What is under way goes on for those who share it, within its own time. */
-function whileWaiting<T>(x: Identified, promise: Promise<T>, clock: Ports['clock']): Promise<T> {
-  const leftMs = Math.min(x.deadline, x.receivedAt + x.route.timeoutMs) - clock.ticks()
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Fault('deadline_exceeded', 'the deadline has passed'))
-    const timer = Number.isFinite(leftMs) ? clock.after(Math.max(0, leftMs), late) : undefined
-    const forget = x.lifeline.onEnd(reject)
-    promise.then(resolve, reject).finally(() => {
-      timer?.cancel()
-      forget()
-    })
-  })
 }

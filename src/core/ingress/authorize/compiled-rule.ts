@@ -19,4 +19,6 @@ export interface CompiledRule {
   readonly phase: Phase
   /** It speaks of who asks. */
   readonly identity: boolean
+  /** It is held against each subject that was proved, not only against the principal. */
+  readonly ofAnybody: boolean
 }

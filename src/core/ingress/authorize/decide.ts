@@ -158,13 +158,20 @@ function denial(phase: Refusal['phase'], rules: readonly CompiledRule[], facts: 
   let failed: Refusal | undefined
   for (const rule of rules) {
     if (isSkipped(rule, facts)) continue
-    try {
-      if (holds(rule, facts)) return refusal('forbidden', { phase, policy: rule.policy, rule: rule.rule.id, reason: rule.rule.reason })
-    } catch (error) {
-      failed ??= refusal('policy_error', { phase, policy: rule.policy, rule: rule.rule.id, problem: firstLine(error) })
+    for (const view of viewsFor(rule, facts)) {
+      try {
+        if (holds(rule, view)) return refusal('forbidden', { phase, policy: rule.policy, rule: rule.rule.id, reason: rule.rule.reason })
+      } catch (error) {
+        failed ??= refusal('policy_error', { phase, policy: rule.policy, rule: rule.rule.id, problem: firstLine(error) })
+      }
     }
   }
   return failed
+}
+
+/** A rule fits a request that proved several subjects when one of them fits it as a whole; parts of two never add up to one. */
+function viewsFor(rule: CompiledRule, { views }: Facts): readonly Facts[] {
+  return rule.ofAnybody || views.length === 1 ? views : views.slice(0, 1)
 }
 
 function isSkipped(rule: CompiledRule, facts: Facts): boolean {
@@ -173,9 +180,12 @@ function isSkipped(rule: CompiledRule, facts: Facts): boolean {
 
 /** Allow and audit rules: what cannot be evaluated does not match. */
 function matches(rule: CompiledRule, facts: Facts): boolean {
-  if (isSkipped(rule, facts)) return false
+  return !isSkipped(rule, facts) && viewsFor(rule, facts).some((view) => fits(rule, view))
+}
+
+function fits(rule: CompiledRule, view: Facts): boolean {
   try {
-    return holds(rule, facts)
+    return holds(rule, view)
   } catch {
     return false
   }
@@ -231,7 +241,7 @@ function scopesFor({ matcher }: Rule): readonly string[] {
 function traceOf(book: RuleBook, facts: Facts, only: (rule: CompiledRule) => boolean = () => true): readonly RuleTrace[] {
   return [...book.screen, ...book.deny, ...book.allow, ...book.audit].filter(only).map((rule) => {
     const skipped = isSkipped(rule, facts)
-    const failed = skipped ? undefined : failureOf(rule, facts)
+    const failed = skipped || matches(rule, facts) ? undefined : failureOf(rule, facts)
     const { effect, mode } = rule.rule
     return { id: rule.id, phase: rule.phase, effect, mode, matched: !skipped && failed === undefined, skipped, failed }
   })

@@ -13,13 +13,16 @@ export class Facts {
   readonly subject: Subject | undefined
   /** Wall time, milliseconds: the same for every rule of the request. */
   readonly now: number
+  /** The same with this alone, and with each of the other subjects that were proved: several credentials make several. */
+  readonly views: readonly Facts[]
   #segments: readonly string[] | undefined
   #input: ExpressionInput | undefined
 
-  constructor(x: Asked, now: number) {
+  constructor(x: Asked, now: number, subject: Subject | undefined = x.principal?.kind === 'subject' ? x.principal : undefined) {
     this.x = x
-    this.subject = x.principal?.kind === 'subject' ? x.principal : undefined
+    this.subject = subject
     this.now = now
+    this.views = subject?.also === undefined ? [this] : [this, ...subject.also.map((one) => new Facts(x, now, one))]
   }
 
   /** Segments of the canonical path. */

@@ -32,12 +32,21 @@ export function compileRules(policy: AccessPolicy): readonly CompiledRule[] {
   return policy.rules.map((rule) => {
     const parts = partsOf(rule)
     const identity = parts.some((part) => part.identity)
-    return { policy: policy.name, rule, id: `${policy.name}/${rule.id}`, parts, needsClaims: needsClaims(rule), phase: phaseOf(rule, identity), identity }
+    const facts = { needsClaims: needsClaims(rule), phase: phaseOf(rule, identity), identity, ofAnybody: isOfAnybody(rule, parts) }
+    return { policy: policy.name, rule, id: `${policy.name}/${rule.id}`, parts, ...facts }
   })
 }
 
 function needsClaims({ matcher: { claims, roles, acr, amr }, when }: Rule): boolean {
   return [claims, roles, acr, amr].some((one) => one !== undefined) || (when !== undefined && expressionRoots(when).has('claims'))
+}
+
+/**
+ * Whether the rule is held against each subject of a request that proved several. A deny rule whose only word about identity is a condition
+ * is about the principal: `claims.tenant != …` would be true, or fail, of every other credential there is.
+ */
+function isOfAnybody({ effect }: Rule, parts: readonly Part[]): boolean {
+  return parts.some(({ identity, name }) => identity && (effect !== 'deny' || name !== 'when'))
 }
 
 function phaseOf({ effect, mode }: Rule, identity: boolean): Phase {

@@ -45,11 +45,16 @@ interface Given {
 
 /** The token that proved the subject, and no other that stands there unread. */
 function tokenOf({ request }: Steered, subject: Subject): Given | undefined {
-  const proved = [subject, ...(subject.also ?? [])].find(({ by }) => tokenKinds.has(by))
+  const proved = exchangeable(subject)
   const [, token] = /^(?:bearer|dpop) +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   if (proved === undefined || token === undefined) return undefined
   const exp = proved.claims['exp']
   return { token, exp: typeof exp === 'number' ? exp : undefined }
+}
+
+/** Who of those that were proved came with a token: nothing else can be exchanged. */
+export function exchangeable(subject: Subject): Subject | undefined {
+  return [subject, ...(subject.also ?? [])].find(({ by }) => tokenKinds.has(by))
 }
 
 async function guarded(standings: Map<string, Standing>, url: string, clock: Pick<Clock, 'ticks'>, run: () => Promise<Token>): Promise<Token> {

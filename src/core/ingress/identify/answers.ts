@@ -26,6 +26,14 @@ export function tokenInvalid(reason: string): Fault {
   })
 }
 
+/** The same where these challenges ask for tokens: bearer tokens, unless only those that are bound to a key will do. */
+export function tokenInvalidFor(challenges: readonly string[], fault: Fault): Fault {
+  const takesBound = challenges.some((value) => value.startsWith('DPoP '))
+  if (!takesBound || challenges.some((value) => value.startsWith('Bearer '))) return fault
+  const asked = challenge('DPoP', { error: 'invalid_token', error_description: fault.message })
+  return new Fault('token_invalid', fault.message, { ...fault.detail, headers: [['www-authenticate', asked]] })
+}
+
 /** 403: there is no scheme that a challenge could ask for a better certificate with. The reason goes to the record only. */
 export function certificateInvalid(reason: string): Fault {
   return new Fault('certificate_invalid', 'the client certificate is not accepted', { internal: reason })

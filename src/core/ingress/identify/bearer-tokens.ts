@@ -1,8 +1,8 @@
 import { tokenChallenges } from '../../model/challenge.ts'
 import type { Matched } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer, Policy, RequirementLeaf } from '../../policy/policy.ts'
-import { leavesOf } from '../../policy/requirement.ts'
+import type { Policy, RequirementLeaf } from '../../policy/policy.ts'
+import { signingIssuers } from '../../policy/requirement.ts'
 import { credentialMalformed, credentialMissing } from './answers.ts'
 import { type Offered, readBearer, unreadBearer } from './bearer.ts'
 import type { Check, Credential } from './credential.ts'
@@ -28,11 +28,8 @@ export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credent
   const sets = keySetsOf(ports)
   const introspections = introspectionsOf(ports)
   const issuers = Object.values(policy.issuers).filter((issuer) => issuer.quarantined === undefined)
-  const leaves = Object.values(policy.access).flatMap(({ authenticate }) => leavesOf(authenticate))
-  // An issuer that is only ever asked about tokens may have no keys at all; nobody should miss them.
-  const signs = (issuer: Issuer) => issuer.introspection === undefined || leaves.some(({ kind, name }) => kind === 'jwt' && name === issuer.name)
   const judges: Judges = {
-    jwt: new Map(issuers.filter(signs).map((issuer) => [issuer.name, { issuer, share: sets.acquire(issuer) }])),
+    jwt: new Map(signingIssuers(policy).map((issuer) => [issuer.name, { issuer, share: sets.acquire(issuer) }])),
     introspection: new Map(
       issuers.flatMap((issuer) => {
         const share = introspections.acquire(issuer)

@@ -1,6 +1,7 @@
 import type { AccessDocument } from '../document/access.ts'
 import type { AccessPolicy, Listeners, Rule } from '../policy.ts'
 import { nodeAt } from '../read/node.ts'
+import { checkDemands } from './demands.ts'
 import type { Entries } from './entries.ts'
 import { checkIdle, type Policies } from './idle.ts'
 import { checkKeyHeaders } from './key-headers.ts'
@@ -22,6 +23,11 @@ export function checkWhole(linking: Linking, entries: Entries, access: readonly 
   checkTies(linking, matched)
   checkIdle(linking, checkReach(linking, usedPolicies(access, routes)), soundPolicies(access, routes))
   checkClosed(linking, access, routes)
+  checkDemands(
+    linking,
+    access.map(({ policy }) => policy),
+    routes,
+  )
   checkListeners(linking, entries, listeners)
   checkKeyHeaders(linking, entries)
   checkCertificates(linking, entries, listeners)
