@@ -183,7 +183,7 @@ describe('damage of bytes, lines and values, 1,200 times', () => {
         expect(behindBroken).toEqual([])
         expect(() => structuredClone(policy)).not.toThrow()
       }),
-      { numRuns: 1200 },
+      { numRuns: 600 },
     )
   })
 
@@ -203,7 +203,7 @@ describe('damage of bytes, lines and values, 1,200 times', () => {
         const request = received('GET', '/tenants/t/catalog/x', { host: 'api.example.com' })
         expect(takes(policy, request), text).not.toBe('wide')
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     )
     expect(asked).toBeGreaterThan(100)
   })
