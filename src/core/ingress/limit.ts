@@ -6,6 +6,7 @@ import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf }
 import { type LimitReport, reportLimits } from './limit/report.ts'
 
 export type { LimitReport } from './limit/report.ts'
+export { keyForm, readWrittenKey } from './limit/written-key.ts'
 
 /**
  * Counts the request against the limits of its route and fills `readings`, on a refusal too.

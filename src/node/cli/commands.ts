@@ -12,6 +12,8 @@ import { keysList } from './commands/keys-list.ts'
 import { keysRevoke } from './commands/keys-revoke.ts'
 import { keysRotate } from './commands/keys-rotate.ts'
 import { keysShow } from './commands/keys-show.ts'
+import { limitsReset } from './commands/limits-reset.ts'
+import { limitsShow } from './commands/limits-show.ts'
 import { openapi } from './commands/openapi.ts'
 import { protoBuild } from './commands/proto-build.ts'
 import { protoPull } from './commands/proto-pull.ts'
@@ -42,6 +44,8 @@ export const commands: readonly Command[] = [
   keysRotate,
   keysRevoke,
   revoke,
+  limitsShow,
+  limitsReset,
   workerBundle,
   demo,
 ]

@@ -14,9 +14,12 @@ interface Denial {
 /** Longer than a request in a Cluster holds points that it gives back because a limit in another slot refused it. */
 const firstBeliefMs = 100
 
+/** A month's quota that an operator gave back must not stay refused for days. */
+const longestBeliefMs = 10_000
+
 /**
  * Remembers keys that the store refused, so that a flood on them costs no call. A refusal is believed for 100 ms, and
- * when the store repeats it, for as long again as it has been true, at most to the end of its window: a flood through a
+ * when the store repeats it, for as long again as it has been true, at most for 10 s and to the end of its window: a flood through a
  * window of a minute asks about ten times, and a key that was full for a moment only, or that an operator cleared, is
  * not refused for a whole window.
  */
@@ -44,7 +47,7 @@ export class Denials {
     const known = this.#denials.get(key)
     const since = known !== undefined && known.endsAt > now ? known.since : now
     const endsAt = askedAt + reading.resetMs
-    const believedUntil = Math.min(endsAt, now + Math.max(firstBeliefMs, now - since))
+    const believedUntil = Math.min(endsAt, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
     this.#denials.set(key, { cost: descriptor.cost, remaining: reading.remaining, since, believedUntil, endsAt })
   }
 }

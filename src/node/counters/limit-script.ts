@@ -1,16 +1,21 @@
 import { placeWaitMs } from './algorithms/places.ts'
 import { slidingGrains } from './algorithms/sliding.ts'
+import { stockMs } from './hot-keys.ts'
 
 /** The clock of the store, which all instances share: a Lua expression for microseconds since the epoch. */
 export const storeTime = `(function() local t = redis.call('TIME') return tonumber(t[1]) * 1000000 + tonumber(t[2]) end)()`
 
 /** How many arguments a descriptor has. */
-const argumentsEach = 6
+const argumentsEach = 7
 
 /**
  * All limits of one request in one atomic step. KEYS: one per descriptor. ARGV: `take`, `peek`, `give` or `renew`; then for each key its
- * algorithm, cost, points, window in microseconds, burst, and a text (the bounds of three periods in milliseconds; the id of a lease).
- * Answers 0 or the place of the first that refuses, then per key: 1 or 0 for fits, what remains, and milliseconds as `TakenReading.resetMs`.
+ * algorithm, cost, points, window in microseconds, burst, a text (the bounds of three periods in milliseconds; the id of a lease), and how many
+ * points more the instance would like to spend later. Answers 0 or the place of the first that refuses, then per key: 1 or 0 for fits, what remains,
+ * milliseconds as `TakenReading.resetMs`, and how many points more it has.
+ *
+ * Points to be spent later count as spent at the last moment at which they may be: an even flow and a sliding window hold from then on, whenever
+ * they are spent before. They are a quarter at most of what is left above half of the capacity, so near the limit there are none.
  *
  * `take` writes nothing unless all fit. `give` puts back what a take had; `renew` holds places for another window. Every key expires by itself.
  * Numbers are doubles: all are whole and below 2^53. The algorithms are those of the folder beside, line by line.
@@ -19,6 +24,7 @@ export function limitScript(time: string = storeTime): string {
   return `
 local now = ${time}
 local mode = ARGV[1]
+local stock = ${stockMs * 1000}
 
 local function divide(a, b)
   local rest = math.fmod(a, b)
@@ -31,9 +37,10 @@ local function pair(text)
   local a, b = string.match(text, '^(%d+) (%d+)$')
   return tonumber(a), tonumber(b)
 end
+local function spare(room, cost, capacity, more) return math.max(0, math.min(more, math.floor((room - cost - capacity / 2) / 4))) end
 local function keep(key, value, us) redis.call('SET', key, value, 'PX', string.format('%.0f', wait(us) + 1)) end
 
-local function even(key, cost, points, window, burst)
+local function even(key, cost, points, window, burst, text, wish)
   local function span(count)
     local each, rest = divide(window, points)
     local carry, part = divide(count * rest, points)
@@ -77,19 +84,26 @@ local function even(key, cost, points, window, burst)
   end
   if cost > remaining then return false, remaining, wait(thenUs - fullUs + (thenPart > fullPart and 1 or 0)) end
   return true, remaining, back(), function()
-    us, part = thenUs, thenPart
+    local more = spare(remaining, cost, burst, wish)
+    if more > 0 and us < stock then
+      local oldUs, oldPart = us, part
+      us, part = stock, 0
+      more = spare(room(), cost, burst, wish)
+      if more == 0 then us, part = oldUs, oldPart end
+    end
+    us, part = plus(us, part, span(cost + more))
     keep(key, whole(now + us, part), us + 1)
-    return room(), back()
+    return room(), back(), more
   end
 end
 
-local function sliding(key, cost, points, window, burst)
+local function sliding(key, cost, points, window, burst, text, wish)
   local capacity = points + burst
   local raw = redis.call('GET', key)
   -- When the newest group began; then for each group, oldest first, when the last of it came, and how many.
   local log = raw and cmsgpack.unpack(raw) or { now }
   local newest = log[#log - 1] or now
-  if #log > 1 and newest > now then
+  if #log > 1 and newest > now + stock then
     -- The clock went back, with a failover: nobody waits for it to catch up.
     for i = 2, #log, 2 do log[i] = log[i] - (newest - now) end
     log[1] = math.min(log[1], now)
@@ -118,18 +132,21 @@ local function sliding(key, cost, points, window, burst)
     return false, remaining, wait(window)
   end
   return true, remaining, used == 0 and 0 or wait(log[#log - 1] + window - now), function()
+    local more = spare(remaining, cost, capacity, wish)
+    -- Never before the newest, which may be of points that are spent later.
+    local at = math.max(more > 0 and now + stock or now, used > 0 and newest or now)
     if used > 0 and now - log[1] < window / ${slidingGrains} then
-      log[#log - 1] = now
-      log[#log] = log[#log] + cost
+      log[#log - 1] = at
+      log[#log] = log[#log] + cost + more
     else
       log[1] = now
-      log[#log + 1] = now
-      log[#log + 1] = cost
+      log[#log + 1] = at
+      log[#log + 1] = cost + more
     end
     local kept = { log[1] }
     for i = first, #log do kept[#kept + 1] = log[i] end
-    keep(key, cmsgpack.pack(kept), window)
-    return remaining - cost, wait(window)
+    keep(key, cmsgpack.pack(kept), at + window - now)
+    return remaining - cost - more, wait(at + window - now), more
   end
 end
 
@@ -186,13 +203,16 @@ local answer = { 0 }
 local commits = {}
 for i, key in ipairs(KEYS) do
   local at = 2 + (i - 1) * ${argumentsEach}
-  local fits, remaining, reset, commit = algorithms[ARGV[at]](key, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), ARGV[at + 5])
+  local fits, remaining, reset, commit = algorithms[ARGV[at]](key, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), ARGV[at + 5], tonumber(ARGV[at + 6]))
   commits[i] = commit
-  answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = fits and 1 or 0, remaining, reset
+  answer[4 * i - 2], answer[4 * i - 1], answer[4 * i], answer[4 * i + 1] = fits and 1 or 0, remaining, reset, 0
   if not fits and answer[1] == 0 then answer[1] = i end
 end
 if mode == 'take' and answer[1] == 0 then
-  for i, commit in ipairs(commits) do answer[3 * i], answer[3 * i + 1] = commit() end
+  for i, commit in ipairs(commits) do
+    local remaining, reset, more = commit()
+    answer[4 * i - 1], answer[4 * i], answer[4 * i + 1] = remaining, reset, more or 0
+  end
 end
 return answer
 `

@@ -20,6 +20,8 @@ export interface StoreStanding {
   readonly fits: boolean
   readonly remaining: number
   readonly resetMs: number
+  /** Points beyond the cost that left the store, to be spent within `stockMs` of the asking. */
+  readonly more: number
 }
 
 /** `give` puts back what a take had; `renew` holds places on. */
@@ -41,10 +43,10 @@ export class RedisLimits {
     if (!client.isCluster) client.on('ready', () => void client.script('LOAD', script).catch(() => undefined))
   }
 
-  /** One atomic step over all of them. In a Cluster they must share one slot, as those with the same key do. Rejects with the client's error. */
-  async run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wallMs: number): Promise<StoreAnswer> {
+  /** One atomic step over all of them; a take may have `wanted` points more of each, as far as the store spares them. In a Cluster they must share one slot, as those with the same key do. Rejects with the client's error. */
+  async run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wallMs: number, wanted: readonly number[] = []): Promise<StoreAnswer> {
     const keys = descriptors.map(redisKey)
-    const args = descriptors.flatMap((descriptor) => this.#argumentsOf(descriptor, lease, wallMs))
+    const args = descriptors.flatMap((descriptor, i) => [...this.#argumentsOf(descriptor, lease, wallMs), `${wanted[i] ?? 0}`])
     return answerOf(await this.#call(keys.length, [...keys, mode, ...args]), descriptors)
   }
 
@@ -80,7 +82,10 @@ function letterOf({ algorithm }: LimitSpec): string {
 /** @throws Error for an answer that the script does not give. */
 function answerOf(reply: unknown, descriptors: readonly Descriptor[]): StoreAnswer {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
-  if (numbers.length !== 1 + 3 * descriptors.length || numbers.some(Number.isNaN)) throw new Error('the store answered what no limit says')
-  const standings = descriptors.map((_, i) => ({ fits: numbers[3 * i + 1] === 1, remaining: numbers[3 * i + 2] ?? 0, resetMs: numbers[3 * i + 3] ?? 0 }))
+  if (numbers.length !== 1 + 4 * descriptors.length || numbers.some(Number.isNaN)) throw new Error('the store answered what no limit says')
+  const standings = descriptors.map((_, i) => {
+    const [fits, remaining = 0, resetMs = 0, more = 0] = numbers.slice(4 * i + 1, 4 * i + 5)
+    return { fits: fits === 1, remaining, resetMs, more }
+  })
   return { descriptors, refusedBy: numbers[0] === 0 ? undefined : descriptors[(numbers[0] ?? 0) - 1]?.limit.name, standings }
 }

@@ -2,6 +2,7 @@ import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading }
 import { StoreBreaker } from './breaker.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
+import { HotKeys } from './hot-keys.ts'
 import { Leases } from './leases.ts'
 import { defaultKeyCap } from './memory.ts'
 import { Notices } from './notices.ts'
@@ -18,6 +19,8 @@ export interface RedisCountersOptions {
   readonly meter: Meter
   /** Told when the store is lost and when it is back, though not more than a few times a minute. */
   readonly journal?: Journal | undefined
+  /** Another script than the store's usual one: its clock may be a test's. */
+  readonly script?: string | undefined
 }
 
 export interface RedisCounters extends Counters {
@@ -30,7 +33,8 @@ export interface RedisCounters extends Counters {
 }
 
 /**
- * Counters that many instances share through Redis, by its clock. With the store up they are as exact as those in memory.
+ * Counters that many instances share through Redis, by its clock. With the store up they are as exact as those in memory, and let no more through
+ * for keys that are asked so often that points are taken in advance (`hot-keys.ts`); those may be refused a little early.
  *
  * All limits of a request are checked and taken in one script, so a refused request consumes nothing. In a Cluster that is so for the limits
  * with the same key, which share a slot; of several slots each runs the script, all at once, and when one refuses the others get back what they
@@ -45,6 +49,12 @@ export function createRedisCounters(options: RedisCountersOptions): RedisCounter
   return new SharedCounters(options)
 }
 
+/** Keys whose heat is known: hot ones are few. */
+const hotKeyCap = 10_000
+
+/** For the points that others ask for. */
+const mostWaits = 3
+
 class SharedCounters implements RedisCounters {
   readonly #clock: Pick<Clock, 'ticks' | 'now' | 'after'>
   readonly #meter: Meter
@@ -55,19 +65,21 @@ class SharedCounters implements RedisCounters {
   readonly #presence: Presence
   readonly #breaker: StoreBreaker
   readonly #denials: Denials
+  readonly #hot: HotKeys
   readonly #fallback: Fallback
   #degraded = false
 
-  constructor({ url, clock, meter, journal }: RedisCountersOptions) {
+  constructor({ url, clock, meter, journal, script }: RedisCountersOptions) {
     this.#clock = clock
     this.#meter = meter
     this.#notices = journal === undefined ? undefined : new Notices(journal)
     this.#client = connectRedis(url)
-    this.#limits = new RedisLimits(this.#client, createPeriods())
+    this.#limits = new RedisLimits(this.#client, createPeriods(), script)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
     this.#presence = new Presence(this.#client, clock)
     this.#breaker = new StoreBreaker(clock, 5, 1000)
     this.#denials = new Denials(clock, defaultKeyCap)
+    this.#hot = new HotKeys(clock, hotKeyCap)
     this.#fallback = new Fallback(clock, defaultKeyCap, () => this.#presence.instances)
     meter.gauge('sallyport_limit_store_degraded', 0, {})
   }
@@ -80,7 +92,11 @@ class SharedCounters implements RedisCounters {
     checkCosts(descriptors)
     const remembered = this.#refusedBefore(descriptors)
     if (remembered !== undefined) return remembered
-    return this.#admitted() ? this.#takeShared(descriptors) : this.#fallback.take(descriptors)
+    const inHand = this.#hot.ask(descriptors)
+    if (inHand !== undefined) return inHand
+    const asking = this.#hot.asking(descriptors)
+    if (asking !== undefined) return asking.then((answered) => this.#takeAfter(answered, descriptors, 1))
+    return this.#admitted() ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
   }
 
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
@@ -123,11 +139,36 @@ class SharedCounters implements RedisCounters {
     return admitted
   }
 
-  async #takeShared(descriptors: readonly Descriptor[]): Promise<Taken> {
+  /** Somebody has asked for more of the same. Who finds nothing left of it waits for the next, or asks; a few times, so that a crowd needs few round trips. */
+  #takeAfter(answered: boolean, descriptors: readonly Descriptor[], waits: number): Taken | Promise<Taken> {
+    if (!answered) return this.#fallback.take(descriptors)
+    const known = this.#hot.askAgain(descriptors) ?? this.#refusedBefore(descriptors)
+    if (known !== undefined) return known
+    const asking = waits < mostWaits ? this.#hot.asking(descriptors) : undefined
+    if (asking !== undefined) return asking.then((again) => this.#takeAfter(again, descriptors, waits + 1))
+    return this.#admitted() ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
+  }
+
+  /** In a Cluster points of several slots are given back when one refuses: then none are taken in advance. */
+  #takeAhead(descriptors: readonly Descriptor[]): Promise<Taken> {
+    const together = !this.#client.isCluster || descriptors.every(({ key }) => key === descriptors[0]?.key)
+    const wanted = together ? this.#hot.wanted(descriptors) : []
+    const taken = this.#takeShared(descriptors, wanted)
+    if (wanted.some((points) => points > 0)) {
+      const answered = taken.then(
+        ({ readings }) => readings.every(({ degraded }) => !degraded),
+        () => false,
+      )
+      this.#hot.wait(descriptors, answered)
+    }
+    return taken
+  }
+
+  async #takeShared(descriptors: readonly Descriptor[], wanted: readonly number[]): Promise<Taken> {
     const held = descriptors.filter(isHeld)
     const lease = held.length === 0 ? '' : this.#leases.next()
     const askedAt = this.#clock.ticks()
-    const outcomes = await this.#run('take', descriptors, lease)
+    const outcomes = await this.#run('take', descriptors, lease, wanted)
     const answers = outcomes.filter((outcome) => 'standings' in outcome)
     const granted = answers.filter((answer) => answer.refusedBy === undefined).flatMap((answer) => answer.descriptors)
     if (this.#failure(outcomes)) {
@@ -136,6 +177,7 @@ class SharedCounters implements RedisCounters {
       return this.#fallback.take(descriptors)
     }
     const taken = takenOf(descriptors, answers)
+    if (taken.allowed) for (const answer of answers) this.#hot.stock(answer.descriptors, wanted, answer.standings, askedAt)
     if (taken.allowed) return held.length === 0 ? taken : { ...taken, release: this.#leases.hold(lease, held) }
     this.#send('give', granted, lease)
     this.#noteRefusals(answers, askedAt)
@@ -152,10 +194,10 @@ class SharedCounters implements RedisCounters {
   }
 
   /** All at once, or in a Cluster all of one key at once. */
-  #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string): Promise<readonly Outcome[]> {
+  #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wanted: readonly number[] = []): Promise<readonly Outcome[]> {
     const groups = this.#client.isCluster ? Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values()) : [descriptors]
     const wallMs = this.#clock.now()
-    return Promise.all(groups.map((group) => this.#limits.run(mode, group, lease, wallMs).catch((why: unknown): Outcome => ({ why }))))
+    return Promise.all(groups.map((group) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))))
   }
 
   /** Not waited for: on the one connection it comes before anything that is asked later. */

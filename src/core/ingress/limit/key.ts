@@ -28,7 +28,7 @@ type ReadPart = (x: Permitted) => string
 export function compileKey(parts: readonly LimitKeyPart[], missing: 'shared' | 'skip'): LimitKey {
   const readers = parts.map(readerOf)
   const labels = parts.map(labelOf)
-  const whenMissing = missing === 'skip' ? undefined : sharedKey
+  const whenMissing = whenMissingOf(missing)
   return {
     of(x) {
       let key = ''
@@ -43,7 +43,17 @@ export function compileKey(parts: readonly LimitKeyPart[], missing: 'shared' | '
   }
 }
 
-function labelOf(part: LimitKeyPart): string {
+/** The same key from the texts of its parts; an empty one is missing. */
+export function encodeKey(texts: readonly string[], missing: 'shared' | 'skip'): string | undefined {
+  return texts.includes('') ? whenMissingOf(missing) : texts.map((text) => `${text.length}:${text}`).join('')
+}
+
+function whenMissingOf(missing: 'shared' | 'skip'): string | undefined {
+  return missing === 'skip' ? undefined : sharedKey
+}
+
+/** What a part is called in the policies. */
+export function labelOf(part: LimitKeyPart): string {
   if (part.kind === 'claim') return `claim.${part.path}`
   return part.kind === 'header' ? `header.${part.name}` : part.kind
 }
