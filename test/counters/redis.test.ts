@@ -217,6 +217,13 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(await calls()).toBe(before)
   })
 
+  it('ask the store again for whoever has more since the refusal', async () => {
+    const counters = await instance()
+    expect(await passedOf(counters, [on(spec('plan', { points: 1 }))], 3)).toBe(1)
+    expect(await passedOf(counters, [on(spec('plan', { points: 3 }))], 5)).toBe(2)
+    expect(await passedOf(counters, [on(spec('plan', { points: 1 }))], 3)).toBe(0)
+  })
+
   it('share the limit by the instances last seen when the store is lost', async () => {
     const all = [await instance(), await instance(), await instance()]
     // All have signed by now; the next sign of each sees the others.

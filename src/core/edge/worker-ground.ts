@@ -139,8 +139,13 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
   const limits = limitsAtEdge(policy)
   const findings: Finding[] = []
   const taken = new Map<string, string>()
-  for (const { name, algorithm, windowMs } of limits) {
+  for (const { name, algorithm, windowMs, claimed } of limits) {
     const object = `limits.${name}`
+    if (claimed !== undefined) {
+      const message = `A Worker counts to one number for all, and the limit "${name}" reads it from the claim ${claimed.claim}.`
+      const hint = 'Write one rate for all, or put no Worker in front of the routes that need it.'
+      findings.push({ severity: 'error', code: 'worker_limit_claim', message, hint, object, member: algorithm.kind === 'calendar' ? 'quota' : 'rate' })
+    }
     if (algorithm.kind !== 'sliding') {
       const message = `A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "${name}", which is ${algorithm.kind}.`
       const hint = 'Write a rate without algorithm, or put no Worker in front of the routes that need it.'

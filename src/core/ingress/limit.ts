@@ -58,7 +58,7 @@ function watch(plan: RoutePlan, x: Permitted, counters: Counters, meter: Meter):
   const readings = ask(plan.audited, x).map((one) =>
     whenSettled(counters.take([one.descriptor]), (taken) => {
       keep(taken, x)
-      count(meter, one.limit.spec.name, taken.allowed ? 'allowed' : 'would_refuse')
+      count(meter, one.limit.name, taken.allowed ? 'allowed' : 'would_refuse')
       return answersOf([one], taken).map((answer) => readingOf(answer, taken.allowed))
     }),
   )
@@ -71,7 +71,7 @@ function keep({ release }: Taken, x: Permitted): void {
 }
 
 function countOutcome(meter: Meter, answer: Answered, allowed: boolean): void {
-  const { name } = answer.limit.spec
+  const { name } = answer.limit
   if (allowed) count(meter, name, 'allowed')
   else if (isUnavailable(answer)) count(meter, name, 'unavailable')
   else if (isOver(answer)) count(meter, name, 'refused')

@@ -226,6 +226,8 @@ interface AnnouncedLimit {
   /** 0: places held at a time. */
   readonly windowSeconds: number
   readonly cost: number
+  /** The claim that says another quota than this one. */
+  readonly claim?: string
 }
 
 /** Limits that refuse; those that only watch are nobody's business. */
@@ -233,7 +235,9 @@ function limitsOf(route: Route, policy: Policy): readonly AnnouncedLimit[] {
   return route.limits.flatMap(({ name, cost }) => {
     const limit = policy.limits[name]
     if (limit === undefined || limit.mode === 'audit') return []
-    return [{ name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost }]
+    return [
+      { name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost, ...(limit.claimed === undefined ? {} : { claim: limit.claimed.claim }) },
+    ]
   })
 }
 
@@ -241,6 +245,6 @@ function extensionsOf(route: Route, rpc: string | undefined, limits: readonly An
   return {
     'x-sallyport-route': route.name,
     'x-sallyport-rpc': rpc,
-    'x-sallyport-limits': limits.length === 0 ? undefined : limits.map(({ name, quota, windowSeconds, cost }) => ({ name, quota, windowSeconds, cost })),
+    'x-sallyport-limits': limits.length === 0 ? undefined : limits.map((one) => ({ ...one })),
   }
 }

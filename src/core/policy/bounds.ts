@@ -5,11 +5,18 @@ import type { Limit } from './policy.ts'
  * The most that one key of a limit lets through, in a sentence: with its store, and without. `shared`: the policies name a store. N is the number
  * of instances.
  */
-export function boundOf(limit: Limit, shared: boolean): string {
+export function boundOf(said: Limit, shared: boolean): string {
+  const limit = { ...said, points: mostPoints(said) }
   const most = mostOf(limit)
   if (limit.mode === 'audit') return `refuses nothing (audit); counts ${most}`
   if (!shared) return `${most}, per process; a restart begins anew`
   return `${most}, over all instances; ${withoutStore(limit)}`
+}
+
+/** What a claim says at most. */
+function mostPoints({ points, claimed }: Limit): number {
+  if (claimed === undefined) return points
+  return claimed.kind === 'number' ? claimed.ceiling : Math.max(points, ...claimed.values.map((one) => one.points))
 }
 
 function mostOf(limit: Limit): string {

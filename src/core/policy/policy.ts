@@ -254,7 +254,14 @@ export interface Limit extends LimitShape {
   readonly missing: 'shared' | 'skip'
   readonly onStoreFailure: 'local' | 'allow' | 'deny'
   readonly mode: 'enforce' | 'audit'
+  /** A verified claim says how many points there are; `points` is for everybody else. Never under `gcra` or `concurrency`. */
+  readonly claimed?: ClaimedPoints
 }
+
+/** `map`: the claim's value as text stands for a number. `number`: it is the number, an integer of at least 1, and counts for no more than the ceiling. */
+export type ClaimedPoints =
+  | { readonly kind: 'map'; readonly claim: string; readonly values: readonly { readonly value: string; readonly points: number }[] }
+  | { readonly kind: 'number'; readonly claim: string; readonly ceiling: number }
 
 export type LimitKeyPart =
   | { readonly kind: 'issuer' | 'subject' | 'clientId' | 'apiKey' | 'client.network' | 'client.address' | 'route' | 'host' }

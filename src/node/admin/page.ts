@@ -121,7 +121,14 @@ function limitText(policy: Policy, name: string, cost: number): Html {
   return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
 }
 
-function rateText({ algorithm, points, windowMs, burst }: Limit): string {
+function rateText(limit: Limit): string {
+  const { claimed } = limit
+  if (claimed === undefined) return plainRateText(limit)
+  const others = claimed.kind === 'map' ? claimed.values.map(({ value, points }) => `${value} ${points}`).join(', ') : `up to ${claimed.ceiling}`
+  return `${plainRateText(limit)}; by ${claimed.claim}: ${others}`
+}
+
+function plainRateText({ algorithm, points, windowMs, burst }: Limit): string {
   if (algorithm.kind === 'concurrency') return `${points} at a time`
   if (algorithm.kind === 'calendar') return `${points} a ${algorithm.per} (${algorithm.zone})`
   const rate = `${points} in ${lengthText(windowMs)}`

@@ -1,17 +1,16 @@
 import type { Permitted } from '../../model/exchange.ts'
-import { capacityOf, refillMs } from '../../model/limit.ts'
 import type { RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
-import type { Descriptor, LimitSpec } from '../../ports.ts'
+import type { Descriptor } from '../../ports.ts'
 import { compileKey, type LimitKey } from './key.ts'
+import { compileSize, type Size } from './size.ts'
 
 /** One limit of one route, compiled. */
 export interface PlannedLimit {
-  readonly spec: LimitSpec
-  /** What it holds when it is untouched. */
-  readonly quota: number
-  /** Milliseconds in which all of it comes back; 0 for places held at a time. */
-  readonly windowMs: number
+  readonly name: string
+  readonly onStoreFailure: Limit['onStoreFailure']
+  /** The numbers for this request: a claim may say them. */
+  readonly size: (x: Permitted) => Size
   readonly cost: number
   readonly mode: 'enforce' | 'audit'
   readonly missing: 'shared' | 'skip'
@@ -24,9 +23,10 @@ export interface RoutePlan {
   readonly audited: readonly PlannedLimit[]
 }
 
-/** A limit that applies to a request, and what its store is asked. */
+/** A limit that applies to a request, in the size that it has for it, and what its store is asked. */
 export interface Asked {
   readonly limit: PlannedLimit
+  readonly size: Size
   readonly descriptor: Descriptor
 }
 
@@ -48,11 +48,11 @@ function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): Route
 function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
   const limit: Limit | undefined = Object.hasOwn(limits, use.name) ? limits[use.name] : undefined
   if (limit === undefined) throw new Error(`no limit is named "${use.name}"`)
-  const { name, algorithm, points, windowMs, burst, onStoreFailure, mode, missing } = limit
+  const { name, onStoreFailure, mode, missing } = limit
   return {
-    spec: { name, algorithm, points, windowMs, burst, onStoreFailure },
-    quota: capacityOf(limit),
-    windowMs: refillMs(limit),
+    name,
+    onStoreFailure,
+    size: compileSize(limit),
     cost: use.cost,
     mode,
     missing,
@@ -65,7 +65,9 @@ export function ask(limits: readonly PlannedLimit[], x: Permitted): readonly Ask
   const asked: Asked[] = []
   for (const limit of limits) {
     const key = limit.key.of(x)
-    if (key !== undefined) asked.push({ limit, descriptor: { limit: limit.spec, key, cost: limit.cost } })
+    if (key === undefined) continue
+    const size = limit.size(x)
+    asked.push({ limit, size, descriptor: { limit: size.spec, key, cost: limit.cost } })
   }
   return asked
 }

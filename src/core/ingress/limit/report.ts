@@ -14,6 +14,8 @@ export interface LimitReport {
   readonly quota: number
   /** Milliseconds in which all of it comes back; 0 for places held at a time. */
   readonly windowMs: number
+  /** Where a claim says the numbers, what it said: `plan=pro`, or `the default`. */
+  readonly because?: string
   readonly standing:
     | { readonly kind: 'skipped' }
     | {
@@ -39,8 +41,9 @@ export function reportLimits(plan: RoutePlan, x: Permitted, counters: Counters):
 }
 
 function reportOf(limit: PlannedLimit, x: Permitted, standing: LimitReport['standing']): LimitReport {
-  const { spec, mode, cost, quota, windowMs } = limit
-  return { limit: spec.name, mode, key: limit.key.readable(x), cost, quota, windowMs, standing }
+  const { name, mode, cost } = limit
+  const { quota, windowMs, because } = limit.size(x)
+  return { limit: name, mode, key: limit.key.readable(x), cost, quota, windowMs, ...(because === undefined ? {} : { because }), standing }
 }
 
 function standingOf(answer: Answered): LimitReport['standing'] {

@@ -2,6 +2,7 @@ import { capacityOf, type LimitShape, periodMs } from '../../model/limit.ts'
 import type { LimitDocument } from '../document/limits.ts'
 import type { Limit, LimitKeyPart } from '../policy.ts'
 import { parseQuota, parseRate } from '../units.ts'
+import { checkClaimed, claimedOf, leastOf, plainMeasure } from './claimed.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, refuse, warn } from './linking.ts'
 import { after } from './values.ts'
 import { checkZone } from './zone.ts'
@@ -15,10 +16,10 @@ export function linkLimits(linking: Linking, entries: ReadonlyMap<string, Entry<
   return Array.from(entries.values(), (entry) => linkLimit(linking, entry, store)).filter((limit) => limit !== undefined)
 }
 
-/** The most that a limit ever holds, as far as its document says. */
+/** The most that a limit ever holds, as far as its document says; where a claim says, for those who have least. */
 export function heldBy(value: Partial<LimitDocument>): number | undefined {
   const shape = shapeOf(value)
-  return shape === undefined ? undefined : capacityOf(shape)
+  return shape === undefined ? undefined : capacityOf({ ...shape, points: Math.min(shape.points, leastOf(value) ?? shape.points) })
 }
 
 function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { readonly said: boolean }): Limit | undefined {
@@ -35,6 +36,8 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
   const shape = shapeOf(value)
   if (shape === undefined || value.key === undefined) return undefined
   checkShape(linking, entry, shape)
+  checkClaimed(linking, entry, shape)
+  const claimed = claimedOf(value)
   checkKept(linking, entry, shape, store)
   return {
     name,
@@ -43,17 +46,18 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
     missing: value.missing ?? 'shared',
     onStoreFailure: value.onStoreFailure ?? 'deny',
     mode: value.mode ?? 'enforce',
+    ...(claimed === undefined ? {} : { claimed }),
   }
 }
 
 const measures = ['rate', 'quota', 'concurrent'] as const
 const algorithms = { rate: ['sliding', 'gcra'], quota: ['calendar'], concurrent: ['concurrency'] } as const
 
-function shapeOf({ rate: rateText, quota: quotaText, concurrent, algorithm, burst = 0, zone = 'UTC' }: Partial<LimitDocument>): LimitShape | undefined {
-  const rate = parseRate(rateText ?? '')
+function shapeOf({ rate: rateSaid, quota: quotaSaid, concurrent, algorithm, burst = 0, zone = 'UTC' }: Partial<LimitDocument>): LimitShape | undefined {
+  const rate = parseRate(plainMeasure(rateSaid))
   // What was written for fixed windows says how much a window holds, and a sliding one keeps just that: even a cost of the whole window passes.
   if (rate !== undefined) return { algorithm: { kind: algorithm === 'gcra' ? 'gcra' : 'sliding' }, ...rate, burst }
-  const quota = parseQuota(quotaText ?? '')
+  const quota = parseQuota(plainMeasure(quotaSaid))
   if (quota !== undefined) return { algorithm: { kind: 'calendar', per: quota.per, zone }, points: quota.points, windowMs: periodMs[quota.per], burst: 0 }
   return concurrent === undefined ? undefined : { algorithm: { kind: 'concurrency' }, points: concurrent, windowMs: 0, burst: 0 }
 }
