@@ -1,7 +1,7 @@
-import type { Metered, Permitted, Reading } from '../model/exchange.ts'
+import type { Matched, Metered, Permitted, Reading } from '../model/exchange.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Counters, Labels, Meter, Ports, Taken } from '../ports.ts'
-import { type Asked, ask, planLimits, type RoutePlan, whenAllSettled, whenSettled } from './limit/plan.ts'
+import { type Asked, ask, planLimits, type Stage, whenAllSettled, whenSettled } from './limit/plan.ts'
 import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf } from './limit/refusal.ts'
 import { type LimitReport, reportLimits } from './limit/report.ts'
 
@@ -10,9 +10,14 @@ export type { LimitReport } from './limit/report.ts'
 /**
  * Counts the request against the limits of its route and fills `readings`, on a refusal too.
  * @throws Fault `rate_limited` when an enforced limit is over, `limiter_unavailable` when one that denies without its store
- * cannot be asked. A refused request has consumed nothing. What counts requests at a time is given back when the request is over.
+ * cannot be asked. A refused request has consumed nothing of the limits that are asked together. What counts requests at a time is given back
+ * when the request is over.
  */
-export type Limit = (x: Permitted) => Metered | Promise<Metered>
+export interface Limit {
+  (x: Permitted): Metered | Promise<Metered>
+  /** The same for the limits that are asked before authentication; what they counted stays, whatever becomes of the request. */
+  early(x: Matched): Matched | Promise<Matched>
+}
 
 const metered: { readonly readings: readonly Reading[] } = { readings: [] }
 
@@ -21,30 +26,48 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
   const plans = planLimits(policy)
   const { counters, meter, random } = ports
 
-  return function limit(x) {
+  function limit(x: Permitted): Metered | Promise<Metered> {
     const plan = plans.get(x.route.name)
-    if (plan === undefined) return Object.assign(x, metered)
-    const enforced = ask(plan.enforced, x)
+    return plan === undefined ? Object.assign(x, metered) : whenSettled(pass(plan.late, x), (readings) => Object.assign(x, { readings }))
+  }
+
+  function early(x: Matched): Matched | Promise<Matched> {
+    const stage = plans.get(x.route.name)?.early
+    if (stage === undefined || stage.enforced.length + stage.audited.length === 0) return x
+    return whenSettled(pass(stage, x), (readings) => Object.assign(x, { readings }))
+  }
+
+  /** All readings of the request so far. */
+  function pass(stage: Stage, x: Matched): readonly Reading[] | Promise<readonly Reading[]> {
+    const enforced = ask(stage.enforced, x)
     return whenSettled(take(counters, enforced), (taken) => {
       keep(taken, x)
       const answers = answersOf(enforced, taken)
-      const readings = answers.map((answer) => readingOf(answer, taken.allowed))
+      const readings = [...(x.readings ?? []), ...answers.map((answer) => readingOf(answer, taken.allowed))]
       for (const answer of answers) countOutcome(meter, answer, taken.allowed)
       // Audit limits are taken one by one, after: one that is over must not keep another from counting, and a refused request counts nowhere.
-      if (taken.allowed) return whenSettled(watch(plan, x, counters, meter), (watched) => Object.assign(x, { readings: [...readings, ...watched] }))
+      if (taken.allowed) return whenSettled(watch(stage, x, counters, meter), (watched) => [...readings, ...watched])
       Object.assign(x, { readings })
       throw refusalOf(answers, taken.refusedBy, random)
     })
   }
+
+  return Object.assign(limit, { early })
 }
 
-/** Builds what `explain` asks: how the limits of a request stand, without taking. */
-export function buildLimitReport(policy: Policy, ports: Pick<Ports, 'counters'>): (x: Permitted) => readonly LimitReport[] | Promise<readonly LimitReport[]> {
+/** What `explain` asks: how the limits of a request stand, without taking. */
+export interface ReportLimits {
+  (x: Permitted): readonly LimitReport[] | Promise<readonly LimitReport[]>
+  early(x: Matched): readonly LimitReport[] | Promise<readonly LimitReport[]>
+}
+
+export function buildLimitReport(policy: Policy, ports: Pick<Ports, 'counters'>): ReportLimits {
   const plans = planLimits(policy)
-  return (x) => {
+  const report = (stage: 'early' | 'late') => (x: Matched) => {
     const plan = plans.get(x.route.name)
-    return plan === undefined ? [] : reportLimits(plan, x, ports.counters)
+    return plan === undefined ? [] : reportLimits(plan[stage], x, ports.counters)
   }
+  return Object.assign(report('late'), { early: report('early') })
 }
 
 const nothingTaken: Taken = { allowed: true, refusedBy: undefined, readings: [] }
@@ -53,9 +76,9 @@ function take(counters: Counters, asked: readonly Asked[]): Taken | Promise<Take
   return asked.length === 0 ? nothingTaken : counters.take(asked.map((one) => one.descriptor))
 }
 
-function watch(plan: RoutePlan, x: Permitted, counters: Counters, meter: Meter): readonly Reading[] | Promise<readonly Reading[]> {
-  if (plan.audited.length === 0) return metered.readings
-  const readings = ask(plan.audited, x).map((one) =>
+function watch(stage: Stage, x: Matched, counters: Counters, meter: Meter): readonly Reading[] | Promise<readonly Reading[]> {
+  if (stage.audited.length === 0) return metered.readings
+  const readings = ask(stage.audited, x).map((one) =>
     whenSettled(counters.take([one.descriptor]), (taken) => {
       keep(taken, x)
       count(meter, one.limit.name, taken.allowed ? 'allowed' : 'would_refuse')
@@ -66,7 +89,7 @@ function watch(plan: RoutePlan, x: Permitted, counters: Counters, meter: Meter):
 }
 
 /** Places that a take holds are held until the request is over, however it ends. */
-function keep({ release }: Taken, x: Permitted): void {
+function keep({ release }: Taken, x: Matched): void {
   if (release !== undefined) x.lifeline.onOver(release)
 }
 

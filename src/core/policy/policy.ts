@@ -254,6 +254,8 @@ export interface Limit extends LimitShape {
   readonly missing: 'shared' | 'skip'
   readonly onStoreFailure: 'local' | 'allow' | 'deny'
   readonly mode: 'enforce' | 'audit'
+  /** Asked before anybody is identified: its key is of client, host, route and headers. */
+  readonly early?: true
   /** A verified claim says how many points there are; `points` is for everybody else. Never under `gcra` or `concurrency`. */
   readonly claimed?: ClaimedPoints
 }

@@ -1,8 +1,7 @@
-import type { Permitted } from '../../model/exchange.ts'
 import type { RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
 import type { Descriptor } from '../../ports.ts'
-import { compileKey, type LimitKey } from './key.ts'
+import { type Countable, compileKey, type LimitKey } from './key.ts'
 import { compileSize, type Size } from './size.ts'
 
 /** One limit of one route, compiled. */
@@ -10,15 +9,24 @@ export interface PlannedLimit {
   readonly name: string
   readonly onStoreFailure: Limit['onStoreFailure']
   /** The numbers for this request: a claim may say them. */
-  readonly size: (x: Permitted) => Size
+  readonly size: (x: Countable) => Size
   readonly cost: number
   readonly mode: 'enforce' | 'audit'
+  readonly early: boolean
   readonly missing: 'shared' | 'skip'
   readonly key: LimitKey
 }
 
-/** The limits of a route, those that refuse apart from those that only watch. */
+/** The limits of a route, by when they are asked. */
 export interface RoutePlan {
+  /** Before authentication. */
+  readonly early: Stage
+  /** When it is known who asks, and that they may. */
+  readonly late: Stage
+}
+
+/** Limits that are asked together, those that refuse apart from those that only watch. */
+export interface Stage {
   readonly enforced: readonly PlannedLimit[]
   readonly audited: readonly PlannedLimit[]
 }
@@ -42,7 +50,11 @@ export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
 
 function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): RoutePlan {
   const planned = uses.map((use) => planLimit(limits, use))
-  return { enforced: planned.filter((limit) => limit.mode === 'enforce'), audited: planned.filter((limit) => limit.mode === 'audit') }
+  return { early: stageOf(planned.filter((limit) => limit.early)), late: stageOf(planned.filter((limit) => !limit.early)) }
+}
+
+function stageOf(limits: readonly PlannedLimit[]): Stage {
+  return { enforced: limits.filter((limit) => limit.mode === 'enforce'), audited: limits.filter((limit) => limit.mode === 'audit') }
 }
 
 function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
@@ -55,13 +67,14 @@ function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
     size: compileSize(limit),
     cost: use.cost,
     mode,
+    early: limit.early === true,
     missing,
     key: compileKey(limit.key, missing),
   }
 }
 
 /** What to ask for this request; limits that skip it are left out. */
-export function ask(limits: readonly PlannedLimit[], x: Permitted): readonly Asked[] {
+export function ask(limits: readonly PlannedLimit[], x: Countable): readonly Asked[] {
   const asked: Asked[] = []
   for (const limit of limits) {
     const key = limit.key.of(x)

@@ -1,12 +1,14 @@
-import type { Permitted } from '../../model/exchange.ts'
 import type { Counters } from '../../ports.ts'
-import { ask, type PlannedLimit, type RoutePlan, whenSettled } from './plan.ts'
+import type { Countable } from './key.ts'
+import { ask, type PlannedLimit, type Stage, whenSettled } from './plan.ts'
 import { type Answered, answersOf, isOver, isUnavailable } from './refusal.ts'
 
 /** How one limit stands for one request, for people. */
 export interface LimitReport {
   readonly limit: string
   readonly mode: 'enforce' | 'audit'
+  /** Asked before authentication. */
+  readonly early?: true
   /** The key in readable form: `issuer=shop subject=alice`; a missing part is `?`. */
   readonly key: string
   readonly cost: number
@@ -27,9 +29,9 @@ export interface LimitReport {
       }
 }
 
-/** Asks how every limit of the request's route stands, without taking. In the order enforced, audited. */
-export function reportLimits(plan: RoutePlan, x: Permitted, counters: Counters): readonly LimitReport[] | Promise<readonly LimitReport[]> {
-  const limits = [...plan.enforced, ...plan.audited]
+/** Asks how every limit of one stage stands, without taking. In the order enforced, audited. */
+export function reportLimits(stage: Stage, x: Countable, counters: Counters): readonly LimitReport[] | Promise<readonly LimitReport[]> {
+  const limits = [...stage.enforced, ...stage.audited]
   const asked = ask(limits, x)
   return whenSettled(counters.peek(asked.map((one) => one.descriptor)), (taken) => {
     const answers = answersOf(asked, taken)
@@ -40,10 +42,20 @@ export function reportLimits(plan: RoutePlan, x: Permitted, counters: Counters):
   })
 }
 
-function reportOf(limit: PlannedLimit, x: Permitted, standing: LimitReport['standing']): LimitReport {
-  const { name, mode, cost } = limit
+function reportOf(limit: PlannedLimit, x: Countable, standing: LimitReport['standing']): LimitReport {
+  const { name, mode, cost, early } = limit
   const { quota, windowMs, because } = limit.size(x)
-  return { limit: name, mode, key: limit.key.readable(x), cost, quota, windowMs, ...(because === undefined ? {} : { because }), standing }
+  return {
+    limit: name,
+    mode,
+    ...(early ? { early } : {}),
+    key: limit.key.readable(x),
+    cost,
+    quota,
+    windowMs,
+    ...(because === undefined ? {} : { because }),
+    standing,
+  }
 }
 
 function standingOf(answer: Answered): LimitReport['standing'] {

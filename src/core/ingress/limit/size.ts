@@ -1,8 +1,8 @@
 import { claimAt } from '../../model/claims.ts'
-import type { Permitted } from '../../model/exchange.ts'
 import { capacityOf, refillMs } from '../../model/limit.ts'
 import type { ClaimedPoints, Limit } from '../../policy/policy.ts'
 import type { LimitSpec } from '../../ports.ts'
+import type { Countable } from './key.ts'
 
 /** The numbers of a limit for one request. */
 export interface Size {
@@ -16,7 +16,7 @@ export interface Size {
 }
 
 /** Compiles how many points a request has. Claims are those of a verified principal; what they do not say takes the default. */
-export function compileSize(limit: Limit): (x: Permitted) => Size {
+export function compileSize(limit: Limit): (x: Countable) => Size {
   const { claimed } = limit
   if (claimed === undefined) {
     const fixed = sizeOf(limit, limit.points)
@@ -24,7 +24,7 @@ export function compileSize(limit: Limit): (x: Permitted) => Size {
   }
   const standard = sizeOf(limit, limit.points, 'the default')
   const sized = claimed.kind === 'map' ? compileMap(limit, claimed) : compileNumber(limit, claimed)
-  return ({ principal }) => (principal.kind === 'subject' ? (sized(claimAt(principal.claims, claimed.claim)) ?? standard) : standard)
+  return ({ principal }) => (principal?.kind === 'subject' ? (sized(claimAt(principal.claims, claimed.claim)) ?? standard) : standard)
 }
 
 /** Undefined: the value says nothing. */

@@ -37,6 +37,7 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
   if (shape === undefined || value.key === undefined) return undefined
   checkShape(linking, entry, shape)
   checkClaimed(linking, entry, shape)
+  if (value.when === 'before_authentication') checkEarly(linking, entry, value)
   const claimed = claimedOf(value)
   checkKept(linking, entry, shape, store)
   return {
@@ -46,6 +47,7 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
     missing: value.missing ?? 'shared',
     onStoreFailure: value.onStoreFailure ?? 'deny',
     mode: value.mode ?? 'enforce',
+    ...(value.when === 'before_authentication' ? { early: true } : {}),
     ...(claimed === undefined ? {} : { claimed }),
   }
 }
@@ -120,6 +122,26 @@ function checkBurst(linking: Linking, entry: Entry<LimitDocument>, points: numbe
       message: `gcra counts at most ${mostEvenPoints} per window.`,
       hint: 'Write the same rate over a shorter window.',
     })
+}
+
+/** What nobody has proved yet counts nothing. */
+function checkEarly(linking: Linking, entry: Entry<LimitDocument>, { key = [], rate, quota }: Partial<LimitDocument>): void {
+  for (const [i, part] of key.entries()) {
+    if (!/^(?:issuer|subject|clientId|apiKey|claim\..*)$/.test(part)) continue
+    refuse(linking, entry, ['key', i], {
+      code: 'limit_early',
+      message: `Before authentication nobody knows ${part}.`,
+      hint: 'Write client.network, client.address, host, route or header.<name>, or leave when out.',
+    })
+  }
+  for (const [member, said] of Object.entries({ rate, quota })) {
+    if (typeof said !== 'object') continue
+    refuse(linking, entry, [member], {
+      code: 'limit_early',
+      message: 'Before authentication there are no claims: everybody would have the default.',
+      hint: 'Write one number for all, or leave when out.',
+    })
+  }
 }
 
 /** Limits that people count on for longer than a process lives. */
