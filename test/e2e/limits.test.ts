@@ -51,3 +51,24 @@ describe('a limit before authentication', () => {
     expect(JSON.stringify(record)).not.toContain('ann')
   })
 })
+
+describe('a limit on failures', () => {
+  it('counts refusals of the gateway and of the service alike, and then refuses before authentication', async () => {
+    const { issuer, ask, statuses } = await open(
+      '  guesses: { rate: 3/10m, key: [client.network], counts: failures }\n',
+      `  web: { match: { path: "/{**}" }, ${audience}, limits: [guesses], to: web }\n`,
+      (request, response) => {
+        response.statusCode = request.url === '/wrong' ? 401 : 200
+        response.end('web')
+      },
+    )
+    const token = await issuer.mint('ann', { scope: 'go' })
+    expect(await statuses(5, '/', token)).toEqual([200, 200, 200, 200, 200])
+    expect(await statuses(1, '/wrong', token)).toEqual([401])
+    expect(await statuses(1, '/', 'no.token.atall')).toEqual([401])
+    expect(await statuses(1, '/', await issuer.mint('bob', { scope: 'none' }))).toEqual([403])
+    const refused = await ask('/', token)
+    expect([refused.status, JSON.parse(refused.text)]).toMatchObject([429, { code: 'rate_limited', limit: 'guesses' }])
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(590)
+  })
+})

@@ -87,7 +87,7 @@ describe('a limit before authentication', () => {
 
   it('is explained apart from those after access', () => {
     const { report } = setUp(person, network)
-    expect(report.early(unknown())).toMatchObject([{ limit: 'network', early: true, quota: 2 }])
+    expect(report.early(unknown())).toMatchObject([{ limit: 'network', when: 'early', quota: 2 }])
     expect(report(permitted())).toMatchObject([{ limit: 'person' }])
   })
 })

@@ -59,6 +59,13 @@ ${bothClusters}`)
     expect(found.map(({ code, object }) => [code, object])).toContainEqual(['worker_limit_claim', 'limits.a'])
   })
 
+  it('counts no failures', async () => {
+    const limits = '{ a: { rate: 5/1m, key: [client.network], counts: failures } }'
+    const loaded = await load(`limits: ${limits}\nroutes:\n  dear: { match: { path: /dear }, ${open}, to: plain, limits: [a] }\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object }) => [code, object])).toContainEqual(['worker_limit_failures', 'limits.a'])
+  })
+
   it('wants no client certificates', async () => {
     const tls = 'tls: { certificate: file:/c, key: file:/k, clientAuth: required, clientCa: file:/ca }'
     const loaded = await load(`listeners: { public: { address: "127.0.0.1:0", ${tls} } }\nroutes:\n${bothClusters}`)

@@ -139,8 +139,13 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
   const limits = limitsAtEdge(policy)
   const findings: Finding[] = []
   const taken = new Map<string, string>()
-  for (const { name, algorithm, windowMs, claimed } of limits) {
+  for (const { name, algorithm, windowMs, claimed, counts } of limits) {
     const object = `limits.${name}`
+    if (counts === 'failures') {
+      const message = `A Worker counts what it lets pass, and the limit "${name}" has to be asked without counting.`
+      const hint = 'Count requests, or put no Worker in front of the routes that need it.'
+      findings.push({ severity: 'error', code: 'worker_limit_failures', message, hint, object, member: 'counts' })
+    }
     if (claimed !== undefined) {
       const message = `A Worker counts to one number for all, and the limit "${name}" reads it from the claim ${claimed.claim}.`
       const hint = 'Write one rate for all, or put no Worker in front of the routes that need it.'

@@ -1,7 +1,8 @@
-import type { Matched, Metered, Permitted, Reading } from '../model/exchange.ts'
+import type { Arrived, Matched, Metered, Permitted, Reading } from '../model/exchange.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Counters, Labels, Meter, Ports, Taken } from '../ports.ts'
-import { type Asked, ask, planLimits, type Stage, whenAllSettled, whenSettled } from './limit/plan.ts'
+import type { Countable } from './limit/key.ts'
+import { type Asked, ask, planLimits, type RoutePlan, type Stage, whenAllSettled, whenSettled } from './limit/plan.ts'
 import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf } from './limit/refusal.ts'
 import { type LimitReport, reportLimits } from './limit/report.ts'
 
@@ -17,6 +18,8 @@ export interface Limit {
   (x: Permitted): Metered | Promise<Metered>
   /** The same for the limits that are asked before authentication; what they counted stays, whatever becomes of the request. */
   early(x: Matched): Matched | Promise<Matched>
+  /** Counts an answer of this status, when it is 401 or 403, against the limits on failures; nobody waits for their store. */
+  answered(x: Arrived & Partial<Countable>, status: number): void
 }
 
 const metered: { readonly readings: readonly Reading[] } = { readings: [] }
@@ -32,9 +35,34 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
   }
 
   function early(x: Matched): Matched | Promise<Matched> {
-    const stage = plans.get(x.route.name)?.early
-    if (stage === undefined || stage.enforced.length + stage.audited.length === 0) return x
-    return whenSettled(pass(stage, x), (readings) => Object.assign(x, { readings }))
+    const plan = plans.get(x.route.name)
+    if (plan === undefined) return x
+    const guarded = isEmpty(plan.failures) ? x : guard(plan.failures, x)
+    return isEmpty(plan.early) ? guarded : whenSettled(guarded, () => whenSettled(pass(plan.early, x), (readings) => Object.assign(x, { readings })))
+  }
+
+  /** Refuses while too many have failed. Those who may go on are told nothing: how many tries are left is for nobody to know. */
+  function guard({ enforced, audited }: Stage, x: Matched): Matched | Promise<Matched> {
+    const asked = ask([...enforced, ...audited], x)
+    if (asked.length === 0) return x
+    return whenSettled(counters.peek(asked.map((one) => one.descriptor)), (taken) => {
+      const over = answersOf(asked, taken).filter((answer) => isOver(answer) || isUnavailable(answer))
+      if (over.length === 0) return x
+      Object.assign(x, { readings: over.map((answer) => readingOf(answer, false)) })
+      const refusing = over.filter(({ limit: { mode } }) => mode === 'enforce')
+      for (const answer of over) if (answer.limit.mode === 'audit') count(meter, answer.limit.name, 'would_refuse')
+      for (const answer of refusing) countOutcome(meter, answer, false)
+      if (refusing.length > 0) throw refusalOf(refusing, refusing[0]?.limit.name, random)
+      return x
+    })
+  }
+
+  function answered(x: Arrived & Partial<Countable>, status: number): void {
+    if ((status !== 401 && status !== 403) || !isMatched(x)) return
+    const stage = plans.get(x.route.name)?.failures
+    if (stage === undefined) return
+    // One by one: one that is over must not keep another from counting.
+    for (const { descriptor } of ask([...stage.enforced, ...stage.audited], x)) void counters.take([descriptor])
   }
 
   /** All readings of the request so far. */
@@ -52,7 +80,16 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
     })
   }
 
-  return Object.assign(limit, { early })
+  return Object.assign(limit, { early, answered })
+}
+
+function isEmpty({ enforced, audited }: Stage): boolean {
+  return enforced.length + audited.length === 0
+}
+
+/** What was refused before it had a route counts nowhere. */
+function isMatched(x: Arrived & Partial<Countable>): x is Countable {
+  return x.route !== undefined
 }
 
 /** What `explain` asks: how the limits of a request stand, without taking. */
@@ -63,11 +100,15 @@ export interface ReportLimits {
 
 export function buildLimitReport(policy: Policy, ports: Pick<Ports, 'counters'>): ReportLimits {
   const plans = planLimits(policy)
-  const report = (stage: 'early' | 'late') => (x: Matched) => {
+  const report = (stageIn: (plan: RoutePlan) => Stage) => (x: Matched) => {
     const plan = plans.get(x.route.name)
-    return plan === undefined ? [] : reportLimits(plan[stage], x, ports.counters)
+    return plan === undefined ? [] : reportLimits(stageIn(plan), x, ports.counters)
   }
-  return Object.assign(report('late'), { early: report('early') })
+  const early = report(({ failures, early }) => ({ enforced: [...failures.enforced, ...early.enforced], audited: [...failures.audited, ...early.audited] }))
+  return Object.assign(
+    report((plan) => plan.late),
+    { early },
+  )
 }
 
 const nothingTaken: Taken = { allowed: true, refusedBy: undefined, readings: [] }

@@ -234,7 +234,7 @@ interface AnnouncedLimit {
 function limitsOf(route: Route, policy: Policy): readonly AnnouncedLimit[] {
   return route.limits.flatMap(({ name, cost }) => {
     const limit = policy.limits[name]
-    if (limit === undefined || limit.mode === 'audit') return []
+    if (limit === undefined || limit.mode === 'audit' || limit.counts === 'failures') return []
     return [
       { name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost, ...(limit.claimed === undefined ? {} : { claim: limit.claimed.claim }) },
     ]

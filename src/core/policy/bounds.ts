@@ -20,6 +20,11 @@ function mostPoints({ points, claimed }: Limit): number {
 }
 
 function mostOf(limit: Limit): string {
+  const most = mostCounted(limit)
+  return limit.counts === 'failures' ? `${most} of answers 401 and 403, beside those under way` : most
+}
+
+function mostCounted(limit: Limit): string {
   const { algorithm, points, windowMs, burst } = limit
   if (algorithm.kind === 'calendar') return `at most ${points} in a calendar ${algorithm.per} (${algorithm.zone})`
   if (algorithm.kind === 'concurrency') return `at most ${points} at a time`

@@ -256,6 +256,8 @@ export interface Limit extends LimitShape {
   readonly mode: 'enforce' | 'audit'
   /** Asked before anybody is identified: its key is of client, host, route and headers. */
   readonly early?: true
+  /** Counts answers 401 and 403 instead of requests, and is asked before anybody is identified, as `early` is. */
+  readonly counts?: 'failures'
   /** A verified claim says how many points there are; `points` is for everybody else. Never under `gcra` or `concurrency`. */
   readonly claimed?: ClaimedPoints
 }

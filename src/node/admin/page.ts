@@ -118,7 +118,7 @@ function accessText(policy: Policy, name: string): Html {
 function limitText(policy: Policy, name: string, cost: number): Html {
   const limit = policy.limits[name]
   const rate = limit === undefined ? '' : rateText(limit)
-  return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.early === true ? ', before authentication' : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
+  return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.counts === 'failures' ? ', of failures' : ''}${limit?.early === true ? ', before authentication' : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
 }
 
 function rateText(limit: Limit): string {

@@ -12,7 +12,7 @@ export interface PlannedLimit {
   readonly size: (x: Countable) => Size
   readonly cost: number
   readonly mode: 'enforce' | 'audit'
-  readonly early: boolean
+  readonly when: 'early' | 'failures' | 'late'
   readonly missing: 'shared' | 'skip'
   readonly key: LimitKey
 }
@@ -21,6 +21,8 @@ export interface PlannedLimit {
 export interface RoutePlan {
   /** Before authentication. */
   readonly early: Stage
+  /** Asked before authentication without taking; taken from by answers 401 and 403. */
+  readonly failures: Stage
   /** When it is known who asks, and that they may. */
   readonly late: Stage
 }
@@ -50,7 +52,8 @@ export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
 
 function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): RoutePlan {
   const planned = uses.map((use) => planLimit(limits, use))
-  return { early: stageOf(planned.filter((limit) => limit.early)), late: stageOf(planned.filter((limit) => !limit.early)) }
+  const stage = (when: PlannedLimit['when']) => stageOf(planned.filter((limit) => limit.when === when))
+  return { early: stage('early'), failures: stage('failures'), late: stage('late') }
 }
 
 function stageOf(limits: readonly PlannedLimit[]): Stage {
@@ -67,7 +70,7 @@ function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
     size: compileSize(limit),
     cost: use.cost,
     mode,
-    early: limit.early === true,
+    when: limit.counts ?? (limit.early === true ? 'early' : 'late'),
     missing,
     key: compileKey(limit.key, missing),
   }

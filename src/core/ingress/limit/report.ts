@@ -7,8 +7,8 @@ import { type Answered, answersOf, isOver, isUnavailable } from './refusal.ts'
 export interface LimitReport {
   readonly limit: string
   readonly mode: 'enforce' | 'audit'
-  /** Asked before authentication. */
-  readonly early?: true
+  /** Set when it is asked before authentication; `failures` takes only from answers 401 and 403. */
+  readonly when?: 'early' | 'failures'
   /** The key in readable form: `issuer=shop subject=alice`; a missing part is `?`. */
   readonly key: string
   readonly cost: number
@@ -43,12 +43,12 @@ export function reportLimits(stage: Stage, x: Countable, counters: Counters): re
 }
 
 function reportOf(limit: PlannedLimit, x: Countable, standing: LimitReport['standing']): LimitReport {
-  const { name, mode, cost, early } = limit
+  const { name, mode, cost, when } = limit
   const { quota, windowMs, because } = limit.size(x)
   return {
     limit: name,
     mode,
-    ...(early ? { early } : {}),
+    ...(when === 'late' ? {} : { when }),
     key: limit.key.readable(x),
     cost,
     quota,

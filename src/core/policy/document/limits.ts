@@ -55,6 +55,11 @@ export const limit = z.strictObject({
   key: describe(z.array(keyPart).min(1), 'What is counted apart: parts of one key.'),
   missing: defaulted(z.enum(['shared', 'skip']), 'limits.missing', 'A request whose key part is missing is counted under one shared key, or not at all.'),
   onStoreFailure: defaulted(z.enum(['local', 'allow', 'deny']), 'limits.onStoreFailure', 'While the store does not answer: count here, let pass, or refuse.'),
+  counts: defaulted(
+    z.enum(['requests', 'failures']),
+    'limits.counts',
+    'failures: only answers 401 and 403 count, and while they are over, requests are refused before authentication.',
+  ),
   when: defaulted(
     z.enum(['after_access', 'before_authentication']),
     'limits.when',

@@ -37,7 +37,8 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
   if (shape === undefined || value.key === undefined) return undefined
   checkShape(linking, entry, shape)
   checkClaimed(linking, entry, shape)
-  if (value.when === 'before_authentication') checkEarly(linking, entry, value)
+  if (value.when === 'before_authentication' || value.counts === 'failures') checkEarly(linking, entry, value)
+  if (value.counts === 'failures') checkFailures(linking, entry)
   const claimed = claimedOf(value)
   checkKept(linking, entry, shape, store)
   return {
@@ -47,7 +48,7 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
     missing: value.missing ?? 'shared',
     onStoreFailure: value.onStoreFailure ?? 'deny',
     mode: value.mode ?? 'enforce',
-    ...(value.when === 'before_authentication' ? { early: true } : {}),
+    ...(value.counts === 'failures' ? { counts: 'failures' } : value.when === 'before_authentication' ? { early: true } : {}),
     ...(claimed === undefined ? {} : { claimed }),
   }
 }
@@ -131,7 +132,7 @@ function checkEarly(linking: Linking, entry: Entry<LimitDocument>, { key = [], r
     refuse(linking, entry, ['key', i], {
       code: 'limit_early',
       message: `Before authentication nobody knows ${part}.`,
-      hint: 'Write client.network, client.address, host, route or header.<name>, or leave when out.',
+      hint: 'Write client.network, client.address, host, route or header.<name>, or count requests after access.',
     })
   }
   for (const [member, said] of Object.entries({ rate, quota })) {
@@ -139,9 +140,26 @@ function checkEarly(linking: Linking, entry: Entry<LimitDocument>, { key = [], r
     refuse(linking, entry, [member], {
       code: 'limit_early',
       message: 'Before authentication there are no claims: everybody would have the default.',
-      hint: 'Write one number for all, or leave when out.',
+      hint: 'Write one number for all, or count requests after access.',
     })
   }
+}
+
+/** Failures are over when they are counted: there is nothing to hold, and only one time to ask. */
+function checkFailures(linking: Linking, entry: Entry<LimitDocument>): void {
+  if (isSaid(entry, ['concurrent']))
+    refuse(linking, entry, ['counts'], {
+      code: 'limit_failures',
+      message: 'Failures are not at a time: concurrent cannot count them.',
+      hint: 'Write rate: 20/10m, or a quota.',
+    })
+  if (isSaid(entry, ['when']))
+    refuse(linking, entry, ['when'], {
+      code: 'limit_no_effect',
+      message: 'A limit on failures is always asked before authentication.',
+      hint: 'Remove it.',
+      which: 'key',
+    })
 }
 
 /** Limits that people count on for longer than a process lives. */
