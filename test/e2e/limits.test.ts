@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished as keep } from 'vitest'
 import { http1 } from '../support/clients.ts'
 import { openGateway } from '../support/gateway.ts'
-import { house, issuerSection, openHttp, openIssuer } from '../support/shop.ts'
+import { house, issuerSection, openHttp, openIssuer, openOrders, shopDescriptors } from '../support/shop.ts'
 
 const audience = 'access: { authenticate: { jwt: shop }, rules: [{ id: known, allow: { scopes: [go] } }] }'
 
@@ -70,5 +70,35 @@ describe('a limit on failures', () => {
     const refused = await ask('/', token)
     expect([refused.status, JSON.parse(refused.text)]).toMatchObject([429, { code: 'rate_limited', limit: 'guesses' }])
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(590)
+  })
+})
+
+describe('costs', () => {
+  const gateway = async (costs: string) => {
+    const orders = await openOrders(keep)
+    const text = `sallyport: v1
+limits: { points: { rate: 10/1m, key: [client.network] } }
+clusters: { orders: { sidecar: none, protocol: grpc, address: "127.0.0.1:${orders.port}", descriptors: shop.binpb } }
+routes:
+  orders: { match: { grpc: shop.v1.Orders }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, limits: [{ name: points, ${costs} }], to: orders }
+`
+    return openGateway(keep, { 'house.yaml': house, 'web.yaml': text, 'shop.binpb': shopDescriptors })
+  }
+
+  it('are those of the RPC, however it is called, and of the method for the rest', async () => {
+    const { port } = await gateway('cost: 2, rpcs: { GetOrder: 3 }, methods: { GET: 1 }')
+    const left = async (path: string, body?: string) => {
+      const { headers } = await http1(port('public'), { path, body, headers: body === undefined ? [] : [['content-type', 'application/json']] })
+      return headers['ratelimit']?.replace(/;t=.*/, '')
+    }
+    expect(await left('/v1/orders/o-1')).toBe('"points";r=7')
+    expect(await left('/shop.v1.Orders/GetOrder', '{"id":"o-1"}')).toBe('"points";r=4')
+    expect(await left('/v1/orders')).toBe('"points";r=3')
+  })
+
+  it('of an RPC that the service does not have quarantine the route', async () => {
+    const { port } = await gateway('rpcs: { GetOrdr: 3 }')
+    const { status, text } = await http1(port('public'), { path: '/v1/orders' })
+    expect([status, JSON.parse(text)]).toMatchObject([503, { code: 'config_quarantined' }])
   })
 })

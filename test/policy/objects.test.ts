@@ -191,6 +191,21 @@ describe('a route with limits', () => {
       )
     ).map(({ code }) => code)
 
+  it.each([
+    ['{ name: l, methods: { GET: 1, POST: 5 } }', []],
+    ['{ name: l, methods: { POST: 16 } }', ['cost_too_large']],
+    ['{ name: l, methods: { POST: 0 } }', ['value_out_of_range']],
+    ['{ name: l, methods: { POST: -1 } }', ['value_out_of_range']],
+    ['{ name: l, methods: { POST: 1.5 } }', ['value_invalid']],
+    ['{ name: l, methods: { post: 1 } }', ['key_invalid']],
+    ['{ name: l, methods: {} }', ['value_invalid']],
+    ['{ name: l, methods: { PUT: 2 } }', ['cost_no_effect']],
+    ['{ name: l, rpcs: { Search: 2 } }', ['cost_no_effect']],
+  ])('that says %s has the findings %j', async (said, codes) => {
+    const text = `limits: { l: { rate: 10/1m, burst: 5, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: /, methods: [GET, POST] }, to: a, limits: [${said}], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`
+    expect((await errors(text)).map(({ code }) => code)).toEqual(codes)
+  })
+
   it('whose cost no window can hold is refused at the cost', async () => {
     const { diagnostics, policy } = await loadBeside(
       'limits: { l: { rate: 10/1m, burst: 5, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes:\n  r:\n    match: { path: / }\n    to: a\n    access: { rules: [{ id: all, allow: { anonymous: true } }] }\n    limits: [{ name: l, cost: 16 }]\n',

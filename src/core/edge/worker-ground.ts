@@ -1,3 +1,4 @@
+import { highestCostOf } from '../model/cost.ts'
 import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
@@ -166,7 +167,9 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
     findings.push({ severity: 'error', code: 'worker_binding_clash', message, hint: 'Rename one of them.', object, member: 'rate' })
   }
   for (const route of routes) {
-    for (const { name, cost } of route.limits) {
+    for (const use of route.limits) {
+      const { name } = use
+      const cost = highestCostOf(use)
       if (cost <= highestCost) continue
       const message = `A Worker counts a request ${highestCost} times at most, and the route "${route.name}" costs ${cost} of "${name}".`
       findings.push({ severity: 'error', code: 'worker_limit_cost', message, hint: undefined, object: `routes.${route.name}`, member: 'limits' })

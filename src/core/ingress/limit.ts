@@ -123,7 +123,9 @@ function watch(stage: Stage, x: Matched, counters: Counters, meter: Meter): read
     whenSettled(counters.take([one.descriptor]), (taken) => {
       keep(taken, x)
       count(meter, one.limit.name, taken.allowed ? 'allowed' : 'would_refuse')
-      return answersOf([one], taken).map((answer) => readingOf(answer, taken.allowed))
+      const answers = answersOf([one], taken)
+      if (taken.allowed) for (const answer of answers) countNear(meter, answer)
+      return answers.map((answer) => readingOf(answer, taken.allowed))
     }),
   )
   return whenAllSettled(readings, (all) => all.flat())
@@ -134,10 +136,17 @@ function keep({ release }: Taken, x: Matched): void {
   if (release !== undefined) x.lifeline.onOver(release)
 }
 
+/** From here on somebody should be told before they are refused: four fifths are used. A store without numbers cannot say. */
+function countNear(meter: Meter, { limit, size, taken }: Answered): void {
+  if (taken.coarse !== true && taken.remaining * 5 <= size.quota) meter.count('sallyport_limit_near_total', { limit: limit.name })
+}
+
 function countOutcome(meter: Meter, answer: Answered, allowed: boolean): void {
   const { name } = answer.limit
-  if (allowed) count(meter, name, 'allowed')
-  else if (isUnavailable(answer)) count(meter, name, 'unavailable')
+  if (allowed) {
+    count(meter, name, 'allowed')
+    countNear(meter, answer)
+  } else if (isUnavailable(answer)) count(meter, name, 'unavailable')
   else if (isOver(answer)) count(meter, name, 'refused')
 }
 

@@ -1,3 +1,4 @@
+import { costOf } from '../../model/cost.ts'
 import type { RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
 import type { Descriptor } from '../../ports.ts'
@@ -10,7 +11,7 @@ export interface PlannedLimit {
   readonly onStoreFailure: Limit['onStoreFailure']
   /** The numbers for this request: a claim may say them. */
   readonly size: (x: Countable) => Size
-  readonly cost: number
+  readonly use: RouteLimit
   readonly mode: 'enforce' | 'audit'
   readonly when: 'early' | 'failures' | 'late'
   readonly missing: 'shared' | 'skip'
@@ -68,7 +69,7 @@ function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
     name,
     onStoreFailure,
     size: compileSize(limit),
-    cost: use.cost,
+    use,
     mode,
     when: limit.counts ?? (limit.early === true ? 'early' : 'late'),
     missing,
@@ -83,9 +84,14 @@ export function ask(limits: readonly PlannedLimit[], x: Countable): readonly Ask
     const key = limit.key.of(x)
     if (key === undefined) continue
     const size = limit.size(x)
-    asked.push({ limit, size, descriptor: { limit: size.spec, key, cost: limit.cost } })
+    asked.push({ limit, size, descriptor: { limit: size.spec, key, cost: costFor(limit, x) } })
   }
   return asked
+}
+
+/** What this request costs of a limit. */
+export function costFor({ use }: PlannedLimit, x: Countable): number {
+  return costOf(use, x.request.method, x.rpc?.rpc.method)
 }
 
 /** Runs `proceed` at once when the value is there, later when it is promised: a memory store keeps the walk synchronous. */

@@ -9,15 +9,16 @@ import type { Size } from './size.ts'
 export interface Answered {
   readonly limit: PlannedLimit
   readonly size: Size
+  readonly cost: number
   readonly taken: TakenReading
 }
 
 /** Pairs limits with their readings; a limit that had no say in a refusal has none. */
 export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answered[] {
   const answers: Answered[] = []
-  for (const { limit, size } of asked) {
+  for (const { limit, size, descriptor } of asked) {
     const reading = taken.readings.find((one) => one.limit === limit.name)
-    if (reading !== undefined) answers.push({ limit, size, taken: reading })
+    if (reading !== undefined) answers.push({ limit, size, cost: descriptor.cost, taken: reading })
   }
   return answers
 }
@@ -31,8 +32,8 @@ export function readingOf({ limit, size, taken }: Answered, allowed: boolean): R
 }
 
 /** After a refusal or a peek: this limit has too little left for the request. */
-export function isOver({ limit, taken }: Answered): boolean {
-  return taken.remaining < limit.cost
+export function isOver({ cost, taken }: Answered): boolean {
+  return taken.remaining < cost
 }
 
 /** A limit that must not be answered without its store, and was. */

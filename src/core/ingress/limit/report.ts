@@ -1,6 +1,6 @@
 import type { Counters } from '../../ports.ts'
 import type { Countable } from './key.ts'
-import { ask, type PlannedLimit, type Stage, whenSettled } from './plan.ts'
+import { ask, costFor, type PlannedLimit, type Stage, whenSettled } from './plan.ts'
 import { type Answered, answersOf, isOver, isUnavailable } from './refusal.ts'
 
 /** How one limit stands for one request, for people. */
@@ -43,7 +43,8 @@ export function reportLimits(stage: Stage, x: Countable, counters: Counters): re
 }
 
 function reportOf(limit: PlannedLimit, x: Countable, standing: LimitReport['standing']): LimitReport {
-  const { name, mode, cost, when } = limit
+  const { name, mode, when } = limit
+  const cost = costFor(limit, x)
   const { quota, windowMs, because } = limit.size(x)
   return {
     limit: name,
