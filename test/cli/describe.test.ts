@@ -85,10 +85,13 @@ it('marks what an overlay says', async () => {
   const { out } = await ask(command, 'limit', 'per-client', '--env', 'prod', '--policies', await folder())
   expect(rows(out)).toEqual([
     '  limits.per-client.rate            "300/10s"           environments/prod.yaml:3:23 (overlay)',
+    '  limits.per-client.burst           0                   default',
     '  limits.per-client.zone            "UTC"               default',
     '  limits.per-client.key             ["client.network"]  orders.yaml:10:36',
     '  limits.per-client.missing         "shared"            default',
     '  limits.per-client.onStoreFailure  "local"             default',
+    '  limits.per-client.counts          "requests"          default',
+    '  limits.per-client.when            "after_access"      default',
     '  limits.per-client.mode            "enforce"           default',
   ])
 })

@@ -1,4 +1,4 @@
-import type { HandOn, Retry, Route, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
+import type { HandOn, Retry, Route, RouteLimit, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
@@ -330,8 +330,12 @@ function linkRouteLimits(
     for (const [method, other] of Object.entries(methods ?? {})) checkCost(linking, entry, ['limits', i, 'methods', method], other, around.get(name))
     for (const [rpc, other] of Object.entries(rpcs ?? {})) checkCost(linking, entry, ['limits', i, 'rpcs', rpc], other, around.get(name))
     if (match !== undefined) checkCosted(linking, entry, ['limits', i], said, match)
-    return { name, cost, ...(methods === undefined ? {} : { methods }), ...(rpcs === undefined ? {} : { rpcs }) }
+    return useOf(name, cost, methods, rpcs)
   })
+}
+
+function useOf(name: string, cost: number, methods: RouteLimit['methods'] | undefined, rpcs: RouteLimit['rpcs'] | undefined): RouteLimit {
+  return { name, cost, ...(methods === undefined ? {} : { methods }), ...(rpcs === undefined ? {} : { rpcs }) }
 }
 
 /** A cost of what the route never takes would be believed. */
