@@ -51,7 +51,8 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const own = wellKnown(received)
       if (own !== undefined) return trail.close(await own)
       const matched = trail.reach(match(received))
-      const screened = trail.reach(authorize.screen(matched))
+      const counted = trail.reach(await limit.early(matched))
+      const screened = trail.reach(authorize.screen(counted))
       const identified = trail.reach(await identify(screened))
       const permitted = trail.reach(await authorize(identified))
       const metered = trail.reach(await limit(permitted))
@@ -61,9 +62,12 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
       const reply = trail.hear(await upstream.forward(translated))
-      return trail.close(await reveal(translated, await respond(translated, reply)))
+      const answer = await respond(translated, reply)
+      limit.answered(translated, answer.status)
+      return trail.close(await reveal(translated, answer))
     } catch (error) {
       const fault = trail.fail(Fault.from(error))
+      limit.answered(trail.last, fault.status)
       return trail.close(await reveal(trail.last, rescue(trail.last, fault), fault))
     }
   }

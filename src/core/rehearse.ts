@@ -83,14 +83,15 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
       found.granted = match.preflight(received) !== undefined
       if (found.granted) return found
       const matched = match(received)
+      found.limits = await limits.early(matched)
+      refuseOver(found.limits)
       found.decision = decide.screen(matched, { trace: true })
       authorize.screen(matched)
       const identified: Identified = credentials.kind === 'own' ? await identify(matched) : assume(matched, credentials.token)
       found.decision = decide(identified, { trace: true })
       const permitted = await authorize(identified)
-      found.limits = await limits(permitted)
-      const over = found.limits.find((one) => one.mode === 'enforce' && (one.standing.kind === 'over' || one.standing.kind === 'unavailable'))
-      if (over !== undefined) throw new Fault('rate_limited', `the limit ${over.limit} is reached`)
+      found.limits = [...found.limits, ...(await limits(permitted))]
+      refuseOver(found.limits)
       // What the gateway answers itself goes nowhere.
       if (permitted.route.openapi !== undefined) return found
       const metered: Metered = Object.assign(permitted, { readings: [] })
@@ -104,4 +105,9 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
     return found
   }
   return Object.assign(rehearse, { close: () => identify.close() })
+}
+
+function refuseOver(limits: readonly LimitReport[]): void {
+  const over = limits.find((one) => one.mode === 'enforce' && (one.standing.kind === 'over' || one.standing.kind === 'unavailable'))
+  if (over !== undefined) throw new Fault('rate_limited', `the limit ${over.limit} is reached`)
 }

@@ -90,6 +90,8 @@ it('marks what an overlay says', async () => {
     '  limits.per-client.key             ["client.network"]  orders.yaml:10:36',
     '  limits.per-client.missing         "shared"            default',
     '  limits.per-client.onStoreFailure  "local"             default',
+    '  limits.per-client.counts          "requests"          default',
+    '  limits.per-client.when            "after_access"      default',
     '  limits.per-client.mode            "enforce"           default',
   ])
 })

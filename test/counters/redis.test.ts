@@ -217,6 +217,24 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(await calls()).toBe(before)
   })
 
+  it('remember a refusal that they were only asked about too', async () => {
+    const counters = await instance()
+    const limit = spec('a', { points: 1 })
+    await counters.take([on(limit)])
+    expect((await counters.peek([on(limit)])).allowed).toBe(false)
+    const calls = async () => /cmdstat_evalsha:calls=(\d+)/.exec(await server.admin.info('commandstats'))?.[1]
+    const before = await calls()
+    for (let i = 0; i < 100; i++) expect((await counters.peek([on(limit)])).readings).toMatchObject([{ limit: 'a', remaining: 0 }])
+    expect(await calls()).toBe(before)
+  })
+
+  it('ask the store again for whoever has more since the refusal', async () => {
+    const counters = await instance()
+    expect(await passedOf(counters, [on(spec('plan', { points: 1 }))], 3)).toBe(1)
+    expect(await passedOf(counters, [on(spec('plan', { points: 3 }))], 5)).toBe(2)
+    expect(await passedOf(counters, [on(spec('plan', { points: 1 }))], 3)).toBe(0)
+  })
+
   it('share the limit by the instances last seen when the store is lost', async () => {
     const all = [await instance(), await instance(), await instance()]
     // All have signed by now; the next sign of each sees the others.

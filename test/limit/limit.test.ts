@@ -113,6 +113,17 @@ describe('limit', () => {
     }
   })
 
+  it.each(['enforce', 'audit'] as const)('counts who is near it, in mode %s', (mode) => {
+    const { limit, ports } = setUp([limitOf('a', { points: 10, mode })])
+    const near = () => ports.meter.total('sallyport_limit_near_total', { limit: 'a' })
+    for (let i = 0; i < 7; i++) limit(permitted())
+    expect(near()).toBe(0)
+    limit(permitted())
+    expect(near()).toBe(1)
+    for (let i = 0; i < 5; i++) refusal(() => limit(permitted()))
+    expect(near()).toBe(3)
+  })
+
   it('spreads Retry-After over up to a tenth more', () => {
     const { limit } = setUp([limitOf('a', { points: 1, windowMs: 1_000_000 })])
     limit(permitted())

@@ -89,7 +89,23 @@ describe('a limit', () => {
     ['rate: 100/1m, key: [header.cookie]', 'key_secret'],
     ['rate: 100/1m, key: [header.x-api-key]', 'key_secret'],
     ['rate: 100/1m, key: [header.PROXY-AUTHORIZATION]', 'key_secret'],
-    ['rate: { claim: plan }, key: [route]', 'type_wrong'],
+    ['rate: { claim: plan }, key: [route]', 'key_missing'],
+    ['rate: { claim: plan, default: 5/1m }, key: [route]', 'limit_claim'],
+    ['rate: { claim: plan, map: { a: 5/1m }, ceiling: 9/1m, default: 5/1m }, key: [route]', 'limit_claim'],
+    ['rate: { claim: plan, map: {}, default: 5/1m }, key: [route]', 'value_invalid'],
+    ['rate: { claim: plan, map: { a: 5/1h }, default: 5/1m }, key: [route]', 'limit_claim'],
+    ['rate: { claim: plan, map: { a: 0/1m }, default: 5/1m }, key: [route]', 'rate_zero'],
+    ['rate: { claim: plan, map: { a: 5/month }, default: 5/1m }, key: [route]', 'value_invalid'],
+    ['rate: { claim: rpm, ceiling: 4/1m, default: 5/1m }, key: [route]', 'limit_claim'],
+    ['rate: { claim: rpm, ceiling: 9/1m, default: 5/1m }, algorithm: gcra, burst: 2, key: [route]', 'limit_algorithm'],
+    ['quota: { claim: plan, map: { a: 5/day }, default: 5/month }, key: [route]', 'limit_claim'],
+    ['rate: 5/1m, key: [route, subject], when: before_authentication', 'limit_early'],
+    ['rate: 5/1m, key: [claim.a], when: before_authentication', 'limit_early'],
+    ['rate: { claim: plan, map: { a: 5/1m }, default: 5/1m }, key: [route], when: before_authentication', 'limit_early'],
+    ['rate: 5/1m, key: [route], when: sometime', 'value_invalid'],
+    ['rate: 5/1m, key: [subject], counts: failures', 'limit_early'],
+    ['concurrent: 5, key: [route], counts: failures', 'limit_failures'],
+    ['rate: 5/1m, key: [route], counts: failures, when: after_access', 'limit_no_effect'],
     ['rate: 100/1m, key: [route], burst: -1', 'value_out_of_range'],
     ['rate: 100/1m, key: [route], burst: 1.5', 'value_invalid'],
     ['rate: 100/1m, key: [route], algorithm: gcra', 'burst_missing'],
@@ -111,6 +127,22 @@ describe('a limit', () => {
     const { diagnostics, policy } = await loadBeside(`limits: { l: { ${said} } }`)
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])
     expect(policy?.limits).toEqual({})
+  })
+
+  it('reads a claim for its numbers, with a default for everybody else', async () => {
+    const limits = [
+      'a: { rate: { claim: plan, map: { free: 60/1m, pro: 600/1m }, default: 60/1m }, key: [subject] }',
+      'b: { quota: { claim: org.calls, ceiling: 9000/month, default: 100/month }, key: [subject] }',
+    ]
+    const { policy } = await loadBeside(`limits: { ${limits.join(', ')} }`)
+    const values = [
+      { value: 'free', points: 60 },
+      { value: 'pro', points: 600 },
+    ]
+    expect(policy?.limits).toMatchObject({
+      a: { algorithm: { kind: 'sliding' }, points: 60, windowMs: 60_000, claimed: { kind: 'map', claim: 'plan', values } },
+      b: { algorithm: { kind: 'calendar', per: 'month' }, points: 100, claimed: { kind: 'number', claim: 'org.calls', ceiling: 9000 } },
+    })
   })
 
   it('says its algorithm by what it measures', async () => {
@@ -158,6 +190,21 @@ describe('a route with limits', () => {
         `limits: { l: { key: [route], ${limit} } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: / }, to: a, limits: [${said}], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`,
       )
     ).map(({ code }) => code)
+
+  it.each([
+    ['{ name: l, methods: { GET: 1, POST: 5 } }', []],
+    ['{ name: l, methods: { POST: 16 } }', ['cost_too_large']],
+    ['{ name: l, methods: { POST: 0 } }', ['value_out_of_range']],
+    ['{ name: l, methods: { POST: -1 } }', ['value_out_of_range']],
+    ['{ name: l, methods: { POST: 1.5 } }', ['value_invalid']],
+    ['{ name: l, methods: { post: 1 } }', ['key_invalid']],
+    ['{ name: l, methods: {} }', ['value_invalid']],
+    ['{ name: l, methods: { PUT: 2 } }', ['cost_no_effect']],
+    ['{ name: l, rpcs: { Search: 2 } }', ['cost_no_effect']],
+  ])('that says %s has the findings %j', async (said, codes) => {
+    const text = `limits: { l: { rate: 10/1m, burst: 5, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: /, methods: [GET, POST] }, to: a, limits: [${said}], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`
+    expect((await errors(text)).map(({ code }) => code)).toEqual(codes)
+  })
 
   it('whose cost no window can hold is refused at the cost', async () => {
     const { diagnostics, policy } = await loadBeside(

@@ -16,6 +16,8 @@ export interface PermittedOptions {
   readonly address?: string
   readonly network?: string
   readonly host?: string
+  readonly method?: string
+  readonly rpc?: string
 }
 
 /** A permitted request, with the slots that limit and steer read: anonymous, from 192.0.2.1, on route `orders`. */
@@ -25,7 +27,8 @@ export function permitted(options: PermittedOptions = {}): Permitted {
     lifeline: new Lifeline(),
     route: { name: route },
     principal,
-    request: { host, headers: new FieldList(headers) },
+    request: { host, headers: new FieldList(headers), method: options.method ?? 'GET' },
+    rpc: options.rpc === undefined ? undefined : { rpc: { method: options.rpc } },
     client: { address, network: options.network ?? `${address}/32`, certificate: undefined },
   }
   return slots as unknown as Permitted // the other slots belong to other rooms

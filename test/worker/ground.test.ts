@@ -52,6 +52,20 @@ ${bothClusters}`)
     expect(found[0]?.message).toBe('A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "g", which is gcra.')
   })
 
+  it('reads no numbers from claims', async () => {
+    const limits = '{ a: { rate: { claim: plan, map: { pro: 10/1m }, default: 5/1m }, key: [subject] } }'
+    const loaded = await load(`limits: ${limits}\nroutes:\n  dear: { match: { path: /dear }, ${open}, to: plain, limits: [a] }\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object }) => [code, object])).toContainEqual(['worker_limit_claim', 'limits.a'])
+  })
+
+  it('counts no failures', async () => {
+    const limits = '{ a: { rate: 5/1m, key: [client.network], counts: failures } }'
+    const loaded = await load(`limits: ${limits}\nroutes:\n  dear: { match: { path: /dear }, ${open}, to: plain, limits: [a] }\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object }) => [code, object])).toContainEqual(['worker_limit_failures', 'limits.a'])
+  })
+
   it('wants no client certificates', async () => {
     const tls = 'tls: { certificate: file:/c, key: file:/k, clientAuth: required, clientCa: file:/ca }'
     const loaded = await load(`listeners: { public: { address: "127.0.0.1:0", ${tls} } }\nroutes:\n${bothClusters}`)

@@ -1,3 +1,4 @@
+import { highestCostOf } from '../model/cost.ts'
 import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
@@ -139,8 +140,18 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
   const limits = limitsAtEdge(policy)
   const findings: Finding[] = []
   const taken = new Map<string, string>()
-  for (const { name, algorithm, windowMs } of limits) {
+  for (const { name, algorithm, windowMs, claimed, counts } of limits) {
     const object = `limits.${name}`
+    if (counts === 'failures') {
+      const message = `A Worker counts what it lets pass, and the limit "${name}" has to be asked without counting.`
+      const hint = 'Count requests, or put no Worker in front of the routes that need it.'
+      findings.push({ severity: 'error', code: 'worker_limit_failures', message, hint, object, member: 'counts' })
+    }
+    if (claimed !== undefined) {
+      const message = `A Worker counts to one number for all, and the limit "${name}" reads it from the claim ${claimed.claim}.`
+      const hint = 'Write one rate for all, or put no Worker in front of the routes that need it.'
+      findings.push({ severity: 'error', code: 'worker_limit_claim', message, hint, object, member: algorithm.kind === 'calendar' ? 'quota' : 'rate' })
+    }
     if (algorithm.kind !== 'sliding') {
       const message = `A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "${name}", which is ${algorithm.kind}.`
       const hint = 'Write a rate without algorithm, or put no Worker in front of the routes that need it.'
@@ -156,7 +167,9 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
     findings.push({ severity: 'error', code: 'worker_binding_clash', message, hint: 'Rename one of them.', object, member: 'rate' })
   }
   for (const route of routes) {
-    for (const { name, cost } of route.limits) {
+    for (const use of route.limits) {
+      const { name } = use
+      const cost = highestCostOf(use)
       if (cost <= highestCost) continue
       const message = `A Worker counts a request ${highestCost} times at most, and the route "${route.name}" costs ${cost} of "${name}".`
       findings.push({ severity: 'error', code: 'worker_limit_cost', message, hint: undefined, object: `routes.${route.name}`, member: 'limits' })

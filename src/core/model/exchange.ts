@@ -73,6 +73,8 @@ export interface Matched extends Received {
   readonly dialect: Dialect
   /** Wall time, milliseconds, that `screen` decided by; `authorize` goes on with it. Undefined where nothing was screened. */
   readonly screenedAt?: number | undefined
+  /** Of limits that were asked already: before authentication, and after `limit` all. */
+  readonly readings?: readonly Reading[] | undefined
 }
 export interface Identified extends Matched {
   readonly principal: Principal

@@ -118,6 +118,10 @@ export interface RouteLimit {
   readonly name: string
   /** Integer of at least 1. */
   readonly cost: number
+  /** What costs otherwise, by upper-case HTTP method. */
+  readonly methods?: Readonly<Record<string, number>>
+  /** What costs otherwise, by RPC of the route's service; before `methods`. */
+  readonly rpcs?: Readonly<Record<string, number>>
 }
 
 export interface Retry {

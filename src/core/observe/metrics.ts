@@ -61,6 +61,11 @@ export const metrics = {
     help: 'What each limit said: allowed, refused, unavailable (its store could not be asked), would_refuse (audit mode).',
     labels: ['limit', 'outcome'],
   },
+  sallyport_limit_near_total: {
+    kind: 'counter',
+    help: 'Requests that a limit let pass with a fifth of it or less then left, in audit mode too.',
+    labels: ['limit'],
+  },
   sallyport_limit_store_failures_total: {
     kind: 'counter',
     help: 'Calls to the limit store that failed, by reason: timeout, connection, reply.',

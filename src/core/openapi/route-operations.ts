@@ -1,4 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf'
+import { costOf } from '../model/cost.ts'
 import { capacityOf, refillMs } from '../model/limit.ts'
 import type { HttpBinding, Route, Rpc } from '../model/route.ts'
 import { isTemplateError, parseTemplate } from '../model/template.ts'
@@ -86,7 +87,7 @@ function pathOperations(route: Route, around: Surroundings): readonly Operation[
         summary: route.openapi === undefined ? undefined : 'The OpenAPI document',
         parameters: pathParameters(at.parts, undefined),
         requestBody: body ? { content: { '*/*': { schema: { description: 'Any bytes, of any type.' }, example: 'example' } } } : undefined,
-        answer: { [status]: { description, headers: answerHeaders(limitsOf(route, around.policy).length > 0), content: { [type]: { schema: {} } } } },
+        answer: { [status]: { description, headers: answerHeaders(isLimited(route, around.policy)), content: { [type]: { schema: {} } } } },
         failing: { reads: false, body, typed: false, streams: false, grpc: false },
       })
     },
@@ -163,7 +164,7 @@ function writeRule({ route, rpc, method: desc, binding, style, tag }: Rule, arou
     style,
     schemas,
     comments,
-    limited: limitsOf(route, policy).length > 0,
+    limited: isLimited(route, policy),
   })
   const { summary, description, deprecated, parameters, requestBody, answers, typed } = described
   return operation(route, around, {
@@ -200,7 +201,7 @@ function operation(route: Route, around: Surroundings, written: Written): JsonOb
   const { policy } = around
   const policies = route.access.map((name) => policy.access[name]).filter((each) => each !== undefined)
   const demanded = demandedOf(policies, { method: written.method, rpc: written.rpc })
-  const limits = limitsOf(route, policy)
+  const limits = limitsOf(route, policy, { method: written.method, rpc: written.rpc })
   const failing = { ...written.failing, authenticates: demanded.reads, refuses: demanded.refuses, limited: limits.length > 0 }
   const tests = [...testParameters(route.match.headers, 'header'), ...testParameters(route.match.query, 'query')]
   const isTested = (one: JsonObject) => tests.some((test) => test['in'] === one['in'] && test['name'] === one['name'])
@@ -226,14 +227,24 @@ interface AnnouncedLimit {
   /** 0: places held at a time. */
   readonly windowSeconds: number
   readonly cost: number
+  /** The claim that says another quota than this one. */
+  readonly claim?: string
+}
+
+function isLimited(route: Route, policy: Policy): boolean {
+  return limitsOf(route, policy, { method: '', rpc: undefined }).length > 0
 }
 
 /** Limits that refuse; those that only watch are nobody's business. */
-function limitsOf(route: Route, policy: Policy): readonly AnnouncedLimit[] {
-  return route.limits.flatMap(({ name, cost }) => {
+function limitsOf(route: Route, policy: Policy, asked: { readonly method: string; readonly rpc: string | undefined }): readonly AnnouncedLimit[] {
+  return route.limits.flatMap((use) => {
+    const { name } = use
+    const cost = costOf(use, asked.method, asked.rpc?.split('/').at(-1))
     const limit = policy.limits[name]
-    if (limit === undefined || limit.mode === 'audit') return []
-    return [{ name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost }]
+    if (limit === undefined || limit.mode === 'audit' || limit.counts === 'failures') return []
+    return [
+      { name, quota: capacityOf(limit), windowSeconds: refillMs(limit) / 1000, cost, ...(limit.claimed === undefined ? {} : { claim: limit.claimed.claim }) },
+    ]
   })
 }
 
@@ -241,6 +252,6 @@ function extensionsOf(route: Route, rpc: string | undefined, limits: readonly An
   return {
     'x-sallyport-route': route.name,
     'x-sallyport-rpc': rpc,
-    'x-sallyport-limits': limits.length === 0 ? undefined : limits.map(({ name, quota, windowSeconds, cost }) => ({ name, quota, windowSeconds, cost })),
+    'x-sallyport-limits': limits.length === 0 ? undefined : limits.map((one) => ({ ...one })),
   }
 }

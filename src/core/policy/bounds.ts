@@ -5,14 +5,26 @@ import type { Limit } from './policy.ts'
  * The most that one key of a limit lets through, in a sentence: with its store, and without. `shared`: the policies name a store. N is the number
  * of instances.
  */
-export function boundOf(limit: Limit, shared: boolean): string {
+export function boundOf(said: Limit, shared: boolean): string {
+  const limit = { ...said, points: mostPoints(said) }
   const most = mostOf(limit)
   if (limit.mode === 'audit') return `refuses nothing (audit); counts ${most}`
   if (!shared) return `${most}, per process; a restart begins anew`
   return `${most}, over all instances; ${withoutStore(limit)}`
 }
 
+/** What a claim says at most. */
+function mostPoints({ points, claimed }: Limit): number {
+  if (claimed === undefined) return points
+  return claimed.kind === 'number' ? claimed.ceiling : Math.max(points, ...claimed.values.map((one) => one.points))
+}
+
 function mostOf(limit: Limit): string {
+  const most = mostCounted(limit)
+  return limit.counts === 'failures' ? `${most} of answers 401 and 403, beside those under way` : most
+}
+
+function mostCounted(limit: Limit): string {
   const { algorithm, points, windowMs, burst } = limit
   if (algorithm.kind === 'calendar') return `at most ${points} in a calendar ${algorithm.per} (${algorithm.zone})`
   if (algorithm.kind === 'concurrency') return `at most ${points} at a time`

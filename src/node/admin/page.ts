@@ -1,5 +1,6 @@
 import { html, raw } from 'hono/html'
-import type { EgressTarget, Route, WeightedDestination } from '../../core/model/route.ts'
+import { highestCostOf } from '../../core/model/cost.ts'
+import type { EgressTarget, Route, RouteLimit, WeightedDestination } from '../../core/model/route.ts'
 import { formatAuthority } from '../../core/net.ts'
 import type { Limit, LinkedEgress, Policy } from '../../core/policy/policy.ts'
 import type { GatewayView } from '../gateway-view.ts'
@@ -90,7 +91,7 @@ function routeRow(policy: Policy, route: Route): Html {
 <th scope="row">${route.name}${route.quarantined === undefined ? '' : html`<br>${tag('bad', 'quarantined')}`}</th>
 <td>${takes(route)}</td>
 <td>${list(route.access.map((name) => accessText(policy, name)))}</td>
-<td>${list(route.limits.map(({ name, cost }) => limitText(policy, name, cost)))}</td>
+<td>${list(route.limits.map((use) => limitText(policy, use)))}</td>
 <td>${route.openapi === undefined ? destinations(route.split) : html`an OpenAPI document of ${route.openapi.routes.join(', ')}<br>`}<span class="soft small">timeout ${lengthText(route.timeoutMs)}</span></td>
 </tr>`
 }
@@ -115,13 +116,23 @@ function accessText(policy: Policy, name: string): Html {
   return html`${name} ${open ? tag('warn', 'public') : ''}<br><span class="soft small">${parts.join(', ')}</span>`
 }
 
-function limitText(policy: Policy, name: string, cost: number): Html {
+function limitText(policy: Policy, use: RouteLimit): Html {
+  const { name, cost } = use
+  const most = highestCostOf(use)
+  const costs = most > cost ? `, costs up to ${most}` : cost > 1 ? `, costs ${cost}` : ''
   const limit = policy.limits[name]
   const rate = limit === undefined ? '' : rateText(limit)
-  return html`${name}<br><span class="soft small">${rate}${cost > 1 ? `, costs ${cost}` : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
+  return html`${name}<br><span class="soft small">${rate}${costs}${limit?.counts === 'failures' ? ', of failures' : ''}${limit?.early === true ? ', before authentication' : ''}${limit?.mode === 'audit' ? ', audit only' : ''}</span>`
 }
 
-function rateText({ algorithm, points, windowMs, burst }: Limit): string {
+function rateText(limit: Limit): string {
+  const { claimed } = limit
+  if (claimed === undefined) return plainRateText(limit)
+  const others = claimed.kind === 'map' ? claimed.values.map(({ value, points }) => `${value} ${points}`).join(', ') : `up to ${claimed.ceiling}`
+  return `${plainRateText(limit)}; by ${claimed.claim}: ${others}`
+}
+
+function plainRateText({ algorithm, points, windowMs, burst }: Limit): string {
   if (algorithm.kind === 'concurrency') return `${points} at a time`
   if (algorithm.kind === 'calendar') return `${points} a ${algorithm.per} (${algorithm.zone})`
   const rate = `${points} in ${lengthText(windowMs)}`

@@ -136,9 +136,11 @@ function ruleText({ skipped, failed }: Traced): string {
   return failed.error === undefined ? `${failed.what} must be ${failed.expected}, is ${failed.actual}` : `${failed.matcher}: ${failed.error}`
 }
 
-function standingText({ standing, quota, cost }: Explanation['limits'][number]): string {
+const whenText = { early: ', before authentication', failures: ', of failures' } as const
+
+function standingText({ standing, quota, cost, because, when }: Explanation['limits'][number]): string {
   if (standing.kind === 'skipped') return 'not counted: a part of its key is missing'
-  return `${standing.kind}, ${standing.remaining} of ${quota} left${cost === 1 ? '' : `, this request costs ${cost}`}`
+  return `${standing.kind}, ${standing.remaining} of ${quota} left${because === undefined ? '' : ` (${because})`}${when === undefined ? '' : whenText[when]}${cost === 1 ? '' : `, this request costs ${cost}`}`
 }
 
 function outcomeText({ outcome, permit, wouldAsk }: Explanation, terminal: Terminal): string {

@@ -1,9 +1,11 @@
+import { capacityOf } from '../../core/model/limit.ts'
 import type { Clock, Descriptor, TakenReading } from '../../core/ports.ts'
 import { Recent } from './recent.ts'
 import { storeKey } from './store-key.ts'
 
 interface Denial {
   readonly cost: number
+  readonly capacity: number
   readonly remaining: number
   /** Monotonic milliseconds, as the others: when the key was first refused in this window. */
   readonly since: number
@@ -32,11 +34,11 @@ export class Denials {
     this.#denials = new Recent(cap)
   }
 
-  /** The reading that refuses this descriptor, as far as is remembered. A smaller cost than was refused is the store's to judge. */
+  /** The reading that refuses this descriptor, as far as is remembered. A smaller cost, or a larger limit, than was refused is the store's to judge. */
   find(descriptor: Descriptor): TakenReading | undefined {
     const denial = this.#denials.get(storeKey(descriptor))
     const now = this.#clock.ticks()
-    if (denial === undefined || now >= denial.believedUntil || descriptor.cost < denial.cost) return undefined
+    if (denial === undefined || now >= denial.believedUntil || descriptor.cost < denial.cost || capacityOf(descriptor.limit) > denial.capacity) return undefined
     return { limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }
   }
 
@@ -48,6 +50,6 @@ export class Denials {
     const since = known !== undefined && known.endsAt > now ? known.since : now
     const endsAt = askedAt + reading.resetMs
     const believedUntil = Math.min(endsAt, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
-    this.#denials.set(key, { cost: descriptor.cost, remaining: reading.remaining, since, believedUntil, endsAt })
+    this.#denials.set(key, { cost: descriptor.cost, capacity: capacityOf(descriptor.limit), remaining: reading.remaining, since, believedUntil, endsAt })
   }
 }

@@ -100,6 +100,9 @@ class SharedCounters implements RedisCounters {
   }
 
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
+    // What is remembered answers for all it was asked with, or a limit would have no reading.
+    const remembered = descriptors.length === 1 ? this.#refusedBefore(descriptors) : undefined
+    if (remembered !== undefined) return remembered
     return this.#admitted() ? this.#peekShared(descriptors) : this.#fallback.peek(descriptors)
   }
 
@@ -185,12 +188,12 @@ class SharedCounters implements RedisCounters {
   }
 
   async #peekShared(descriptors: readonly Descriptor[]): Promise<Taken> {
+    const askedAt = this.#clock.ticks()
     const outcomes = await this.#run('peek', descriptors, '')
     if (this.#failure(outcomes)) return this.#fallback.peek(descriptors)
-    return takenOf(
-      descriptors,
-      outcomes.filter((outcome) => 'standings' in outcome),
-    )
+    const answers = outcomes.filter((outcome) => 'standings' in outcome)
+    this.#noteRefusals(answers, askedAt)
+    return takenOf(descriptors, answers)
   }
 
   /** All at once, or in a Cluster all of one key at once. */

@@ -1,5 +1,6 @@
 import { claimAt } from '../../model/claims.ts'
-import type { Permitted } from '../../model/exchange.ts'
+import type { Matched } from '../../model/exchange.ts'
+import type { Principal } from '../../model/principal.ts'
 import type { LimitKeyPart } from '../../policy/policy.ts'
 
 /*
@@ -13,16 +14,19 @@ import type { LimitKeyPart } from '../../policy/policy.ts'
  */
 const sharedKey = '-'
 
+/** What limits read: before authentication without a principal. */
+export type Countable = Matched & { readonly principal?: Principal }
+
 /** Reads the key of one limit from an exchange. */
 export interface LimitKey {
   /** Undefined: a part is missing and the limit skips such requests. */
-  readonly of: (x: Permitted) => string | undefined
+  readonly of: (x: Countable) => string | undefined
   /** The same for people: `issuer=shop subject=alice`; missing parts as `?`. */
-  readonly readable: (x: Permitted) => string
+  readonly readable: (x: Countable) => string
 }
 
 /** An empty text is a missing part. */
-type ReadPart = (x: Permitted) => string
+type ReadPart = (x: Countable) => string
 
 /** Compiles the parts of a key, and what a request with a missing part does. */
 export function compileKey(parts: readonly LimitKeyPart[], missing: 'shared' | 'skip'): LimitKey {
@@ -61,9 +65,9 @@ export function labelOf(part: LimitKeyPart): string {
 type PlainKind = Exclude<LimitKeyPart['kind'], 'claim' | 'header'>
 
 const plainReaders: Readonly<Record<PlainKind, ReadPart>> = {
-  issuer: (x) => (x.principal.kind === 'subject' ? x.principal.issuer : ''),
-  subject: (x) => (x.principal.kind === 'subject' ? x.principal.subject : ''),
-  clientId: (x) => (x.principal.kind === 'subject' ? (x.principal.clientId ?? '') : ''),
+  issuer: (x) => (x.principal?.kind === 'subject' ? x.principal.issuer : ''),
+  subject: (x) => (x.principal?.kind === 'subject' ? x.principal.subject : ''),
+  clientId: (x) => (x.principal?.kind === 'subject' ? (x.principal.clientId ?? '') : ''),
   apiKey: (x) => keyId(x.principal),
   'client.network': (x) => x.client.network,
   'client.address': (x) => x.client.address,
@@ -72,15 +76,15 @@ const plainReaders: Readonly<Record<PlainKind, ReadPart>> = {
 }
 
 /** The key that was proved, be it beside another credential. */
-function keyId(principal: Permitted['principal']): string {
-  if (principal.kind !== 'subject') return ''
+function keyId(principal: Principal | undefined): string {
+  if (principal?.kind !== 'subject') return ''
   const id = principal.keyId ?? principal.also?.find((one) => one.keyId !== undefined)?.keyId
   // An assumed key of a rehearsal has no id of its own.
   return id ?? (principal.by === 'apiKey' ? 'assumed' : '')
 }
 
 function readerOf(part: LimitKeyPart): ReadPart {
-  if (part.kind === 'claim') return (x) => (x.principal.kind === 'subject' ? claimText(claimAt(x.principal.claims, part.path)) : '')
+  if (part.kind === 'claim') return (x) => (x.principal?.kind === 'subject' ? claimText(claimAt(x.principal.claims, part.path)) : '')
   // Repeated lines are one value (RFC 9110 section 5.3): a second line cannot hide behind the first.
   if (part.kind === 'header') return (x) => x.request.headers.all(part.name).join(', ')
   return plainReaders[part.kind]

@@ -1,32 +1,43 @@
-import type { Permitted } from '../../model/exchange.ts'
-import { capacityOf, refillMs } from '../../model/limit.ts'
+import { costOf } from '../../model/cost.ts'
 import type { RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
-import type { Descriptor, LimitSpec } from '../../ports.ts'
-import { compileKey, type LimitKey } from './key.ts'
+import type { Descriptor } from '../../ports.ts'
+import { type Countable, compileKey, type LimitKey } from './key.ts'
+import { compileSize, type Size } from './size.ts'
 
 /** One limit of one route, compiled. */
 export interface PlannedLimit {
-  readonly spec: LimitSpec
-  /** What it holds when it is untouched. */
-  readonly quota: number
-  /** Milliseconds in which all of it comes back; 0 for places held at a time. */
-  readonly windowMs: number
-  readonly cost: number
+  readonly name: string
+  readonly onStoreFailure: Limit['onStoreFailure']
+  /** The numbers for this request: a claim may say them. */
+  readonly size: (x: Countable) => Size
+  readonly use: RouteLimit
   readonly mode: 'enforce' | 'audit'
+  readonly when: 'early' | 'failures' | 'late'
   readonly missing: 'shared' | 'skip'
   readonly key: LimitKey
 }
 
-/** The limits of a route, those that refuse apart from those that only watch. */
+/** The limits of a route, by when they are asked. */
 export interface RoutePlan {
+  /** Before authentication. */
+  readonly early: Stage
+  /** Asked before authentication without taking; taken from by answers 401 and 403. */
+  readonly failures: Stage
+  /** When it is known who asks, and that they may. */
+  readonly late: Stage
+}
+
+/** Limits that are asked together, those that refuse apart from those that only watch. */
+export interface Stage {
   readonly enforced: readonly PlannedLimit[]
   readonly audited: readonly PlannedLimit[]
 }
 
-/** A limit that applies to a request, and what its store is asked. */
+/** A limit that applies to a request, in the size that it has for it, and what its store is asked. */
 export interface Asked {
   readonly limit: PlannedLimit
+  readonly size: Size
   readonly descriptor: Descriptor
 }
 
@@ -42,32 +53,45 @@ export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
 
 function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): RoutePlan {
   const planned = uses.map((use) => planLimit(limits, use))
-  return { enforced: planned.filter((limit) => limit.mode === 'enforce'), audited: planned.filter((limit) => limit.mode === 'audit') }
+  const stage = (when: PlannedLimit['when']) => stageOf(planned.filter((limit) => limit.when === when))
+  return { early: stage('early'), failures: stage('failures'), late: stage('late') }
+}
+
+function stageOf(limits: readonly PlannedLimit[]): Stage {
+  return { enforced: limits.filter((limit) => limit.mode === 'enforce'), audited: limits.filter((limit) => limit.mode === 'audit') }
 }
 
 function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
   const limit: Limit | undefined = Object.hasOwn(limits, use.name) ? limits[use.name] : undefined
   if (limit === undefined) throw new Error(`no limit is named "${use.name}"`)
-  const { name, algorithm, points, windowMs, burst, onStoreFailure, mode, missing } = limit
+  const { name, onStoreFailure, mode, missing } = limit
   return {
-    spec: { name, algorithm, points, windowMs, burst, onStoreFailure },
-    quota: capacityOf(limit),
-    windowMs: refillMs(limit),
-    cost: use.cost,
+    name,
+    onStoreFailure,
+    size: compileSize(limit),
+    use,
     mode,
+    when: limit.counts ?? (limit.early === true ? 'early' : 'late'),
     missing,
     key: compileKey(limit.key, missing),
   }
 }
 
 /** What to ask for this request; limits that skip it are left out. */
-export function ask(limits: readonly PlannedLimit[], x: Permitted): readonly Asked[] {
+export function ask(limits: readonly PlannedLimit[], x: Countable): readonly Asked[] {
   const asked: Asked[] = []
   for (const limit of limits) {
     const key = limit.key.of(x)
-    if (key !== undefined) asked.push({ limit, descriptor: { limit: limit.spec, key, cost: limit.cost } })
+    if (key === undefined) continue
+    const size = limit.size(x)
+    asked.push({ limit, size, descriptor: { limit: size.spec, key, cost: costFor(limit, x) } })
   }
   return asked
+}
+
+/** What this request costs of a limit. */
+export function costFor({ use }: PlannedLimit, x: Countable): number {
+  return costOf(use, x.request.method, x.rpc?.rpc.method)
 }
 
 /** Runs `proceed` at once when the value is there, later when it is promised: a memory store keeps the walk synchronous. */

@@ -3,39 +3,42 @@ import { Fault } from '../../model/fault.ts'
 import { rateLimitHeaders, wholeSeconds } from '../../model/reading.ts'
 import type { Random, Taken, TakenReading } from '../../ports.ts'
 import type { Asked, PlannedLimit } from './plan.ts'
+import type { Size } from './size.ts'
 
 /** A limit and what its store said of it. */
 export interface Answered {
   readonly limit: PlannedLimit
+  readonly size: Size
+  readonly cost: number
   readonly taken: TakenReading
 }
 
 /** Pairs limits with their readings; a limit that had no say in a refusal has none. */
 export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answered[] {
   const answers: Answered[] = []
-  for (const { limit } of asked) {
-    const reading = taken.readings.find((one) => one.limit === limit.spec.name)
-    if (reading !== undefined) answers.push({ limit, taken: reading })
+  for (const { limit, size, descriptor } of asked) {
+    const reading = taken.readings.find((one) => one.limit === limit.name)
+    if (reading !== undefined) answers.push({ limit, size, cost: descriptor.cost, taken: reading })
   }
   return answers
 }
 
 /** The answer as it stands in the exchange; `allowed` is what the limit's own take said. */
-export function readingOf({ limit, taken }: Answered, allowed: boolean): Reading {
+export function readingOf({ limit, size, taken }: Answered, allowed: boolean): Reading {
   const { remaining, resetMs, degraded, coarse } = taken
-  const { quota, windowMs } = limit
-  const facts = { limit: limit.spec.name, quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
+  const { quota, windowMs } = size
+  const facts = { limit: limit.name, quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
   return limit.mode === 'enforce' ? facts : { ...facts, audit: allowed ? 'within' : 'exceeded' }
 }
 
 /** After a refusal or a peek: this limit has too little left for the request. */
-export function isOver({ limit, taken }: Answered): boolean {
-  return taken.remaining < limit.cost
+export function isOver({ cost, taken }: Answered): boolean {
+  return taken.remaining < cost
 }
 
 /** A limit that must not be answered without its store, and was. */
 export function isUnavailable({ limit, taken }: Answered): boolean {
-  return taken.degraded && limit.spec.onStoreFailure === 'deny'
+  return taken.degraded && limit.onStoreFailure === 'deny'
 }
 
 /**
@@ -44,13 +47,13 @@ export function isUnavailable({ limit, taken }: Answered): boolean {
  * up to 10 % so that those refused together do not come back together. Never stored by a cache (RFC 6585 section 4).
  */
 export function refusalOf(answers: readonly Answered[], refusedBy: string | undefined, random: Random): Fault {
-  const unavailable = answers.find((answer) => isUnavailable(answer) && answer.limit.spec.name === refusedBy)
+  const unavailable = answers.find((answer) => isUnavailable(answer) && answer.limit.name === refusedBy)
   if (unavailable !== undefined) {
     const headers = [retryAfter(unavailable.taken.resetMs, random), noStore] as const
-    return new Fault('limiter_unavailable', 'the rate limit cannot be checked now', { headers, members: { limit: unavailable.limit.spec.name } })
+    return new Fault('limiter_unavailable', 'the rate limit cannot be checked now', { headers, members: { limit: unavailable.limit.name } })
   }
   const over = answers.filter(isOver)
-  const violated = over.map((answer) => answer.limit.spec.name)
+  const violated = over.map((answer) => answer.limit.name)
   const name = refusedBy ?? violated[0] ?? 'unknown'
   const wait = Math.max(0, ...over.map((answer) => answer.taken.resetMs))
   return new Fault('rate_limited', `the rate limit "${name}" is reached`, {

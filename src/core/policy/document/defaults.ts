@@ -59,6 +59,8 @@ export const defaults = {
   'limits.zone': { value: 'UTC', reason: 'it has no clock changes' },
   'limits.missing': { value: 'shared', reason: 'leaving a key part out must not lift the limit' },
   'limits.onStoreFailure': { value: 'local', reason: 'a dead store must neither open the gate nor close it' },
+  'limits.counts': { value: 'requests', reason: 'a limit is about how often' },
+  'limits.when': { value: 'after_access', reason: 'keys that name who asks are known by then' },
   'limits.mode': { value: 'enforce', reason: 'a limit limits' },
 
   'access.mode': { value: 'enforce', reason: 'a rule rules' },

@@ -35,9 +35,20 @@ export const retry = z.strictObject({
   maxRetryAfter: defaulted(durationBetween('0s', '1h'), 'routes.retry.maxRetryAfter', 'A longer Retry-After is passed on instead of waited for.'),
 })
 
+const cost = z.int().min(1).max(1_000_000)
+const rpcName = z
+  .string()
+  .regex(/^[A-Za-z_]\w*$/)
+  .meta({ title: 'RPC of the service', examples: ['GetOrder'] })
+
 const limit = z.union([
   name,
-  z.strictObject({ name: describe(name, 'A limit.'), cost: defaulted(z.int().min(1).max(1_000_000), 'routes.limits.cost', 'Points that one request costs.') }),
+  z.strictObject({
+    name: describe(name, 'A limit.'),
+    cost: defaulted(cost, 'routes.limits.cost', 'Points that one request costs.'),
+    methods: describe(filled(z.record(method, cost)), 'Points that requests of these HTTP methods cost instead.').optional(),
+    rpcs: describe(filled(z.record(rpcName, cost)), 'Points that calls of these RPCs of the service cost instead, however they are called.').optional(),
+  }),
 ])
 
 const destination = z.strictObject({

@@ -2,6 +2,7 @@ import { capacityOf, type LimitShape, periodMs } from '../../model/limit.ts'
 import type { LimitDocument } from '../document/limits.ts'
 import type { Limit, LimitKeyPart } from '../policy.ts'
 import { parseQuota, parseRate } from '../units.ts'
+import { checkClaimed, claimedOf, leastOf, plainMeasure } from './claimed.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, refuse, warn } from './linking.ts'
 import { after } from './values.ts'
 import { checkZone } from './zone.ts'
@@ -15,10 +16,10 @@ export function linkLimits(linking: Linking, entries: ReadonlyMap<string, Entry<
   return Array.from(entries.values(), (entry) => linkLimit(linking, entry, store)).filter((limit) => limit !== undefined)
 }
 
-/** The most that a limit ever holds, as far as its document says. */
+/** The most that a limit ever holds, as far as its document says; where a claim says, for those who have least. */
 export function heldBy(value: Partial<LimitDocument>): number | undefined {
   const shape = shapeOf(value)
-  return shape === undefined ? undefined : capacityOf(shape)
+  return shape === undefined ? undefined : capacityOf({ ...shape, points: Math.min(shape.points, leastOf(value) ?? shape.points) })
 }
 
 function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { readonly said: boolean }): Limit | undefined {
@@ -35,6 +36,10 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
   const shape = shapeOf(value)
   if (shape === undefined || value.key === undefined) return undefined
   checkShape(linking, entry, shape)
+  checkClaimed(linking, entry, shape)
+  if (value.when === 'before_authentication' || value.counts === 'failures') checkEarly(linking, entry, value)
+  if (value.counts === 'failures') checkFailures(linking, entry)
+  const claimed = claimedOf(value)
   checkKept(linking, entry, shape, store)
   return {
     name,
@@ -43,17 +48,19 @@ function linkLimit(linking: Linking, entry: Entry<LimitDocument>, store: { reado
     missing: value.missing ?? 'shared',
     onStoreFailure: value.onStoreFailure ?? 'deny',
     mode: value.mode ?? 'enforce',
+    ...(value.counts === 'failures' ? { counts: 'failures' } : value.when === 'before_authentication' ? { early: true } : {}),
+    ...(claimed === undefined ? {} : { claimed }),
   }
 }
 
 const measures = ['rate', 'quota', 'concurrent'] as const
 const algorithms = { rate: ['sliding', 'gcra'], quota: ['calendar'], concurrent: ['concurrency'] } as const
 
-function shapeOf({ rate: rateText, quota: quotaText, concurrent, algorithm, burst = 0, zone = 'UTC' }: Partial<LimitDocument>): LimitShape | undefined {
-  const rate = parseRate(rateText ?? '')
+function shapeOf({ rate: rateSaid, quota: quotaSaid, concurrent, algorithm, burst = 0, zone = 'UTC' }: Partial<LimitDocument>): LimitShape | undefined {
+  const rate = parseRate(plainMeasure(rateSaid))
   // What was written for fixed windows says how much a window holds, and a sliding one keeps just that: even a cost of the whole window passes.
   if (rate !== undefined) return { algorithm: { kind: algorithm === 'gcra' ? 'gcra' : 'sliding' }, ...rate, burst }
-  const quota = parseQuota(quotaText ?? '')
+  const quota = parseQuota(plainMeasure(quotaSaid))
   if (quota !== undefined) return { algorithm: { kind: 'calendar', per: quota.per, zone }, points: quota.points, windowMs: periodMs[quota.per], burst: 0 }
   return concurrent === undefined ? undefined : { algorithm: { kind: 'concurrency' }, points: concurrent, windowMs: 0, burst: 0 }
 }
@@ -115,6 +122,43 @@ function checkBurst(linking: Linking, entry: Entry<LimitDocument>, points: numbe
       code: 'rate_large',
       message: `gcra counts at most ${mostEvenPoints} per window.`,
       hint: 'Write the same rate over a shorter window.',
+    })
+}
+
+/** What nobody has proved yet counts nothing. */
+function checkEarly(linking: Linking, entry: Entry<LimitDocument>, { key = [], rate, quota }: Partial<LimitDocument>): void {
+  for (const [i, part] of key.entries()) {
+    if (!/^(?:issuer|subject|clientId|apiKey|claim\..*)$/.test(part)) continue
+    refuse(linking, entry, ['key', i], {
+      code: 'limit_early',
+      message: `Before authentication nobody knows ${part}.`,
+      hint: 'Write client.network, client.address, host, route or header.<name>, or count requests after access.',
+    })
+  }
+  for (const [member, said] of Object.entries({ rate, quota })) {
+    if (typeof said !== 'object') continue
+    refuse(linking, entry, [member], {
+      code: 'limit_early',
+      message: 'Before authentication there are no claims: everybody would have the default.',
+      hint: 'Write one number for all, or count requests after access.',
+    })
+  }
+}
+
+/** Failures are over when they are counted: there is nothing to hold, and only one time to ask. */
+function checkFailures(linking: Linking, entry: Entry<LimitDocument>): void {
+  if (isSaid(entry, ['concurrent']))
+    refuse(linking, entry, ['counts'], {
+      code: 'limit_failures',
+      message: 'Failures are not at a time: concurrent cannot count them.',
+      hint: 'Write rate: 20/10m, or a quota.',
+    })
+  if (isSaid(entry, ['when']))
+    refuse(linking, entry, ['when'], {
+      code: 'limit_no_effect',
+      message: 'A limit on failures is always asked before authentication.',
+      hint: 'Remove it.',
+      which: 'key',
     })
 }
 
