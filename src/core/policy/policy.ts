@@ -74,6 +74,8 @@ export interface ListenerLimits {
   /** Time for the whole request to arrive. */
   readonly requestMs: number
   readonly idleMs: number
+  /** How many connections one client network may open; undefined for any. The window is whole seconds. */
+  readonly newConnections?: { readonly points: number; readonly windowMs: number } | undefined
 }
 
 export interface Issuer {

@@ -1,10 +1,8 @@
 import type { Clock, Descriptor, LimitSpec, Taken } from '../../core/ports.ts'
 import { Recent } from './recent.ts'
 import type { StoreStanding } from './redis-limits.ts'
+import { stockMs } from './stock.ts'
 import { storeKey } from './store-key.ts'
-
-/** How long points that an instance took in advance may be spent. Milliseconds. */
-export const stockMs = 250
 
 /** Asked this often in `stockMs`, a key is hot: below that a round trip each costs less than what may be left over. */
 const hotTimes = 32

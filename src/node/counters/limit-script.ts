@@ -1,6 +1,6 @@
 import { placeWaitMs } from './algorithms/places.ts'
 import { slidingGrains } from './algorithms/sliding.ts'
-import { stockMs } from './hot-keys.ts'
+import { stockMs } from './stock.ts'
 
 /** The clock of the store, which all instances share: a Lua expression for microseconds since the epoch. */
 export const storeTime = `(function() local t = redis.call('TIME') return tonumber(t[1]) * 1000000 + tonumber(t[2]) end)()`

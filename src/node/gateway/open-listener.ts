@@ -29,7 +29,7 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     clock,
     meter,
     // A load balancer in front stands for all of its downstreams; workloads come over loopback, all from one address.
-    caps: { isShared: settings === undefined ? () => true : compileCidrs(settings.trustedProxies) },
+    caps: { isShared: settings === undefined ? () => true : compileCidrs(settings.trustedProxies), arrivals: settings?.limits.newConnections },
   })
   return { ...listener.address, close: (graceful) => listener.close(graceful) }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { normalizeAddress } from '../../core/net.ts'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { networkOf, normalizeAddress } from '../../core/net.ts'
 import type { ConnectionCaps, ListenerOptions } from './options.ts'
 
 /** Who is connected, and how many may be. */
@@ -13,15 +14,26 @@ export interface Gate {
   cut(): void
 }
 
-const defaults: ConnectionCaps = { total: 10_000, perPeer: 200, isShared: () => false }
+const defaults: ConnectionCaps = { total: 10_000, perPeer: 200, isShared: () => false, arrivals: undefined }
 
 /** Loopback peers are the sidecar and the workloads beside us: many behind one address. */
 function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
-export function openGate({ caps, purpose, meter }: ListenerOptions): Gate {
-  const { total, perPeer, isShared } = { ...defaults, ...caps }
+/**
+ * Counts new connections per client network with rate-limiter-flexible: its memory store keeps a timer per key, which is right for windows that end
+ * soon and keys that cost whoever makes them a connection each. `over` runs before anything of the connection is read.
+ */
+function openFlow(arrivals: ConnectionCaps['arrivals']): (peer: string, over: () => void) => void {
+  if (arrivals === undefined) return () => {}
+  const limiter = new RateLimiterMemory({ points: arrivals.points, duration: arrivals.windowMs / 1000 })
+  return (peer, over) => void limiter.consume(networkOf(peer)).catch(over)
+}
+
+export function openGate({ caps, purpose, meter }: Pick<ListenerOptions, 'caps' | 'purpose' | 'meter'>): Gate {
+  const { total, perPeer, isShared, arrivals } = { ...defaults, ...caps }
+  const flow = openFlow(arrivals)
   const sockets = new Set<Socket>()
   const peers = new Map<string, number>()
   let waiting: (() => void)[] = []
@@ -47,7 +59,9 @@ export function openGate({ caps, purpose, meter }: ListenerOptions): Gate {
       const peer = normalizeAddress(socket.remoteAddress ?? '')
       if (sockets.size >= total) return refuse(socket, 'full')
       const mine = peers.get(peer) ?? 0
-      if (mine >= perPeer && !isLoopback(peer) && !isShared(peer)) return refuse(socket, 'peer')
+      const isOne = !isLoopback(peer) && !isShared(peer)
+      if (mine >= perPeer && isOne) return refuse(socket, 'peer')
+      if (isOne) flow(peer, () => refuse(socket, 'rate'))
       sockets.add(socket)
       peers.set(peer, mine + 1)
       meter.gauge('sallyport_connections', sockets.size, { listener: purpose })

@@ -33,6 +33,8 @@ export interface ConnectionCaps {
   readonly perPeer: number
   /** Peers that stand for many (load balancers) have no share of their own to keep to. */
   readonly isShared: (address: string) => boolean
+  /** New connections of one client network; undefined for any. */
+  readonly arrivals: { readonly points: number; readonly windowMs: number } | undefined
 }
 
 /** What the protocols of one listener share. */

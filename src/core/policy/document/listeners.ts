@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { defaulted, describe, overridable, section } from './build.ts'
-import { address, cidr, durationBetween, pem, size } from './fields.ts'
+import { address, cidr, durationBetween, pem, rate, size } from './fields.ts'
 
 const listenerAddress = describe(overridable(address), 'Where it listens: host:port.')
 
@@ -18,6 +18,7 @@ const limits = section(
     body: defaulted(overridable(size), 'listeners.public.limits.body', 'The body of a request; a route may say otherwise.'),
     requests: defaulted(overridable(durationBetween('1ms', '1h')), 'listeners.public.limits.requests', 'Time for the whole request to arrive.'),
     idle: defaulted(overridable(durationBetween('1ms', '1d')), 'listeners.public.limits.idle', 'Time a connection or stream may be silent.'),
+    newConnections: describe(overridable(rate).optional(), 'New connections of one client network, per 1s to 1h; more are closed at once. Without it any.'),
   },
   'What a downstream may send.',
 )

@@ -1,5 +1,6 @@
 import type { PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
-import type { Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import type { ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import { parseRate } from '../units.ts'
 import { type Entry, isSaid, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
 import { addressOf, bytes, ms } from './values.ts'
 
@@ -45,6 +46,7 @@ function linkPublic(linking: Linking, entry: Entry<PublicListenerDocument>): Pub
   const value = entry.value
   if (value?.address === undefined || value.limits === undefined) return undefined
   const { headers, headerCount, body, requests, idle } = value.limits
+  const newConnections = linkNewConnections(linking, entry)
   if (value.trustedProxies?.some((network) => network.endsWith('/0')) === true)
     warn(linking, entry, ['trustedProxies'], {
       code: 'proxies_everywhere',
@@ -56,8 +58,21 @@ function linkPublic(linking: Linking, entry: Entry<PublicListenerDocument>): Pub
     protocols: value.protocols ?? [],
     tls: linkTls(linking, entry),
     trustedProxies: value.trustedProxies ?? [],
-    limits: { headerBytes: bytes(headers), headerCount, bodyBytes: bytes(body), requestMs: ms(requests), idleMs: ms(idle) },
+    limits: { headerBytes: bytes(headers), headerCount, bodyBytes: bytes(body), requestMs: ms(requests), idleMs: ms(idle), newConnections },
   }
+}
+
+function linkNewConnections(linking: Linking, entry: Entry<PublicListenerDocument>): ListenerLimits['newConnections'] {
+  const said = entry.value?.limits?.newConnections
+  const rate = said === undefined ? undefined : parseRate(said)
+  if (rate === undefined) return undefined
+  if (rate.points < 1 || rate.windowMs < 1000 || rate.windowMs > 3_600_000 || rate.windowMs % 1000 !== 0)
+    refuse(linking, entry, ['limits', 'newConnections'], {
+      code: 'rate_window',
+      message: `New connections are counted over 1s to 1h, in whole seconds, and at least one must be let in; ${said} is not such a rate.`,
+      hint: 'Write 50/1s.',
+    })
+  return { points: rate.points, windowMs: rate.windowMs }
 }
 
 function linkTls(linking: Linking, entry: Entry<PublicListenerDocument>): ListenerTls | undefined {
