@@ -7,7 +7,7 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 30_000,
     // Journeys wait more than they compute; by default a machine of two cores would run one file at a time.
-    maxWorkers: Math.max(2, availableParallelism()),
+    maxWorkers: availableParallelism() * 2,
     coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
   },
 })

@@ -78,7 +78,7 @@ describe('check', () => {
       expect([environment, status]).toEqual([environment, 0])
       expect(out).toMatch(
         new RegExp(
-          `^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\ndescriptors/shop\\.binpb: sha256 [0-9a-f]{64}\n$`,
+          `^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\ndescriptors/shop\\.binpb: sha256 [0-9a-f]{64}\n(?:limit [a-z-]+: at most \\d+ in any \\d+s, per process; a restart begins anew\n)+$`,
         ),
       )
     }

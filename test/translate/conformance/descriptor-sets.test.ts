@@ -7,7 +7,7 @@ import { googleapis } from './googleapis.ts'
 import { type Case, conform } from './house.ts'
 
 /** Requests by each binding. */
-const rounds = 4
+const rounds = 2
 const book = await bookFrom(googleapis)
 const services = book.services.filter((name) => !name.startsWith('google.'))
 
