@@ -55,7 +55,7 @@ describe('what is refused, at its place', () => {
       const { found } = read(open.repeat(size))
       expect(found.length).toBeGreaterThan(0)
       expect(found.length).toBeLessThan(3)
-    }, 25_000)
+    }, 10_000)
     expect(growth).toBeLessThan(almostLinear)
   })
 
@@ -63,9 +63,9 @@ describe('what is refused, at its place', () => {
     expect(read(`a: ${'['.repeat(60)}${']'.repeat(60)}`).found).toEqual(['too_deep 1:51'])
   })
 
-  it('reads 100,000 keys of one mapping in linear time', { timeout: 60_000 }, async () => {
+  it('reads 40,000 keys of one mapping in linear time', { timeout: 60_000 }, async () => {
     const keys = (size: number) => Array.from({ length: size }, (_, i) => `k${i}: 1`).join('\n')
-    expect(await growthByFour((size) => expect(read(keys(size)).found).toEqual([]), 25_000)).toBeLessThan(almostLinear)
+    expect(await growthByFour((size) => expect(read(keys(size)).found).toEqual([]), 10_000)).toBeLessThan(almostLinear)
   })
 })
 

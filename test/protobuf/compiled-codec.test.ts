@@ -8,7 +8,7 @@ import { randomJson } from './random-json.ts'
 import { randomTypes } from './random-types.ts'
 
 /** Messages in each direction; `CODEC_RUNS=100000 npx vitest run test/protobuf/compiled-codec.test.ts` for the long run. */
-const runs = Number(process.env['CODEC_RUNS'] ?? 2000)
+const runs = Number(process.env['CODEC_RUNS'] ?? 1000)
 const seed = Number(process.env['CODEC_SEED'] ?? 20261120)
 const perFile = 10
 const time = 30_000 + runs * 20

@@ -19,7 +19,7 @@ import { libraryProto } from './library.ts'
  * takes and for codings that are not spoken, 504 for a deadline that the request itself states. Messages in binary protobuf are handed on as they
  * are: the gateway does not look into them, and the service says INVALID_ARGUMENT or INTERNAL in its own words.
  */
-const runs = Number(process.env['BYTES_RUNS'] ?? 300)
+const runs = Number(process.env['BYTES_RUNS'] ?? 200)
 const seed = Number(process.env['BYTES_SEED'] ?? 20261120)
 const time = 20_000 + runs * 50
 
