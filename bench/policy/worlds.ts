@@ -1,5 +1,6 @@
 import type { Identified, Matched } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
+import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Subject } from '../../src/core/model/principal.ts'
 import type { Route } from '../../src/core/model/route.ts'
 import { loadPolicy } from '../../src/core/policy/load.ts'
@@ -66,6 +67,9 @@ function requestTo(route: Route, path: string): Identified {
 /** As `match` hands it on. */
 export function matchedTo(route: Route, path: string, headers: readonly (readonly [string, string])[]): Matched {
   const slots = {
+    lifeline: new Lifeline(),
+    deadline: Number.POSITIVE_INFINITY,
+    receivedAt: 0,
     id: 'r1',
     listener: 'public',
     request: {
