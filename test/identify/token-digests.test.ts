@@ -34,17 +34,17 @@ describe('the digest of a token', () => {
 
   it('is not taken from another connection, nor kept for none', () => {
     const { digestOf, reckoned } = counting()
-    digestOf('a', {})
-    digestOf('a', {})
-    digestOf('a', undefined)
-    digestOf('a', undefined)
+    void digestOf('a', {})
+    void digestOf('a', {})
+    void digestOf('a', undefined)
+    void digestOf('a', undefined)
     expect(reckoned).toHaveLength(4)
   })
 
   it('is waited for where the platform reckons it later', async () => {
     const digestOf = buildDigestOf({ digest: (data) => Promise.resolve(`later ${typeof data}`) })
     const connection = {}
-    digestOf('a', connection)
+    void digestOf('a', connection)
     await expect(digestOf('a', connection)).resolves.toBe('later string')
   })
 })
