@@ -50,7 +50,6 @@ describe('a cluster', () => {
     ['endpoints: { static: ["a:1"], dns: a, port: 1 }', 'endpoints_shape'],
     ['endpoints: { consul: a }', 'not_available'],
     ['address: "a:1", sidecar: consul', 'not_available'],
-    ['address: "a:1", balance: maglev', 'not_available'],
     ['address: "a:1", subsets: { v1: {} }', 'subset_empty'],
     ['address: "a:1", subsets: { V1: { authority: a } }', 'key_invalid'],
     ['address: "a:1", tls: { certificate: env:A }', 'tls_pair'],

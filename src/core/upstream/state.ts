@@ -1,4 +1,5 @@
 import type { Channel, Channels, Endpoint, Lasting } from '../ports.ts'
+import { newStanding, type Standing } from './health/standing.ts'
 import { Shared } from './shared.ts'
 
 /** One endpoint as balancers see it. Lives as long as any snapshot uses the endpoint. */
@@ -13,6 +14,8 @@ export interface Member {
   ewma: number
   /** Monotonic milliseconds of the last sample. */
   sampledAt: number
+  /** How well it is. */
+  readonly standing: Standing
 }
 
 /** What one cluster (or egress target) has under way, over all its endpoints and snapshots. */
@@ -32,7 +35,7 @@ export interface Found {
 
 /** The long-lived state of the way out: it outlives snapshots and holds no more than the snapshots in use need. */
 export interface UpstreamState {
-  readonly members: Shared<Member>
+  readonly members: Pick<Shared<Member>, 'take' | 'give'>
   readonly groups: Shared<Group>
   readonly names: Shared<Found>
 }
@@ -44,7 +47,7 @@ export function upstreamState(lasting: Lasting): UpstreamState {
 
 /** A new member; the channel dials when it is first used. */
 export function openMember(endpoint: Endpoint, channels: Channels): Member {
-  return { endpoint, name: nameOf(endpoint), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0 }
+  return { endpoint, name: nameOf(endpoint), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0, standing: newStanding(0) }
 }
 
 function nameOf({ address }: Endpoint): string {

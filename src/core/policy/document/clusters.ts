@@ -1,6 +1,8 @@
 import * as z from 'zod'
+import { balance } from './balance.ts'
 import { defaulted, describe, overridable, section } from './build.ts'
 import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
+import { health, outlier } from './health.ts'
 
 const weight = z.int().min(1).max(1_000_000)
 
@@ -44,7 +46,12 @@ export const cluster = z.strictObject({
     'Serialized FileDescriptorSet of its gRPC services: a path under the policies folder, or {file, sha256, drift}.',
   ),
   subsets: describe(z.record(name, z.strictObject(where)).optional(), 'Labelled parts, such as versions: their own authority, address or endpoints.'),
-  balance: defaulted(z.enum(['round_robin', 'least_request', 'peak_ewma', 'random']), 'clusters.balance', 'Which endpoint gets the next request.'),
+  balance: defaulted(balance, 'clusters.balance', 'Which endpoint gets the next request: a name, or {policy, key, slowStart, panic, zones}.'),
+  health: describe(health.optional(), 'Asks every endpoint how it is: one of path, grpc and tcp.'),
+  outlier: describe(
+    z.union([z.literal('off'), outlier]).optional(),
+    'Ejects endpoints whose requests fail; off for none. Without it: as its defaults say, but off with a sidecar.',
+  ),
   tls: describe(
     z
       .strictObject({

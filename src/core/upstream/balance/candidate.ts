@@ -1,0 +1,12 @@
+import type { Member } from '../state.ts'
+
+/** A member of one endpoint set. */
+export interface Candidate {
+  readonly member: Member
+  /** Positive. */
+  readonly weight: number
+  /** Where it runs, as its source says. */
+  readonly zone?: string | undefined
+  /** Of the weighted round robin: how much of a turn it has yet to wait. */
+  score: number
+}
