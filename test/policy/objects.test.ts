@@ -54,7 +54,18 @@ describe('a cluster', () => {
     ['address: "a:1", subsets: { V1: { authority: a } }', 'key_invalid'],
     ['address: "a:1", tls: { certificate: env:A }', 'tls_pair'],
     ['address: "a:1", tls: { ca: "-----BEGIN" }', 'secret_literal'],
-    ['address: "a:1", health: {}', 'not_available'],
+    ['address: "a:1", health: {}', 'health_shape'],
+    ['address: "a:1", health: { path: /h, tcp: true }', 'health_shape'],
+    ['address: "a:1", health: { path: h }', 'value_invalid'],
+    ['address: "a:1", health: { path: /h, statuses: [200-99] }', 'value_invalid'],
+    ['address: "a:1", health: { grpc: "" }', 'health_protocol'],
+    ['address: "a:1", protocol: grpc, health: { path: /h }', 'health_protocol'],
+    ['address: "a:1", balance: maglev', 'hash_key_missing'],
+    ['address: "a:1", balance: { policy: ring_hash }', 'hash_key_missing'],
+    ['address: "a:1", balance: { policy: ring_hash, key: sub }', 'value_invalid'],
+    ['address: "a:1", balance: { key: client }', 'key_missing'],
+    ['address: "a:1", balance: fastest', 'value_invalid'],
+    ['address: "a:1", outlier: { ejectFor: 0s }', 'value_invalid'],
   ])('that says { %s } is refused and quarantined', async (said, code) => {
     const { diagnostics, policy } = await loadBeside(`clusters: { c: { ${said} } }`)
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((each) => each.code)).toEqual([code])

@@ -3,6 +3,7 @@ import type { BalanceKind, Balancing } from '../../src/core/policy/policy.ts'
 import { sampleAnswer, sampleFailure } from '../../src/core/upstream/balance/times.ts'
 import { buildBalance, type Candidate, plainBalancing } from '../../src/core/upstream/balance.ts'
 import type { Member } from '../../src/core/upstream/state.ts'
+import { noteTimes } from '../../src/core/upstream/tried.ts'
 import { fakeClock } from '../support/clock.ts'
 import { seededRandom } from '../support/ports.ts'
 import { candidate, candidates, shareOf, simulate } from '../support/simulated-cluster.ts'
@@ -231,4 +232,17 @@ test('zones: any takes no notice of zones', () => {
   const all = [candidate('a:80', { zone: 'a' }), candidate('b:80', { zone: 'b' })]
   const balance = buildBalance('round_robin', ports(), { zone: 'a', balancing: balancing({ zones: 'any' }) })
   expect(countsOf(() => balance(all), 100)).toEqual({ 'a:80': 50, 'b:80': 50 })
+})
+
+test.each(['least_request', 'peak_ewma'] as const)('%s comes back within half a minute to an endpoint that failed', (kind) => {
+  const given = ports()
+  const all = candidates(2)
+  const balance = buildBalance(kind, given)
+  const [first] = all as [Candidate, Candidate]
+  const run = (requests: number) => simulate({ ...given, all, balance, rate: 200, requests, takesMs: () => 10, unit: seededRandom(9).unit })
+  run(1_000)
+  noteTimes(first.member, { kind: 'fault', tookMs: 1, code: 'upstream_unavailable', begun: false, now: given.clock.ticks() })
+  expect(shareOf(run(400), first.member.name)).toBeLessThan(0.05)
+  run(6_000)
+  expect(shareOf(run(1_000), first.member.name)).toBeGreaterThan(0.3)
 })

@@ -1,5 +1,5 @@
 import type { FaultCode } from '../model/fault.ts'
-import { sampleAnswer, sampleFailure, samplePatience } from './balance/times.ts'
+import { sampleAnswer, sampleFailure, samplePatience, sampleTypical } from './balance/times.ts'
 import type { Member } from './state.ts'
 
 /**
@@ -23,7 +23,10 @@ export type Note = (member: Member, tried: Tried) => void
 
 /** How long an endpoint takes to answer: noted of every one. */
 export const noteTimes: Note = (member, tried) => {
-  if (tried.kind === 'answer') sampleAnswer(member, tried.tookMs, tried.now)
-  else if (tried.kind === 'fault' && tried.code === 'deadline_exceeded') samplePatience(member, tried.tookMs, tried.now)
+  if (tried.kind === 'answer') {
+    sampleAnswer(member, tried.tookMs, tried.now)
+    if (tried.status === undefined || tried.status < 500) sampleTypical(member, tried.tookMs)
+  }
+  if (tried.kind === 'fault' && tried.code === 'deadline_exceeded') samplePatience(member, tried.tookMs, tried.now)
   else if (tried.kind === 'fault' && !tried.begun) sampleFailure(member, tried.tookMs, tried.now)
 }

@@ -5,6 +5,7 @@ import type { Fields } from '../../model/wire.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { HealthCheck } from '../../policy/policy.ts'
 import type { Channel, Endpoint, Ports } from '../../ports.ts'
+import { forgetFailures } from '../balance/times.ts'
 import type { Member } from '../state.ts'
 import type { Roster } from './roster.ts'
 
@@ -63,7 +64,10 @@ export function openCheck(member: Member, question: Question, roster: Roster, po
     against = 0
     const now = clock.ticks()
     // One that was there all along and has its first check only now is not new.
-    if (standing.checked === 'unhealthy') standing.since = now
+    if (standing.checked === 'unhealthy') {
+      standing.since = now
+      forgetFailures(member, now)
+    }
     Object.assign(standing, { checked: verdict, problem })
     roster.changed(now)
   }

@@ -1,6 +1,7 @@
 import type { MetricName } from '../../observe/metrics.ts'
 import type { Outlier } from '../../policy/policy.ts'
 import type { Meter } from '../../ports.ts'
+import { forgetFailures } from '../balance/times.ts'
 import type { Member } from '../state.ts'
 import type { Note, Tried } from '../tried.ts'
 import type { Roster } from './roster.ts'
@@ -23,9 +24,6 @@ const grpcUnavailable = 14
 
 /** What a deadline has to have waited at least to speak against an endpoint: this, and so many times what it usually takes. */
 const patience = { ms: 100, times: 3 } as const
-
-/** The weight of a new answer in the usual time. */
-const typicalShare = 0.1
 
 /**
  * Watches the tries of a set of endpoints and ejects those that do not do their work, as Envoy's outlier detection does: for failures in a
@@ -55,6 +53,7 @@ export function watchOutliers(rule: Outlier, { members, roster }: Peers, meter: 
       standing.gatewayErrors = 0
       if (!standing.unproven || standing.ejectedUntil > now) return
       Object.assign(standing, { unproven: false, since: now })
+      forgetFailures(member, now)
       roster.changed(now)
       return
     }
@@ -113,7 +112,6 @@ function verdictOfGrpc(code: number): Verdict {
 
 function noteTime({ standing }: Member, tried: Tried): void {
   if (tried.kind !== 'answer' || (tried.status !== undefined && tried.status >= 500)) return
-  standing.typicalMs = standing.typicalMs === 0 ? tried.tookMs : standing.typicalMs + typicalShare * (tried.tookMs - standing.typicalMs)
   standing.seen.sumMs += tried.tookMs
 }
 
