@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import type { Descriptor, LimitSpec, Taken, TakenReading } from '../../src/core/ports.ts'
 import { limitScript } from '../../src/node/counters/limit-script.ts'
 import { createPeriods } from '../../src/node/counters/periods.ts'
 import { RedisLimits } from '../../src/node/counters/redis-limits.ts'
@@ -34,6 +34,7 @@ const hours = Array.from({ length: 2000 }, (_, i) => Date.UTC(2026, 0, 1) + i * 
 /** One store, with a clock of the test's own. */
 interface Bench {
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+  charge?(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]>
   /** Moves on and tells the time, milliseconds since the epoch. */
   advance(ms: number): number | Promise<number>
 }
@@ -186,6 +187,10 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
         const readings = standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
         return { allowed: refusedBy === undefined, refusedBy, readings }
       },
+      async charge(descriptors) {
+        const { standings } = await limitsInRedis.run('charge', descriptors, '', now)
+        return standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
+      },
       async advance(ms) {
         now += ms
         await server.admin.set(clockKey, `${now * 1000}`)
@@ -203,12 +208,13 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     })
   })
 
-  it('is what memory lets through and says, step by step, for any schedule over several limits', async () => {
+  it('is what memory lets through and says, step by step, for any schedule over several limits, with charges between', async () => {
     const chosen = Object.values(limits)
     const step = fc.record({
       wait: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(30_000)),
       cost: fc.integer({ min: 1, max: 4 }),
       which: fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+      charged: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(9), fc.nat(1_000_000)),
     })
     let round = 0
     await fc.assert(
@@ -216,11 +222,14 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
         const key = `round-${round++}`
         const clock = fakeClock(now)
         const counters = createMemoryCounters(clock)
-        for (const { wait, cost, which } of steps) {
+        for (const { wait, cost, which, charged } of steps) {
           clock.advance(wait)
           await bench.advance(wait)
           const descriptors = which.map((i) => ({ limit: chosen[i]!, key, cost }))
           expect(await bench.take(descriptors)).toEqual(await counters.take(descriptors))
+          if (charged === 0) continue
+          const charges = descriptors.map((descriptor) => ({ ...descriptor, cost: charged }))
+          expect(await bench.charge?.(charges)).toEqual(await counters.charge(charges))
         }
       }),
       { numRuns: 40 },

@@ -33,13 +33,22 @@ export class Fallback {
     return this.#answer(descriptors, (local) => this.#table.peek(local))
   }
 
+  /** Counts where this process counts alone; nothing where it passes or refuses uncounted. */
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] {
+    const instances = Math.max(1, this.#instances())
+    const local = descriptors.filter(({ limit }) => limit.onStoreFailure === 'local')
+    // The share of a take: what is charged must not make it larger.
+    const readings = this.#table.charge(local.map((descriptor) => ({ ...shareOf({ ...descriptor, cost: 1 }, instances), cost: descriptor.cost })))
+    return descriptors.map(({ limit }) => degraded(limit, readings))
+  }
+
   #answer(descriptors: readonly Descriptor[], count: (local: readonly Descriptor[]) => Taken): Taken {
     const denied = descriptors.find((descriptor) => descriptor.limit.onStoreFailure === 'deny')
     // A denied request counts nowhere: its local limits are read, not taken.
     const instances = Math.max(1, this.#instances())
     const local = descriptors.filter((descriptor) => descriptor.limit.onStoreFailure === 'local').map((descriptor) => shareOf(descriptor, instances))
     const counted = denied === undefined ? count(local) : this.#table.peek(local)
-    const readings = descriptors.map(({ limit }) => degraded(limit, counted))
+    const readings = descriptors.map(({ limit }) => degraded(limit, counted.readings))
     if (denied !== undefined) return { allowed: false, refusedBy: denied.limit.name, readings }
     return { ...counted, readings }
   }
@@ -54,8 +63,8 @@ function shareOf(descriptor: Descriptor, instances: number): Descriptor {
   return { ...descriptor, limit: { ...limit, ...shared } }
 }
 
-function degraded(limit: LimitSpec, counted: Taken): TakenReading {
+function degraded(limit: LimitSpec, readings: readonly TakenReading[]): TakenReading {
   if (limit.onStoreFailure === 'deny') return { limit: limit.name, remaining: 0, resetMs: retryMs, degraded: true }
-  const local = counted.readings.find((reading) => reading.limit === limit.name)
+  const local = readings.find((reading) => reading.limit === limit.name)
   return { limit: limit.name, remaining: local?.remaining ?? capacityOf(limit), resetMs: local?.resetMs ?? 0, degraded: true }
 }

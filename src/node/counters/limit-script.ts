@@ -9,7 +9,7 @@ export const storeTime = `(function() local t = redis.call('TIME') return tonumb
 const argumentsEach = 7
 
 /**
- * All limits of one request in one atomic step. KEYS: one per descriptor. ARGV: `take`, `peek`, `give` or `renew`; then for each key its
+ * All limits of one request in one atomic step. KEYS: one per descriptor. ARGV: `take`, `charge`, `peek`, `give` or `renew`; then for each key its
  * algorithm, cost, points, window in microseconds, burst, a text (the bounds of three periods in milliseconds; the id of a lease), and how many
  * points more the instance would like to spend later. Answers 0 or the place of the first that refuses, then per key: 1 or 0 for fits, what remains,
  * milliseconds as `TakenReading.resetMs`, and how many points more it has.
@@ -17,7 +17,7 @@ const argumentsEach = 7
  * Points to be spent later count as spent at the last moment at which they may be: an even flow and a sliding window hold from then on, whenever
  * they are spent before. They are a quarter at most of what is left above half of the capacity, so near the limit there are none.
  *
- * `take` writes nothing unless all fit. `give` puts back what a take had; `renew` holds places for another window. Every key expires by itself.
+ * `take` writes nothing unless all fit; `charge` writes whether they fit or not. `give` puts back what a take had; `renew` holds places for another window. Every key expires by itself.
  * Numbers are doubles: all are whole and below 2^53. The algorithms are those of the folder beside, line by line.
  */
 export function limitScript(time: string = storeTime): string {
@@ -52,14 +52,18 @@ local function even(key, cost, points, window, burst, text, wish)
   end
   local function within(us, part, us2, part2) return us < us2 or (us == us2 and part <= part2) end
   local fullUs, fullPart = span(burst)
-  local us, part = pair(redis.call('GET', key))
+  local raw = redis.call('GET', key)
+  -- More was charged than the bucket holds: a third number says so.
+  local owed = raw and string.match(raw, '^%d+ %d+ 1$') and ' 1' or ''
+  local us, part = pair(raw and string.sub(raw, 1, #raw - #owed))
+  local function most() return owed == '' and fullUs or fullUs + window end
   if not us or us < now then
-    us, part = 0, 0
+    us, part, owed = 0, 0, ''
   else
     us, part = us - now, math.min(part, points - 1)
-    if not within(us, part, fullUs, fullPart) then
-      us, part = fullUs, fullPart
-      if mode == 'take' then keep(key, whole(now + us, part), us + 1) end
+    if not within(us, part, most(), fullPart) then
+      us, part = most(), fullPart
+      if mode == 'take' then keep(key, whole(now + us, part) .. owed, us + 1) end
     end
   end
   local function room()
@@ -79,10 +83,10 @@ local function even(key, cost, points, window, burst, text, wish)
     local u, p = span(cost)
     us, part = us - u, part - p
     if part < 0 then us, part = us - 1, part + points end
-    if us < 0 then redis.call('DEL', key) else keep(key, whole(now + us, part), us) end
+    if us < 0 then redis.call('DEL', key) else keep(key, whole(now + us, part) .. owed, us) end
     return true, remaining, 0
   end
-  if cost > remaining then return false, remaining, wait(thenUs - fullUs + (thenPart > fullPart and 1 or 0)) end
+  if cost > remaining and mode ~= 'charge' then return false, remaining, wait(thenUs - fullUs + (thenPart > fullPart and 1 or 0)) end
   return true, remaining, back(), function()
     local more = spare(remaining, cost, burst, wish)
     if more > 0 and us < stock then
@@ -92,7 +96,9 @@ local function even(key, cost, points, window, burst, text, wish)
       if more == 0 then us, part = oldUs, oldPart end
     end
     us, part = plus(us, part, span(cost + more))
-    keep(key, whole(now + us, part), us + 1)
+    owed = within(us, part, fullUs, fullPart) and '' or ' 1'
+    if not within(us, part, most(), fullPart) then us, part = most(), fullPart end
+    keep(key, whole(now + us, part) .. owed, us + 1)
     return room(), back(), more
   end
 end
@@ -123,7 +129,7 @@ local function sliding(key, cost, points, window, burst, text, wish)
     if raw then redis.call('SET', key, cmsgpack.pack(log), 'KEEPTTL') end
     return true, remaining, 0
   end
-  if cost > remaining then
+  if cost > remaining and mode ~= 'charge' then
     local left = used
     for i = first, #log, 2 do
       left = left - log[i + 1]
@@ -146,7 +152,7 @@ local function sliding(key, cost, points, window, burst, text, wish)
     local kept = { log[1] }
     for i = first, #log do kept[#kept + 1] = log[i] end
     keep(key, cmsgpack.pack(kept), at + window - now)
-    return remaining - cost - more, wait(at + window - now), more
+    return math.max(0, remaining - cost - more), wait(at + window - now), more
   end
 end
 
@@ -167,10 +173,10 @@ local function calendar(key, cost, points, window, burst, text)
     if used > 0 then keep(key, whole(start, math.max(0, used - cost)), left * 1000) end
     return true, remaining, 0
   end
-  if cost > remaining then return false, remaining, left end
+  if cost > remaining and mode ~= 'charge' then return false, remaining, left end
   return true, remaining, used == 0 and 0 or left, function()
     keep(key, whole(start, used + cost), left * 1000)
-    return remaining - cost, left
+    return math.max(0, remaining - cost), left
   end
 end
 
@@ -190,6 +196,7 @@ local function concurrency(key, cost, points, window, burst, id)
   end
   local used = redis.call('ZCOUNT', key, string.format('(%.0f', now), '+inf')
   local remaining = math.max(0, points - used)
+  if mode == 'charge' then return true, remaining, 0 end
   if cost > remaining then return false, remaining, ${placeWaitMs} end
   return true, remaining, 0, function()
     redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
@@ -208,8 +215,8 @@ for i, key in ipairs(KEYS) do
   answer[4 * i - 2], answer[4 * i - 1], answer[4 * i], answer[4 * i + 1] = fits and 1 or 0, remaining, reset, 0
   if not fits and answer[1] == 0 then answer[1] = i end
 end
-if mode == 'take' and answer[1] == 0 then
-  for i, commit in ipairs(commits) do
+if mode == 'charge' or mode == 'take' and answer[1] == 0 then
+  for i, commit in pairs(commits) do
     local remaining, reset, more = commit()
     answer[4 * i - 1], answer[4 * i], answer[4 * i + 1] = remaining, reset, more or 0
   end

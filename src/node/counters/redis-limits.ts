@@ -24,8 +24,8 @@ export interface StoreStanding {
   readonly more: number
 }
 
-/** `give` puts back what a take had; `renew` holds places on. */
-export type StoreMode = 'take' | 'peek' | 'give' | 'renew'
+/** `charge` takes whether it fits or not; `give` puts back what a take had; `renew` holds places on. */
+export type StoreMode = 'take' | 'charge' | 'peek' | 'give' | 'renew'
 
 /** Runs the one script. It is called by its digest and sent whole when the store does not know it: new, flushed, or another node after a failover. */
 export class RedisLimits {

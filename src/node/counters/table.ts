@@ -56,7 +56,18 @@ export class Table {
     return { allowed: true, refusedBy, readings, ...this.#releaseOf(places) }
   }
 
-  /** The same without taking. */
+  /** Counts without asking whether it fits. @throws RangeError for a bad cost. */
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] {
+    checkCosts(descriptors)
+    const now = this.#moment()
+    return descriptors.map((descriptor) => {
+      const place = this.#find(descriptor, now)
+      const isHeld = descriptor.limit.algorithm.kind === 'concurrency'
+      return isHeld ? readingOf({ ...place, standing: { ...place.standing, resetMs: 0 } }) : this.#commit(place, now)
+    })
+  }
+
+  /** What `take` would say, without taking. */
   peek(descriptors: readonly Descriptor[]): Taken {
     const now = this.#moment()
     const places = descriptors.map((descriptor) => this.#find(descriptor, now))

@@ -12,6 +12,8 @@ export interface GcraState {
   readonly kind: 'gcra'
   us: number
   part: number
+  /** More was charged than the bucket holds: what is above is owed. Of any other, it is of a larger bucket that the policies had before. */
+  readonly owed: boolean
 }
 
 const none: Span = { us: 0, part: 0 }
@@ -30,19 +32,28 @@ export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: 
 }
 
 export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
-  const then = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
-  return { kind: 'gcra', us: nowUs + then.us, part: then.part }
+  const sought = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
+  const owed = !within(sought, spanOf(limit.burst, limit))
+  const most = mostOf(limit, owed)
+  const then = within(sought, most) ? sought : most
+  return { kind: 'gcra', us: nowUs + then.us, part: then.part, owed }
 }
 
-/** What has not flowed off yet. Never more than a full bucket: when the policies make it smaller, what is above is forgotten. */
+/** A full bucket, and what may be owed beside it: one window. */
+function mostOf(limit: LimitShape, owed: boolean): Span {
+  const { us, part } = spanOf(limit.burst, limit)
+  return { us: owed ? us + limit.windowMs * 1000 : us, part }
+}
+
+/** What has not flowed off yet. Never more than a full bucket and what is owed: when the policies make it smaller, what is above is forgotten. */
 function backlog(state: GcraState | undefined, limit: LimitShape, nowUs: number): Span {
   if (state === undefined || state.us < nowUs) return none
   const left: Span = { us: state.us - nowUs, part: Math.min(state.part, limit.points - 1) }
-  const full = spanOf(limit.burst, limit)
-  if (within(left, full)) return left
-  state.us = nowUs + full.us
-  state.part = full.part
-  return full
+  const most = mostOf(limit, state.owed)
+  if (within(left, most)) return left
+  state.us = nowUs + most.us
+  state.part = most.part
+  return most
 }
 
 /** The time that so many points take to flow off. */
