@@ -1,6 +1,6 @@
 import type { Clock, Descriptor, LimitSpec, Taken } from '../../core/ports.ts'
+import type { StoreStanding } from './limit-call.ts'
 import { Recent } from './recent.ts'
-import type { StoreStanding } from './redis-limits.ts'
 import { stockMs } from './stock.ts'
 import { storeKey } from './store-key.ts'
 
