@@ -6,7 +6,7 @@ import { addSliding, readSliding, type SlidingState } from './algorithms/sliding
 import type { Standing } from './algorithms/standing.ts'
 import { createPeriods } from './periods.ts'
 import { Recent } from './recent.ts'
-import { checkCosts, storeKey } from './store-key.ts'
+import { checkCosts } from './store-key.ts'
 
 type State = GcraState | SlidingState | CalendarState
 
@@ -27,7 +27,6 @@ interface Moment {
 /** A descriptor, what is counted for it, and how it stands. */
 interface Place {
   readonly descriptor: Descriptor
-  readonly key: string
   readonly state: State | undefined
   readonly frame: Frame
   readonly standing: Standing
@@ -41,7 +40,8 @@ interface Place {
 export class Table {
   readonly #clock: Pick<Clock, 'ticks' | 'now'>
   readonly #states: Recent<State>
-  readonly #places = new Map<string, Places>()
+  /** By limit, then by key. */
+  readonly #places = new Map<string, Map<string, Places>>()
   readonly #periods = createPeriods()
 
   constructor(clock: Pick<Clock, 'ticks' | 'now'>, cap: number) {
@@ -71,7 +71,9 @@ export class Table {
 
   /** Keys in memory, also of what has come back and is not yet forgotten. */
   get size(): number {
-    return this.#states.size + this.#places.size
+    let places = 0
+    for (const { size } of this.#places.values()) places += size
+    return this.#states.size + places
   }
 
   #moment(): Moment {
@@ -79,18 +81,17 @@ export class Table {
   }
 
   #find(descriptor: Descriptor, now: Moment): Place {
-    const { limit, cost } = descriptor
-    const key = storeKey(descriptor)
+    const { limit, key, cost } = descriptor
     const { algorithm } = limit
     if (algorithm.kind === 'concurrency') {
-      const standing = readPlaces(this.#places.get(key)?.used ?? 0, limit, cost)
-      return { descriptor, key, state: undefined, frame: undefined, standing }
+      const standing = readPlaces(this.#places.get(limit.name)?.get(key)?.used ?? 0, limit, cost)
+      return { descriptor, state: undefined, frame: undefined, standing }
     }
-    const known = this.#states.get(key)
+    const known = this.#states.get(key, limit.name)
     // A limit that counts otherwise since the policies changed begins anew.
     const state = known?.kind === algorithm.kind ? known : undefined
     const frame = algorithm.kind === 'calendar' ? this.#periods.at(algorithm.per, algorithm.zone, this.#wallMs(now)) : undefined
-    return { descriptor, key, state, frame, standing: this.#read(state, limit, cost, frame, now) }
+    return { descriptor, state, frame, standing: this.#read(state, limit, cost, frame, now) }
   }
 
   #wallMs(now: Moment): number {
@@ -105,16 +106,13 @@ export class Table {
   }
 
   #commit(place: Place, now: Moment): TakenReading {
-    const { descriptor, key, frame } = place
-    const { limit, cost } = descriptor
+    const { descriptor, frame } = place
+    const { limit, key } = descriptor
     if (limit.algorithm.kind === 'concurrency') {
-      const places = this.#places.get(key) ?? { used: 0 }
-      this.#places.set(key, places)
-      places.used += cost
-      return { limit: limit.name, remaining: limit.points - places.used, resetMs: 0, degraded: false }
+      return { limit: limit.name, remaining: limit.points - this.#hold(descriptor), resetMs: 0, degraded: false }
     }
     const state = add(place, now)
-    if (state !== place.state) this.#states.set(key, state)
+    if (state !== place.state) this.#states.set(key, state, limit.name)
     // One that costs nothing more always fits: the reading is of what is left.
     const { remaining, resetMs } = this.#read(state, limit, 0, frame, now)
     return { limit: limit.name, remaining, resetMs, degraded: false }
@@ -131,11 +129,23 @@ export class Table {
     }
   }
 
-  #free({ key, descriptor }: Place): void {
-    const places = this.#places.get(key)
-    if (places === undefined) return
-    places.used -= descriptor.cost
-    if (places.used <= 0) this.#places.delete(key)
+  /** How many are held then. */
+  #hold({ limit, key, cost }: Descriptor): number {
+    const ofLimit = this.#places.get(limit.name) ?? new Map<string, Places>()
+    this.#places.set(limit.name, ofLimit)
+    const places = ofLimit.get(key) ?? { used: 0 }
+    ofLimit.set(key, places)
+    places.used += cost
+    return places.used
+  }
+
+  #free({ descriptor: { limit, key, cost } }: Place): void {
+    const ofLimit = this.#places.get(limit.name)
+    const places = ofLimit?.get(key)
+    if (ofLimit === undefined || places === undefined) return
+    places.used -= cost
+    if (places.used <= 0) ofLimit.delete(key)
+    if (ofLimit.size === 0) this.#places.delete(limit.name)
   }
 }
 
