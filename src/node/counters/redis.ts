@@ -199,9 +199,10 @@ class SharedCounters implements RedisCounters {
 
   /** All at once, or in a Cluster all of one key at once. */
   #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wanted: readonly number[] = []): Promise<readonly Outcome[]> {
-    const groups = this.#client.isCluster ? Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values()) : [descriptors]
     const wallMs = this.#clock.now()
-    return Promise.all(groups.map((group) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))))
+    const runOne = (group: readonly Descriptor[]) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))
+    if (!this.#client.isCluster) return runOne(descriptors).then((outcome) => [outcome])
+    return Promise.all(Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values(), runOne))
   }
 
   /** Not waited for: on the one connection it comes before anything that is asked later. */
@@ -250,13 +251,20 @@ function isHeld({ limit }: Descriptor): boolean {
 
 /** Joins the answers of all slots, in the order of the descriptors. */
 function takenOf(descriptors: readonly Descriptor[], answers: readonly StoreAnswer[]): Taken {
+  const [first] = answers
+  if (first !== undefined && first.descriptors === descriptors) {
+    const { refusedBy, standings: all } = first
+    const readings = descriptors.flatMap((descriptor, i) => readingsOf(descriptor, all[i]))
+    return { allowed: refusedBy === undefined, refusedBy, readings }
+  }
   const standings = new Map(answers.flatMap((answer) => answer.descriptors.map((descriptor, i) => [descriptor, answer.standings[i]])))
-  const readings = descriptors.flatMap((descriptor) => {
-    const standing = standings.get(descriptor)
-    return standing === undefined ? [] : [readingOf(descriptor, standing)]
-  })
+  const readings = descriptors.flatMap((descriptor) => readingsOf(descriptor, standings.get(descriptor)))
   const refusedBy = descriptors.find((descriptor) => standings.get(descriptor)?.fits === false)?.limit.name
   return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
+function readingsOf(descriptor: Descriptor, standing: StoreStanding | undefined): readonly TakenReading[] {
+  return standing === undefined ? [] : [readingOf(descriptor, standing)]
 }
 
 function readingOf({ limit }: Descriptor, { remaining, resetMs }: StoreStanding): TakenReading {
