@@ -16,8 +16,8 @@ interface Waiting extends Asked {
 /**
  * Runs the one script. It is called by its digest and sent whole when the store does not know it: new, flushed, or another node after a failover.
  *
- * What is asked in one turn of the event loop goes in one call, in the order of the asking: a call costs the store more than what it decides. The nodes of
- * a Cluster have slots of their own, so there everything is a call.
+ * What is asked in one turn of the event loop goes in one call, in the order of the asking: a call costs the store more than what it decides. While no
+ * other call is under way, nobody waits for the end of the turn. The nodes of a Cluster have slots of their own, so there everything is a call.
  */
 export class RedisLimits {
   readonly #client: RedisClient
@@ -25,6 +25,7 @@ export class RedisLimits {
   readonly #script: string
   readonly #digest: string
   #waiting: Waiting[] = []
+  #underWay = 0
 
   constructor(client: RedisClient, periods: Periods, script: string = limitScript()) {
     this.#client = client
@@ -41,8 +42,13 @@ export class RedisLimits {
     return new Promise((resolve, reject) => {
       const waiting = { mode, descriptors, lease, wallMs, wanted, resolve, reject }
       if (this.#client.isCluster) void this.#send([waiting])
-      else if (this.#waiting.push(waiting) === 1) setImmediate(() => this.#flush())
+      else if (this.#waiting.push(waiting) === 1) this.#flushSoon()
     })
+  }
+
+  #flushSoon(): void {
+    if (this.#underWay > 0) setImmediate(() => this.#flush())
+    else process.nextTick(() => this.#flush())
   }
 
   #flush(): void {
@@ -53,6 +59,7 @@ export class RedisLimits {
 
   /** A call that fails has failed for each that is in it. */
   async #send(asked: readonly Waiting[]): Promise<void> {
+    this.#underWay++
     try {
       const { keys, text } = this.#write(asked)
       const answers = readAnswers(await this.#call(keys.length, [...keys, text]), asked)
@@ -62,6 +69,8 @@ export class RedisLimits {
       }
     } catch (why) {
       for (const { reject } of asked) reject(why)
+    } finally {
+      this.#underWay--
     }
   }
 
