@@ -234,7 +234,7 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
           const descriptors = which.map((i) => ({ limit: chosen[i]!, key, cost }))
           expect(await bench.take(descriptors)).toEqual(await counters.take(descriptors))
           if (charged === 0) continue
-          const charges = descriptors.map((descriptor) => ({ ...descriptor, cost: charged }))
+          const charges = which.map((i) => ({ limit: chosen[i]!, key, cost: charged }))
           expect(await bench.charge?.(charges)).toEqual(await counters.charge(charges))
         }
       }),

@@ -38,7 +38,7 @@ export class Fallback {
     const instances = Math.max(1, this.#instances())
     const local = descriptors.filter(({ limit }) => limit.onStoreFailure === 'local')
     // The share of a take: what is charged must not make it larger.
-    const readings = this.#table.charge(local.map((descriptor) => ({ ...shareOf({ ...descriptor, cost: 1 }, instances), cost: descriptor.cost })))
+    const readings = this.#table.charge(local.map((descriptor) => shareOf(descriptor, instances, 1)))
     return descriptors.map(({ limit }) => degraded(limit, readings))
   }
 
@@ -55,9 +55,9 @@ export class Fallback {
 }
 
 /** One of so many equal parts of a limit, but never less than one request. A rate is shared by making its window longer: points stay whole. */
-function shareOf(descriptor: Descriptor, instances: number): Descriptor {
-  const { limit, cost } = descriptor
-  const share = (points: number) => Math.max(cost, Math.floor(points / instances))
+function shareOf(descriptor: Descriptor, instances: number, least: number = descriptor.cost): Descriptor {
+  const { limit } = descriptor
+  const share = (points: number) => Math.max(least, Math.floor(points / instances))
   const shared =
     limit.algorithm.kind === 'gcra' ? { windowMs: limit.windowMs * instances, burst: share(limit.burst) } : { points: share(capacityOf(limit)), burst: 0 }
   return { ...descriptor, limit: { ...limit, ...shared } }
