@@ -1,13 +1,13 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
-import { FeatureSet_FieldPresence as Presence } from '@bufbuild/protobuf/wkt'
+import { isDemanded, isMakeable } from '../protobuf.ts'
 import type { Json, JsonObject } from './json.ts'
 import { enumExample, knownType, scalarExample, wrapped } from './scalar.ts'
-import { memberName, type Style } from './style.ts'
+import { isRequired, memberName, type Style } from './style.ts'
 
 /** Messages within messages that an example shows; required ones go on. */
 const deepest = 4
 
-/** What of a message its example leaves out, and what stands in its masks. */
+/** What of a message its example leaves out, and what stands in its masks. Messages that these paths go through are there. */
 export interface Leaving {
   readonly paths: readonly (readonly DescField[])[]
   readonly mask?: string
@@ -15,7 +15,7 @@ export interface Leaving {
 
 /**
  * A message as a caller may send it: every field once, the first member of each oneof, nothing that the service sets itself. A type
- * does not show up within itself.
+ * does not show up within itself, unless it has to.
  */
 export function messageExample(desc: DescMessage, style: Style, leaving: Leaving): Json {
   return ofMessage(desc, { style, leaving, stack: [], at: [] })
@@ -54,7 +54,7 @@ function ofMessage(desc: DescMessage, spot: Spot): Json {
   const taken = new Set<object>(leftOneofs(desc, spot))
   for (const field of desc.fields) {
     const at = [...spot.at, field]
-    if (isLeft(at, spot.leaving) || spot.style.behavior(field).outputOnly) continue
+    if (isLeft(at, spot.leaving) || (spot.style.behavior(field).outputOnly && !isDemanded(field))) continue
     if (field.oneof !== undefined && taken.has(field.oneof)) continue
     const value = ofField(field, { ...spot, stack: [...spot.stack, desc], at })
     if (value === undefined) continue
@@ -80,7 +80,10 @@ function isLeft(at: readonly DescField[], { paths }: Leaving): boolean {
 function ofField(field: DescField, spot: Spot): Json | undefined {
   const { scalar, enum: named, message } = field
   if (named?.typeName === 'google.protobuf.NullValue') return undefined
-  if (message !== undefined && isTooDeep(field, message, spot)) return undefined
+  if (message !== undefined && isTooDeep(field, message, spot)) {
+    if (field.fieldKind === 'message' || !isRequired(field, spot.style)) return undefined
+    return field.fieldKind === 'list' ? [] : {}
+  }
   const value: Json =
     scalar !== undefined
       ? isHealthService(field)
@@ -100,9 +103,12 @@ function isHealthService({ name, parent }: DescField): boolean {
   return name === 'service' && parent.typeName === 'grpc.health.v1.HealthCheckRequest'
 }
 
-function isTooDeep(field: DescField, message: DescMessage, { stack }: Spot): boolean {
-  if (knownType(message) !== undefined) return false
-  return stack.includes(message) || (stack.length >= deepest && field.presence !== Presence.LEGACY_REQUIRED)
+function isTooDeep(field: DescField, message: DescMessage, { style, leaving, stack, at }: Spot): boolean {
+  if (knownType(message) !== undefined || leaving.paths.some((path) => path.length > at.length && at.every((step, i) => path[i] === step))) return false
+  if (!isMakeable(message)) return true
+  // What is required goes on to its end, if it has one.
+  if (isDemanded(field) || (isRequired(field, style) && style.sizeOf(message) < Number.POSITIVE_INFINITY)) return false
+  return stack.includes(message) || stack.length >= deepest
 }
 
 /** A key that a map may have. */

@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import type { FieldTest, TranslateOptions } from '../model/route.ts'
-import { collide, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
+import { collide, demandsOf, isDemanded, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
 import { keyExample, textExample } from './examples.ts'
 import { type JsonObject, present } from './json.ts'
 import type { PathPart } from './path.ts'
@@ -54,10 +54,43 @@ function whereIn({ name, variable, pattern }: PathPart): string | undefined {
   return name === variable.name ? undefined : `Sets \`${variable.name}\`.`
 }
 
-/** Every query parameter that binds to a field: no field of the path or the body, no list of messages, and maps only where the route takes them. */
+/**
+ * Every query parameter that binds to a field: no field of the path or the body, no list of messages, and maps only where the route takes them. What the
+ * message cannot be without is required; an optional one that makes a message says what else this message needs.
+ */
 export function queryParameters(sources: Sources, style: Style, schemas: Schemas, describe: (field: DescField) => string | undefined): readonly JsonObject[] {
   if (sources.body === '*') return []
-  return Array.from(leaves(sources, style, sources.input, [], []), (path) => queryParameter(path, sources, style, schemas, describe))
+  const listed = Array.from(leaves(sources, style, sources.input, [], []))
+  const meant = listed.filter((path) => path.every((step) => isRequired(step, style) && step.oneof === undefined) && needsOf(sources, path) !== undefined)
+  const { parameters } = demandsOf({ ...sources, variables: [...sources.variables, ...meant] })
+  const given = [...meant, ...parameters.map(({ path }) => path)]
+  const isGiven = (path: readonly DescField[]) => given.some((one) => collide(one, path) === 'same')
+  const write = (path: readonly DescField[], role: Role) => queryParameter(path, sources, style, schemas, describe, role)
+  const unlisted = parameters.filter(({ path }) => !listed.some((one) => collide(one, path) === 'same'))
+  return [
+    ...listed.flatMap((path) => {
+      if (isGiven(path)) return [write(path, { required: true, any: parameters.find((one) => collide(one.path, path) === 'same')?.any, needs: [] })]
+      // Of a oneof there is room for what is required alone.
+      const needs = given.some((one) => collide(one, path) === 'oneof') ? undefined : needsOf(sources, path)
+      return needs === undefined ? [] : [write(path, { required: false, any: undefined, needs: needs.filter((one) => !isGiven(one)) })]
+    }),
+    ...unlisted.map(({ path, any }) => write(path, { required: true, any, needs: [] })),
+  ]
+}
+
+/** What a parameter is to the others. */
+interface Role {
+  readonly required: boolean
+  /** The message that it stands for. */
+  readonly any: readonly DescField[] | undefined
+  /** Parameters that have to come with it. */
+  readonly needs: readonly (readonly DescField[])[]
+}
+
+/** Other parameters that the messages on the way to a field need; undefined where they need what no query can say. */
+function needsOf(sources: Sources, path: readonly DescField[]): readonly (readonly DescField[])[] | undefined {
+  const demands = demandsOf({ ...sources, variables: [...sources.variables, path] })
+  return demands.unsayable.length > demandsOf(sources).unsayable.length ? undefined : demands.parameters.map((one) => one.path)
 }
 
 function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readonly DescField[], stack: readonly DescMessage[]): Iterable<readonly DescField[]> {
@@ -68,7 +101,7 @@ function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readon
     if (isList || isTextual(field) || (sources.maps && isTextualMap(field))) {
       if (
         !sources.variables.some((variable) => collide(here, variable) !== undefined) &&
-        !style.behavior(field).outputOnly &&
+        (isDemanded(field) || !style.behavior(field).outputOnly) &&
         field.enum?.typeName !== 'google.protobuf.NullValue'
       )
         yield here
@@ -99,6 +132,7 @@ function queryParameter(
   style: Style,
   schemas: Schemas,
   describe: (field: DescField) => string | undefined,
+  { required, any, needs }: Role,
 ): JsonObject {
   // leaves yields no empty path.
   const field = path.at(-1) as DescField
@@ -108,12 +142,14 @@ function queryParameter(
   const example = typedExample(field, style, text)
   const rivals = field.oneof?.fields.filter((other) => other !== field).map((other) => `\`${queryName(other, style)}\``) ?? []
   const alone = rivals.length === 0 ? undefined : `Not together with ${rivals.join(', ')}.`
-  const description = [describe(field), alone].filter((one) => one !== undefined).join('\n\n')
+  const together = needs.length === 0 ? undefined : `Only together with ${needs.map((one) => `\`${parameterName(one, style)}\``).join(', ')}.`
+  const instead = any === undefined ? undefined : `\`${parameterName(any, style)}\` has to be there: this, or anything else of it.`
+  const description = [describe(field), alone, together, instead].filter((one) => one !== undefined).join('\n\n')
   return present({
-    name: path.map((step) => queryName(step, style)).join('.'),
+    name: parameterName(path, style),
     in: 'query',
     description: description === '' ? undefined : description,
-    required: path.every((step) => isRequired(step, style)) ? true : undefined,
+    required: required ? true : undefined,
     deprecated: path.some((step) => step.proto.options?.deprecated === true) ? true : undefined,
     ...(isList ? { style: 'form', explode: true } : isMap ? { style: 'deepObject', explode: true } : {}),
     schema: isList
@@ -123,6 +159,10 @@ function queryParameter(
         : schemas.text(field, style),
     example: isList ? [example] : isMap ? { [keyExample(field.mapKey)]: example } : example,
   })
+}
+
+function parameterName(path: readonly DescField[], style: Style): string {
+  return path.map((step) => queryName(step, style)).join('.')
 }
 
 /** The example as the schema types it: numbers and booleans are none between quotes. */

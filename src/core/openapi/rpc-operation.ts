@@ -1,6 +1,6 @@
 import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
 import type { HttpBinding, Rpc, TranslateOptions } from '../model/route.ts'
-import { etagField, resolvePath } from '../protobuf.ts'
+import { demandsOf, etagField, resolvePath } from '../protobuf.ts'
 import { type Comments, firstSentence, spacedOut } from './comments.ts'
 import { fieldExample, messageExample } from './examples.ts'
 import { type Json, type JsonObject, present } from './json.ts'
@@ -46,7 +46,7 @@ export function describeRpc(rule: RpcRule): Described {
   const body = bodyOf(rule, sources)
   return {
     summary: (text === undefined ? undefined : firstSentence(text)) ?? spacedOut(method.name),
-    description: text,
+    description: descriptionOf(text, unsayableOf(rule)),
     deprecated: method.proto.options?.deprecated === true ? true : undefined,
     parameters: [
       ...pathParameters(path.parts, { input: method.input, style, schemas }),
@@ -60,7 +60,17 @@ export function describeRpc(rule: RpcRule): Described {
   }
 }
 
-function sourcesOf({ method, binding, path, options }: RpcRule): Sources {
+/** Why no request of a rule can succeed, for each field that its message requires and no part of a request can say. */
+export function unsayableOf(rule: Pick<RpcRule, 'method' | 'binding' | 'path' | 'options'>): readonly string[] {
+  return demandsOf(sourcesOf(rule)).unsayable.map(({ path, why }) => `\`${path.map(({ name }) => name).join('.')}\` is required and cannot be given: ${why}.`)
+}
+
+function descriptionOf(text: string | undefined, impossible: readonly string[]): string | undefined {
+  if (impossible.length === 0) return text
+  return [text, ['No request to it succeeds.', ...impossible].join(' ')].filter((one) => one !== undefined).join('\n\n')
+}
+
+function sourcesOf({ method, binding, path, options }: Pick<RpcRule, 'method' | 'binding' | 'path' | 'options'>): Sources {
   const { input } = method
   const names = new Set(path.parts.flatMap(({ variable }) => (variable === undefined ? [] : [variable.name])))
   const variables = Array.from(names, (name) => resolvePath(input, name, false)).filter((found) => !('problem' in found)) as (readonly DescField[])[]
@@ -91,15 +101,10 @@ function bodyOf({ rpc, style, schemas }: RpcRule, sources: Sources): JsonObject 
   if (isRaw(bodyMessage(sources))) return { required: true, content: rawContent }
   const leaving = { paths: variables, ...(mask === undefined ? {} : { mask }) }
   const example = body === '*' ? messageExample(input, style, leaving) : fieldExample(body, style, leaving)
-  const depth = body === '*' ? 1 : 2
-  const left = new Set(variables.flatMap((path) => (path.length === depth && (body === '*' || path[0] === body) ? [path[depth - 1] as DescField] : [])))
+  const left = body === '*' ? variables : variables.flatMap((path) => (path[0] === body && path.length > 1 ? [path.slice(1)] : []))
   const message = bodyMessage(sources)
-  const schema =
-    message === undefined || left.size === 0
-      ? body === '*'
-        ? schemas.message(input, style)
-        : schemas.field(body, style)
-      : schemas.without(message, left, style)
+  const whole = () => (body === '*' ? schemas.message(input, style) : schemas.field(body, style))
+  const schema = message === undefined || left.length === 0 ? whole() : schemas.without(message, left, style)
   return rpc.clientStream ? streamedBody(schema, example) : { required: true, content: { 'application/json': { schema, example } } }
 }
 

@@ -1,7 +1,7 @@
-import type { DescField, Registry } from '@bufbuild/protobuf'
-import { FeatureSet_FieldPresence as Presence } from '@bufbuild/protobuf/wkt'
-import { fieldOf } from '../protobuf.ts'
-import type { Behavior } from './behavior.ts'
+import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
+import type { TranslateOptions } from '../model/route.ts'
+import { buildSizes, fieldOf, isDemanded } from '../protobuf.ts'
+import { type Behavior, buildBehaviors } from './behavior.ts'
 
 /** How one route writes and reads JSON. Two routes of one `key` write every type alike. */
 export interface Style {
@@ -10,6 +10,15 @@ export interface Style {
   readonly protoNames: boolean
   readonly enumsAsInts: boolean
   readonly behavior: (field: DescField) => Behavior
+  /** The fewest fields of a message that has all that is required; Infinity where it would hold itself. */
+  readonly sizeOf: (desc: DescMessage) => number
+}
+
+/** The style of a route's JSON. */
+export function buildStyle(descriptors: string, registry: Registry, { protoNames, enumsAsInts }: Pick<TranslateOptions, 'protoNames' | 'enumsAsInts'>): Style {
+  const behavior = buildBehaviors(registry)
+  const sizeOf = buildSizes((field) => isDemanded(field) || behavior(field).required)
+  return { key: `${descriptors} ${protoNames} ${enumsAsInts}`, registry, protoNames, enumsAsInts, behavior, sizeOf }
 }
 
 /** The member that holds a field. */
@@ -25,5 +34,5 @@ export function queryName(field: DescField, style: Style): string {
 
 /** Whether a message cannot be sent without it, or is not meant to. */
 export function isRequired(field: DescField, { behavior }: Style): boolean {
-  return field.presence === Presence.LEGACY_REQUIRED || behavior(field).required
+  return isDemanded(field) || behavior(field).required
 }
