@@ -1,17 +1,19 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import type { FieldTest, TranslateOptions } from '../model/route.ts'
-import { collide, demandsOf, isDemanded, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
+import { collide, companionsOf, demandsOf, isDemanded, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
 import { keyExample, textExample } from './examples.ts'
 import { type JsonObject, present } from './json.ts'
 import type { PathPart } from './path.ts'
 import type { Schemas } from './schemas.ts'
 import { isRequired, queryName, type Style } from './style.ts'
 
+type FieldPath = readonly DescField[]
+
 /** Where a rule's fields come from, besides its body. */
 export interface Sources {
   readonly input: DescMessage
   /** Fields that the path sets. */
-  readonly variables: readonly (readonly DescField[])[]
+  readonly variables: readonly FieldPath[]
   /** `*`, the field, or undefined for none. */
   readonly body: '*' | DescField | undefined
   /** What an update mask may name. */
@@ -22,6 +24,8 @@ export interface Sources {
 
 /** A message within itself, and what lies deeper than this, can be asked for and is not listed. */
 const deepest = 5
+/** An optional parameter that comes only together with more others is taken too, and not listed. */
+const mostNeeds = 16
 
 /** The parameters of a path; `input` types them on gRPC routes. */
 export function pathParameters(
@@ -60,37 +64,47 @@ function whereIn({ name, variable, pattern }: PathPart): string | undefined {
  */
 export function queryParameters(sources: Sources, style: Style, schemas: Schemas, describe: (field: DescField) => string | undefined): readonly JsonObject[] {
   if (sources.body === '*') return []
-  const listed = Array.from(leaves(sources, style, sources.input, [], []))
-  const meant = listed.filter((path) => path.every((step) => isRequired(step, style) && step.oneof === undefined) && needsOf(sources, path) !== undefined)
+  const found = Array.from(leaves(sources, style, sources.input, [], []))
+  const meant = found.filter(
+    (path) => path.every((step) => isRequired(step, style) && step.oneof === undefined) && companionsOf(sources, path, mostNeeds) !== undefined,
+  )
   const { parameters } = demandsOf({ ...sources, variables: [...sources.variables, ...meant] })
   const given = [...meant, ...parameters.map(({ path }) => path)]
-  const isGiven = (path: readonly DescField[]) => given.some((one) => collide(one, path) === 'same')
-  const write = (path: readonly DescField[], role: Role) => queryParameter(path, sources, style, schemas, describe, role)
-  const unlisted = parameters.filter(({ path }) => !listed.some((one) => collide(one, path) === 'same'))
-  return [
-    ...listed.flatMap((path) => {
-      if (isGiven(path)) return [write(path, { required: true, any: parameters.find((one) => collide(one.path, path) === 'same')?.any, needs: [] })]
+  const needed = new Map([...meant.map((path) => ({ path, any: undefined })), ...parameters].map(({ path, any }) => [keyOf(path), any]))
+  const write = (path: FieldPath, role: Role) => queryParameter(path, sources, style, schemas, describe, role)
+  const listed = new Set<string>()
+  const written: JsonObject[] = []
+  // What another one needs is listed too, however deep it lies; it is appended while the list is read.
+  const waiting = [...found, ...given]
+  for (const path of waiting) {
+    const key = keyOf(path)
+    if (listed.has(key)) continue
+    if (needed.has(key)) written.push(write(path, { required: true, any: needed.get(key), needs: [] }))
+    else {
       // Of a oneof there is room for what is required alone.
-      const needs = given.some((one) => collide(one, path) === 'oneof') ? undefined : needsOf(sources, path)
-      return needs === undefined ? [] : [write(path, { required: false, any: undefined, needs: needs.filter((one) => !isGiven(one)) })]
-    }),
-    ...unlisted.map(({ path, any }) => write(path, { required: true, any, needs: [] })),
-  ]
+      const needs = given.some((one) => collide(one, path) === 'oneof')
+        ? undefined
+        : companionsOf(sources, path, mostNeeds)?.filter((one) => !needed.has(keyOf(one)))
+      if (needs === undefined) continue
+      written.push(write(path, { required: false, any: undefined, needs }))
+      waiting.push(...needs)
+    }
+    listed.add(key)
+  }
+  return written
+}
+
+function keyOf(path: FieldPath): string {
+  return path.map(({ number }) => number).join('.')
 }
 
 /** What a parameter is to the others. */
 interface Role {
   readonly required: boolean
   /** The message that it stands for. */
-  readonly any: readonly DescField[] | undefined
+  readonly any: FieldPath | undefined
   /** Parameters that have to come with it. */
-  readonly needs: readonly (readonly DescField[])[]
-}
-
-/** Other parameters that the messages on the way to a field need; undefined where they need what no query can say. */
-function needsOf(sources: Sources, path: readonly DescField[]): readonly (readonly DescField[])[] | undefined {
-  const demands = demandsOf({ ...sources, variables: [...sources.variables, path] })
-  return demands.unsayable.length > demandsOf(sources).unsayable.length ? undefined : demands.parameters.map((one) => one.path)
+  readonly needs: readonly FieldPath[]
 }
 
 function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readonly DescField[], stack: readonly DescMessage[]): Iterable<readonly DescField[]> {

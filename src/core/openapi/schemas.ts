@@ -3,7 +3,7 @@ import { isDemanded } from '../protobuf.ts'
 import type { Commented, Comments } from './comments.ts'
 import { type Json, type JsonObject, present } from './json.ts'
 import { knownType, scalarSchema, wrapped } from './scalar.ts'
-import { isRequired, memberName, type Style } from './style.ts'
+import { isOtherInAnswers, isRequired, memberName, type Style } from './style.ts'
 
 type FieldPath = readonly DescField[]
 
@@ -19,7 +19,10 @@ export interface Schemas {
   readonly all: () => JsonObject
 }
 
-/** Schemas of messages as ProtoJSON writes them. Types go by their full names; where routes write one differently, later ones get a number. */
+/**
+ * Schemas of messages as ProtoJSON writes them. Types go by their full names; where routes write one differently, later ones get a number, and
+ * one that answers need not fill as requests have to stands by `-answer` too.
+ */
 export function buildSchemas(comments: Comments): Schemas {
   const components = new Map<string, JsonObject>()
   const variants = new Map<string, string[]>()
@@ -29,9 +32,10 @@ export function buildSchemas(comments: Comments): Schemas {
     variants.set(desc.typeName, known)
     const at = known.indexOf(style.key)
     const number = at < 0 ? known.push(style.key) : at + 1
-    const name = number === 1 ? desc.typeName : `${desc.typeName}-${number}`
+    const plain = number === 1 ? desc.typeName : `${desc.typeName}-${number}`
+    const name = style.answers && desc.kind === 'message' && isOtherInAnswers(desc, style) ? `${plain}-answer` : plain
     // The name stands before the schema does: types may hold themselves.
-    if (at < 0) components.set(name, {}).set(name, write())
+    if (!components.has(name)) components.set(name, {}).set(name, write())
     return { $ref: `#/components/schemas/${name}` }
   }
 
@@ -42,7 +46,9 @@ export function buildSchemas(comments: Comments): Schemas {
   function object(desc: DescMessage, left: readonly FieldPath[], style: Style): JsonObject {
     const fields = desc.fields.filter((field) => !left.some((path) => path.length === 1 && path[0] === field))
     const belowOf = (field: DescField) => left.flatMap((path) => (path.length > 1 && path[0] === field ? [path.slice(1)] : []))
-    const required = fields.filter((one) => isRequired(one, style) || isNeeded(one, belowOf(one))).map((one) => memberName(one, style))
+    const required = fields
+      .filter((one) => (belowOf(one).length > 0 ? isNeeded(one, belowOf(one)) : isRequired(one, style)))
+      .map((one) => memberName(one, style))
     const exclusive = fields.some(({ oneof }) => oneof !== undefined) ? exclusions(desc.oneofs, fields, style) : {}
     return present({
       type: 'object',
@@ -105,19 +111,13 @@ export function buildSchemas(comments: Comments): Schemas {
   }
 }
 
-/** Whether a member that is optional by itself has to be there, because a path variable makes its message and the message needs more. */
+/** Whether a member that a path variable makes has to be in the body all the same, because its message needs more than the path says. */
 function isNeeded(field: DescField, left: readonly FieldPath[]): boolean {
-  if (left.length === 0 || field.fieldKind !== 'message') return false
+  if (field.fieldKind !== 'message') return false
   return field.message.fields.some((inner) => {
-    const below = left.filter((path) => path[0] === inner)
-    if (below.some((path) => path.length === 1)) return false
-    return (
-      isDemanded(inner) ||
-      isNeeded(
-        inner,
-        below.map((path) => path.slice(1)),
-      )
-    )
+    const below = left.filter((path) => path[0] === inner).map((path) => path.slice(1))
+    if (below.length === 0) return isDemanded(inner)
+    return below.every((path) => path.length > 0) && isNeeded(inner, below)
   })
 }
 

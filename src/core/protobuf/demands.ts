@@ -1,5 +1,6 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
-import { isAnything, isTextual, isTextualType } from './fields.ts'
+import { isTextual } from './fields.ts'
+import { buildSteps, isText, passable } from './sayable.ts'
 import { buildSizes, isDemanded } from './sizes.ts'
 
 type FieldPath = readonly DescField[]
@@ -28,6 +29,8 @@ interface Found {
 }
 
 const sizeOf = buildSizes(isDemanded)
+const stepsWithMaps = buildSteps(true)
+const stepsWithout = buildSteps(false)
 /** A message that needs more fields than this is not spelled out. */
 const mostNeeded = 1000
 /** As deep as query parameters may go. */
@@ -38,10 +41,28 @@ const deepest = 100
  * message itself, and every message that the path, or another required field, makes within it. What the body says itself is its schema's business.
  */
 export function demandsOf(parts: BoundParts): Demands {
-  const { input, body, variables } = parts
-  if (body === '*') return inBody(input, [])
-  const ofQuery = walk(input, [], saidInQuery)
-  if (body?.fieldKind !== 'message') return ofQuery
+  return demandsWithin(parts, parts.input, [])
+}
+
+/**
+ * What a query parameter, which no request has to bring, brings with it: the demands of the messages that it makes. Undefined where these
+ * need what no query can say, or more than `most` fields.
+ */
+export function companionsOf(parts: BoundParts, path: FieldPath, most: number): readonly FieldPath[] | undefined {
+  const isMade = (at: FieldPath) => at.every(isDemanded) || parts.variables.some((one) => one.length > at.length && at.every((step, i) => one[i] === step))
+  const first = path.findIndex((_, i) => i < path.length - 1 && !isMade(path.slice(0, i + 1)))
+  const made = path[first]
+  if (made?.fieldKind !== 'message') return []
+  if (path.slice(first, -1).some(({ message }) => message === undefined || sizeOf(message) > 2 * most)) return undefined
+  const { parameters, unsayable } = demandsWithin({ ...parts, variables: [...parts.variables, path] }, made.message, path.slice(0, first + 1))
+  return unsayable.length > 0 || parameters.length > most ? undefined : parameters.map((one) => one.path)
+}
+
+function demandsWithin(parts: BoundParts, root: DescMessage, from: FieldPath): Demands {
+  const { body, variables } = parts
+  if (body === '*') return inBody(root, from)
+  const ofQuery = walk(root, from, saidInQuery)
+  if (body?.fieldKind !== 'message' || from.length > 0) return ofQuery
   const isMade = variables.some((path) => path.length > 1 && path[0] === body)
   const ofBody = isMade ? inBody(body.message, [body]) : isDemanded(body) ? saidInBody([body]) : nothing()
   return { parameters: ofQuery.parameters, unsayable: [...ofQuery.unsayable, ...ofBody.unsayable] }
@@ -77,43 +98,34 @@ export function demandsOf(parts: BoundParts): Demands {
   }
 
   function saidInQuery(path: FieldPath): Found {
-    return inQuery(path, [])
-  }
-
-  function inQuery(path: FieldPath, stack: readonly DescMessage[]): Found {
     const field = path.at(-1)
     if (field === undefined) return nothing()
     if (path.length > deepest) return unsaid(path, `it lies deeper than ${deepest} messages`)
     if (isTextual(field)) return { parameters: [{ path, any: undefined }], unsayable: [] }
-    if (field.fieldKind !== 'message' || isAnything(field)) return unsaid(path, 'it is any JSON, which has no text')
+    const message = passable(field)
+    if (message === undefined) return unsaid(path, 'it is any JSON, which has no text')
     const why = endless(path)
     if (why !== undefined) return unsaid(path, why)
-    const found = walk(field.message, path, (inner) => inQuery(inner, stack))
+    const found = walk(message, path, saidInQuery)
     if (found.parameters.length + found.unsayable.length > 0) return found
-    const any = anyOf(field.message, path, [...stack, field.message])
+    const any = anyOf(message, path)
     return any === undefined ? unsaid(path, 'no field of it has a text') : { parameters: any.map((one) => ({ path: one, any: path })), unsayable: [] }
   }
 
-  /** Parameters that make a message which requires nothing: its first field that has a text, or what makes its first message that can be made. */
-  function anyOf(desc: DescMessage, at: FieldPath, stack: readonly DescMessage[]): readonly FieldPath[] | undefined {
+  /** Parameters that make a message which requires nothing: a field that has a text, or what makes the message within it that is made the easiest. */
+  function anyOf(desc: DescMessage, at: FieldPath): readonly FieldPath[] | undefined {
     const texts = desc.fields.filter((field) => isText(field, parts.maps))
     // A member of a oneof would leave no room for the others.
     const direct = texts.find(({ oneof }) => oneof === undefined) ?? texts[0]
     if (direct !== undefined) return [[...at, direct]]
-    for (const field of desc.fields) {
-      if (field.fieldKind !== 'message' || stack.includes(field.message)) continue
-      const found = inQuery([...at, field], stack)
-      if (found.unsayable.length === 0) return found.parameters.map(({ path }) => path)
-    }
-    return undefined
+    const steps = parts.maps ? stepsWithMaps : stepsWithout
+    const ways = desc.fields.flatMap((field) => {
+      const inner = passable(field)
+      return inner === undefined || steps(inner) === Number.POSITIVE_INFINITY ? [] : [{ field, count: steps(inner) }]
+    })
+    const [way] = ways.toSorted((one, other) => one.count - other.count)
+    return way === undefined ? undefined : saidInQuery([...at, way.field]).parameters.map(({ path }) => path)
   }
-}
-
-/** Whether a query has room for a value of the field, or for an item or entry of it. */
-function isText(field: DescField, maps: boolean): boolean {
-  if (field.enum?.typeName === 'google.protobuf.NullValue') return false
-  if (field.fieldKind === 'map') return maps && (field.mapKind !== 'message' || isTextualType(field.message))
-  return isTextual(field) || (field.fieldKind === 'list' && field.listKind !== 'message')
 }
 
 function nothing(): Found {
