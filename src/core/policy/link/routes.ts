@@ -13,6 +13,7 @@ import { checkAnswer, checkDestination, linkPublished } from './answered.ts'
 import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
+import { warnImpossible } from './impossible.ts'
 import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
 import { checkResponse } from './response-cost.ts'
@@ -80,7 +81,9 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
       })
   }
   const cors = linkCors(linking, entry)
-  checkTranslate(linking, entry, match?.grpc, bookOf(around.descriptors, match?.grpc?.descriptors))
+  const book = bookOf(around.descriptors, match?.grpc?.descriptors)
+  checkTranslate(linking, entry, match?.grpc, book)
+  warnImpossible(linking, entry, match?.grpc, book)
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
