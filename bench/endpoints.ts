@@ -88,7 +88,7 @@ const policy = (port: number, admin: number, ends: readonly FaultyEndpoint[]) =>
 async function run(fault: Fault): Promise<{ readonly cells: readonly string[]; readonly failed: boolean }> {
   const children = openChildren()
   const ends = await Promise.all([startFaultyEndpoint(), startFaultyEndpoint()])
-  const [victim] = ends as [FaultyEndpoint, FaultyEndpoint]
+  const [victim] = ends
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-endpoints-'))
   const agent = new Agent({ connections: concurrency })
   try {
@@ -108,10 +108,10 @@ async function run(fault: Fault): Promise<{ readonly cells: readonly string[]; r
       return endpoints.find(({ endpoint }) => endpoint.endsWith(`:${victim.port}`))?.health
     }
     const samples: Sample[] = []
-    let over = false
+    const over = new AbortController()
     const load = Promise.all(
       Array.from({ length: concurrency }, async () => {
-        while (!over) samples.push(await ask(agent, url))
+        while (!over.signal.aborted) samples.push(await ask(agent, url))
       }),
     )
     const until = async (wanted: string, most: number): Promise<number> => {
@@ -129,7 +129,7 @@ async function run(fault: Fault): Promise<{ readonly cells: readonly string[]; r
     const healedAt = performance.now()
     await fault.heal(victim)
     const backMs = await until('healthy', 20_000)
-    over = true
+    over.abort()
     await load
     const bad = samples.filter(({ word }) => word !== '200')
     const meanwhile = samples.filter(({ at }) => at > ejectedAt && at < healedAt)

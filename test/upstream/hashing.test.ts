@@ -93,7 +93,7 @@ test.each(tables)('%s: the order of the list makes no difference', (_name, build
 
 test('another process chooses the same endpoints', () => {
   const endpoints = Array.from({ length: 5 }, (_, i) => ({ name: `10.0.0.${i}:80`, weight: 1 }))
-  const folder = new URL('../../src/core/upstream/balance/', import.meta.url)
+  const folder = new URL('../../src/core/upstream/balance/', import.meta.url).href
   const program = `
     import { hashText } from '${folder}hash.ts'
     import { buildMaglev } from '${folder}maglev.ts'

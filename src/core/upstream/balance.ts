@@ -13,7 +13,7 @@ export type { Candidate } from './balance/candidate.ts'
  * `key` is the text by which hashing balancers choose; without one they choose at random. `tried` are members that another is preferred to.
  * @throws Fault `upstream_unavailable` when none is healthy and the policies want none used then
  */
-export type Balance = (candidates: readonly Candidate[], key?: string | undefined, tried?: ReadonlySet<Member> | undefined) => Candidate
+export type Balance = (candidates: readonly Candidate[], key?: string, tried?: ReadonlySet<Member>) => Candidate
 
 /** Tells when the health of any endpoint has changed: by another number. */
 export interface Changes {
