@@ -247,7 +247,7 @@ describe('query parameters', () => {
 describe('fields that a message cannot be without', () => {
   const claimsRoute = '  claims: { match: { grpc: claims.v1.Claims }, access: open, to: museum }\n'
   const required = (operation: Operation) =>
-    (operation.parameters ?? []).filter((one) => one.in === 'query' && one.required === true).map(({ name, example }) => `${name}=${example}`)
+    (operation.parameters ?? []).filter((one) => one.in === 'query' && one.required === true).map(({ name, example }) => `${name}=${String(example)}`)
 
   it('are required parameters wherever the path makes the message', async () => {
     const document = await documentOf(claimsRoute)

@@ -32,8 +32,7 @@ function fill(target: ReflectMessage, field: DescField, stack: readonly DescMess
   const { message } = field
   if (message !== undefined && !isDemanded(field) && stack.includes(message)) return
   if (field.fieldKind === 'list') target.get(field).add(value(field, stack, onlyNeeded))
-  else if (field.fieldKind === 'map')
-    target.get(field).set(scalarValue(field.mapKey) as never, value(field, stack, onlyNeeded)) // no key is made of bytes
+  else if (field.fieldKind === 'map') target.get(field).set(scalarValue(field.mapKey), value(field, stack, onlyNeeded))
   else target.set(field, value(field, stack, onlyNeeded))
 }
 
@@ -43,24 +42,12 @@ function value({ scalar, enum: named, message }: DescField, stack: readonly Desc
   return scalarValue(scalar ?? ScalarType.STRING)
 }
 
+const wide: ReadonlySet<ScalarType> = new Set([ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64, ScalarType.UINT64, ScalarType.FIXED64])
+
 function scalarValue(scalar: ScalarType): string | number | bigint | boolean | Uint8Array {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return 'some'
-    case ScalarType.BYTES:
-      return new Uint8Array([1, 2])
-    case ScalarType.BOOL:
-      return true
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return Number.NaN
-    case ScalarType.INT64:
-    case ScalarType.SINT64:
-    case ScalarType.SFIXED64:
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-      return 9n
-    default:
-      return 9
-  }
+  if (scalar === ScalarType.BYTES) return new Uint8Array([1, 2])
+  if (scalar === ScalarType.STRING) return 'some'
+  if (scalar === ScalarType.BOOL) return true
+  if (scalar === ScalarType.DOUBLE || scalar === ScalarType.FLOAT) return Number.NaN
+  return wide.has(scalar) ? 9n : 9
 }
