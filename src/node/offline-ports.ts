@@ -19,6 +19,7 @@ export function createOfflinePorts(at?: number): Ports {
   const offline = (): never => {
     throw new Fault('upstream_unavailable', 'a rehearsal reaches nothing')
   }
+  const never = new Promise<never>(() => {})
   return {
     clock,
     random: createRandom(),
@@ -27,6 +28,10 @@ export function createOfflinePorts(at?: number): Ports {
     channels: { acquire: offline },
     fetch: async () => offline(),
     resolve: async () => offline(),
+    // Sources of endpoints are followed as long as a snapshot lives: one that failed would be asked again and again.
+    names: { addresses: () => never, services: () => never },
+    follow: () => never,
+    files: { read: () => never, watch: () => ({ close() {} }) },
     counters: createMemoryCounters(clock),
     secrets: { read: async () => offline() },
     store: createMemoryStore(clock),

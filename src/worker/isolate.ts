@@ -58,6 +58,10 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     channels: createChannels(settings.origin, clock),
     fetch: workerFetch,
     resolve: () => Promise.reject(new Error('a Worker resolves no names')),
+    // An edge has one fixed place to go; the sources of the policies' clusters are no part of its bundle.
+    names: { addresses: nothing, services: nothing },
+    follow: nothing,
+    files: { read: nothing, watch: () => ({ close() {} }) },
     counters: createBindingCounters(settings.limits, journal),
     secrets: createSecrets(env),
     store: createStore(environment),
@@ -71,4 +75,8 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     // Isolates are many and short: nobody could scrape them. What metrics are made of stands in the records.
     meter: { count: () => {}, observe: () => {}, gauge: () => {} },
   }
+}
+
+function nothing(): Promise<never> {
+  return Promise.reject(new Error('a Worker finds no endpoints'))
 }

@@ -17,6 +17,7 @@ import type {
   Labels,
   Lasting,
   Meter,
+  Names,
   Ports,
   Random,
   Resolve,
@@ -45,6 +46,7 @@ export function fakePorts(): FakePorts
 export function fakePorts<Given extends Partial<Ports>>(given: Given): Omit<FakePorts, keyof Given> & Given
 export function fakePorts(given: Partial<Ports> = {}): Ports {
   const clock = fakeClock()
+  const resolve = fakeResolve()
   const doubles: FakePorts = {
     clock,
     random: seededRandom(1),
@@ -52,7 +54,10 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
     compression: createCompression(),
     channels: fakeChannels(),
     fetch: fakeFetch(),
-    resolve: fakeResolve(),
+    resolve,
+    names: fakeNames(given.resolve ?? resolve),
+    follow: () => new Promise(() => {}),
+    files: { read: (path) => Promise.reject(new Error(`${path} is not there`)), watch: () => ({ close() {} }) },
     counters: windowCounters(given.clock ?? clock),
     secrets: fakeSecrets(),
     store: memoryStore(given.clock ?? clock),
@@ -156,6 +161,14 @@ export function fakeResolve(hosts: Readonly<Record<string, readonly string[]>> =
     return addresses
   }
   return Object.assign(resolve, { asked, on: (host: string, addresses: readonly string[]) => void known.set(host, addresses) })
+}
+
+/** Addresses of the given resolver, without a time to live; it fails where that has none. No name has services. */
+export function fakeNames(resolve: Resolve): Names {
+  return {
+    addresses: async (host) => ({ addresses: await resolve(host), ttlMs: undefined }),
+    services: async () => ({ services: [], ttlMs: undefined }),
+  }
 }
 
 /** Fixed windows in memory: check, then commit. */

@@ -17,6 +17,11 @@ export class Shared<T> {
     return value
   }
 
+  /** Everything that is held. */
+  values(): readonly T[] {
+    return Array.from(this.#held.values(), ({ value }) => value)
+  }
+
   /** Gives one share back; `drop` runs with the thing when it was the last. */
   give(key: string, drop: (value: T) => void = () => {}): void {
     const there = this.#held.get(key)

@@ -5,9 +5,14 @@ import type { Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
 import { createClock } from '../../clock.ts'
 import { createFetch } from '../../fetch.ts'
+import { createFiles } from '../../files.ts'
+import { createFollow } from '../../follow.ts'
+import { createNames } from '../../names.ts'
 import { type Probe, type ProbeReport, probePolicy } from '../../probe/probe.ts'
+import { createRandom } from '../../random.ts'
 import { createResolve } from '../../resolve.ts'
 import { createSecrets } from '../../secrets.ts'
+import { dnsServersIn } from '../../settings.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { diagnosticText, loadAt, placeOf } from '../load.ts'
 import { type Terminal, table } from '../terminal.ts'
@@ -68,7 +73,13 @@ export const check: Command = {
 function probe(policy: Policy, origins: Parameters<typeof probePolicy>[1]): Promise<ProbeReport> {
   const clock = createClock()
   const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env) }
-  return probePolicy(policy, origins, { ...dial, channels: createChannels(dial), fetch: createFetch(dial) })
+  const sources = {
+    random: createRandom(),
+    names: createNames({ clock, servers: dnsServersIn(process.env) }),
+    follow: createFollow(dial),
+    files: createFiles(clock),
+  }
+  return probePolicy(policy, origins, { ...dial, ...sources, channels: createChannels(dial), fetch: createFetch(dial) })
 }
 
 /** Every descriptor set that a cluster names, with what pins it. */
