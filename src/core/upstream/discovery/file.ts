@@ -38,7 +38,8 @@ export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }
           const news = new Promise<void>((resolve) => {
             heard = resolve
           })
-          tell.set(await once())
+          // Read from a disk that is here: there is nobody to be left alone.
+          await once().then(tell.set).catch(tell.failed)
           await Promise.race([news, pause(lookMs, lifeline, clock)])
           await pause(settleMs, lifeline, clock)
         }

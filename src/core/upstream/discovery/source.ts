@@ -13,6 +13,8 @@ export interface Tell {
   set(found: readonly Found[]): void
   /** What the source said last still holds. */
   alive(): void
+  /** It could not be asked, and will be asked again without being left alone. */
+  failed(why: unknown): void
 }
 
 /** Where endpoints are found: kinds of sources differ in this alone. */
@@ -140,15 +142,13 @@ export class Source {
 
   async #run(discovery: Discovery): Promise<void> {
     const { clock, random } = this.#ports
-    const tell: Tell = { set: (found) => this.#take(found), alive: () => this.#stillSo() }
+    const tell: Tell = { set: (found) => this.#take(found), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
     while (this.#lifeline.ended === undefined) {
       try {
         await discovery.follow(tell, this.#lifeline)
       } catch (error) {
         if (this.#lifeline.ended !== undefined) return
-        this.#failed('failed', reasonOf(error))
-        this.#confirming?.cancel()
-        if (this.#held !== undefined) this.#held.since = Number.POSITIVE_INFINITY
+        this.#broke(error)
       }
       await pause(backOffMs(Math.max(1, this.#failures), random), this.#lifeline, clock).catch(() => {})
     }
@@ -211,6 +211,13 @@ export class Source {
     if (this.#refused || this.#saidAt === undefined) return
     this.#saidAt = this.#ports.clock.ticks()
     this.#problem = undefined
+  }
+
+  /** What was not said without a break is not certain. */
+  #broke(why: unknown): void {
+    this.#failed('failed', reasonOf(why))
+    this.#confirming?.cancel()
+    if (this.#held !== undefined) this.#held.since = Number.POSITIVE_INFINITY
   }
 
   #enforce(found: readonly Found[]): void {
