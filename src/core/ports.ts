@@ -2,6 +2,7 @@ import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from './model/call.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { LimitShape } from './model/limit.ts'
 import type { Vet } from './model/route.ts'
+import type { EndpointSource } from './policy/policy.ts'
 
 /** What the core asks of the ground it stands on. Each ground supplies one set; each room names only what it uses. */
 export interface Ports {
@@ -13,9 +14,7 @@ export interface Ports {
   readonly channels: Channels
   readonly fetch: Fetch
   readonly resolve: Resolve
-  readonly names: Names
-  readonly follow: Follow
-  readonly files: Files
+  readonly discover: Discover
   readonly counters: Counters
   readonly secrets: Secrets
   readonly store: Store
@@ -124,6 +123,36 @@ export interface FetchResponse {
 
 /** Every address of a host name; an IP literal is its own answer. @throws when there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** One endpoint as a source names it. */
+export interface Found {
+  readonly address: Endpoint['address']
+  /** Positive. */
+  readonly weight: number
+  readonly zone: string | undefined
+  readonly labels: Labels
+}
+
+/** How endpoints of a source are found. Nothing is asked before. */
+export type Discover = (source: EndpointSource) => Discovery
+
+/** One source of endpoints. */
+export interface Discovery {
+  /** One answer. @throws when there is none. */
+  once(lifeline: Lifeline): Promise<readonly Found[]>
+  /** Tells every answer, until the lifeline ends or something fails: then it throws, and is called again later. It may keep what it learned. */
+  follow(tell: DiscoveryTell, lifeline: Lifeline): Promise<void>
+}
+
+/** Who is told. A set may be empty; what that means is not the source's business. */
+export interface DiscoveryTell {
+  /** What the source says now. @throws Error for a set that cannot be taken. */
+  set(found: readonly Found[]): void
+  /** What the source said last still holds. */
+  alive(): void
+  /** It could not be asked, and will be asked again without being left alone. */
+  failed(why: unknown): void
+}
 
 /** DNS as discovery needs it: with times to live. What the machine knows without DNS (`localhost`, its hosts file) counts too. */
 export interface Names {

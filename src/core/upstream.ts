@@ -15,8 +15,8 @@ import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
-export type { DiscoveryPorts, SourceStatus } from './upstream/discovery/source.ts'
-export { type Part, type Place, partsOf } from './upstream/places.ts'
+export type { SourceStatus } from './upstream/discovery/source.ts'
+export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
 
 /** How every source of endpoints stands that some snapshot uses. */
 export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {

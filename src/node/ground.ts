@@ -3,14 +3,12 @@ import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
+import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
-import { createFiles } from './files.ts'
-import { createFollow } from './follow.ts'
 import { createStoreInForce, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
 import { createLasting } from './lasting.ts'
 import { createMeter, type Registry } from './meter.ts'
-import { createNames } from './names.ts'
 import { createSpanExporter, otlpDefaults, type SpanExporter } from './otlp.ts'
 import { createOwnAddresses } from './own-addresses.ts'
 import { createRandom } from './random.ts'
@@ -45,9 +43,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     channels: createChannels({ clock, resolve, secrets }),
     fetch,
     resolve,
-    names: createNames({ clock, servers: settings.dnsServers }),
-    follow: createFollow({ clock, resolve, secrets }),
-    files: createFiles(clock),
+    discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
     counters: inForce.counters,
     secrets,
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),

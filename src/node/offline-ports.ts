@@ -19,7 +19,6 @@ export function createOfflinePorts(at?: number): Ports {
   const offline = (): never => {
     throw new Fault('upstream_unavailable', 'a rehearsal reaches nothing')
   }
-  const never = new Promise<never>(() => {})
   return {
     clock,
     random: createRandom(),
@@ -29,9 +28,7 @@ export function createOfflinePorts(at?: number): Ports {
     fetch: async () => offline(),
     resolve: async () => offline(),
     // Sources of endpoints are followed as long as a snapshot lives: one that failed would be asked again and again.
-    names: { addresses: () => never, services: () => never },
-    follow: () => never,
-    files: { read: () => never, watch: () => ({ close() {} }) },
+    discover: () => ({ once: async () => offline(), follow: () => new Promise(() => {}) }),
     counters: createMemoryCounters(clock),
     secrets: { read: async () => offline() },
     store: createMemoryStore(clock),

@@ -59,9 +59,9 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     fetch: workerFetch,
     resolve: () => Promise.reject(new Error('a Worker resolves no names')),
     // An edge has one fixed place to go; the sources of the policies' clusters are no part of its bundle.
-    names: { addresses: nothing, services: nothing },
-    follow: nothing,
-    files: { read: nothing, watch: () => ({ close() {} }) },
+    discover: () => {
+      throw new Error('a Worker finds no endpoints')
+    },
     counters: createBindingCounters(settings.limits, journal),
     secrets: createSecrets(env),
     store: createStore(environment),
@@ -75,8 +75,4 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     // Isolates are many and short: nobody could scrape them. What metrics are made of stands in the records.
     meter: { count: () => {}, observe: () => {}, gauge: () => {} },
   }
-}
-
-function nothing(): Promise<never> {
-  return Promise.reject(new Error('a Worker finds no endpoints'))
 }

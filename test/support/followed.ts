@@ -2,12 +2,9 @@ import { vi } from 'vitest'
 import type { EndpointSource, ShrinkRule } from '../../src/core/policy/policy.ts'
 import { addressText } from '../../src/core/upstream/discovery/found.ts'
 import { sourceName } from '../../src/core/upstream/discovery/name.ts'
-import { discoveryOf } from '../../src/core/upstream/discovery/open.ts'
 import { Source } from '../../src/core/upstream/discovery/source.ts'
 import { createClock } from '../../src/node/clock.ts'
-import { createFiles } from '../../src/node/files.ts'
-import { createFollow } from '../../src/node/follow.ts'
-import { createNames } from '../../src/node/names.ts'
+import { createDiscover } from '../../src/node/discover.ts'
 import { createResolve } from '../../src/node/resolve.ts'
 import { createSecrets } from '../../src/node/secrets.ts'
 import type { Keep } from './keep.ts'
@@ -33,15 +30,14 @@ export interface FollowOptions {
 export function follow(keep: Keep, asked: EndpointSource, { rule = {}, dns, variables = {} }: FollowOptions = {}): Followed {
   const clock = createClock()
   const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(variables) }
-  const ports = {
-    ...dial,
-    random: seededRandom(1),
+  const random = seededRandom(1)
+  const discover = createDiscover({ ...dial, random }, dns === undefined ? [] : [dns])
+  const source = new Source(sourceName(asked), { share: 0.5, confirmMs: 30_000, empty: 'keep', ...rule }, discover(asked), {
+    clock,
+    random,
+    discover,
     meter: memoryMeter(),
-    names: createNames({ clock, servers: dns === undefined ? [] : [dns] }),
-    follow: createFollow(dial),
-    files: createFiles(clock),
-  }
-  const source = new Source(sourceName(asked), { share: 0.5, confirmMs: 30_000, empty: 'keep', ...rule }, discoveryOf(asked, ports), ports)
+  })
   keep(() => source.close())
   const addresses = () => (source.found ?? []).map(({ address }) => addressText(address))
   const within = { timeout: 20_000, interval: 10 } as const

@@ -4,8 +4,9 @@ import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Cluster, Endpoints } from '../../src/core/policy/policy.ts'
 import type { NamedAddresses, Names } from '../../src/core/ports.ts'
 import { buildUpstream, sourcesOf, type Upstream } from '../../src/core/upstream.ts'
+import { fakeClock } from '../support/clock.ts'
 import { emptyPolicy } from '../support/policy.ts'
-import { type FakePorts, fakeChannels, fakePorts } from '../support/ports.ts'
+import { type FakePorts, fakeChannels, fakeDiscover, fakePorts } from '../support/ports.ts'
 import { at, cluster, foundBy, httpReply, sendable } from '../support/sendable.ts'
 
 const named = foundBy({ kind: 'dns', name: 'c.mesh', port: 8080 })
@@ -24,7 +25,8 @@ function setUp() {
     },
     services: async () => ({ services: [], ttlMs: undefined }),
   }
-  const ports = fakePorts({ channels, names })
+  const clock = fakeClock()
+  const ports = fakePorts({ channels, clock, discover: fakeDiscover({ clock, names }) })
   const say = (next: Answer) => {
     answer = next
   }

@@ -1,10 +1,9 @@
 import { Fault } from '../model/fault.ts'
 import type { Endpoints, Subset } from '../policy/policy.ts'
-import type { Endpoint, Ports } from '../ports.ts'
+import type { Endpoint, Found, Ports } from '../ports.ts'
 import type { Candidate } from './balance.ts'
-import { type Found, foundAt, hasLabels } from './discovery/found.ts'
+import { foundAt, hasLabels } from './discovery/found.ts'
 import { sourceName } from './discovery/name.ts'
-import { discoveryOf } from './discovery/open.ts'
 import { Source, type SourcePorts } from './discovery/source.ts'
 import type { Wait } from './discovery/wait.ts'
 import { openMember, type UpstreamState } from './state.ts'
@@ -51,7 +50,7 @@ function fixedSet(all: readonly Found[], wanted: EndpointsWanted, state: Upstrea
 function sourceSet(source: Exclude<Endpoints, { kind: 'static' }>, wanted: EndpointsWanted, state: UpstreamState, ports: SetPorts): EndpointSet {
   const { shrinking, ...asked } = source
   const key = JSON.stringify(source)
-  const followed = state.sources.take(key, () => new Source(sourceName(asked), shrinking, discoveryOf(asked, ports), ports))
+  const followed = state.sources.take(key, () => new Source(sourceName(asked), shrinking, ports.discover(asked), ports))
   let candidates: readonly Candidate[] = []
   const apply = () => {
     const found = followed.found ?? []

@@ -3,12 +3,10 @@ import { FieldList } from '../model/fields.ts'
 import { Lifeline, unlessEnded } from '../model/lifeline.ts'
 import type { Fields } from '../model/wire.ts'
 import type { Cluster, Endpoints } from '../policy/policy.ts'
-import type { Endpoint } from '../ports.ts'
+import type { Endpoint, Found, Ports } from '../ports.ts'
 import { destinationOf, endpointOf } from './cluster.ts'
-import { addressText, type Found, foundAt, hasLabels } from './discovery/found.ts'
+import { addressText, foundAt, hasLabels, inOrder } from './discovery/found.ts'
 import { sourceName } from './discovery/name.ts'
-import { discoveryOf } from './discovery/open.ts'
-import type { DiscoveryPorts } from './discovery/source.ts'
 
 /** One endpoint of a cluster, and what a call of the gateway's own says there to reach the service behind it. */
 export interface Place {
@@ -21,6 +19,9 @@ export interface Place {
   readonly fields: Fields
 }
 
+/** What it takes to ask where endpoints are. */
+export type PlacePorts = Pick<Ports, 'clock' | 'discover'>
+
 /** Endpoints of one part of a cluster, or why its name has none. */
 export type Part = { readonly subset: string | undefined } & (
   | { readonly places: readonly Place[] }
@@ -31,7 +32,7 @@ export type Part = { readonly subset: string | undefined } & (
  * Every endpoint of a cluster and its subsets as they are now, for questions of the gateway's own (probes, drift). A subset without
  * endpoints of its own is the cluster's under another authority. Keys are apart from those of requests: no connection is shared.
  */
-export async function partsOf(cluster: Cluster, ports: DiscoveryPorts): Promise<readonly Part[]> {
+export async function partsOf(cluster: Cluster, ports: PlacePorts): Promise<readonly Part[]> {
   const own = { endpoints: cluster.endpoints, authority: cluster.authority, labels: undefined }
   const subsets = Object.entries(cluster.subsets).map(([subset, given]) => ({
     subset,
@@ -60,12 +61,12 @@ export async function partsOf(cluster: Cluster, ports: DiscoveryPorts): Promise<
 /** One answer, for a question of the gateway's own: milliseconds. */
 const patienceMs = 10_000
 
-async function foundNow(endpoints: Endpoints, ports: DiscoveryPorts): Promise<readonly Found[]> {
+async function foundNow(endpoints: Endpoints, ports: PlacePorts): Promise<readonly Found[]> {
   if (endpoints.kind === 'static') return endpoints.addresses.map(foundAt)
   const lifeline = new Lifeline()
   const timer = ports.clock.after(patienceMs, () => lifeline.end(new Fault('upstream_unavailable', 'it does not answer in time')))
   try {
-    return await unlessEnded(lifeline, discoveryOf(endpoints, ports).once(lifeline))
+    return await unlessEnded(lifeline, ports.discover(endpoints).once(lifeline).then(inOrder))
   } finally {
     timer.cancel()
     lifeline.settle()

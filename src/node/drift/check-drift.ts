@@ -1,7 +1,7 @@
 import type { Cluster, Policy } from '../../core/policy/policy.ts'
 import type { Channels } from '../../core/ports.ts'
 import { compareServices, type DescriptorBook, type Difference, emptyBook, readDescriptors } from '../../core/protobuf.ts'
-import { type DiscoveryPorts, type Place, partsOf } from '../../core/upstream.ts'
+import { type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'
 import { ReflectionError, reflect } from '../proto/reflect.ts'
 
 /** What asking one part of a cluster came to. */
@@ -12,7 +12,7 @@ export type DriftFinding = { readonly subset: string | undefined } & (
   | { readonly kind: 'failed'; readonly reason: string }
 )
 
-export interface DriftPorts extends DiscoveryPorts {
+export interface DriftPorts extends PlacePorts {
   readonly channels: Channels
   /** Ends a look before its time. */
   readonly signal?: AbortSignal | undefined

@@ -4,7 +4,7 @@ import type { Cluster, Issuer, Policy } from '../../core/policy/policy.ts'
 import { signingIssuers } from '../../core/policy/requirement.ts'
 import type { Channels, Clock, Fetch } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
-import { type DiscoveryPorts, type Part, type Place, partsOf } from '../../core/upstream.ts'
+import { type Part, type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'
 import { type DialPorts, nameOf } from '../channels/dial.ts'
 import { checkDrift, type DriftFinding, usedOf } from '../drift/check-drift.ts'
 import { probeEndpoint } from './probe-endpoint.ts'
@@ -31,7 +31,7 @@ export interface ProbeReport {
   readonly diagnostics: readonly Diagnostic[]
 }
 
-export interface ProbePorts extends DialPorts, DiscoveryPorts {
+export interface ProbePorts extends DialPorts, PlacePorts {
   readonly channels: Channels
   readonly fetch: Fetch
   readonly clock: Clock

@@ -2,7 +2,7 @@ import { rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { readEndpoints } from '../../../src/core/upstream/discovery/file.ts'
+import { readEndpoints } from '../../../src/core/discovery/file.ts'
 import { follow } from '../../support/followed.ts'
 import { tempFolder } from '../../support/temp-folder.ts'
 
@@ -68,8 +68,8 @@ test('a link that is turned to another file is followed, as in a mounted ConfigM
 test('entries say weight, zone and labels', () => {
   const text = '- { address: "10.0.0.1:80", weight: 3, zone: a, labels: { version: v2 } }\n- unix:/run/x.sock\n- "[::1]:80"\n'
   expect(readEndpoints(text)).toEqual([
-    { address: { kind: 'unix', path: '/run/x.sock' }, weight: 1, zone: undefined, labels: {} },
     { address: { kind: 'tcp', host: '10.0.0.1', port: 80 }, weight: 3, zone: 'a', labels: { version: 'v2' } },
+    { address: { kind: 'unix', path: '/run/x.sock' }, weight: 1, zone: undefined, labels: {} },
     { address: { kind: 'tcp', host: '::1', port: 80 }, weight: 1, zone: undefined, labels: {} },
   ])
 })

@@ -10,7 +10,7 @@ import { fakeClock } from '../../support/clock.ts'
 import { openGateway } from '../../support/gateway.ts'
 import { untilTheEnd } from '../../support/keep.ts'
 import { clean, loadBeside } from '../../support/load.ts'
-import { fakePorts, memoryMeter, seededRandom } from '../../support/ports.ts'
+import { fakePorts, memoryMeter } from '../../support/ports.ts'
 import { descriptorsFrom } from '../../support/protos.ts'
 import { openReflecting } from '../../support/reflecting.ts'
 import { house } from '../../support/shop.ts'
@@ -54,10 +54,10 @@ function watching() {
   const samples = memoryMeter()
   const meter = { ...samples, forget: (name: string) => void forgotten.push(name) }
   const watch = new DriftWatch({
-    ...fakePorts(),
+    discover: fakePorts().discover,
     channels: createChannels(dial),
     clock,
-    random: { ...seededRandom(1), unit: () => 0.5 },
+    random: { unit: () => 0.5 },
     meter,
     log: (level, event, facts) => void events.push([level, event, facts]),
   })

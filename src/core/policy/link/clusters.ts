@@ -1,5 +1,6 @@
 import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
 import type { Cluster, Endpoints, PinnedSet, Subset } from '../policy.ts'
+import type { Path } from '../read/node.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkEndpoints } from './endpoints.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
@@ -65,7 +66,7 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     balance: value.balance ?? 'round_robin',
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
     caps: { requests: value.caps?.requests ?? 0 },
-    subsets: linkSubsets(linking, entry, value),
+    subsets: linkSubsets(linking, entry, value, endpoints),
     descriptors: pinnedSet(value, descriptors),
   }
 }
@@ -80,7 +81,12 @@ function checkSidecar(linking: Linking, entry: Entry<ClusterDocument>, value: Pa
   })
 }
 
-function linkSubsets(linking: Linking, entry: Entry<ClusterDocument>, value: Partial<ClusterDocument>): Readonly<Record<string, Subset>> {
+function linkSubsets(
+  linking: Linking,
+  entry: Entry<ClusterDocument>,
+  value: Partial<ClusterDocument>,
+  endpoints: Endpoints | undefined,
+): Readonly<Record<string, Subset>> {
   const subsets = Object.entries(value.subsets ?? {}).map(([name, subset]): [string, Subset] => {
     const path = ['subsets', name]
     if (Object.keys(subset).length === 0 && isWhole(entry, path.join('.')))
@@ -90,7 +96,28 @@ function linkSubsets(linking: Linking, entry: Entry<ClusterDocument>, value: Par
         hint: 'Give it labels, an authority, an address or endpoints.',
         which: 'key',
       })
-    return [name, { authority: subset.authority, endpoints: linkEndpoints(linking, entry, subset, path), labels: subset.labels }]
+    const linked = linkEndpoints(linking, entry, subset, path)
+    if (subset.labels !== undefined) checkLabels(linking, entry, subset.labels, linked ?? endpoints, path)
+    return [name, { authority: subset.authority, endpoints: linked, labels: subset.labels }]
   })
   return Object.fromEntries(subsets)
+}
+
+/** Labels that no endpoint can ever have would leave a subset without any. */
+function checkLabels(
+  linking: Linking,
+  entry: Entry<ClusterDocument>,
+  labels: Readonly<Record<string, string>>,
+  endpoints: Endpoints | undefined,
+  path: Path,
+): void {
+  if (endpoints === undefined || (endpoints.kind !== 'static' && endpoints.kind !== 'dns' && endpoints.kind !== 'srv')) return
+  const fits = endpoints.kind === 'static' && endpoints.addresses.some((one) => Object.entries(labels).every(([name, value]) => one.labels?.[name] === value))
+  if (fits) return
+  refuse(linking, entry, [...path, 'labels'], {
+    code: 'subset_labels',
+    message: endpoints.kind === 'static' ? 'No endpoint has these labels.' : `Endpoints from ${endpoints.kind} have no labels.`,
+    hint: endpoints.kind === 'static' ? 'Give endpoints labels: { address, labels: { … } }.' : 'Give the subset its own endpoints.',
+    which: 'key',
+  })
 }

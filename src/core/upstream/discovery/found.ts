@@ -1,14 +1,5 @@
 import type { StaticAddress } from '../../policy/policy.ts'
-import type { Endpoint, Labels } from '../../ports.ts'
-
-/** One endpoint as a source names it. */
-export interface Found {
-  readonly address: Endpoint['address']
-  /** Positive. */
-  readonly weight: number
-  readonly zone: string | undefined
-  readonly labels: Labels
-}
+import type { Endpoint, Found, Labels } from '../../ports.ts'
 
 /** More endpoints than this in one set are a mistake of the source. */
 const mostEndpoints = 5_000

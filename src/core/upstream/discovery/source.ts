@@ -1,29 +1,12 @@
 import { Fault } from '../../model/fault.ts'
 import { Lifeline } from '../../model/lifeline.ts'
+import { pause } from '../../model/pause.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { ShrinkRule } from '../../policy/policy.ts'
-import type { Ports } from '../../ports.ts'
-import { type Found, inOrder, sameFound } from './found.ts'
+import type { Discovery, DiscoveryTell, Found, Ports } from '../../ports.ts'
+import { inOrder, sameFound } from './found.ts'
 import { judgeShrinking } from './shrinking.ts'
-import { backOffMs, pause, type Wait } from './wait.ts'
-
-/** How a source is told of. A set may be empty; what it means is not the teller's business. */
-export interface Tell {
-  /** What the source says now. @throws Error for a set that cannot be taken. */
-  set(found: readonly Found[]): void
-  /** What the source said last still holds. */
-  alive(): void
-  /** It could not be asked, and will be asked again without being left alone. */
-  failed(why: unknown): void
-}
-
-/** Where endpoints are found: kinds of sources differ in this alone. */
-export interface Discovery {
-  /** One answer. @throws when there is none. */
-  once(lifeline: Lifeline): Promise<readonly Found[]>
-  /** Tells every answer, until the lifeline ends or something fails: then it throws, and is called again later. It may keep what it learned. */
-  follow(tell: Tell, lifeline: Lifeline): Promise<void>
-}
+import { backOffMs, type Wait } from './wait.ts'
 
 /** How a source stands, for people. */
 export interface SourceStatus {
@@ -40,11 +23,8 @@ export interface SourceStatus {
   readonly problem: string | undefined
 }
 
-/** What it takes to ask a source. */
-export type DiscoveryPorts = Pick<Ports, 'clock' | 'random' | 'names' | 'follow' | 'files' | 'secrets'>
-
-/** What it takes to follow one. */
-export type SourcePorts = DiscoveryPorts & Pick<Ports, 'meter'>
+/** What it takes to follow sources. */
+export type SourcePorts = Pick<Ports, 'clock' | 'random' | 'meter' | 'discover'>
 
 const failures = 'sallyport_discovery_failures_total' satisfies MetricName
 
@@ -142,7 +122,7 @@ export class Source {
 
   async #run(discovery: Discovery): Promise<void> {
     const { clock, random } = this.#ports
-    const tell: Tell = { set: (found) => this.#take(found), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
+    const tell: DiscoveryTell = { set: (found) => this.#take(found), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
     while (this.#lifeline.ended === undefined) {
       try {
         await discovery.follow(tell, this.#lifeline)

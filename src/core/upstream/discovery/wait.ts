@@ -1,6 +1,5 @@
-import type { Fault } from '../../model/fault.ts'
 import type { Lifeline } from '../../model/lifeline.ts'
-import type { Clock, Random } from '../../ports.ts'
+import type { Random } from '../../ports.ts'
 
 /** How long somebody waits: for a request until its deadline (monotonic milliseconds), or its end. */
 export interface Wait {
@@ -15,19 +14,4 @@ const backOff = { first: 1_000, most: 30_000 } as const
 export function backOffMs(failures: number, random: Pick<Random, 'unit'>): number {
   const full = Math.min(backOff.most, backOff.first * 2 ** Math.min(10, failures - 1))
   return full * (0.5 + random.unit() / 2)
-}
-
-/** Rejects with the reason when the lifeline ends first. */
-export function pause(ms: number, lifeline: Lifeline, clock: Pick<Clock, 'after'>): Promise<void> {
-  return new Promise((resolve, reject: (why: Fault) => void) => {
-    let forget = () => {}
-    const timer = clock.after(ms, () => {
-      forget()
-      resolve()
-    })
-    forget = lifeline.onEnd((why) => {
-      timer.cancel()
-      reject(why)
-    })
-  })
 }

@@ -4,10 +4,8 @@ import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
 import { createClock } from '../../clock.ts'
+import { createDiscover } from '../../discover.ts'
 import { createFetch } from '../../fetch.ts'
-import { createFiles } from '../../files.ts'
-import { createFollow } from '../../follow.ts'
-import { createNames } from '../../names.ts'
 import { type Probe, type ProbeReport, probePolicy } from '../../probe/probe.ts'
 import { createRandom } from '../../random.ts'
 import { createResolve } from '../../resolve.ts'
@@ -73,13 +71,8 @@ export const check: Command = {
 function probe(policy: Policy, origins: Parameters<typeof probePolicy>[1]): Promise<ProbeReport> {
   const clock = createClock()
   const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env) }
-  const sources = {
-    random: createRandom(),
-    names: createNames({ clock, servers: dnsServersIn(process.env) }),
-    follow: createFollow(dial),
-    files: createFiles(clock),
-  }
-  return probePolicy(policy, origins, { ...dial, ...sources, channels: createChannels(dial), fetch: createFetch(dial) })
+  const discover = createDiscover({ ...dial, random: createRandom() }, dnsServersIn(process.env))
+  return probePolicy(policy, origins, { ...dial, discover, channels: createChannels(dial), fetch: createFetch(dial) })
 }
 
 /** Every descriptor set that a cluster names, with what pins it. */

@@ -1,4 +1,4 @@
-import type { Followed } from '../../ports.ts'
+import type { Followed } from '../ports.ts'
 
 /** The whole text of an answer. @throws Error for one of more than `limit` bytes, and what the answer throws. */
 export async function textOf({ chunks }: Followed, limit: number): Promise<string> {

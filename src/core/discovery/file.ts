@@ -1,11 +1,10 @@
 import { parseDocument } from 'yaml'
 import * as z from 'zod'
-import { parseAuthority } from '../../net.ts'
-import type { EndpointSource } from '../../policy/policy.ts'
-import type { Ports } from '../../ports.ts'
-import { type Found, inOrder } from './found.ts'
-import type { Discovery } from './source.ts'
-import { pause } from './wait.ts'
+import { pause } from '../model/pause.ts'
+import { parseAuthority } from '../net.ts'
+import type { EndpointSource } from '../policy/policy.ts'
+import type { Discovery, Found } from '../ports.ts'
+import type { DiscoveryPorts } from './ports.ts'
 
 /** Of an endpoints file, bytes. */
 const largest = 4 * 1024 * 1024
@@ -26,7 +25,7 @@ const entry = z.union([
 const list = z.array(entry).max(5_000)
 
 /** A list of endpoints in a file, YAML or JSON, that is read again whenever it changes. */
-export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }>, { files, clock }: Pick<Ports, 'files' | 'clock'>): Discovery {
+export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }>, { files, clock }: Pick<DiscoveryPorts, 'files' | 'clock'>): Discovery {
   const once = async () => readEndpoints(await files.read(path, largest))
   return {
     once,
@@ -57,8 +56,7 @@ export function readEndpoints(text: string): readonly Found[] {
   if (mistake !== undefined) throw new Error(`it is no YAML or JSON: ${mistake.message.split('\n', 1)[0]}`)
   const read = list.safeParse(document.toJS({ maxAliasCount: 0 }))
   if (!read.success) throw new Error(`it is no list of endpoints: ${read.error.issues[0]?.path.join('.') ?? ''} ${read.error.issues[0]?.message ?? ''}`.trim())
-  const found = read.data.map((one) => (typeof one === 'string' ? foundIn({ address: one }) : foundIn(one)))
-  return inOrder(found)
+  return read.data.map((one) => (typeof one === 'string' ? foundIn({ address: one }) : foundIn(one)))
 }
 
 function foundIn({ address, weight = 1, zone, labels = {} }: Exclude<z.output<typeof entry>, string>): Found {

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import type { KubernetesSource } from '../../policy/policy.ts'
-import { type Found, inOrder } from './found.ts'
+import type { KubernetesSource } from '../policy/policy.ts'
+import type { Found } from '../ports.ts'
 
 const texts = z.record(z.string(), z.string())
 
@@ -88,7 +88,7 @@ export function endpointsOf(slices: Iterable<Slice>, port: KubernetesSource['por
   const ready = all.filter(({ state }) => state === 'ready')
   const usable = ready.length > 0 ? ready : all
   const ipv4 = usable.filter(({ family }) => family === 'IPv4')
-  return inOrder((ipv4.length > 0 ? ipv4 : usable).map(({ found }) => found))
+  return (ipv4.length > 0 ? ipv4 : usable).map(({ found }) => found)
 }
 
 function slicedIn({ metadata, addressType, endpoints, ports }: Slice, port: KubernetesSource['port']): readonly Sliced[] {

@@ -1,12 +1,12 @@
-import type { Lifeline } from '../../model/lifeline.ts'
-import type { KubernetesSource } from '../../policy/policy.ts'
-import type { Followed, Ports } from '../../ports.ts'
+import type { Lifeline } from '../model/lifeline.ts'
+import { pause } from '../model/pause.ts'
+import type { KubernetesSource } from '../policy/policy.ts'
+import type { Discovery, DiscoveryTell, Followed } from '../ports.ts'
 import { jsonOf, linesOf, textOf } from './lines.ts'
+import type { DiscoveryPorts } from './ports.ts'
 import { endpointsOf, readEvent, readPage, type Slice } from './slices.ts'
-import type { Discovery, Tell } from './source.ts'
-import { pause } from './wait.ts'
 
-type KubernetesPorts = Pick<Ports, 'clock' | 'random' | 'follow' | 'secrets'>
+type KubernetesPorts = Pick<DiscoveryPorts, 'clock' | 'random' | 'follow' | 'secrets'>
 
 /** Slices a page of the first list. */
 const pageSize = 500
@@ -72,7 +72,7 @@ async function list(source: KubernetesSource, lifeline: Lifeline, ports: Kuberne
   throw new Error(`its list has more than ${mostPages} pages`)
 }
 
-async function watch(source: KubernetesSource, known: Known, tell: Tell, lifeline: Lifeline, ports: KubernetesPorts): Promise<'ended' | 'expired'> {
+async function watch(source: KubernetesSource, known: Known, tell: DiscoveryTell, lifeline: Lifeline, ports: KubernetesPorts): Promise<'ended' | 'expired'> {
   const seconds = watchSeconds + Math.floor(ports.random.unit() * 60)
   const query = { watch: 'true', allowWatchBookmarks: 'true', resourceVersion: known.version, timeoutSeconds: String(seconds) }
   const answer = await get(source, query, (seconds + 15) * 1_000, lifeline, ports)

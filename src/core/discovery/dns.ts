@@ -1,10 +1,9 @@
-import type { EndpointSource } from '../../policy/policy.ts'
-import type { NamedService, Ports } from '../../ports.ts'
-import type { Found } from './found.ts'
-import type { Discovery } from './source.ts'
-import { pause } from './wait.ts'
+import { pause } from '../model/pause.ts'
+import type { EndpointSource } from '../policy/policy.ts'
+import type { Discovery, Found, NamedService } from '../ports.ts'
+import type { DiscoveryPorts } from './ports.ts'
 
-type DnsPorts = Pick<Ports, 'clock' | 'names'>
+type DnsPorts = Pick<DiscoveryPorts, 'clock' | 'names'>
 type Answer = { readonly found: readonly Found[]; readonly ttlMs: number | undefined }
 
 /** An answer is asked for again when its time to live is over, milliseconds: not more often, and not less. */

@@ -1,13 +1,15 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { nextIndex, readInstances } from '../../../src/core/upstream/discovery/consul.ts'
-import { addressText, type Found, inOrder } from '../../../src/core/upstream/discovery/found.ts'
-import { linesOf } from '../../../src/core/upstream/discovery/lines.ts'
-import { judgeShrinking } from '../../../src/core/upstream/discovery/shrinking.ts'
-import { endpointsOf, readEvent, readPage } from '../../../src/core/upstream/discovery/slices.ts'
-import { entryOf } from '../../support/consul.ts'
+import { nextIndex, readInstances } from '../../src/core/discovery/consul.ts'
+import { linesOf } from '../../src/core/discovery/lines.ts'
+import { endpointsOf, readEvent, readPage } from '../../src/core/discovery/slices.ts'
+import type { Found } from '../../src/core/ports.ts'
+import { addressText, inOrder } from '../../src/core/upstream/discovery/found.ts'
+import { judgeShrinking } from '../../src/core/upstream/discovery/shrinking.ts'
+import { entryOf } from '../support/consul.ts'
 
-const addresses = (found: readonly Found[]) => found.map(({ address }) => addressText(address))
+/** As whoever follows the source takes them. */
+const addresses = (found: readonly Found[]) => inOrder(found).map(({ address }) => addressText(address))
 
 interface Endpoint {
   readonly addresses: readonly string[]
@@ -81,10 +83,10 @@ test('instances of Consul: address, weight by their checks, tags and meta as lab
     entryOf({ host: '10.0.0.4', port: 80, status: 'critical' }),
     entryOf({ host: '10.0.0.5', port: 0 }),
   ]
-  const strict = readInstances(said, true)
+  const strict = inOrder(readInstances(said, true))
   expect(addresses(strict)).toEqual(['10.0.0.2:80', '10.1.10.12:80'])
   expect(strict[0]).toEqual({ address: { kind: 'tcp', host: '10.0.0.2', port: 80 }, weight: 7, zone: 'a', labels: { canary: 'true', version: 'v2' } })
-  expect(readInstances(said, false).map(({ address, weight }) => [addressText(address), weight])).toEqual([
+  expect(inOrder(readInstances(said, false)).map(({ address, weight }) => [addressText(address), weight])).toEqual([
     ['10.0.0.2:80', 7],
     ['10.0.0.3:80', 2],
     ['10.1.10.12:80', 1],

@@ -1,13 +1,12 @@
 import * as z from 'zod'
-import type { Lifeline } from '../../model/lifeline.ts'
-import type { ConsulSource } from '../../policy/policy.ts'
-import type { Followed, Ports } from '../../ports.ts'
-import { type Found, inOrder } from './found.ts'
+import type { Lifeline } from '../model/lifeline.ts'
+import { pause } from '../model/pause.ts'
+import type { ConsulSource } from '../policy/policy.ts'
+import type { Discovery, Followed, Found } from '../ports.ts'
 import { jsonOf, textOf } from './lines.ts'
-import type { Discovery } from './source.ts'
-import { pause } from './wait.ts'
+import type { DiscoveryPorts } from './ports.ts'
 
-type ConsulPorts = Pick<Ports, 'clock' | 'random' | 'follow' | 'secrets'>
+type ConsulPorts = Pick<DiscoveryPorts, 'clock' | 'random' | 'follow' | 'secrets'>
 
 /** How long Consul holds a question back for which there is no news; it adds up to a sixteenth of it (Consul, "Blocking Queries"). Seconds. */
 const waitSeconds = 55
@@ -105,18 +104,16 @@ async function refusalOf(answer: Followed): Promise<string> {
 export function readInstances(said: unknown, passing: boolean): readonly Found[] {
   const read = entries.safeParse(said)
   if (!read.success) throw new Error(`its answer is no list of instances: ${read.error.issues[0]?.path.join('.')}`)
-  return inOrder(
-    read.data.flatMap(({ Node, Service, Checks }): Found[] => {
-      const states = (Checks ?? []).map(({ Status }) => Status)
-      const warns = states.some((state) => state !== 'passing')
-      const host = Service.Address === '' || Service.Address == null ? Node.Address : Service.Address
-      if (states.some((state) => state !== 'passing' && (passing || state !== 'warning')) || Service.Port === 0 || host === '') return []
-      const weight = Math.max(1, (warns ? Service.Weights?.Warning : Service.Weights?.Passing) ?? 1)
-      const labels = { ...labelsOf(Service.Tags ?? []), ...Service.Meta }
-      const zone = Service.Locality?.Zone ?? Node.Locality?.Zone ?? labels['zone']
-      return [{ address: { kind: 'tcp', host, port: Service.Port }, weight, zone: zone === '' ? undefined : zone, labels }]
-    }),
-  )
+  return read.data.flatMap(({ Node, Service, Checks }): Found[] => {
+    const states = (Checks ?? []).map(({ Status }) => Status)
+    const warns = states.some((state) => state !== 'passing')
+    const host = Service.Address === '' || Service.Address == null ? Node.Address : Service.Address
+    if (states.some((state) => state !== 'passing' && (passing || state !== 'warning')) || Service.Port === 0 || host === '') return []
+    const weight = Math.max(1, (warns ? Service.Weights?.Warning : Service.Weights?.Passing) ?? 1)
+    const labels = { ...labelsOf(Service.Tags ?? []), ...Service.Meta }
+    const zone = Service.Locality?.Zone ?? Node.Locality?.Zone ?? labels['zone']
+    return [{ address: { kind: 'tcp', host, port: Service.Port }, weight, zone: zone === '' ? undefined : zone, labels }]
+  })
 }
 
 /** The tag `version=v2` is the label version: v2; any other tag is a label that is "true". */

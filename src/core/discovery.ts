@@ -1,9 +1,12 @@
-import type { EndpointSource } from '../../policy/policy.ts'
-import { consulDiscovery } from './consul.ts'
-import { dnsDiscovery, srvDiscovery } from './dns.ts'
-import { fileDiscovery } from './file.ts'
-import { kubernetesDiscovery } from './kubernetes.ts'
-import type { Discovery, DiscoveryPorts } from './source.ts'
+import { consulDiscovery } from './discovery/consul.ts'
+import { dnsDiscovery, srvDiscovery } from './discovery/dns.ts'
+import { fileDiscovery } from './discovery/file.ts'
+import { kubernetesDiscovery } from './discovery/kubernetes.ts'
+import type { DiscoveryPorts } from './discovery/ports.ts'
+import type { EndpointSource } from './policy/policy.ts'
+import type { Discovery } from './ports.ts'
+
+export type { DiscoveryPorts } from './discovery/ports.ts'
 
 /** How endpoints of a source are found. Nothing is asked before it is followed. */
 export function discoveryOf(source: EndpointSource, ports: DiscoveryPorts): Discovery {
