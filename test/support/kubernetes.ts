@@ -33,7 +33,12 @@ export interface FakeKubernetes extends ScriptServer {
   recover(): void
 }
 
-export async function openKubernetes(keep: Keep, first: readonly SliceInput[], pageSize = 500): Promise<FakeKubernetes> {
+export async function openKubernetes(
+  keep: Keep,
+  first: readonly SliceInput[],
+  pageSize = 500,
+  tls?: Parameters<typeof openScriptServer>[2],
+): Promise<FakeKubernetes> {
   let version = 100
   let oldest = 0
   let gone: 'status' | 'event' = 'status'
@@ -92,7 +97,7 @@ export async function openKubernetes(keep: Keep, first: readonly SliceInput[], p
       return void response.writeHead(404).end()
     return url.searchParams.get('watch') === 'true' ? watch(url, response) : list(url, response)
   }
-  const server = await openScriptServer(keep, answer)
+  const server = await openScriptServer(keep, answer, tls)
   return {
     ...server,
     tokens,

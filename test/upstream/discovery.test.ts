@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Cluster, Endpoints } from '../../src/core/policy/policy.ts'
-import type { NamedAddresses, Names } from '../../src/core/ports.ts'
-import { buildUpstream, sourcesOf, type Upstream } from '../../src/core/upstream.ts'
+import type { Files, NamedAddresses, Names } from '../../src/core/ports.ts'
+import { buildUpstream, partsOf, sourcesOf, type Upstream } from '../../src/core/upstream.ts'
 import { fakeClock } from '../support/clock.ts'
 import { emptyPolicy } from '../support/policy.ts'
 import { type FakePorts, fakeChannels, fakeDiscover, fakePorts } from '../support/ports.ts'
@@ -222,6 +222,19 @@ test('a reload acquires before it releases and asks nothing, so that what both s
   }
 })
 
+test('a reload that changes only what is believed keeps the endpoints, also while the source is away', async () => {
+  const { ports, say, channels } = setUp()
+  say([ip(1)])
+  const before = open(ports, named)
+  await settle()
+  say(new Error('DNS answers SERVFAIL'))
+  const after = open(ports, foundBy({ kind: 'dns', name: 'c.mesh', port: 8080 }, { share: 0.1 }))
+  await settle()
+  await before.close()
+  expect(await hostOf(after)).toBe('10.0.0.1:8080')
+  expect(channels.released).toEqual([])
+})
+
 test('a set that lacks more than the share is taken only when it was said for long enough; what is new counts at once', async () => {
   const { ports, say, clock } = setUp()
   say([1, 2, 3, 4, 5].map(ip))
@@ -304,4 +317,52 @@ test('a subset takes the endpoints that have all of its labels', async () => {
   expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2, 3))
   expect(await hostsOf(upstream, 'stable2')).toEqual(dialled(2))
   await expect(hostOf(upstream, 'v9')).rejects.toMatchObject({ code: 'upstream_unavailable' })
+})
+
+test('a subset whose labels fit nobody any more keeps the endpoints it had', async () => {
+  const clock = fakeClock()
+  let text = '- { address: "10.0.0.1:8080", labels: { version: v1 } }\n- { address: "10.0.0.2:8080", labels: { version: v2 } }\n'
+  let heard = () => {}
+  const files: Files = {
+    read: async () => text,
+    watch: (_path, changed) => {
+      heard = changed
+      return { close() {} }
+    },
+  }
+  const channels = fakeChannels({ http: async () => httpReply(200) })
+  const ports = fakePorts({ channels, clock, discover: fakeDiscover({ clock, files }) })
+  const upstream = open(ports, foundBy({ kind: 'file', path: '/run/c.yaml' }), {
+    subsets: { v2: { authority: undefined, endpoints: undefined, labels: { version: 'v2' } } },
+  })
+  await settle()
+  expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2))
+  text = text.replace('v2', 'v1')
+  heard()
+  await settle()
+  clock.advance(100)
+  await settle()
+  expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2))
+  text = '- { address: "10.0.0.1:8080", labels: { version: v2 }, zone: a, weight: 3 }\n- "10.0.0.2:8080"\n'
+  heard()
+  await settle()
+  clock.advance(100)
+  await settle()
+  expect(await hostsOf(upstream, 'v2')).toEqual(dialled(1))
+})
+
+test('questions of the gateway itself go to what a source names now, part by part', async () => {
+  const { ports, say } = setUp()
+  say([ip(2), ip(1), ip(2)])
+  const given = cluster('c', {
+    endpoints: named,
+    subsets: { v2: { authority: undefined, endpoints: at('10.0.0.9:80'), labels: { version: 'v2' } } },
+  })
+  const parts = await partsOf(given, ports)
+  expect(parts.map((part) => ('places' in part ? part.places.map(({ endpoint }) => endpoint.address) : part.problem))).toEqual([
+    [1, 2].map((last) => ({ kind: 'tcp', host: ip(last), port: 8080 })),
+    'no endpoint has the labels of the subset',
+  ])
+  say([])
+  expect(await partsOf(cluster('c', { endpoints: named }), ports)).toMatchObject([{ name: 'dns c.mesh:8080', problem: 'it names no endpoint' }])
 })

@@ -49,8 +49,12 @@ function fixedSet(all: readonly Found[], wanted: EndpointsWanted, state: Upstrea
  */
 function sourceSet(source: Exclude<Endpoints, { kind: 'static' }>, wanted: EndpointsWanted, state: UpstreamState, ports: SetPorts): EndpointSet {
   const { shrinking, ...asked } = source
-  const key = JSON.stringify(source)
-  const followed = state.sources.take(key, () => new Source(sourceName(asked), shrinking, ports.discover(asked), ports))
+  // The rule is part of the key, and changes with a reload: what is known of the source goes on.
+  const [same, key] = [JSON.stringify(asked), JSON.stringify({ asked, shrinking })]
+  const followed = state.sources.take(key, () => {
+    const before = state.sources.find((other) => other.startsWith(`{"asked":${same},`))
+    return new Source(sourceName(asked), shrinking, ports.discover(asked), ports, before)
+  })
   let candidates: readonly Candidate[] = []
   const apply = () => {
     const found = followed.found ?? []

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { KubernetesSource } from '../../../src/core/policy/policy.ts'
+import { makeCertificates } from '../../support/certificates.ts'
 import { type FollowOptions, follow } from '../../support/followed.ts'
 import { type FakeKubernetes, openKubernetes, type SliceInput } from '../../support/kubernetes.ts'
 
@@ -105,4 +106,14 @@ test('a source that is closed ends its watch', { timeout: 30_000 }, async () => 
   await watching()
   followed.close()
   await vi.waitFor(() => expect(server.watches).toBe(0), { timeout: 20_000, interval: 10 })
+})
+
+test('the API server is checked against the authority that is given, and against no other', { timeout: 30_000 }, async () => {
+  const { ca, server: pair } = await makeCertificates()
+  const server = await openKubernetes(onTestFinished, [slice('a', '10.0.0.1')], 500, pair)
+  const trusting = follow(onTestFinished, source(server, { ca: 'env:CA' }), { variables: { CA: ca } })
+  const doubting = follow(onTestFinished, source(server))
+  await trusting.until('10.0.0.1:8080')
+  await doubting.problem(/UNABLE_TO|SELF_SIGNED/)
+  expect(doubting.addresses()).toEqual([])
 })

@@ -53,10 +53,17 @@ export class Source {
   #failures = 0
   #problem: string | undefined
 
-  constructor(name: string, rule: ShrinkRule, discovery: Discovery, ports: SourcePorts) {
+  /** `before`: another follower of the same source, whose endpoints are good until this one has its own answer. */
+  constructor(name: string, rule: ShrinkRule, discovery: Discovery, ports: SourcePorts, before?: Source) {
     this.#name = name
     this.#rule = rule
     this.#ports = ports
+    if (before?.found !== undefined) {
+      this.#good = before.#good
+      this.#inForce = before.#inForce
+      this.#saidAt = before.#saidAt
+      this.#answered = true
+    }
     void this.#run(discovery)
   }
 
