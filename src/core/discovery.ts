@@ -20,6 +20,7 @@ export function discoveryOf(source: EndpointSource, ports: DiscoveryPorts): Disc
     case 'consul':
       return consulDiscovery(source, ports)
     case 'kubernetes':
+    default:
       return kubernetesDiscovery(source, ports)
   }
 }

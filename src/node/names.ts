@@ -67,7 +67,7 @@ function joined([v4, v6]: readonly [PromiseSettledResult<RecordWithTtl[]>, Promi
   const b = recordsOf(v6)
   const records = [...(Array.isArray(a) ? a : []), ...(Array.isArray(b) ? b : [])]
   const failed = Array.isArray(a) ? (Array.isArray(b) ? undefined : b) : a
-  if (failed !== undefined && records.length === 0) throw failed
+  if (failed instanceof Error && records.length === 0) throw failed
   const missing = Array.isArray(a) ? (Array.isArray(b) ? undefined : 'ipv6') : 'ipv4'
   const ttlMs = records.length === 0 ? undefined : Math.min(...records.map(({ ttl }) => ttl)) * 1_000
   return { addresses: [...new Set(records.map(({ address }) => address))], ttlMs, missing }

@@ -98,15 +98,20 @@ test('an index is kept while it grows, and begins anew otherwise', () => {
   expect([nextIndex(10, 9), nextIndex(10, 0), nextIndex(10, -1), nextIndex(10, Number.NaN)]).toEqual([0, 0, 0, 0])
 })
 
+function outcomeOf(read: () => unknown): string {
+  try {
+    read()
+    return 'read'
+  } catch (error) {
+    return error instanceof Error ? error.message : 'no error'
+  }
+}
+
 test('answers of any shape are read or refused with a sentence', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (said) => {
       for (const read of [readPage, readEvent, (value: unknown) => readInstances(value, true)]) {
-        try {
-          read(said)
-        } catch (error) {
-          expect((error as Error).message).toMatch(/^its answer is no|^the watch/)
-        }
+        expect(outcomeOf(() => read(said))).toMatch(/^read|^its answer is no|^the watch/)
       }
     }),
   )

@@ -54,7 +54,7 @@ export async function openConsul(keep: Keep, first: readonly Instance[]): Promis
   }
   const server = await openScriptServer(keep, answer)
   const release = () => {
-    for (const tell of [...waiting]) tell()
+    for (const tell of waiting) tell()
   }
   return {
     ...server,

@@ -82,7 +82,10 @@ export async function openKubernetes(
     }
     response.writeHead(200, { 'content-type': 'application/json' })
     response.flushHeaders()
-    if (since < oldest) return void response.end(`${JSON.stringify({ type: 'ERROR', object: status })}\n`)
+    if (since < oldest) {
+      response.end(`${JSON.stringify({ type: 'ERROR', object: status })}\n`)
+      return
+    }
     for (const past of history) if (past.version > since) response.write(`${JSON.stringify(past.event)}\n`)
     watches.add(response)
     response.on('close', () => watches.delete(response))

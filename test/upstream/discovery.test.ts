@@ -43,10 +43,10 @@ async function hostOf(upstream: Upstream, subset?: string): Promise<string | und
 }
 
 /** Every endpoint that a few requests in a row go to. */
-async function hostsOf(upstream: Upstream, subset?: string): Promise<readonly (string | undefined)[]> {
-  const hosts = new Set<string | undefined>()
-  for (let i = 0; i < 40; i += 1) hosts.add(await hostOf(upstream, subset))
-  return [...hosts].sort()
+async function hostsOf(upstream: Upstream, subset?: string): Promise<readonly string[]> {
+  const hosts = new Set<string>()
+  for (let i = 0; i < 40; i += 1) hosts.add((await hostOf(upstream, subset)) ?? 'nowhere')
+  return [...hosts].sort((a, b) => a.localeCompare(b, 'en'))
 }
 
 /** Lets what was started in the background come to its end. */

@@ -38,7 +38,9 @@ export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }
             heard = resolve
           })
           // Read from a disk that is here: there is nobody to be left alone.
-          await once().then(tell.set).catch(tell.failed)
+          await once()
+            .then((found) => tell.set(found))
+            .catch((error: unknown) => tell.failed(error))
           await Promise.race([news, pause(lookMs, lifeline, clock)])
           await pause(settleMs, lifeline, clock)
         }

@@ -79,6 +79,14 @@ test('search domains are tried as resolv.conf says', () => {
   expect(candidatesOf('orders', '')).toEqual(['orders'])
 })
 
+function outcomeOf(read: () => string | undefined): string {
+  try {
+    return read() ?? 'nothing'
+  } catch (error) {
+    return String(error)
+  }
+}
+
 test('an answer is read or refused, whatever its bytes are', () => {
   const question = srvQuestion('_grpc._tcp.orders.mesh')
   const head = Buffer.from(question.bytes.subarray(0, 12))
@@ -88,12 +96,7 @@ test('an answer is read or refused, whatever its bytes are', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(20), (rest, answers) => {
       head.writeUInt16BE(answers, 6)
-      try {
-        const answer = readSrvAnswer(Buffer.concat([head, asked, rest]), question)
-        expect(answer?.kind).toBe('services')
-      } catch (error) {
-        expect(String(error)).toMatch(/malformed/)
-      }
+      expect(outcomeOf(() => readSrvAnswer(Buffer.concat([head, asked, rest]), question)?.kind)).toMatch(/^services$|malformed/)
     }),
   )
   const other = srvQuestion('_grpc._tcp.stock.mesh')

@@ -12,6 +12,7 @@ export function sourceName(source: EndpointSource): string {
     case 'consul':
       return ['consul', source.service, source.tag, source.datacenter].filter((part) => part !== undefined).join(' ')
     case 'kubernetes':
+    default:
       return `kubernetes ${source.namespace}/${source.service}:${source.port}`
   }
 }
@@ -29,6 +30,7 @@ export function placeOf(source: EndpointSource): { readonly host: string; readon
     case 'kubernetes':
       return { host: `${source.service}.${source.namespace}.svc`, port: typeof source.port === 'number' ? source.port : undefined }
     case 'file':
+    default:
       return undefined
   }
 }

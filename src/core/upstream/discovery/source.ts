@@ -223,7 +223,7 @@ export class Source {
   /** Whoever waits for the first answer learns that it is here. */
   #told(): void {
     this.#answered = true
-    for (const over of [...this.#waiting]) over()
+    for (const over of this.#waiting) over()
   }
 }
 
