@@ -24,6 +24,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
     endpoints: [],
+    sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],

@@ -444,3 +444,35 @@ test('the metrics count endpoints by health', async () => {
   const last = (health: string) => meter.samples.findLast(({ name, labels }) => name === 'sallyport_upstream_endpoints' && labels['health'] === health)?.value
   expect([last('healthy'), last('ejected')]).toEqual([1, 1])
 })
+
+test('requests stay in the zone of the gateway, and leave it when nobody there is well', async () => {
+  const zoned = (host: string, zone: string) => ({ kind: 'tcp', host, port: 80, weight: 1, zone }) as const
+  const endpoints: Cluster['endpoints'] = {
+    kind: 'static',
+    addresses: [zoned('10.0.0.1', 'a'), zoned('10.0.0.2', 'b'), zoned('10.0.0.3', 'a'), zoned('10.0.0.4', 'b')],
+  }
+  let dead: readonly string[] = []
+  const channels = fakeChannels({ http: (_call, _options, endpoint) => (dead.includes(hostOf(endpoint)) ? refuse() : Promise.resolve(httpReply(200))) })
+  const ports = { ...fakePorts({ channels }), zone: 'a' }
+  const upstream = buildUpstream(
+    emptyPolicy({
+      clusters: {
+        c: cluster('c', { endpoints, outlier: outlier({ maxEjected: 1 }), balancing: { key: undefined, slowStartMs: 0, panic: 0.1, zones: 'local' } }),
+      },
+    }),
+    ports,
+  )
+  const ask = async (count: number) => {
+    const hosts = new Set<string>()
+    for (let i = 0; i < count; i += 1) {
+      const x = sendable({ receivedAt: ports.clock.ticks() })
+      await upstream.forward(x).catch(() => {})
+      hosts.add(x.sent?.endpoint.split(':')[0] ?? '')
+    }
+    return [...hosts].sort()
+  }
+  expect(await ask(20)).toEqual(['10.0.0.1', '10.0.0.3'])
+  dead = ['10.0.0.1', '10.0.0.3']
+  await ask(20)
+  expect(await ask(20)).toEqual(['10.0.0.2', '10.0.0.4'])
+})

@@ -1,10 +1,12 @@
 import type { HttpCall } from '../model/call.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
-import type { Cluster, Endpoints } from '../policy/policy.ts'
+import type { Cluster, Endpoints, Subset } from '../policy/policy.ts'
 import type { Endpoint, Ports } from '../ports.ts'
 import { compileSticky, type Told } from '../sticky.ts'
 import { buildBalance, plainBalancing } from './balance.ts'
+import { placeOf } from './discovery/name.ts'
+import type { SourcePorts } from './discovery/source.ts'
 import { type EndpointSet, openEndpointSet } from './discovery.ts'
 import { attend } from './health/attend.ts'
 import { watchOutliers } from './health/outlier.ts'
@@ -28,9 +30,9 @@ export interface OpenCluster {
 }
 
 type Call = HttpCall['kind'] | 'grpc'
-type ClusterPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'meter' | 'zone'>
+type ClusterPorts = Pick<Ports, 'channels' | 'zone'> & SourcePorts
 /** Where one subset (or the cluster itself) lives, and the name it has in the mesh. */
-type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined }
+type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined; readonly labels?: Subset['labels'] }
 
 /** Idle connections to the mesh live shorter than upstreams commonly keep theirs, so that a request rarely meets one that is closing. */
 export const idleConnectionMs = 4_000
@@ -47,7 +49,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
   const places = new Map<string, Place>([[whole, { endpoints: cluster.endpoints, authority: cluster.authority }]])
   for (const [name, subset] of Object.entries(cluster.subsets)) {
-    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority })
+    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
@@ -55,12 +57,12 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   function open(place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
     const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
-    const set = openEndpointSet(place.endpoints, at, { ...state, members }, ports)
+    const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
     const note = outlier === undefined ? noteTimes : both(noteTimes, watchOutliers(outlier, { members: mine, roster }, ports.meter))
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: () => set.now(), balance, hand, note }
+    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -119,17 +121,20 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
 
 /** The name an operator wrote for this address, to check the certificate against. */
 function dialledName(endpoints: Endpoints, address: Endpoint['address']): string {
-  if (endpoints.kind === 'dns') return endpoints.name
+  if (endpoints.kind !== 'static') {
+    const place = placeOf(endpoints)
+    if (place !== undefined) return place.host
+  }
   return address.kind === 'tcp' ? address.host : 'localhost'
 }
 
 /** What `l5d-dst-override` says: the authority in the mesh, else where the cluster lives, always with a port. */
 export function destinationOf({ endpoints, authority }: Place): string {
-  const first = endpoints.kind === 'dns' ? { host: endpoints.name, port: endpoints.port } : endpoints.addresses.find((address) => address.kind === 'tcp')
+  const first = endpoints.kind === 'static' ? endpoints.addresses.find((address) => address.kind === 'tcp') : placeOf(endpoints)
   if (authority === undefined) return `${first?.host ?? 'localhost'}:${first?.port ?? 80}`
   if (hasPort(authority)) return authority
   // A loopback port is the sidecar's own, not the service's.
-  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : first.port}`
+  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : (first.port ?? 80)}`
 }
 
 function isLoopback(host: string): boolean {

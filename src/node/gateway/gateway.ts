@@ -4,7 +4,7 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
-import { type EndpointStatus, endpointsOf } from '../../core/upstream.ts'
+import { type EndpointStatus, endpointsOf, type SourceStatus, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
@@ -120,6 +120,10 @@ export class Gateway implements GatewayView {
 
   get endpoints(): readonly EndpointStatus[] {
     return endpointsOf(this.#ground.ports)
+  }
+
+  get sources(): readonly SourceStatus[] {
+    return sourcesOf(this.#ground.ports.lasting)
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
