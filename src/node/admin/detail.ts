@@ -40,6 +40,7 @@ export function readinessOf(view: GatewayView): object {
     quarantined: quarantinedIn(policy),
     keySets: view.keySets,
     inFlight: view.inFlight,
+    workers: view.workers,
     warnings: view.warnings,
   }
 }

@@ -3,7 +3,7 @@ import type { GatewayView } from '../gateway-view.ts'
 import type { NodeJournal } from '../journal.ts'
 
 /** Sets the figures that are asked for and not told: right before somebody reads the metrics. */
-export function measureProcess(meter: Meter, view: GatewayView, journal: Pick<NodeJournal, 'dropped'>): void {
+export function measureProcess(meter: Meter, view: Pick<GatewayView, 'startedAt' | 'inFlight' | 'keySets'>, journal: Pick<NodeJournal, 'dropped'>): void {
   const { user, system } = process.cpuUsage()
   meter.gauge('process_cpu_seconds_total', (user + system) / 1e6, {})
   meter.gauge('process_resident_memory_bytes', process.memoryUsage.rss(), {})
