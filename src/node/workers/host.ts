@@ -84,6 +84,7 @@ export class Host {
         return shared.delete(question[1])
       case 'set':
         return shared.set(question[1], question[2], question[3] ?? undefined)
+      case 'arrive':
       default:
         return this.#arrive(question)
     }
