@@ -24,8 +24,8 @@ export interface JournalOptions {
 
 export interface NodeJournal extends Journal {
   readonly log: Log
-  /** Writes lines that another process has made of its records. */
-  pass(lines: readonly string[]): void
+  /** Writes lines that another process has made of its records, without the last newline. */
+  pass(lines: string): void
   /** Sees every record, whatever the level. Returns a way to stop. */
   subscribe(take: (record: JournalRecord) => void): () => void
   /** Records lost because the reader is too slow. */
@@ -57,7 +57,7 @@ export function createJournal(options: JournalOptions, clock: Pick<Clock, 'now'>
     write: (record) => (record['kind'] === 'request' ? put(order.indexOf('info'), record) : log('warn', 'noted', record)),
     log,
     pass(lines) {
-      if (!closed) for (const line of lines) if (!writer.line(line)) dropped += 1
+      if (!closed && !writer.line(lines)) dropped += lines.split('\n').length
     },
     subscribe(take) {
       subscribers.add(take)

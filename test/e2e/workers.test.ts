@@ -68,6 +68,14 @@ const letGo = () => {
   held = []
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 async function ended(served: Served) {
   served.child.kill('SIGTERM')
   return (await served.ended).status
@@ -139,7 +147,7 @@ describe('two worker processes', { timeout: 180_000 }, () => {
     return { counts, done: Promise.all([client(), client(), client(), client()]) }
   }
 
-  it('take new policies all or none, and no request fails meanwhile', async () => {
+  it('take new policies all or none, no request fails meanwhile; and they end with their primary', async () => {
     const served = await serve(2)
     const stop = new AbortController()
     const { counts, done } = load(served, stop.signal)
@@ -165,7 +173,10 @@ describe('two worker processes', { timeout: 180_000 }, () => {
     await done
     expect(Object.keys(counts)).toEqual(['200'])
     expect(counts['200']).toBeGreaterThan(50)
-    expect(await ended(served)).toBe(0)
+    const pids = started(served).map((line) => Number(line['pid']))
+    expect(pids.map(isAlive)).toEqual([true, true])
+    served.child.kill('SIGKILL')
+    await vi.waitFor(() => expect(pids.map(isAlive)).toEqual([false, false]), { timeout: 20_000 })
   })
 
   it('drain when the whole group is told to stop: neither requests nor a stream are cut', async () => {

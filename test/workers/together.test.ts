@@ -63,7 +63,7 @@ describe('lines of several processes', () => {
   it('are handed on whole, however they come', async () => {
     const taken: string[] = []
     const from = [new PassThrough(), new PassThrough()] as const
-    for (const one of from) relayLines(one, (lines) => taken.push(...lines))
+    for (const one of from) relayLines(one, (lines) => taken.push(lines))
     const turn = () => new Promise<void>((resolve) => void setImmediate(resolve))
     for (const [at, text] of [
       [0, 'a1'],
@@ -77,6 +77,6 @@ describe('lines of several processes', () => {
     }
     from[0].end()
     await turn()
-    expect(taken).toEqual(['b1', 'a1 ü', 'a2', 'b2'])
+    expect(taken).toEqual(['b1', 'a1 ü\na2', 'b2'])
   })
 })

@@ -8,8 +8,7 @@ import type { Member } from './state.ts'
  */
 export type Tried = {
   readonly now: number
-} & /** Response headers are here, so long after the beginning. `status`: of HTTP; undefined for gRPC, whose status comes last. */
-(
+} /** Response headers are here, so long after the beginning. `status`: of HTTP; undefined for gRPC, whose status comes last. */ & (
   | { readonly kind: 'answer'; readonly tookMs: number; readonly status: number | undefined }
   /** The gRPC status at the end. */
   | { readonly kind: 'status'; readonly code: number }

@@ -11,7 +11,7 @@ const program = fileURLToPath(import.meta.url.endsWith('.ts') ? new URL('./progr
 
 export interface ForkParts {
   /** Takes what the process writes to its standard output, in whole lines. */
-  readonly lines: (lines: readonly string[]) => void
+  readonly lines: (lines: string) => void
   /** Serves what the process asks. */
   readonly serve: (wire: Wire) => void
 }

@@ -64,13 +64,19 @@ export class Worker {
 
   /** Drains, then is over. Always the same end. */
   end(status: number): Promise<void> {
-    this.#stopping ??= Promise.resolve(this.#site?.close()).then(() => this.#over.resolve(status))
+    this.#stopping ??= this.#end(status)
     return this.#stopping
   }
 
   /** Counts and logs an error that nobody caught. */
   bug(kind: string, error: unknown): void {
     this.#site?.bug(kind, error)
+  }
+
+  /** One that ends for its own trouble has no balancer to wait for: the others take what comes. */
+  async #end(status: number): Promise<void> {
+    await this.#site?.close(status === 0)
+    this.#over.resolve(status)
   }
 
   get #serving(): Site {
@@ -170,9 +176,10 @@ class Site {
     this.#hurry.abort()
   }
 
-  async close(): Promise<void> {
+  /** `lameDuck`: serves on for a time before it lets go of its listeners. */
+  async close(lameDuck: boolean): Promise<void> {
     const { store, journal, spans, ports } = this.#ground
-    const { shutdown } = this.#settings
+    const shutdown = { ...this.#settings.shutdown, ...(!lameDuck && { lameDuckMs: 0 }) }
     this.#health.setReady(false)
     // Who watches must not hold the end up.
     const leaving = ports.clock.after(shutdown.lameDuckMs, () => this.#health.end())
