@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import type { Descriptor, LimitSpec, Taken, TakenReading } from '../../src/core/ports.ts'
+import { redisKey } from '../../src/node/counters/limit-call.ts'
 import { limitScript } from '../../src/node/counters/limit-script.ts'
 import { createPeriods } from '../../src/node/counters/periods.ts'
 import { RedisLimits } from '../../src/node/counters/redis-limits.ts'
@@ -34,6 +35,7 @@ const hours = Array.from({ length: 2000 }, (_, i) => Date.UTC(2026, 0, 1) + i * 
 /** One store, with a clock of the test's own. */
 interface Bench {
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+  charge?(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]>
   /** Moves on and tells the time, milliseconds since the epoch. */
   advance(ms: number): number | Promise<number>
 }
@@ -162,6 +164,13 @@ describe('places held at a time', () => {
   })
 })
 
+/** As a store in memory says it. */
+async function answeredBy(asking: ReturnType<RedisLimits['run']>): Promise<Taken> {
+  const { descriptors, refusedBy, standings } = await asking
+  const readings = standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
+  return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
 const installed = hasRedis()
 
 describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redisHint})`}`, () => {
@@ -182,9 +191,11 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     now = Date.UTC(2026, 0, 1)
     bench = {
       async take(descriptors) {
-        const { refusedBy, standings } = await limitsInRedis.run('take', descriptors, 'lease', now)
-        const readings = standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
-        return { allowed: refusedBy === undefined, refusedBy, readings }
+        return answeredBy(limitsInRedis.run('take', descriptors, 'lease', now))
+      },
+      async charge(descriptors) {
+        const { standings } = await limitsInRedis.run('charge', descriptors, '', now)
+        return standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
       },
       async advance(ms) {
         now += ms
@@ -203,12 +214,13 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     })
   })
 
-  it('is what memory lets through and says, step by step, for any schedule over several limits', async () => {
+  it('is what memory lets through and says, step by step, for any schedule over several limits, with charges between', async () => {
     const chosen = Object.values(limits)
     const step = fc.record({
       wait: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(30_000)),
       cost: fc.integer({ min: 1, max: 4 }),
       which: fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+      charged: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(9), fc.nat(1_000_000)),
     })
     let round = 0
     await fc.assert(
@@ -216,15 +228,93 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
         const key = `round-${round++}`
         const clock = fakeClock(now)
         const counters = createMemoryCounters(clock)
-        for (const { wait, cost, which } of steps) {
+        for (const { wait, cost, which, charged } of steps) {
           clock.advance(wait)
           await bench.advance(wait)
           const descriptors = which.map((i) => ({ limit: chosen[i]!, key, cost }))
           expect(await bench.take(descriptors)).toEqual(await counters.take(descriptors))
+          if (charged === 0) continue
+          const charges = which.map((i) => ({ limit: chosen[i]!, key, cost: charged }))
+          expect(await bench.charge?.(charges)).toEqual(await counters.charge(charges))
         }
       }),
       { numRuns: 40 },
     )
+  })
+
+  it('is what memory lets through and says for many at once too, one after the other in the order of the asking', async () => {
+    // Of the last, the numbers are too large to count a bucket in parts of a microsecond alone.
+    const wide = spec('wide', { algorithm: { kind: 'gcra' }, points: 3_000_017, windowMs: 31 * 86_400_000, burst: 40_000 })
+    const chosen = [...Object.values(limits), wide]
+    const one = fc.record({
+      mode: fc.constantFrom('take', 'take', 'peek', 'charge'),
+      cost: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.integer({ min: 1, max: 1_000_000 })),
+      key: fc.constantFrom('x', 'y'),
+      which: fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }),
+    })
+    const step = fc.record({ wait: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(30_000)), asked: fc.array(one, { minLength: 1, maxLength: 70 }) })
+    let round = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+        round++
+        const clock = fakeClock(now)
+        const counters = createMemoryCounters(clock)
+        for (const { wait, asked } of steps) {
+          clock.advance(wait)
+          await bench.advance(wait)
+          const asks = asked.map(({ mode, cost, key, which }) => ({
+            mode,
+            descriptors: which.map((i) => ({ limit: chosen[i]!, key: `${key}-${round}`, cost })),
+          }))
+          const told = await Promise.all(asks.map(({ mode, descriptors }) => answeredBy(limitsInRedis.run(mode, descriptors, '', now))))
+          const expected = asks.map(({ mode, descriptors }) => {
+            if (mode === 'charge') return { allowed: true, refusedBy: undefined, readings: counters.charge(descriptors) }
+            return mode === 'peek' ? counters.peek(descriptors) : counters.take(descriptors)
+          })
+          expect(told).toEqual(expected)
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('is as before when what was taken is given back, in one call with what is asked or in one of its own', async () => {
+    const wide = spec('wide', { algorithm: { kind: 'gcra' }, points: 3_000_017, windowMs: 31 * 86_400_000, burst: 40_000 })
+    for (const limit of [...Object.values(limits), wide]) {
+      const ask = (mode: 'take' | 'peek' | 'give', cost: number) => limitsInRedis.run(mode, [{ limit, key: 'k', cost }], '', now)
+      const remaining = async () => (await ask('peek', 1)).standings[0]?.remaining ?? Number.NaN
+      const capacity = await remaining()
+      await ask('take', 1)
+      await bench.advance(limit.windowMs / 16)
+      await ask('take', 1)
+      const before = await remaining()
+      expect(before).toBeLessThan(capacity)
+      const [, , together] = await Promise.all([ask('take', 1), ask('give', 1), ask('peek', 1)])
+      expect(together.standings[0]?.remaining).toBe(before)
+      await ask('take', 1)
+      await ask('give', 1)
+      expect(await remaining()).toBe(before)
+      // More than was taken leaves no credit.
+      await ask('give', capacity)
+      expect(await remaining()).toBe(capacity)
+      expect(await server.admin.pttl(redisKey({ limit, key: 'k', cost: 1 }))).toBeGreaterThan(0)
+    }
+  })
+
+  it('keeps every key for as long as it counts, and not for much longer', async () => {
+    for (const limit of Object.values(limits)) {
+      const key = redisKey({ limit, key: 'k', cost: 1 })
+      const begun = performance.now()
+      for (let i = 0; i < 6; i++) {
+        await bench.take([{ limit, key: 'k', cost: 1 }])
+        const { resetMs = 0 } = (await limitsInRedis.run('peek', [{ limit, key: 'k', cost: 1 }], '', now)).standings[0] ?? {}
+        // By the clock of the store, which alone makes keys go, hardly a moment has passed.
+        const left = await server.admin.pttl(key)
+        expect(left).toBeGreaterThanOrEqual(resetMs - (performance.now() - begun))
+        expect(left).toBeLessThanOrEqual(limit.windowMs * 1.05 + 1002)
+        await bench.advance(limit.windowMs / 50)
+      }
+    }
   })
 
   it('goes on when the clock of the store goes back an hour, as it can in a failover', async () => {

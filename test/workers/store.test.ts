@@ -74,6 +74,7 @@ describe('counters in the primary process', () => {
       const { release: _, ...expected } = await own.take(asked)
       const { release: __, ...taken } = await delivered(counters.take(asked), wire)
       expect(taken).toEqual(expected)
+      expect(await delivered(counters.charge(asked), wire)).toEqual(await own.charge(asked))
       expect(await delivered(counters.peek(asked), wire)).toEqual(await own.peek(asked))
       clock.advance(1500)
     }
@@ -176,6 +177,17 @@ describe('a worker whose primary does not answer', () => {
     await expect(shared.get('k')).rejects.toThrow('the primary process is gone')
     expect(meter.total('sallyport_limit_store_failures_total', { reason: 'connection' })).toBe(1)
   })
+})
+
+it('a charge that is not answered counts in the worker', async () => {
+  const { at, clock } = house(2)
+  const { counters, wire } = at(0)
+  const asked = counters.charge([one(sliding(10), 'k', 4)])
+  await new Promise<void>((resolve) => void setImmediate(resolve))
+  wire.up.splice(0)
+  clock.advance(251)
+  // Half of ten, less four.
+  expect(await asked).toMatchObject([{ limit: 'l', remaining: 1, degraded: true }])
 })
 
 describe('what workers remember together', () => {

@@ -182,6 +182,10 @@ export interface Reading {
   readonly degraded: boolean
   /** Set on limits in audit mode, which never refuse: whether this one would have. */
   readonly audit?: 'within' | 'exceeded'
+  /** Points that were counted after the answer, above what was taken for the request. */
+  readonly charged?: number
+  /** What `X-RateLimit-Reset` says, where the route sends such headers: seconds, from now or since the epoch. */
+  readonly legacyReset?: number
   /** The store knows no numbers: these are bounds, for the record alone. */
   readonly coarse?: true
 }

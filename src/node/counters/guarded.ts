@@ -1,4 +1,4 @@
-import type { Clock, Counters, Descriptor, Journal, Meter, Taken } from '../../core/ports.ts'
+import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading } from '../../core/ports.ts'
 import { StoreBreaker } from './breaker.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
@@ -53,6 +53,11 @@ class GuardedCounters implements Counters {
     return this.#admitted() ? this.#take(descriptors) : this.#fallback.take(descriptors)
   }
 
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] | Promise<readonly TakenReading[]> {
+    checkCosts(descriptors)
+    return this.#admitted() ? this.#charge(descriptors) : this.#fallback.charge(descriptors)
+  }
+
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     return this.#admitted() ? this.#peek(descriptors) : this.#fallback.peek(descriptors)
   }
@@ -79,17 +84,22 @@ class GuardedCounters implements Counters {
     return taken
   }
 
+  /** What is not answered for counts here: there it may be counted late, which is never too little. */
+  async #charge(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]> {
+    return (await this.#answer(this.#counters.charge(descriptors))) ?? this.#fallback.charge(descriptors)
+  }
+
   async #peek(descriptors: readonly Descriptor[]): Promise<Taken> {
     return (await this.#answer(this.#counters.peek(descriptors))) ?? this.#fallback.peek(descriptors)
   }
 
   /** Undefined when there is none. */
-  async #answer(asked: Taken | Promise<Taken>): Promise<Taken | undefined> {
+  async #answer<T>(asked: T | Promise<T>): Promise<T | undefined> {
     try {
-      const taken = await asked
+      const answer = await asked
       this.#breaker.succeed()
       this.#mark(false)
-      return taken
+      return answer
     } catch (error) {
       const reason = this.#options.reasonOf(error)
       this.#breaker.fail()

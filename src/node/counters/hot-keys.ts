@@ -1,8 +1,7 @@
-import type { Clock, Descriptor, LimitSpec, Taken } from '../../core/ports.ts'
+import type { Clock, Descriptor, LimitSpec, Taken, TakenReading } from '../../core/ports.ts'
+import type { StoreStanding } from './limit-call.ts'
 import { Recent } from './recent.ts'
-import type { StoreStanding } from './redis-limits.ts'
 import { stockMs } from './stock.ts'
-import { storeKey } from './store-key.ts'
 
 /** Asked this often in `stockMs`, a key is hot: below that a round trip each costs less than what may be left over. */
 const hotTimes = 32
@@ -64,6 +63,16 @@ export class HotKeys {
     )
   }
 
+  /** Pays with what is in hand as far as it goes, and how much is left to pay. What is left is the store's to count, and then nothing is in hand. */
+  pay(descriptor: Descriptor): { readonly due: number; readonly reading: TakenReading } {
+    const heat = this.#heats.get(descriptor.key, descriptor.limit.name)
+    const { limit, cost } = descriptor
+    const isInHand = heat !== undefined && isStocked(descriptor) && sameShape(heat.limit, limit) && this.#clock.ticks() < heat.until
+    const paid = isInHand ? Math.min(heat.left, cost) : 0
+    if (isInHand) heat.left -= paid
+    return { due: cost - paid, reading: { limit: limit.name, remaining: heat?.remaining ?? 0, resetMs: heat?.resetMs ?? 0, degraded: false } }
+  }
+
   /** Somebody asks for more points of one of these: whether the store answered. */
   asking(descriptors: readonly Descriptor[]): Promise<boolean> | undefined {
     if (!descriptors.every(isStocked)) return undefined
@@ -104,12 +113,11 @@ export class HotKeys {
   }
 
   #heatOf(descriptor: Descriptor): Heat {
-    const key = storeKey(descriptor)
-    const { limit } = descriptor
-    const known = this.#heats.get(key)
+    const { key, limit } = descriptor
+    const known = this.#heats.get(key, limit.name)
     if (known !== undefined && sameShape(known.limit, limit)) return known
     const fresh: Heat = { limit, begun: 0, times: 0, timesBefore: 0, left: 0, until: 0, remaining: 0, resetMs: 0, shyUntil: 0, asking: undefined }
-    this.#heats.set(key, fresh)
+    this.#heats.set(key, fresh, limit.name)
     return fresh
   }
 

@@ -4,12 +4,13 @@ import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
 import { HotKeys } from './hot-keys.ts'
 import { Leases } from './leases.ts'
+import type { StoreAnswer, StoreMode, StoreStanding } from './limit-call.ts'
 import { defaultKeyCap } from './memory.ts'
 import { Notices } from './notices.ts'
 import { createPeriods } from './periods.ts'
 import { Presence } from './presence.ts'
 import { connectRedis } from './redis-client.ts'
-import { RedisLimits, type StoreAnswer, type StoreMode, type StoreStanding } from './redis-limits.ts'
+import { RedisLimits } from './redis-limits.ts'
 import { checkCosts } from './store-key.ts'
 
 export interface RedisCountersOptions {
@@ -97,6 +98,19 @@ class SharedCounters implements RedisCounters {
     const asking = this.#hot.asking(descriptors)
     if (asking !== undefined) return asking.then((answered) => this.#takeAfter(answered, descriptors, 1))
     return this.#admitted() ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
+  }
+
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] | Promise<readonly TakenReading[]> {
+    checkCosts(descriptors)
+    const paid: TakenReading[] = []
+    const due = descriptors.flatMap((descriptor) => {
+      const payment = this.#hot.pay(descriptor)
+      if (payment.due === 0) paid.push(payment.reading)
+      return payment.due === 0 ? [] : [{ ...descriptor, cost: payment.due }]
+    })
+    if (due.length === 0) return paid
+    if (!this.#admitted()) return [...paid, ...this.#fallback.charge(due)]
+    return this.#chargeShared(due).then((readings) => [...paid, ...readings])
   }
 
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
@@ -187,6 +201,16 @@ class SharedCounters implements RedisCounters {
     return { ...taken, readings: taken.readings.map((reading) => afterGivingBack(reading, granted)) }
   }
 
+  /** What the store did not answer for counts here: there it may be counted late, which is never too little. */
+  async #chargeShared(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]> {
+    const outcomes = await this.#run('charge', descriptors, '')
+    this.#failure(outcomes)
+    const answers = outcomes.filter((outcome) => 'standings' in outcome)
+    const answered = new Set(answers.flatMap((answer) => answer.descriptors))
+    const lost = descriptors.filter((descriptor) => !answered.has(descriptor))
+    return [...takenOf(descriptors, answers).readings, ...this.#fallback.charge(lost)]
+  }
+
   async #peekShared(descriptors: readonly Descriptor[]): Promise<Taken> {
     const askedAt = this.#clock.ticks()
     const outcomes = await this.#run('peek', descriptors, '')
@@ -198,9 +222,10 @@ class SharedCounters implements RedisCounters {
 
   /** All at once, or in a Cluster all of one key at once. */
   #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wanted: readonly number[] = []): Promise<readonly Outcome[]> {
-    const groups = this.#client.isCluster ? Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values()) : [descriptors]
     const wallMs = this.#clock.now()
-    return Promise.all(groups.map((group) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))))
+    const runOne = (group: readonly Descriptor[]) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))
+    if (!this.#client.isCluster) return runOne(descriptors).then((outcome) => [outcome])
+    return Promise.all(Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values(), runOne))
   }
 
   /** Not waited for: on the one connection it comes before anything that is asked later. */
@@ -249,13 +274,20 @@ function isHeld({ limit }: Descriptor): boolean {
 
 /** Joins the answers of all slots, in the order of the descriptors. */
 function takenOf(descriptors: readonly Descriptor[], answers: readonly StoreAnswer[]): Taken {
+  const [first] = answers
+  if (first !== undefined && first.descriptors === descriptors) {
+    const { refusedBy, standings: all } = first
+    const readings = descriptors.flatMap((descriptor, i) => readingsOf(descriptor, all[i]))
+    return { allowed: refusedBy === undefined, refusedBy, readings }
+  }
   const standings = new Map(answers.flatMap((answer) => answer.descriptors.map((descriptor, i) => [descriptor, answer.standings[i]])))
-  const readings = descriptors.flatMap((descriptor) => {
-    const standing = standings.get(descriptor)
-    return standing === undefined ? [] : [readingOf(descriptor, standing)]
-  })
+  const readings = descriptors.flatMap((descriptor) => readingsOf(descriptor, standings.get(descriptor)))
   const refusedBy = descriptors.find((descriptor) => standings.get(descriptor)?.fits === false)?.limit.name
   return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
+function readingsOf(descriptor: Descriptor, standing: StoreStanding | undefined): readonly TakenReading[] {
+  return standing === undefined ? [] : [readingOf(descriptor, standing)]
 }
 
 function readingOf({ limit }: Descriptor, { remaining, resetMs }: StoreStanding): TakenReading {

@@ -5,7 +5,7 @@ import { readTaken, type WrittenTaken, writeDescriptor } from './question.ts'
 
 /** The counters of the primary process. Rejects as `asking` does. */
 export function createAskedCounters(asking: Asking): Counters {
-  const ask = async (mode: 'take' | 'peek', descriptors: readonly Descriptor[]): Promise<Taken> => {
+  const ask = async (mode: 'take' | 'charge' | 'peek', descriptors: readonly Descriptor[]): Promise<Taken> => {
     const written = (await asking.ask([mode, descriptors.map(writeDescriptor)])) as WrittenTaken // as the host writes it
     const taken = readTaken(written, descriptors)
     const [, lease] = written
@@ -17,7 +17,8 @@ export function createAskedCounters(asking: Asking): Counters {
     }
     return { ...taken, release }
   }
-  return { take: (descriptors) => ask('take', descriptors), peek: (descriptors) => ask('peek', descriptors) }
+  const charge: Counters['charge'] = async (descriptors) => (await ask('charge', descriptors)).readings
+  return { take: (descriptors) => ask('take', descriptors), charge, peek: (descriptors) => ask('peek', descriptors) }
 }
 
 /** What the primary process remembers for all. Rejects as `asking` does, and with what the primary's memory says. */

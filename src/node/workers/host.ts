@@ -72,6 +72,8 @@ export class Host {
     switch (question[0]) {
       case 'take':
         return this.#take(question[1], held, leases)
+      case 'charge':
+        return this.#charge(question[1])
       case 'peek':
         return this.#peek(question[1])
       case 'free':
@@ -97,6 +99,10 @@ export class Host {
     held.add(lease, taken.release)
     leases.push(lease)
     return writeTaken(taken, lease)
+  }
+
+  async #charge(written: readonly WrittenDescriptor[]): Promise<unknown> {
+    return writeTaken({ refusedBy: undefined, readings: await this.#common.counters.charge(written.map(readDescriptor)) }, 0)
   }
 
   async #peek(written: readonly WrittenDescriptor[]): Promise<unknown> {

@@ -6,7 +6,7 @@ import type { Descriptor, Taken, TakenReading } from '../../core/ports.ts'
  * answer is `[number, answers, leases]`: an answer per question, and the numbers of what was given to be held. Lists instead of names keep lines short.
  */
 export type Question =
-  | readonly ['take' | 'peek', readonly WrittenDescriptor[]]
+  | readonly ['take' | 'charge' | 'peek', readonly WrittenDescriptor[]]
   /** Gives back what a lease holds. Its answer says nothing. */
   | readonly ['free', number]
   | readonly ['claim', key: string, ttlMs: number]
@@ -43,7 +43,7 @@ export function readDescriptor([key, cost, name, written, points, windowMs, burs
   return { key, cost, limit: { name, algorithm, points, windowMs, burst, onStoreFailure: 'local' } }
 }
 
-export function writeTaken({ refusedBy, readings }: Taken, lease: number): WrittenTaken {
+export function writeTaken({ refusedBy, readings }: Pick<Taken, 'refusedBy' | 'readings'>, lease: number): WrittenTaken {
   const refuser = refusedBy === undefined ? 0 : readings.findIndex(({ limit }) => limit === refusedBy) + 1
   return [refuser, lease, ...readings.flatMap(({ remaining, resetMs }) => [remaining, resetMs])]
 }

@@ -12,15 +12,60 @@ export interface GcraState {
   readonly kind: 'gcra'
   us: number
   part: number
+  /** More was charged than the bucket holds: what is above is owed. Of any other, it is of a larger bucket that the policies had before. */
+  owed: boolean
 }
 
 const none: Span = { us: 0, part: 0 }
+
+/** Up to here a double counts in parts alone; where a full bucket is more, as of long windows with large bursts, spans are counted. */
+const mostParts = 2 ** 52
 
 /**
  * The generic cell rate algorithm (ITU-T I.371), as a bucket: each point takes `window / points` to flow off, and `burst` of them fit in. Any
  * stretch of time lets through at most what flows off in it, and `burst`. Exact while cost × points is below 2^53, which the loader sees to.
  */
 export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): Standing {
+  const { points, burst } = limit
+  const windowUs = limit.windowMs * 1000
+  const full = burst * windowUs
+  if (full >= mostParts || cost > burst || state?.owed === true) return readWide(state, limit, cost, nowUs)
+  const waiting = partsWaiting(state, limit, full, nowUs)
+  const remaining = Math.floor((full - waiting) / windowUs)
+  const fits = cost <= remaining
+  return { fits, remaining, resetMs: waitOf(Math.ceil((fits ? waiting : waiting + cost * windowUs - full) / points)) }
+}
+
+/** Adds, whether it fits or not; of what does not fit, one window is owed at most. */
+export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
+  const { points } = limit
+  const windowUs = limit.windowMs * 1000
+  const full = limit.burst * windowUs
+  if (full >= mostParts || cost > limit.burst || state?.owed === true) return addWide(state, limit, cost, nowUs)
+  const then = partsWaiting(state, limit, full, nowUs) + cost * windowUs
+  if (then > full) return addWide(state, limit, cost, nowUs)
+  const us = Math.floor(then / points)
+  return updated(state, nowUs + us, then - us * points, false)
+}
+
+/** What has not flowed off yet, in parts. */
+function partsWaiting(state: GcraState | undefined, limit: LimitShape, full: number, nowUs: number): number {
+  if (state === undefined || state.us < nowUs) return 0
+  const waiting = (state.us - nowUs) * limit.points + Math.min(state.part, limit.points - 1)
+  if (waiting <= full) return waiting
+  backlog(state, limit, nowUs)
+  return full
+}
+
+function updated(state: GcraState | undefined, us: number, part: number, owed: boolean): GcraState {
+  if (state === undefined) return { kind: 'gcra', us, part, owed }
+  state.us = us
+  state.part = part
+  state.owed = owed
+  return state
+}
+
+function readWide(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): Standing {
   const waiting = backlog(state, limit, nowUs)
   const full = spanOf(limit.burst, limit)
   const remaining = roomIn(waiting, full, limit)
@@ -29,20 +74,29 @@ export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: 
   return { fits: false, remaining, resetMs: waitOf(then.us - full.us + (then.part > full.part ? 1 : 0)) }
 }
 
-export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
-  const then = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
-  return { kind: 'gcra', us: nowUs + then.us, part: then.part }
+function addWide(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
+  const sought = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
+  const owed = !within(sought, spanOf(limit.burst, limit))
+  const most = mostOf(limit, owed)
+  const then = within(sought, most) ? sought : most
+  return updated(state, nowUs + then.us, then.part, owed)
 }
 
-/** What has not flowed off yet. Never more than a full bucket: when the policies make it smaller, what is above is forgotten. */
+/** A full bucket, and what may be owed beside it: one window. */
+function mostOf(limit: LimitShape, owed: boolean): Span {
+  const { us, part } = spanOf(limit.burst, limit)
+  return { us: owed ? us + limit.windowMs * 1000 : us, part }
+}
+
+/** What has not flowed off yet. Never more than a full bucket and what is owed: when the policies make it smaller, what is above is forgotten. */
 function backlog(state: GcraState | undefined, limit: LimitShape, nowUs: number): Span {
   if (state === undefined || state.us < nowUs) return none
   const left: Span = { us: state.us - nowUs, part: Math.min(state.part, limit.points - 1) }
-  const full = spanOf(limit.burst, limit)
-  if (within(left, full)) return left
-  state.us = nowUs + full.us
-  state.part = full.part
-  return full
+  const most = mostOf(limit, state.owed)
+  if (within(left, most)) return left
+  state.us = nowUs + most.us
+  state.part = most.part
+  return most
 }
 
 /** The time that so many points take to flow off. */
