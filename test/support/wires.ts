@@ -9,6 +9,8 @@ export interface WirePair {
   readonly down: string[]
   /** Delivers what is on its way, and what comes of it, until nothing moves. */
   deliver(): Promise<void>
+  /** The worker reads what is on its way to it. */
+  hear(): void
   /** The worker's process ends, or the primary's: both hear it. */
   cut(): void
 }
@@ -40,6 +42,9 @@ export function wirePair(): WirePair {
         for (const line of up.splice(0)) readers.primary.line(line)
         for (const line of down.splice(0)) readers.worker.line(line)
       }
+    },
+    hear() {
+      for (const line of down.splice(0)) readers.worker.line(line)
     },
     cut() {
       readers.worker.gone()

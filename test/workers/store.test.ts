@@ -120,12 +120,29 @@ describe('counters in the primary process', () => {
     const [a, b] = [at(0), at(1)]
     const asked = [1, 2].map(async () => a.counters.take([one(places)]))
     await new Promise<void>((resolve) => void setImmediate(resolve))
-    clock.advance(251)
+    clock.advance(1001)
     const alone = await Promise.all(asked)
     expect(alone.map(({ readings }) => readings[0]?.degraded)).toEqual([true, true])
     await a.wire.deliver()
     expect((await delivered(b.counters.take([one(places, 'k', 2)]), b.wire)).allowed).toBe(true)
   })
+})
+
+it('an answer that is there when the time is over, and was not read, still counts', async () => {
+  const { at, clock } = house(1)
+  const { counters, wire } = at(0)
+  const asked = counters.take([one(sliding(10))])
+  await new Promise<void>((resolve) => void setImmediate(resolve))
+  clock.advance(1001)
+  const [line = ''] = wire.up.splice(0)
+  wire.down.push(JSON.stringify([JSON.parse(line)[0], [{ is: [0, 0, 9, 60_000] }], []]))
+  const turn = Promise.withResolvers<void>()
+  queueMicrotask(() => {
+    wire.hear()
+    turn.resolve()
+  })
+  await turn.promise
+  expect(await asked).toMatchObject({ allowed: true, readings: [{ remaining: 9, degraded: false }] })
 })
 
 describe('a worker whose primary does not answer', () => {
@@ -139,7 +156,7 @@ describe('a worker whose primary does not answer', () => {
     const asked = counters.take([one(sliding(10, { onStoreFailure }))])
     await new Promise<void>((resolve) => void setImmediate(resolve))
     wire.up.splice(0)
-    clock.advance(251)
+    clock.advance(1001)
     expect(await asked).toMatchObject({ allowed, readings: [{ degraded: true }] })
     expect(meter.total('sallyport_limit_store_failures_total', { reason: 'timeout' })).toBe(1)
     await Promise.resolve()
@@ -154,7 +171,7 @@ describe('a worker whose primary does not answer', () => {
       const asked = counters.take([one(sliding(10))])
       await new Promise<void>((resolve) => void setImmediate(resolve))
       const sent = wire.up.splice(0).length
-      clock.advance(251)
+      clock.advance(sent > 0 ? 1001 : 251)
       return { sent, allowed: (await asked).allowed }
     }
     const all: { sent: number; allowed: boolean }[] = []
@@ -185,7 +202,7 @@ it('a charge that is not answered counts in the worker', async () => {
   const asked = counters.charge([one(sliding(10), 'k', 4)])
   await new Promise<void>((resolve) => void setImmediate(resolve))
   wire.up.splice(0)
-  clock.advance(251)
+  clock.advance(1001)
   // Half of ten, less four.
   expect(await asked).toMatchObject([{ limit: 'l', remaining: 1, degraded: true }])
 })

@@ -19,8 +19,8 @@ interface Asked {
   readonly reject: (error: Error) => void
 }
 
-/** It is on this machine and does little else: silence means that the machine has no time for it. Milliseconds. */
-const patienceMs = 250
+/** It is on this machine and does little else: only one that is stopped is silent for so long. Milliseconds. */
+const patienceMs = 1000
 
 /**
  * Asks the primary process. All questions of one turn of the event loop travel together, and so do their answers. What is given to be held by an
@@ -60,10 +60,8 @@ export class Asking {
     this.#next = []
     if (this.#gone) return fail(asked, 'connection')
     const number = ++this.#number
-    const timer = this.#clock.after(patienceMs, () => {
-      this.#under.delete(number)
-      fail(asked, 'timeout')
-    })
+    // If this process had no time itself, the answer is here and not read yet: it is, before the end of the turn.
+    const timer = this.#clock.after(patienceMs, () => this.#soon(() => this.#under.delete(number) && fail(asked, 'timeout')))
     this.#under.set(number, { asked, timer })
     this.#wire.send(JSON.stringify([number, asked.map(({ question }) => question)]))
   }
