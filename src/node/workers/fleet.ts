@@ -3,6 +3,7 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { metrics } from '../../core/observe/metrics.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Address, Policy } from '../../core/policy/policy.ts'
+import type { SourceStatus } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
@@ -85,7 +86,7 @@ export class Fleet implements GatewayView {
     const inForce = () => this.snapshot
     const load = () => source.load()
     this.#reloader = new Reloader({ load, publish: (policy) => this.#publish(policy), inForce, now: () => clock.now(), log: journal.log, meter }, diagnostics)
-    meter.beforeReading(() => measureProcess(meter, { startedAt: this.startedAt, inFlight: 0, keySets: [] }, journal))
+    meter.beforeReading(() => measureProcess(meter, { startedAt: this.startedAt, inFlight: 0, keySets: [], sources: [] }, journal))
   }
 
   /** Starts the workers and the admin listener; ready from then on. @throws StartError or Error when a worker cannot serve or an address cannot be bound. */
@@ -160,6 +161,19 @@ export class Fleet implements GatewayView {
       }
     }
     return [...worst.values()]
+  }
+
+  /** Each source of endpoints as the worker sees it that has heard nothing of it for longest. */
+  get sources(): readonly SourceStatus[] {
+    const oldest = new Map<string, SourceStatus>()
+    const ageOf = ({ ageMs }: SourceStatus) => ageMs ?? Number.POSITIVE_INFINITY
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.sources ?? []) {
+        const there = oldest.get(status.source)
+        if (there === undefined || ageOf(status) > ageOf(there)) oldest.set(status.source, status)
+      }
+    }
+    return [...oldest.values()]
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
+import type { SourceStatus } from '../../core/upstream.ts'
 import type { BoundListener, KeySetStatus } from '../gateway-view.ts'
 import type { Figures } from '../meter.ts'
 import type { Settings } from '../settings.ts'
@@ -14,6 +15,7 @@ export interface Served {
 export interface Report {
   readonly inFlight: number
   readonly keySets: readonly KeySetStatus[]
+  readonly sources: readonly SourceStatus[]
   readonly figures: Figures
 }
 

@@ -3,6 +3,7 @@ import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
 import { Live } from '../../core/live.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot } from '../../core/snapshot.ts'
+import { sourcesOf } from '../../core/upstream.ts'
 import { createClock } from '../clock.ts'
 import { createGuardedCounters } from '../counters.ts'
 import { type ChangeParts, type PreparedChange, prepareChange } from '../gateway/change.ts'
@@ -122,7 +123,7 @@ class Site {
     this.#health = healthBoard(ports.lasting)
     const arrivals = createAskedArrivals(asking)
     this.listeners = new ListenerSet((plan) => openWalkListener(plan, live, { ...ports, arrivals }), settings.shutdown.drainMs)
-    meter.beforeReading(() => measureProcess(meter, { startedAt: this.#startedAt, inFlight: live.inFlight, keySets: this.#keySets() }, journal))
+    meter.beforeReading(() => measureProcess(meter, { startedAt: this.#startedAt, ...this.#state() }, journal))
   }
 
   /** Binds the listeners. @throws Error when an address cannot be bound. */
@@ -164,7 +165,7 @@ class Site {
   }
 
   report(): Report {
-    return { inFlight: this.#live.inFlight, keySets: this.#keySets(), figures: this.#ground.meter.figures() }
+    return { ...this.#state(), figures: this.#ground.meter.figures() }
   }
 
   forget(): Promise<void> {
@@ -195,8 +196,9 @@ class Site {
     this.#ground.journal.log('error', 'bug', { kind, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
   }
 
-  #keySets(): Report['keySets'] {
-    return keySetsOf(this.#ground.ports).status()
+  #state(): Omit<Report, 'figures'> {
+    const { ports } = this.#ground
+    return { inFlight: this.#live.inFlight, keySets: keySetsOf(ports).status(), sources: sourcesOf(ports.lasting) }
   }
 
   #follow(policy: Policy): void {
