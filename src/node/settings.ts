@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { LogLevel } from './journal.ts'
 
@@ -21,6 +22,8 @@ export interface Settings {
   readonly stateDir: string | undefined
   /** The script of the API reference page, absolute; undefined means the pinned one of a public network. */
   readonly referenceScript: string | undefined
+  /** Processes that serve; 1 is this one alone. */
+  readonly workers: number
   readonly shutdown: { readonly lameDuckMs: number; readonly drainMs: number }
   /** The process environment, for `${NAME}` and `env:` references. */
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -37,6 +40,7 @@ export interface SettingFlags {
   readonly logFormat?: string | undefined
   readonly logTo?: string | undefined
   readonly stateDir?: string | undefined
+  readonly workers?: string | undefined
   readonly lameDuck?: string | undefined
   readonly drain?: string | undefined
 }
@@ -83,6 +87,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     zone: said('SALLYPORT_ZONE').value,
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
     referenceScript: pathOf(said('SALLYPORT_REFERENCE_SCRIPT')),
+    workers: workersOf(said('SALLYPORT_WORKERS', { name: '--workers', value: flags.workers }), problems),
     shutdown: {
       lameDuckMs: duration(said('SALLYPORT_LAME_DUCK', { name: '--lame-duck', value: flags.lameDuck }), 5000, problems),
       drainMs: duration(said('SALLYPORT_DRAIN', { name: '--drain', value: flags.drain }), 25_000, problems),
@@ -127,6 +132,17 @@ function redisOf({ name, value }: Said, problems: string[]): string | undefined 
   // The URL may hold a password, so the message does not repeat it.
   if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push(`${name} is not a redis:// or rediss:// URL`)
   return value
+}
+
+/** More would be a slip of the pen. */
+const mostWorkers = 256
+
+function workersOf({ name, value = '1' }: Said, problems: string[]): number {
+  if (value === 'auto') return availableParallelism()
+  const count = /^\d{1,3}$/.test(value) ? Number(value) : 0
+  if (count >= 1 && count <= mostWorkers) return count
+  problems.push(`${name} is ${JSON.stringify(value)}: a number of processes from 1 to ${mostWorkers}, or auto for one per core`)
+  return 1
 }
 
 /** The DNS servers of an environment, for a command that asks them without all the other settings. @throws SettingsError */

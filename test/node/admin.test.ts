@@ -1,6 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
-import type { Snapshot } from '../../src/core/snapshot.ts'
 import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
@@ -16,7 +15,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     phase: 'serving',
     startedAt: at - 3_723_000,
     now: at,
-    snapshot: { revision: policy.revision, policy } as Snapshot,
+    snapshot: { revision: policy.revision, policy },
     publishedAt: at - 60_000,
     inFlight: 3,
     inForce: [],

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSettings, type SettingFlags, SettingsError } from '../../src/node/settings.ts'
@@ -49,6 +50,8 @@ describe('settings', () => {
     [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL'],
     [{ lameDuck: 'soon' }, '--lame-duck is "soon": a duration such as 5s, 500ms or 1m'],
     [{ drain: '1h' }, '--drain is "1h": a duration such as 5s, 500ms or 1m'],
+    [{ workers: 'many' }, '--workers is "many": a number of processes from 1 to 256, or auto for one per core'],
+    [{ workers: '0' }, '--workers is "0": a number of processes from 1 to 256, or auto for one per core'],
     [{ environment: 'Dev!' }, expect.stringMatching(/^--env is "Dev!": /)],
   ])('name the flag where the flag is wrong: %j', (flags, problem) => {
     const variables = { SALLYPORT_ENV: 'dev', SALLYPORT_LOG_LEVEL: 'quiet', SALLYPORT_DRAIN: 'never' }
@@ -69,6 +72,11 @@ describe('settings', () => {
     expect(otlp({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:1/own' })?.url).toBe('http://c:1/own')
     expect(otlp({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:1/own' }, 'http://flag:2')?.url).toBe('http://flag:2/v1/traces')
     expect(problemsOf({ otlp: 'nowhere' }, { SALLYPORT_ENV: 'dev' })).toEqual(['--otlp is not an http:// or https:// URL'])
+  })
+
+  it('serve with one process unless told otherwise', () => {
+    const workers = (value?: string) => readSettings({ environment: 'dev' }, { SALLYPORT_WORKERS: value }, false).workers
+    expect([workers(), workers('3'), workers('auto')]).toEqual([1, 3, availableParallelism()])
   })
 
   it('keep colours off where NO_COLOR says so', () => {

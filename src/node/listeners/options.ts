@@ -2,6 +2,7 @@ import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
 import type { Clock, Meter } from '../../core/ports.ts'
+import type { CountArrivals } from './arrivals.ts'
 
 /** Everything a listener needs to know. */
 export interface ListenerOptions {
@@ -17,6 +18,8 @@ export interface ListenerOptions {
   readonly clock: Clock
   readonly meter: Meter
   readonly caps?: Partial<ConnectionCaps>
+  /** Who counts new connections; left out: this process. */
+  readonly arrivals?: CountArrivals | undefined
 }
 
 /** PEM texts. */
