@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
 
 /** What an operator says outside of the policies: where they are, for which environment, and how this process behaves. */
@@ -118,8 +119,17 @@ function oneOf<Value extends string>({ name, value }: Said, known: readonly Valu
 
 function redisOf({ name, value }: Said, problems: string[]): string | undefined {
   // The URL may hold a password, so the message does not repeat it.
-  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push(`${name} is not a redis:// or rediss:// URL`)
+  if (value !== undefined && !isStoreUrl(value)) problems.push(`${name} is not a redis:// or rediss:// URL, nor one of redis+sentinel:// or redis+cluster://`)
   return value
+}
+
+/** Several servers in one URL are no URL to the parser of the platform. */
+function isStoreUrl(value: string): boolean {
+  try {
+    return readStoreUrl(value).kind !== 'single' || /^rediss?:$/.test(URL.parse(value)?.protocol ?? '')
+  } catch {
+    return false
+  }
 }
 
 /** A number of seconds or milliseconds, as in the policies: `5s`, `500ms`, `0s`. */

@@ -30,7 +30,7 @@ describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${
   let clock: ReturnType<typeof fakeClock>
 
   const instance = async (): Promise<RedisCounters> => {
-    const counters = createRedisCounters({ url: fleet.url, clock, meter: memoryMeter() })
+    const counters = createRedisCounters({ patienceMs: 2000, url: fleet.url, clock, meter: memoryMeter() })
     open.push(counters)
     expect(await counters.ready(5000)).toBe(true)
     return counters

@@ -17,6 +17,11 @@ export class StoreBreaker {
     this.#openMs = openMs
   }
 
+  /** There is news of the store: the next call may be a probe. */
+  hint(): void {
+    this.#probeAt = 0
+  }
+
   /** Whether this call may go to the store. A yes while open is the probe: it must end in `succeed` or `fail`. */
   admit(): boolean {
     if (!this.open) return true

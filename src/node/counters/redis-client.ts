@@ -8,8 +8,8 @@ type Options = Omit<RedisOptions, 'replyMapping'>
 export type RedisClient = Redis | Cluster
 
 /**
- * A client of the store, set so that a Redis which is dead, frozen or far costs a request 50 ms at most (unless `changes` say
- * otherwise) and never an error that nobody catches. It dials at once and dials again for ever, every 500 ms at the latest.
+ * A client of the store. A Redis that is gone fails a command at once; one that is silent does so after a second, or after `commandTimeout`. There is
+ * never an error that nobody catches. It dials at once and dials again for ever, every 500 ms at the latest.
  * @throws Error for a URL of several servers that cannot be read
  */
 export function connectRedis(
@@ -31,7 +31,6 @@ const usual: Options = {
   // A command that cannot be sent now fails now: the local answer is better than a late one.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
-  commandTimeout: 50,
   connectTimeout: 500,
   // A connection that answers nothing for a second is given up: a frozen peer or a lost path shows no other sign.
   socketTimeout: 1000,
@@ -43,6 +42,9 @@ const usual: Options = {
   reconnectOnError: (error) => error.message.startsWith('READONLY'),
 }
 
+/** A Sentinel that is silent is no better than one that is gone: the next one is asked. */
+const sentinels = { sentinelRetryStrategy: retryMs, sentinelCommandTimeout: 500 }
+
 function clientOfSeveral(address: Exclude<ReturnType<typeof readStoreUrl>, { readonly kind: 'single' }>, options: Options): RedisClient {
   const { username, password } = address
   const known = {
@@ -52,7 +54,7 @@ function clientOfSeveral(address: Exclude<ReturnType<typeof readStoreUrl>, { rea
   }
   if (address.kind === 'sentinel') {
     const { nodes, master: name, db, tls } = address
-    return new Redis({ ...options, ...known, sentinels: [...nodes], name, db, enableTLSForSentinelMode: tls, sentinelRetryStrategy: retryMs })
+    return new Redis({ ...options, ...known, sentinels: [...nodes], name, db, enableTLSForSentinelMode: tls, ...sentinels })
   }
   return new Cluster([...address.nodes], {
     // Grouped by the first argument, which for a script is not its key, commands for two nodes would be one pipeline.
@@ -60,6 +62,8 @@ function clientOfSeveral(address: Exclude<ReturnType<typeof readStoreUrl>, { rea
     enableOfflineQueue: options.enableOfflineQueue ?? false,
     clusterRetryStrategy: retryMs,
     slotsRefreshTimeout: 500,
+    // Who has the slots of a node that died is not told to anybody who no longer asks it.
+    slotsRefreshInterval: 1000,
     // A slot that moved is followed at once, twice; a node that is gone is not waited for.
     maxRedirections: 3,
     retryDelayOnMoved: 0,
