@@ -104,6 +104,10 @@ describe('the breaker of the store', () => {
     expect(breaker.admit()).toBe(false)
     breaker.hint()
     expect([breaker.admit(), breaker.admit()]).toEqual([true, false])
+    breaker.hint()
+    expect(breaker.admit()).toBe(false)
+    clock.advance(250)
+    expect(breaker.admit()).toBe(true)
   })
 
   it('stays closed when a success comes between failures', () => {

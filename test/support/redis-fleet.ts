@@ -58,7 +58,10 @@ export async function nodeId(server: RedisServer | undefined): Promise<string> {
 }
 
 /** Where a key is: its slot, the primary that had it at the start, and the next one. */
-export async function slotOf({ primaries }: ClusterFleet, key: string): Promise<{ readonly slot: number; readonly from: RedisServer; readonly to: RedisServer }> {
+export async function slotOf(
+  { primaries }: ClusterFleet,
+  key: string,
+): Promise<{ readonly slot: number; readonly from: RedisServer; readonly to: RedisServer }> {
   const slot = Number(await primaries[0]?.admin.call('CLUSTER', 'KEYSLOT', key))
   const owner = slots.findIndex(([first, last]) => slot >= first && slot <= last)
   const [from, to] = [primaries[owner], primaries[(owner + 1) % 3]]
@@ -88,11 +91,7 @@ export async function startWatched({ tls }: FleetWants = {}): Promise<WatchedFle
   const primary = await startRedis({ tls })
   const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', `${primary.port}`], tls })
   await until(() => contains(replica, ['INFO', 'replication'], ['master_link_status:up']))
-  const file = [
-    `sentinel monitor shop 127.0.0.1 ${primary.port} 2`,
-    'sentinel down-after-milliseconds shop 500',
-    'sentinel failover-timeout shop 3000',
-  ]
+  const file = [`sentinel monitor shop 127.0.0.1 ${primary.port} 2`, 'sentinel down-after-milliseconds shop 500', 'sentinel failover-timeout shop 3000']
   const sentinels = await Promise.all([0, 1, 2].map(() => startRedis({ file, args: ['--sentinel'], tls })))
   await until(() => Promise.all(sentinels.map(knowsAll)))
   const servers = [primary, replica, ...sentinels]

@@ -8,7 +8,7 @@ type Options = Omit<RedisOptions, 'replyMapping'>
 export type RedisClient = Redis | Cluster
 
 /**
- * A client of the store. A Redis that is gone fails a command at once; one that is silent does so after a second, or after `commandTimeout`. There is
+ * A client of the store. A Redis that is gone fails a command at once; one that is silent does so after `commandTimeout`, and without that perhaps never. There is
  * never an error that nobody catches. It dials at once and dials again for ever, every 500 ms at the latest.
  * @throws Error for a URL of several servers that cannot be read
  */

@@ -80,7 +80,8 @@ class SharedCounters implements RedisCounters {
     this.#clock = clock
     this.#meter = meter
     this.#notices = journal === undefined ? undefined : new Notices(journal)
-    this.#client = connectRedis(url)
+    // Commands that are asked for while a pipeline is under way go with the next: one that is never answered must end, or none would go.
+    this.#client = connectRedis(url, { commandTimeout: 2 * patienceMs })
     this.#budget = new Budget(patienceMs)
     this.#limits = new RedisLimits(this.#client, createPeriods(), script)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
@@ -155,7 +156,13 @@ class SharedCounters implements RedisCounters {
   }
 
   async #probe(descriptors: readonly Descriptor[]): Promise<void> {
-    this.#failure(await this.#run('peek', descriptors, ''))
+    // A replica answers who only looks. In a Cluster it does not, and each node has keys of its own.
+    const sign = () =>
+      this.#budget.within(this.#presence.sign()).then(
+        () => [],
+        (why: unknown): readonly Outcome[] => [{ why }],
+      )
+    this.#failure(await (this.#client.isCluster ? this.#run('peek', descriptors, '') : sign()))
   }
 
   /** Somebody has asked for more of the same. Who finds nothing left of it waits for the next, or asks; a few times, so that a crowd needs few round trips. */
