@@ -19,6 +19,8 @@ export interface StoreFault {
   readonly forgets: boolean
   /** Between `lose` and `heal` every key is answered without the store, some are, or it can be asked all the time. */
   readonly lost: 'all' | 'some' | 'none'
+  /** Nothing gets better before `heal`. */
+  readonly stays: boolean
   start(wants?: FleetWants): Promise<LosableStore>
 }
 
@@ -57,6 +59,7 @@ export const storeFaults: readonly StoreFault[] = [
     kind: 'single',
     forgets: false,
     lost: 'all',
+    stays: true,
     async start({ tls } = {}) {
       const redis = await startRedis({ tls })
       const other = await startRedis({ args: ['--replicaof', '127.0.0.1', `${redis.port}`], tls })
@@ -82,6 +85,7 @@ export const storeFaults: readonly StoreFault[] = [
     kind: 'cluster',
     forgets: false,
     lost: 'none',
+    stays: true,
     async start(wants) {
       const fleet = await startCluster(wants)
       const [from, to] = fleet.primaries as [RedisServer, RedisServer]
@@ -122,6 +126,7 @@ function single(name: string, about: string, lost: StoreFault['lost'], ways: (re
     kind: 'single',
     forgets: false,
     lost,
+    stays: lost === 'all',
     async start({ tls } = {}) {
       const redis = await startRedis({ kept, tls })
       return { url: redis.url, ...ways(redis), close: () => redis.close() }
@@ -136,6 +141,7 @@ function watched(name: string, about: string, lose: (fleet: Awaited<ReturnType<t
     kind: 'sentinel',
     forgets: true,
     lost: 'some',
+    stays: false,
     async start(wants) {
       const fleet = await startWatched(wants)
       return { url: fleet.url, lose: () => lose(fleet), heal: () => isPromoted(fleet.replica), close: () => fleet.close() }
@@ -150,6 +156,7 @@ function node(name: string, about: string, lose: (primary: RedisServer) => Promi
     kind: 'cluster',
     forgets: true,
     lost: 'some',
+    stays: false,
     async start(wants) {
       const fleet = await startCluster({ ...wants, replicas: 3 })
       const [primary] = fleet.primaries as [RedisServer]
