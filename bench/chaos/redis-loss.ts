@@ -115,7 +115,7 @@ function judged({ samples, control: begun, fault, healed, end }: Run, most: numb
     figures: {
       requests: `${samples.length}`,
       '5xx': `${failed.length}`,
-      '429': `${samples.filter(({ status }) => status === 429).length}`,
+      refused: `${samples.filter(({ status }) => status === 429).length}`,
       degraded: `${lost}`,
       'p99 before': usual.all.toFixed(1),
       'first s': first.toFixed(1),

@@ -50,8 +50,10 @@ export async function startRedis({ kept = false, file, args = [], tls }: RedisWa
   const [config] = before
   if (config !== undefined) await writeFile(config, `${file?.join('\n')}\n`)
   const persistence = file === undefined ? ['--save', '', '--appendonly', kept ? 'yes' : 'no', '--appendfsync', kept ? 'always' : 'no'] : []
+  // A primary waits five seconds for further replicas before it sends what it holds, unless it is told not to.
+  const sync = file === undefined ? ['--repl-diskless-sync-delay', '0'] : []
   const listening = tls === undefined ? ['--port', `${port}`] : await tlsArguments(port, tls, directory)
-  const all = [...before, ...listening, '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no', ...persistence, ...args]
+  const all = [...before, ...listening, '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no', ...sync, ...persistence, ...args]
   let child = await launch(all)
   const address = { host: '127.0.0.1', port, ...(tls === undefined ? {} : { tls: { ca: tls.ca } }) }
   const admin = new Redis({ ...address, lazyConnect: true, maxRetriesPerRequest: 100, retryStrategy: (times) => Math.min(50 * times, 200) })

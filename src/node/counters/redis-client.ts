@@ -21,7 +21,14 @@ export function connectRedis(
   const client = address.kind === 'single' ? new Redis(address.url, options) : clientOfSeveral(address, options)
   // Every command reports its own failure; without a listener the client would print connection errors.
   client.on('error', () => {})
+  if (client.isCluster) client.on('+node', neverRejectAsking)
   return client
+}
+
+/** The client sends ASKING ahead of a command to a slot that is moving and looks at the fate of the command alone: nobody would catch that of the other. */
+function neverRejectAsking(node: Redis): void {
+  const asking = node.asking.bind(node) as () => Promise<'OK'>
+  node.asking = () => asking().catch(() => 'OK' as const)
 }
 
 const retryMs = (times: number) => Math.min(50 * 2 ** Math.min(times, 4), 500)

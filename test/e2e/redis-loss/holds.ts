@@ -40,10 +40,11 @@ function openRun(gateways: readonly Gateway[], keep: Keep) {
     }
     return count
   }
-  /** Whether the store answers both gateways, for keys on every node. */
-  const isExact = async (): Promise<boolean> => {
-    for (let i = 0; i < 16; i++) if ((await ask(i % 2, fresh(), '/web')).headers['ratelimit']?.includes('sallyport-degraded')) return false
-    return true
+  /** Waits until the store has answered both gateways, for keys on every node. A busy machine makes it late now and then, so each is asked until it is not. */
+  const untilExact = async (): Promise<void> => {
+    for (let i = 0; i < 16; i++) {
+      await again(async () => expect((await ask(i % 2, fresh(), '/web')).headers['ratelimit']).not.toContain('sallyport-degraded'))
+    }
   }
   /** Requests of others that go on whatever happens to the store: every status seen at either gateway. */
   const others = () => {
@@ -61,7 +62,7 @@ function openRun(gateways: readonly Gateway[], keep: Keep) {
     keep(async () => void (await end()))
     return end
   }
-  return { ask, fresh, admitted, isExact, others }
+  return { ask, fresh, admitted, untilExact, others }
 }
 
 const again = (holds: () => Promise<void>) => vi.waitFor(holds, { timeout: 20_000, interval: 50 })
@@ -78,11 +79,11 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
         const web = await openHttp(keep, (_, response) => response.end('web'))
         const open = () => openGateway(keep, { 'house.yaml': house, 'web.yaml': policies(web) }, { variables: { REDIS_URL: store.url } })
         const gateways = [await open(), await open()]
-        const { ask, fresh, admitted, isExact, others } = openRun(gateways, keep)
+        const { ask, fresh, admitted, untilExact, others } = openRun(gateways, keep)
         const checked = await sallyport(['check', '--json', '--env', 'dev', '--policies', gateways[0]!.policies.path], { REDIS_URL: store.url })
         const bounds = new Map((JSON.parse(checked.out) as { limits: { limit: string; bound: string }[] }).limits.map(({ limit, bound }) => [limit, bound]))
         await untilMet(store.url, 2)
-        await again(async () => expect(await isExact()).toBe(true))
+        await untilExact()
         const going = others()
 
         const metered = ['/web', '/plan'].flatMap((path) => Array.from({ length: 4 }, (_, i) => ({ path, who: `metered-${i}`, got: 0 })))
@@ -110,7 +111,7 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
         await meter(14)
 
         await store.heal()
-        await again(async () => expect(await isExact()).toBe(true))
+        await untilExact()
         await meter(28)
         // On a busy machine any answer of the store may be late, which is a loss of its own.
         const asked = { instances: 2, lost: true, forgets: fault.forgets }
@@ -119,7 +120,7 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
           const most = mostBy(bounds.get(path === '/web' ? 'each' : 'month') ?? '', asked)
           if (got > most) throw new Error(`${who} of ${path} got ${got}, and check says ${most}`)
         }
-        await again(async () => expect(await admitted(fresh(), '/web', 20)).toBe(12))
+        await again(async () => expect(await admitted(fresh(), '/web', 14)).toBe(12))
         await again(async () => expect((await ask(0, fresh(), '/login')).status).toBe(200))
         for (const gateway of gateways) await again(async () => expect(await gateway.admin('/metrics')).toContain('sallyport_limit_store_degraded 0'))
 
