@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import { redisKey } from '../../src/node/counters/limit-call.ts'
 import { limitScript } from '../../src/node/counters/limit-script.ts'
 import { createPeriods } from '../../src/node/counters/periods.ts'
 import { RedisLimits } from '../../src/node/counters/redis-limits.ts'
@@ -162,6 +163,13 @@ describe('places held at a time', () => {
   })
 })
 
+/** As a store in memory says it. */
+async function answeredBy(asking: ReturnType<RedisLimits['run']>): Promise<Taken> {
+  const { descriptors, refusedBy, standings } = await asking
+  const readings = standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
+  return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
 const installed = hasRedis()
 
 describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redisHint})`}`, () => {
@@ -182,9 +190,7 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     now = Date.UTC(2026, 0, 1)
     bench = {
       async take(descriptors) {
-        const { refusedBy, standings } = await limitsInRedis.run('take', descriptors, 'lease', now)
-        const readings = standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
-        return { allowed: refusedBy === undefined, refusedBy, readings }
+        return answeredBy(limitsInRedis.run('take', descriptors, 'lease', now))
       },
       async advance(ms) {
         now += ms
@@ -225,6 +231,78 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
       }),
       { numRuns: 40 },
     )
+  })
+
+  it('is what memory lets through and says for many at once too, one after the other in the order of the asking', async () => {
+    // Of the last, the numbers are too large to count a bucket in parts of a microsecond alone.
+    const wide = spec('wide', { algorithm: { kind: 'gcra' }, points: 3_000_017, windowMs: 31 * 86_400_000, burst: 40_000 })
+    const chosen = [...Object.values(limits), wide]
+    const one = fc.record({
+      peeks: fc.boolean(),
+      cost: fc.integer({ min: 1, max: 4 }),
+      key: fc.constantFrom('x', 'y'),
+      which: fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }),
+    })
+    const step = fc.record({ wait: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(30_000)), asked: fc.array(one, { minLength: 1, maxLength: 70 }) })
+    let round = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+        round++
+        const clock = fakeClock(now)
+        const counters = createMemoryCounters(clock)
+        for (const { wait, asked } of steps) {
+          clock.advance(wait)
+          await bench.advance(wait)
+          const asks = asked.map(({ peeks, cost, key, which }) => ({
+            peeks,
+            descriptors: which.map((i) => ({ limit: chosen[i]!, key: `${key}-${round}`, cost })),
+          }))
+          const told = await Promise.all(asks.map(({ peeks, descriptors }) => answeredBy(limitsInRedis.run(peeks ? 'peek' : 'take', descriptors, '', now))))
+          const expected = asks.map(({ peeks, descriptors }) => (peeks ? counters.peek(descriptors) : counters.take(descriptors)))
+          expect(told).toEqual(expected)
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('is as before when what was taken is given back, in one call with what is asked or in one of its own', async () => {
+    const wide = spec('wide', { algorithm: { kind: 'gcra' }, points: 3_000_017, windowMs: 31 * 86_400_000, burst: 40_000 })
+    for (const limit of [...Object.values(limits), wide]) {
+      const ask = (mode: 'take' | 'peek' | 'give', cost: number) => limitsInRedis.run(mode, [{ limit, key: 'k', cost }], '', now)
+      const remaining = async () => (await ask('peek', 1)).standings[0]?.remaining ?? Number.NaN
+      const capacity = await remaining()
+      await ask('take', 1)
+      await bench.advance(limit.windowMs / 16)
+      await ask('take', 1)
+      const before = await remaining()
+      expect(before).toBeLessThan(capacity)
+      const [, , together] = await Promise.all([ask('take', 1), ask('give', 1), ask('peek', 1)])
+      expect(together.standings[0]?.remaining).toBe(before)
+      await ask('take', 1)
+      await ask('give', 1)
+      expect(await remaining()).toBe(before)
+      // More than was taken leaves no credit.
+      await ask('give', capacity)
+      expect(await remaining()).toBe(capacity)
+      expect(await server.admin.pttl(redisKey({ limit, key: 'k', cost: 1 }))).toBeGreaterThan(0)
+    }
+  })
+
+  it('keeps every key for as long as it counts, and not for much longer', async () => {
+    for (const limit of Object.values(limits)) {
+      const key = redisKey({ limit, key: 'k', cost: 1 })
+      const begun = performance.now()
+      for (let i = 0; i < 6; i++) {
+        await bench.take([{ limit, key: 'k', cost: 1 }])
+        const { resetMs = 0 } = (await limitsInRedis.run('peek', [{ limit, key: 'k', cost: 1 }], '', now)).standings[0] ?? {}
+        // By the clock of the store, which alone makes keys go, hardly a moment has passed.
+        const left = await server.admin.pttl(key)
+        expect(left).toBeGreaterThanOrEqual(resetMs - (performance.now() - begun))
+        expect(left).toBeLessThanOrEqual(limit.windowMs * 1.05 + 1002)
+        await bench.advance(limit.windowMs / 50)
+      }
+    }
   })
 
   it('goes on when the clock of the store goes back an hour, as it can in a failover', async () => {

@@ -126,7 +126,15 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
       expect((await takes(counters, both, 1000)).every(({ allowed }) => allowed)).toBe(true)
       await advance(1)
     }
-    expect(await scriptsRun()).toBeLessThan(500)
+    // What is asked at once goes in calls of up to 32: without points in hand these would be 320.
+    expect(await scriptsRun()).toBeLessThan(100)
+  })
+
+  it('cost few calls for requests that come one after the other too', async () => {
+    const counters = await instance()
+    const both = [limits[0]!, limits[3]!].map((limit) => ({ limit: { ...limit, points: 1_000_000, burst: 900_000 }, key: 'k', cost: 1 }))
+    for (let i = 0; i < 2000; i++) expect((await counters.take(both)).allowed).toBe(true)
+    expect(await scriptsRun()).toBeLessThan(200)
   })
 
   it('are held no longer than 250 ms, and read no more than the store has', async () => {
@@ -171,8 +179,10 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
     ]
     for (const limit of others) {
       const before = await scriptsRun()
-      const taken = await takes(counters, [{ limit, key: 'k', cost: 1 }], 100)
-      expect((await scriptsRun()) - before).toBeGreaterThanOrEqual(taken.length)
+      let answered = 0
+      // One after the other, for what is asked at once is one call.
+      for (let i = 0; i < 100; i++) answered += (await takes(counters, [{ limit, key: 'k', cost: 1 }], 1)).length
+      expect((await scriptsRun()) - before).toBeGreaterThanOrEqual(answered)
     }
   })
 

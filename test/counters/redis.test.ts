@@ -128,6 +128,18 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(taken[19]?.readings.map((reading) => reading.remaining)).toEqual([98, 0])
   })
 
+  it('ask for many requests at once in few calls, and count each', async () => {
+    const counters = await instance()
+    const calls = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.admin.info('commandstats'))?.[1] ?? 0)
+    const before = await calls()
+    const taken = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => counters.take(all.map((limit) => on({ ...limit, points: 60, burst: 60 }, `${i % 2}`)))),
+    )
+    expect((await calls()) - before).toBe(4)
+    expect(taken.filter(({ allowed }) => allowed)).toHaveLength(100)
+    expect(taken.map(({ readings }) => readings[3]?.remaining)).toEqual(Array.from({ length: 100 }, (_, i) => 59 - Math.floor(i / 2)))
+  })
+
   it('keep what was counted when the gateway starts again', async () => {
     for (const limit of all.slice(0, 3)) {
       const before = await instance()

@@ -1,7 +1,6 @@
 import { capacityOf } from '../../core/model/limit.ts'
 import type { Clock, Descriptor, TakenReading } from '../../core/ports.ts'
 import { Recent } from './recent.ts'
-import { storeKey } from './store-key.ts'
 
 interface Denial {
   readonly cost: number
@@ -36,20 +35,22 @@ export class Denials {
 
   /** The reading that refuses this descriptor, as far as is remembered. A smaller cost, or a larger limit, than was refused is the store's to judge. */
   find(descriptor: Descriptor): TakenReading | undefined {
-    const denial = this.#denials.get(storeKey(descriptor))
+    const denial = this.#denials.get(descriptor.key, descriptor.limit.name)
+    if (denial === undefined) return undefined
     const now = this.#clock.ticks()
-    if (denial === undefined || now >= denial.believedUntil || descriptor.cost < denial.cost || capacityOf(descriptor.limit) > denial.capacity) return undefined
+    if (now >= denial.believedUntil || descriptor.cost < denial.cost || capacityOf(descriptor.limit) > denial.capacity) return undefined
     return { limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }
   }
 
   /** Notes that the store, asked at `askedAt`, refused: so what is remembered ends no later than what it said. */
   note(descriptor: Descriptor, reading: TakenReading, askedAt: number): void {
-    const key = storeKey(descriptor)
+    const { key, limit } = descriptor
     const now = this.#clock.ticks()
-    const known = this.#denials.get(key)
+    const known = this.#denials.get(key, limit.name)
     const since = known !== undefined && known.endsAt > now ? known.since : now
     const endsAt = askedAt + reading.resetMs
     const believedUntil = Math.min(endsAt, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
-    this.#denials.set(key, { cost: descriptor.cost, capacity: capacityOf(descriptor.limit), remaining: reading.remaining, since, believedUntil, endsAt })
+    const denial = { cost: descriptor.cost, capacity: capacityOf(limit), remaining: reading.remaining, since, believedUntil, endsAt }
+    this.#denials.set(key, denial, limit.name)
   }
 }

@@ -1,8 +1,7 @@
 import type { Clock, Descriptor, LimitSpec, Taken } from '../../core/ports.ts'
+import type { StoreStanding } from './limit-call.ts'
 import { Recent } from './recent.ts'
-import type { StoreStanding } from './redis-limits.ts'
 import { stockMs } from './stock.ts'
-import { storeKey } from './store-key.ts'
 
 /** Asked this often in `stockMs`, a key is hot: below that a round trip each costs less than what may be left over. */
 const hotTimes = 32
@@ -104,12 +103,11 @@ export class HotKeys {
   }
 
   #heatOf(descriptor: Descriptor): Heat {
-    const key = storeKey(descriptor)
-    const { limit } = descriptor
-    const known = this.#heats.get(key)
+    const { key, limit } = descriptor
+    const known = this.#heats.get(key, limit.name)
     if (known !== undefined && sameShape(known.limit, limit)) return known
     const fresh: Heat = { limit, begun: 0, times: 0, timesBefore: 0, left: 0, until: 0, remaining: 0, resetMs: 0, shyUntil: 0, asking: undefined }
-    this.#heats.set(key, fresh)
+    this.#heats.set(key, fresh, limit.name)
     return fresh
   }
 

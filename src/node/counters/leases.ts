@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Descriptor } from '../../core/ports.ts'
-import { leaseMs } from './redis-limits.ts'
+import { leaseMs } from './limit-call.ts'
 
 /** Sends a lease to the store again, or ends it there. Never rejects. */
 export type LeaseSender = (mode: 'renew' | 'give', descriptors: readonly Descriptor[], lease: string) => void

@@ -1,7 +1,8 @@
 import type { Descriptor } from '../../core/ports.ts'
+import { redisKey, type StoreStanding } from './limit-call.ts'
 import { createPeriods } from './periods.ts'
 import { connectRedis } from './redis-client.ts'
-import { RedisLimits, redisKey, type StoreStanding } from './redis-limits.ts'
+import { RedisLimits } from './redis-limits.ts'
 
 /** Looks at what is counted in Redis, and gives it back. It is no instance: shares are not divided by it. */
 export interface LimitDesk {

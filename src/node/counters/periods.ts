@@ -18,18 +18,17 @@ interface Known extends Period {
 
 export function createPeriods(): Periods {
   const zones = new Map<string, Intl.DateTimeFormat>()
-  const known = new Map<string, Known>()
+  const known = { hour: new Map<string, Known>(), day: new Map<string, Known>(), week: new Map<string, Known>(), month: new Map<string, Known>() }
   const zoneOf = (zone: string): Intl.DateTimeFormat => {
     const format = zones.get(zone) ?? formatOf(zone)
     zones.set(zone, format)
     return format
   }
   const at = (per: CalendarPeriod, zone: string, nowMs: number): Known => {
-    const key = `${per} ${zone}`
-    const last = known.get(key)
+    const last = known[per].get(zone)
     if (last !== undefined && nowMs >= last.start && nowMs < last.end) return last
     const period = { ...periodAt(per, zoneOf(zone), nowMs), around: undefined }
-    known.set(key, period)
+    known[per].set(zone, period)
     return period
   }
   return {

@@ -1,13 +1,18 @@
+/** What is kept of each limit, by key. */
+type Generation<V> = Map<string, Map<string, V>>
+
 /**
  * A map that remembers the keys used last and forgets the rest, with bounded memory and no timer. It keeps two generations:
  * a key that is read or written moves to the young one; when that is full the old one is dropped and the young one
  * grows old. So what was used among the last `cap / 2` keys is there, and never are there more than `cap`. A key counts
  * once per 64 characters begun, so that long keys do not make the bound void.
+ *
+ * Keys `of` one limit are apart from those of another. They share the bound; and nobody has to join the two into one string, which costs more than both look-ups.
  */
 export class Recent<V> {
   readonly #half: number
-  #young = new Map<string, V>()
-  #old = new Map<string, V>()
+  #young: Generation<V> = new Map()
+  #old: Generation<V> = new Map()
   #weight = 0
 
   /** @throws RangeError for a cap below 2. */
@@ -16,40 +21,48 @@ export class Recent<V> {
     this.#half = Math.floor(cap / 2)
   }
 
-  get(key: string): V | undefined {
-    const young = this.#young.get(key)
+  get(key: string, of: string = ''): V | undefined {
+    const young = this.#young.get(of)?.get(key)
     if (young !== undefined) return young
-    const old = this.#old.get(key)
-    if (old !== undefined) this.set(key, old)
+    const old = this.#old.get(of)?.get(key)
+    if (old !== undefined) this.set(key, old, of)
     return old
   }
 
-  set(key: string, value: V): void {
-    if (!this.#young.has(key)) {
-      this.#old.delete(key)
+  set(key: string, value: V, of: string = ''): void {
+    if (this.#young.get(of)?.has(key) !== true) {
+      this.#old.get(of)?.delete(key)
       this.#makeRoom(key)
     }
-    this.#young.set(key, value)
+    const young = this.#young.get(of)
+    if (young === undefined) this.#young.set(of, new Map([[key, value]]))
+    else young.set(key, value)
   }
 
-  delete(key: string): void {
-    this.#old.delete(key)
-    if (this.#young.delete(key)) this.#weight -= weightOf(key)
+  delete(key: string, of: string = ''): void {
+    this.#old.get(of)?.delete(key)
+    if (this.#young.get(of)?.delete(key) === true) this.#weight -= weightOf(key)
   }
 
   get size(): number {
-    return this.#young.size + this.#old.size
+    return sizeOf(this.#young) + sizeOf(this.#old)
   }
 
   #makeRoom(key: string): void {
     const weight = weightOf(key)
-    if (this.#weight + weight > this.#half && this.#young.size > 0) {
+    if (this.#weight + weight > this.#half && this.#weight > 0) {
       this.#old = this.#young
       this.#young = new Map()
       this.#weight = 0
     }
     this.#weight += weight
   }
+}
+
+function sizeOf(generation: Generation<unknown>): number {
+  let size = 0
+  for (const { size: some } of generation.values()) size += some
+  return size
 }
 
 function weightOf(key: string): number {

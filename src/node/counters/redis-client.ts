@@ -43,7 +43,6 @@ const usual: Options = {
   socketTimeout: 1000,
   // An increment that may have been applied is not sent twice.
   autoResendUnfulfilledCommands: false,
-  enableAutoPipelining: true,
   retryStrategy: retryMs,
   // After a failover the old primary answers READONLY: dial again, to find the new one.
   reconnectOnError: (error) => error.message.startsWith('READONLY'),
@@ -64,8 +63,7 @@ function clientOfSeveral(address: Exclude<ReturnType<typeof readStoreUrl>, { rea
     return new Redis({ ...options, ...known, sentinels: [...nodes], name, db, enableTLSForSentinelMode: tls, ...sentinels })
   }
   return new Cluster([...address.nodes], {
-    // Grouped by the first argument, which for a script is not its key, commands for two nodes would be one pipeline.
-    redisOptions: { ...options, ...known, enableAutoPipelining: false },
+    redisOptions: { ...options, ...known },
     enableOfflineQueue: options.enableOfflineQueue ?? false,
     clusterRetryStrategy: retryMs,
     slotsRefreshTimeout: 500,

@@ -5,12 +5,13 @@ import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
 import { HotKeys } from './hot-keys.ts'
 import { Leases } from './leases.ts'
+import type { StoreAnswer, StoreMode, StoreStanding } from './limit-call.ts'
 import { defaultKeyCap } from './memory.ts'
 import { Notices } from './notices.ts'
 import { createPeriods } from './periods.ts'
 import { Presence } from './presence.ts'
 import { connectRedis } from './redis-client.ts'
-import { RedisLimits, type StoreAnswer, type StoreMode, type StoreStanding } from './redis-limits.ts'
+import { RedisLimits } from './redis-limits.ts'
 import { checkCosts } from './store-key.ts'
 
 export interface RedisCountersOptions {
@@ -80,7 +81,7 @@ class SharedCounters implements RedisCounters {
     this.#clock = clock
     this.#meter = meter
     this.#notices = journal === undefined ? undefined : new Notices(journal)
-    // Commands that are asked for while a pipeline is under way go with the next: one that is never answered must end, or none would go.
+    // The client forgets commands that a lost connection owes: they must end by themselves.
     this.#client = connectRedis(url, { commandTimeout: 2 * patienceMs })
     this.#budget = new Budget(patienceMs)
     this.#limits = new RedisLimits(this.#client, createPeriods(), script)
@@ -221,10 +222,11 @@ class SharedCounters implements RedisCounters {
 
   /** All at once, or in a Cluster all of one key at once. */
   #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wanted: readonly number[] = []): Promise<readonly Outcome[]> {
-    const groups = this.#client.isCluster ? Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values()) : [descriptors]
     const wallMs = this.#clock.now()
-    const asked = (group: readonly Descriptor[]) => this.#budget.within(this.#limits.run(mode, group, lease, wallMs, wanted))
-    return Promise.all(groups.map((group) => asked(group).catch((why: unknown): Outcome => ({ why }))))
+    const runOne = (group: readonly Descriptor[]) =>
+      this.#budget.within(this.#limits.run(mode, group, lease, wallMs, wanted)).catch((why: unknown): Outcome => ({ why }))
+    if (!this.#client.isCluster) return runOne(descriptors).then((outcome) => [outcome])
+    return Promise.all(Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values(), runOne))
   }
 
   /** Not waited for: on the one connection it comes before anything that is asked later. */
@@ -273,13 +275,20 @@ function isHeld({ limit }: Descriptor): boolean {
 
 /** Joins the answers of all slots, in the order of the descriptors. */
 function takenOf(descriptors: readonly Descriptor[], answers: readonly StoreAnswer[]): Taken {
+  const [first] = answers
+  if (first !== undefined && first.descriptors === descriptors) {
+    const { refusedBy, standings: all } = first
+    const readings = descriptors.flatMap((descriptor, i) => readingsOf(descriptor, all[i]))
+    return { allowed: refusedBy === undefined, refusedBy, readings }
+  }
   const standings = new Map(answers.flatMap((answer) => answer.descriptors.map((descriptor, i) => [descriptor, answer.standings[i]])))
-  const readings = descriptors.flatMap((descriptor) => {
-    const standing = standings.get(descriptor)
-    return standing === undefined ? [] : [readingOf(descriptor, standing)]
-  })
+  const readings = descriptors.flatMap((descriptor) => readingsOf(descriptor, standings.get(descriptor)))
   const refusedBy = descriptors.find((descriptor) => standings.get(descriptor)?.fits === false)?.limit.name
   return { allowed: refusedBy === undefined, refusedBy, readings }
+}
+
+function readingsOf(descriptor: Descriptor, standing: StoreStanding | undefined): readonly TakenReading[] {
+  return standing === undefined ? [] : [readingOf(descriptor, standing)]
 }
 
 function readingOf({ limit }: Descriptor, { remaining, resetMs }: StoreStanding): TakenReading {

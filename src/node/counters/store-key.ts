@@ -8,11 +8,6 @@ export function limitPrefix(limit: LimitSpec): string {
   return `${limit.name.length}:${limit.name}`
 }
 
-/** The key of a descriptor among those of all limits. */
-export function storeKey(descriptor: Descriptor): string {
-  return `${limitPrefix(descriptor.limit)}:${descriptor.key}`
-}
-
 /** @throws RangeError for a cost that would count backwards or not at all. */
 export function checkCosts(descriptors: readonly Descriptor[]): void {
   for (const { cost, limit } of descriptors) {

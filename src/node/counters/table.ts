@@ -1,12 +1,12 @@
-import type { Clock, Descriptor, Taken, TakenReading } from '../../core/ports.ts'
-import { addCalendar, type CalendarState, readCalendar } from './algorithms/calendar.ts'
+import type { Clock, Descriptor, LimitSpec, Taken, TakenReading } from '../../core/ports.ts'
+import { addCalendar, type CalendarState, type Period, readCalendar } from './algorithms/calendar.ts'
 import { addGcra, type GcraState, readGcra } from './algorithms/gcra.ts'
 import { readPlaces } from './algorithms/places.ts'
 import { addSliding, readSliding, type SlidingState } from './algorithms/sliding.ts'
 import type { Standing } from './algorithms/standing.ts'
 import { createPeriods } from './periods.ts'
 import { Recent } from './recent.ts'
-import { checkCosts, storeKey } from './store-key.ts'
+import { checkCosts } from './store-key.ts'
 
 type State = GcraState | SlidingState | CalendarState
 
@@ -15,17 +15,20 @@ interface Places {
   used: number
 }
 
-/** One moment on both clocks: windows follow the monotonic one, which no step of the wall clock moves; calendars the other. */
+/** Where counting begins and ends for one of a calendar. */
+type Frame = Period | undefined
+
+/** One moment on both clocks: windows follow the monotonic one, which no step of the wall clock moves; calendars the other, which is asked only for them. */
 interface Moment {
   readonly us: number
-  readonly wallMs: number
+  wallMs: number | undefined
 }
 
 /** A descriptor, what is counted for it, and how it stands. */
 interface Place {
   readonly descriptor: Descriptor
-  readonly key: string
   readonly state: State | undefined
+  readonly frame: Frame
   readonly standing: Standing
 }
 
@@ -37,7 +40,8 @@ interface Place {
 export class Table {
   readonly #clock: Pick<Clock, 'ticks' | 'now'>
   readonly #states: Recent<State>
-  readonly #places = new Map<string, Places>()
+  /** By limit, then by key. */
+  readonly #places = new Map<string, Map<string, Places>>()
   readonly #periods = createPeriods()
 
   constructor(clock: Pick<Clock, 'ticks' | 'now'>, cap: number) {
@@ -53,7 +57,8 @@ export class Table {
     const refusedBy = refuser(places)
     if (refusedBy !== undefined) return { allowed: false, refusedBy, readings: places.map(readingOf) }
     const readings = places.map((place) => this.#commit(place, now))
-    return { allowed: true, refusedBy, readings, ...this.#releaseOf(places) }
+    const release = this.#releaseOf(places)
+    return release === undefined ? { allowed: true, refusedBy, readings } : { allowed: true, refusedBy, readings, release }
   }
 
   /** The same without taking. */
@@ -66,78 +71,88 @@ export class Table {
 
   /** Keys in memory, also of what has come back and is not yet forgotten. */
   get size(): number {
-    return this.#states.size + this.#places.size
+    let places = 0
+    for (const { size } of this.#places.values()) places += size
+    return this.#states.size + places
   }
 
   #moment(): Moment {
-    return { us: Math.floor(this.#clock.ticks() * 1000), wallMs: this.#clock.now() }
+    return { us: Math.floor(this.#clock.ticks() * 1000), wallMs: undefined }
   }
 
   #find(descriptor: Descriptor, now: Moment): Place {
-    const key = storeKey(descriptor)
-    const { kind } = descriptor.limit.algorithm
-    if (kind === 'concurrency') {
-      const standing = readPlaces(this.#places.get(key)?.used ?? 0, descriptor.limit, descriptor.cost)
-      return { descriptor, key, state: undefined, standing }
+    const { limit, key, cost } = descriptor
+    const { algorithm } = limit
+    if (algorithm.kind === 'concurrency') {
+      const standing = readPlaces(this.#places.get(limit.name)?.get(key)?.used ?? 0, limit, cost)
+      return { descriptor, state: undefined, frame: undefined, standing }
     }
-    const known = this.#states.get(key)
+    const known = this.#states.get(key, limit.name)
     // A limit that counts otherwise since the policies changed begins anew.
-    const state = known?.kind === kind ? known : undefined
-    return { descriptor, key, state, standing: this.#read(state, descriptor, now) }
+    const state = known?.kind === algorithm.kind ? known : undefined
+    const frame = algorithm.kind === 'calendar' ? this.#periods.at(algorithm.per, algorithm.zone, this.#wallMs(now)) : undefined
+    return { descriptor, state, frame, standing: this.#read(state, limit, cost, frame, now) }
   }
 
-  #read(state: State | undefined, { limit, cost }: Descriptor, now: Moment): Standing {
-    const { algorithm } = limit
-    if (algorithm.kind === 'gcra') return readGcra(state?.kind === 'gcra' ? state : undefined, limit, cost, now.us)
-    if (algorithm.kind === 'calendar') {
-      const period = this.#periods.at(algorithm.per, algorithm.zone, now.wallMs)
-      return readCalendar(state?.kind === 'calendar' ? state : undefined, limit, cost, period, now.wallMs)
-    }
+  #wallMs(now: Moment): number {
+    now.wallMs ??= this.#clock.now()
+    return now.wallMs
+  }
+
+  #read(state: State | undefined, limit: LimitSpec, cost: number, frame: Frame, now: Moment): Standing {
+    if (frame !== undefined) return readCalendar(state?.kind === 'calendar' ? state : undefined, limit, cost, frame, this.#wallMs(now))
+    if (limit.algorithm.kind === 'gcra') return readGcra(state?.kind === 'gcra' ? state : undefined, limit, cost, now.us)
     return readSliding(state?.kind === 'sliding' ? state : undefined, limit, cost, now.us)
   }
 
   #commit(place: Place, now: Moment): TakenReading {
-    const { descriptor, key } = place
-    const { limit, cost } = descriptor
+    const { descriptor, frame } = place
+    const { limit, key } = descriptor
     if (limit.algorithm.kind === 'concurrency') {
-      const places = this.#places.get(key) ?? { used: 0 }
-      this.#places.set(key, places)
-      places.used += cost
-      return { limit: limit.name, remaining: limit.points - places.used, resetMs: 0, degraded: false }
+      return { limit: limit.name, remaining: limit.points - this.#hold(descriptor), resetMs: 0, degraded: false }
     }
-    const state = this.#add(place, now)
-    if (state !== place.state) this.#states.set(key, state)
+    const state = add(place, now)
+    if (state !== place.state) this.#states.set(key, state, limit.name)
     // One that costs nothing more always fits: the reading is of what is left.
-    return readingOf({ ...place, standing: this.#read(state, { ...descriptor, cost: 0 }, now) })
+    const { remaining, resetMs } = this.#read(state, limit, 0, frame, now)
+    return { limit: limit.name, remaining, resetMs, degraded: false }
   }
 
-  #add({ descriptor: { limit, cost }, state }: Place, now: Moment): State {
-    const { algorithm } = limit
-    if (algorithm.kind === 'gcra') return addGcra(state?.kind === 'gcra' ? state : undefined, limit, cost, now.us)
-    if (algorithm.kind === 'calendar') {
-      return addCalendar(state?.kind === 'calendar' ? state : undefined, cost, this.#periods.at(algorithm.per, algorithm.zone, now.wallMs))
-    }
-    return addSliding(state?.kind === 'sliding' ? state : undefined, limit, cost, now.us)
-  }
-
-  #releaseOf(places: readonly Place[]): { readonly release?: () => void } {
+  #releaseOf(places: readonly Place[]): (() => void) | undefined {
     const held = places.filter((place) => place.descriptor.limit.algorithm.kind === 'concurrency')
-    if (held.length === 0) return {}
+    if (held.length === 0) return undefined
     let released = false
-    const release = () => {
+    return () => {
       if (released) return
       released = true
       for (const place of held) this.#free(place)
     }
-    return { release }
   }
 
-  #free({ key, descriptor }: Place): void {
-    const places = this.#places.get(key)
-    if (places === undefined) return
-    places.used -= descriptor.cost
-    if (places.used <= 0) this.#places.delete(key)
+  /** How many are held then. */
+  #hold({ limit, key, cost }: Descriptor): number {
+    const ofLimit = this.#places.get(limit.name) ?? new Map<string, Places>()
+    this.#places.set(limit.name, ofLimit)
+    const places = ofLimit.get(key) ?? { used: 0 }
+    ofLimit.set(key, places)
+    places.used += cost
+    return places.used
   }
+
+  #free({ descriptor: { limit, key, cost } }: Place): void {
+    const ofLimit = this.#places.get(limit.name)
+    const places = ofLimit?.get(key)
+    if (ofLimit === undefined || places === undefined) return
+    places.used -= cost
+    if (places.used <= 0) ofLimit.delete(key)
+    if (ofLimit.size === 0) this.#places.delete(limit.name)
+  }
+}
+
+function add({ descriptor: { limit, cost }, state, frame }: Place, now: Moment): State {
+  if (frame !== undefined) return addCalendar(state?.kind === 'calendar' ? state : undefined, cost, frame)
+  if (limit.algorithm.kind === 'gcra') return addGcra(state?.kind === 'gcra' ? state : undefined, limit, cost, now.us)
+  return addSliding(state?.kind === 'sliding' ? state : undefined, limit, cost, now.us)
 }
 
 function refuser(places: readonly Place[]): string | undefined {

@@ -16,11 +16,52 @@ export interface GcraState {
 
 const none: Span = { us: 0, part: 0 }
 
+/** Up to here a double counts in parts alone; where a full bucket is more, as of long windows with large bursts, spans are counted. */
+const mostParts = 2 ** 52
+
 /**
  * The generic cell rate algorithm (ITU-T I.371), as a bucket: each point takes `window / points` to flow off, and `burst` of them fit in. Any
  * stretch of time lets through at most what flows off in it, and `burst`. Exact while cost × points is below 2^53, which the loader sees to.
  */
 export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): Standing {
+  const { points, burst } = limit
+  const windowUs = limit.windowMs * 1000
+  const full = burst * windowUs
+  if (full >= mostParts || cost > burst) return readWide(state, limit, cost, nowUs)
+  const waiting = partsWaiting(state, limit, full, nowUs)
+  const remaining = Math.floor((full - waiting) / windowUs)
+  const fits = cost <= remaining
+  return { fits, remaining, resetMs: waitOf(Math.ceil((fits ? waiting : waiting + cost * windowUs - full) / points)) }
+}
+
+/** Adds what fits. */
+export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
+  const { points } = limit
+  const windowUs = limit.windowMs * 1000
+  const full = limit.burst * windowUs
+  if (full >= mostParts) return addWide(state, limit, cost, nowUs)
+  const then = partsWaiting(state, limit, full, nowUs) + cost * windowUs
+  const us = Math.floor(then / points)
+  return updated(state, nowUs + us, then - us * points)
+}
+
+/** What has not flowed off yet, in parts. */
+function partsWaiting(state: GcraState | undefined, limit: LimitShape, full: number, nowUs: number): number {
+  if (state === undefined || state.us < nowUs) return 0
+  const waiting = (state.us - nowUs) * limit.points + Math.min(state.part, limit.points - 1)
+  if (waiting <= full) return waiting
+  backlog(state, limit, nowUs)
+  return full
+}
+
+function updated(state: GcraState | undefined, us: number, part: number): GcraState {
+  if (state === undefined) return { kind: 'gcra', us, part }
+  state.us = us
+  state.part = part
+  return state
+}
+
+function readWide(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): Standing {
   const waiting = backlog(state, limit, nowUs)
   const full = spanOf(limit.burst, limit)
   const remaining = roomIn(waiting, full, limit)
@@ -29,9 +70,9 @@ export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: 
   return { fits: false, remaining, resetMs: waitOf(then.us - full.us + (then.part > full.part ? 1 : 0)) }
 }
 
-export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
+function addWide(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
   const then = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
-  return { kind: 'gcra', us: nowUs + then.us, part: then.part }
+  return updated(state, nowUs + then.us, then.part)
 }
 
 /** What has not flowed off yet. Never more than a full bucket: when the policies make it smaller, what is above is forgotten. */
