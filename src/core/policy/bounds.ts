@@ -2,8 +2,8 @@ import { capacityOf } from '../model/limit.ts'
 import type { Limit } from './policy.ts'
 
 /**
- * The most that one key of a limit lets through, in a sentence: with its store, without, and when the store comes back with less than it had counted. `shared`: the policies name a store. N is the number
- * of instances.
+ * The most that one key of a limit lets through, in a sentence: with its store, without, and when the store comes back with less than it had
+ * counted. `shared`: the policies name a store. N is the number of instances.
  */
 export function boundOf(said: Limit, shared: boolean): string {
   const limit = { ...said, points: mostPoints(said) }

@@ -60,7 +60,16 @@ function clientOfSeveral(address: Exclude<ReturnType<typeof readStoreUrl>, { rea
   }
   if (address.kind === 'sentinel') {
     const { nodes, master: name, db, tls } = address
-    return new Redis({ ...options, ...known, sentinels: [...nodes], name, db, enableTLSForSentinelMode: tls, ...sentinels })
+    return new Redis({
+      ...options,
+      ...known,
+      sentinels: [...nodes],
+      name,
+      db,
+      enableTLSForSentinelMode: tls,
+      ...(tls ? { sentinelTLS: {} } : {}),
+      ...sentinels,
+    })
   }
   return new Cluster([...address.nodes], {
     redisOptions: { ...options, ...known },

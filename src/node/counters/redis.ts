@@ -304,6 +304,6 @@ function afterGivingBack(reading: TakenReading, granted: readonly Descriptor[]):
 /** A closed list, for the metric. */
 function reasonOf(why: unknown): 'timeout' | 'connection' | 'reply' {
   if (!(why instanceof Error)) return 'reply'
-  if (why instanceof OverBudget) return 'timeout'
+  if (why instanceof OverBudget || why.message === 'Command timed out') return 'timeout'
   return why.name === 'ReplyError' ? 'reply' : 'connection'
 }
