@@ -94,11 +94,12 @@ export const storeFaults: readonly StoreFault[] = [
         url: fleet.url,
         async lose() {
           const keys = await from.admin.keys('sallyport:limit:*')
-          const slots = await Promise.all(keys.map((key) => from.admin.call('CLUSTER', 'KEYSLOT', key)))
-          moving = Array.from(new Set(slots.map(Number))).slice(0, 50)
+          const slots = (await Promise.all(keys.map((key) => from.admin.call('CLUSTER', 'KEYSLOT', key)))).map(Number)
+          moving = Array.from(new Set(slots)).slice(0, 50)
           for (const slot of moving) await beginMove(slot, from, to)
           // Half of them are at the new node before the slots are.
-          for (const key of keys.filter((_, i) => i % 2 === 0)) await from.admin.call('MIGRATE', '127.0.0.1', to.port, key, 0, 5000)
+          for (const key of keys.filter((_, i) => i % 2 === 0 && moving.includes(slots[i] ?? -1)))
+            await from.admin.call('MIGRATE', '127.0.0.1', to.port, key, 0, 5000)
         },
         async heal() {
           for (const slot of moving) await endMove(fleet, slot, from, to)

@@ -27,14 +27,14 @@ export class Budget {
     return new Promise((resolve, reject) => {
       const wait: Wait = { until: performance.now() + this.#ms, giveUp: () => reject(new OverBudget(`no answer within ${this.#ms} ms`)) }
       this.#waits.add(wait)
-      this.#timer ??= setTimeout(() => this.#look(), this.#ms)
+      if (this.#timer === undefined) this.#lookIn(this.#ms)
       asked.then(resolve, reject).finally(() => this.#waits.delete(wait))
     })
   }
 
-  #look(): void {
+  #lookIn(ms: number): void {
     // The sockets are read between timers and immediates.
-    setImmediate(() => this.#giveUp())
+    this.#timer = setTimeout(() => setImmediate(() => this.#giveUp()), ms)
   }
 
   #giveUp(): void {
@@ -42,7 +42,7 @@ export class Budget {
     this.#timer = undefined
     for (const wait of this.#waits) {
       if (wait.until > now) {
-        this.#timer = setTimeout(() => this.#look(), wait.until - now)
+        this.#lookIn(wait.until - now)
         return
       }
       this.#waits.delete(wait)

@@ -27,7 +27,7 @@ export function connectRedis(
 
 /** The client sends ASKING ahead of a command to a slot that is moving and looks at the fate of the command alone: nobody would catch that of the other. */
 function neverRejectAsking(node: Redis): void {
-  const asking = node.asking.bind(node) as () => Promise<'OK'>
+  const asking = node.asking.bind(node)
   node.asking = () => asking().catch(() => 'OK' as const)
 }
 

@@ -62,7 +62,23 @@ function openRun(gateways: readonly Gateway[], keep: Keep) {
     keep(async () => void (await end()))
     return end
   }
-  return { ask, fresh, admitted, untilExact, others }
+  /** Each gateway answers by itself: it lets half of a limit pass, whatever the other does, and says so. */
+  const refusesAlone = async (): Promise<void> => {
+    // Each has half of the limit, whatever the other does.
+    for (const path of ['/web', '/plan']) {
+      for (const at of [0, 1]) expect([path, at, await admitted('alone', path, 10, [at])]).toEqual([path, at, 6])
+    }
+    for (const at of [0, 1]) {
+      const { status, text, headers } = await ask(at, 'somebody', '/login')
+      // A limit that must not be guessed says so; it is the only one that answers 5xx, because its policy says so.
+      expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([503, 'limiter_unavailable'])
+      expect(headers['retry-after']).toMatch(/^\d+$/)
+      const metrics = await gateways[at]!.admin('/metrics')
+      expect(metrics).toContain('sallyport_limit_store_degraded 1')
+      expect(metrics).toMatch(/sallyport_limit_decisions_total\{limit="each",source="local"\} [1-9]/)
+    }
+  }
+  return { refusesAlone, ask, fresh, admitted, untilExact, others }
 }
 
 const again = (holds: () => Promise<void>) => vi.waitFor(holds, { timeout: 20_000, interval: 50 })
@@ -79,7 +95,7 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
         const web = await openHttp(keep, (_, response) => response.end('web'))
         const open = () => openGateway(keep, { 'house.yaml': house, 'web.yaml': policies(web) }, { variables: { REDIS_URL: store.url } })
         const gateways = [await open(), await open()]
-        const { ask, fresh, admitted, untilExact, others } = openRun(gateways, keep)
+        const { refusesAlone, ask, fresh, admitted, untilExact, others } = openRun(gateways, keep)
         const checked = await sallyport(['check', '--json', '--env', 'dev', '--policies', gateways[0]!.policies.path], { REDIS_URL: store.url })
         const bounds = new Map((JSON.parse(checked.out) as { limits: { limit: string; bound: string }[] }).limits.map(({ limit, bound }) => [limit, bound]))
         await untilMet(store.url, 2)
@@ -93,21 +109,7 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
         await meter(4)
 
         await store.lose()
-        if (fault.lost === 'all') {
-          // Each has half of the limit, whatever the other does.
-          for (const path of ['/web', '/plan']) {
-            for (const at of [0, 1]) expect([path, at, await admitted('alone', path, 10, [at])]).toEqual([path, at, 6])
-          }
-          for (const at of [0, 1]) {
-            const { status, text, headers } = await ask(at, 'somebody', '/login')
-            // A limit that must not be guessed says so; it is the only one that answers 5xx, because its policy says so.
-            expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([503, 'limiter_unavailable'])
-            expect(headers['retry-after']).toMatch(/^\d+$/)
-            const metrics = await gateways[at]!.admin('/metrics')
-            expect(metrics).toContain('sallyport_limit_store_degraded 1')
-            expect(metrics).toMatch(/sallyport_limit_decisions_total\{limit="each",source="local"\} [1-9]/)
-          }
-        }
+        if (fault.lost === 'all') await refusesAlone()
         await meter(14)
 
         await store.heal()
