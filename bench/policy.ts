@@ -43,6 +43,7 @@ const programs: readonly Program[] = [
   ['one rule: CEL, claim and variable', 2000, deciding(await oneRule('methods: [GET]', `, when: 'claims.tenant == "red" && request.params.id != "9"'`))],
   ['one rule: CEL, headers and claim', 2000, deciding(await oneRule('methods: [GET]', `, when: '!("x-a" in request.headers) && claims.tenant == "red"'`))],
   [`verified token, ${tokens.characters} characters`, 1000, tokens.ask],
+  ['  on a connection that it is new to', undefined, tokens.askAnew],
   ['  of that SHA-256', undefined, tokens.digest],
 ]
 

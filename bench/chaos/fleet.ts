@@ -61,7 +61,7 @@ export async function startFleet(count: number, policy: Policy, keep: Keep): Pro
     const ask = async (path: string) => await (await fetch(`http://127.0.0.1:${admin}${path}`)).text()
     await until(async () => {
       if (!(await fetch(`http://127.0.0.1:${admin}/readyz`)).ok) throw new Error(`the gateway is not ready: ${child.complaint()}`)
-    })
+    }, 60_000)
     gateways.push({ port, admin: ask })
   }
   const checked = await children.run(process.execPath, [program, 'check', '--json', '--env', 'dev', '--policies', folders[0] ?? ''], undefined, 30_000)

@@ -5,8 +5,17 @@ import type { Ports } from '../../src/core/ports.ts'
 import { createOfflinePorts } from '../../src/node/offline-ports.ts'
 import { manyRules, matchedTo } from './worlds.ts'
 
-/** The identify room whose memory holds these tokens, and requests that bring one in turn. */
-export async function warmTokens(count: number): Promise<{ readonly characters: number; readonly ask: () => unknown; readonly digest: () => unknown }> {
+interface WarmTokens {
+  readonly characters: number
+  /** Requests of as many connections as there are tokens, each with one of its own, in turn. */
+  readonly ask: () => unknown
+  /** The same without connections, or each request on a new one. */
+  readonly askAnew: () => unknown
+  readonly digest: () => unknown
+}
+
+/** The identify room whose memory holds these tokens. */
+export async function warmTokens(count: number): Promise<WarmTokens> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
   const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' }] })
   const jwks = 'https://idp.example.com/jwks'
@@ -34,9 +43,15 @@ export async function warmTokens(count: number): Promise<{ readonly characters: 
     }),
   )
   const requests = tokens.map((token) => matchedTo(route, '/things-0/7', [['authorization', `Bearer ${token}`]]))
+  const unconnected = requests.map((x) => ({ ...x, client: { ...x.client, connection: undefined } }))
   for (const request of requests) await identify(request)
   identify.close()
   let turn = 0
   const next = <T>(list: readonly T[]): T => list[turn++ % count] as T // the list has `count` items
-  return { characters: tokens[0]?.length ?? 0, ask: () => identify(next(requests)), digest: () => ports.digest(next(tokens)) }
+  return {
+    characters: tokens[0]?.length ?? 0,
+    ask: () => identify(next(requests)),
+    askAnew: () => identify(next(unconnected)),
+    digest: () => ports.digest(next(tokens)),
+  }
 }

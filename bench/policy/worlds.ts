@@ -81,7 +81,7 @@ export function matchedTo(route: Route, path: string, headers: readonly (readonl
       headers: new FieldList([['accept', '*/*'], ['user-agent', 'bench'], ...headers]),
       body: undefined,
     },
-    client: { address: '192.0.2.1', network: '192.0.2.1/32', certificate: undefined },
+    client: { address: '192.0.2.1', network: '192.0.2.1/32', certificate: undefined, connection: {} },
     route,
     params: Object.assign(Object.create(null), { id: '7' }),
     rpc: undefined,

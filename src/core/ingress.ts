@@ -61,7 +61,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const steered = trail.reach(steer(metered))
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
-      const reply = trail.hear(await upstream.forward(translated))
+      const reply = trail.hear(await limit.charge(translated, await upstream.forward(translated)))
       const answer = await respond(translated, reply)
       limit.answered(translated, answer.status)
       return trail.close(await reveal(translated, answer))

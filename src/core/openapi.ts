@@ -26,6 +26,8 @@ export interface Openapi {
   readonly document: JsonObject
   /** What OpenAPI has no place for. */
   readonly omitted: readonly Omission[]
+  /** Operations that are there, and that no request can succeed at. */
+  readonly impossible: readonly Omission[]
 }
 
 /**
@@ -51,7 +53,11 @@ export function buildOpenapi(policy: Policy, options: OpenapiOptions = {}): Open
     'x-sallyport-omitted':
       around.extensions && omitted.length > 0 ? omitted.map(({ route, operation, reason }) => present({ route, operation, reason })) : undefined,
   })
-  return { document, omitted }
+  return { document, omitted, impossible: placed.flatMap(impossibilityOf) }
+}
+
+function impossibilityOf({ route, method, path, impossible }: Operation): readonly Omission[] {
+  return impossible.length === 0 ? [] : [{ route: route.name, operation: `${method} ${path.path}`, reason: impossible.join(' ') }]
 }
 
 function bookReader(policy: Policy): Surroundings['book'] {

@@ -139,6 +139,11 @@ export interface Descriptor {
 export interface Counters {
   /** Check then commit: a refusal consumes nothing anywhere. */
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+  /**
+   * Counts what was used already, on top of what a take had: it refuses nobody and may go past what a limit holds, so that what comes next is refused.
+   * Of `gcra` at most one window is owed so, and what is beyond is forgotten. Places held at a time have nothing to charge. What is left, for every descriptor.
+   */
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] | Promise<readonly TakenReading[]>
   /** What is left, without taking: `allowed` when a take would be now, and a reading for every descriptor. */
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
 }

@@ -43,6 +43,7 @@ it('prints every value as the files would say it, with its place, defaults and b
       routes.orders.access                         "orders"             orders.yaml:14:13
       routes.orders.limits.0.name                  "per-client"         orders.yaml:15:22
       routes.orders.limits.0.cost                  2                    orders.yaml:15:40
+      routes.orders.legacyHeaders                  "off"                default
       routes.orders.timeout                        "2s"                 orders.yaml:16:14
       routes.orders.to                             "orders"             orders.yaml:17:9
       routes.orders.handOn.token                   false                default
@@ -86,7 +87,6 @@ it('marks what an overlay says', async () => {
   expect(rows(out)).toEqual([
     '  limits.per-client.rate            "300/10s"           environments/prod.yaml:3:23 (overlay)',
     '  limits.per-client.burst           0                   default',
-    '  limits.per-client.zone            "UTC"               default',
     '  limits.per-client.key             ["client.network"]  orders.yaml:10:36',
     '  limits.per-client.missing         "shared"            default',
     '  limits.per-client.onStoreFailure  "local"             default',
@@ -94,6 +94,15 @@ it('marks what an overlay says', async () => {
     '  limits.per-client.when            "after_access"      default',
     '  limits.per-client.mode            "enforce"           default',
   ])
+})
+
+it('shows no default that a limit of its kind has no use for', async () => {
+  const limits = 'sallyport: v1\nlimits:\n  plan: { quota: 10/month, key: [route] }\n  few: { concurrent: 5, key: [route] }\n'
+  const { path } = await tempFolder({ 'base.yaml': base, 'limits.yaml': limits })
+  const shown = async (name: string) => (await ask(command, 'limit', name, '--env', 'dev', '--policies', path)).out
+  expect(await shown('plan')).toMatch(/limits\.plan\.zone +"UTC" +default/)
+  expect(await shown('plan')).not.toContain('burst')
+  expect(await shown('few')).not.toMatch(/zone|burst/)
 })
 
 it('says the same to machines', async () => {

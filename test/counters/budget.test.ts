@@ -12,11 +12,10 @@ describe('a budget of time', () => {
     const budget = new Budget(5)
     const never = new Promise<never>(() => {})
     const ended: string[] = []
-    const wait = (name: string) =>
-      budget.within(never).catch((why: unknown) => {
-        expect(why).toBeInstanceOf(OverBudget)
-        ended.push(name)
-      })
+    const wait = async (name: string) => {
+      await expect(budget.within(never)).rejects.toBeInstanceOf(OverBudget)
+      ended.push(name)
+    }
     await Promise.all([wait('a'), wait('b')])
     await wait('c')
     expect(ended).toEqual(['a', 'b', 'c'])

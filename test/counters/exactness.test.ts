@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
+import type { Descriptor, LimitSpec, Taken, TakenReading } from '../../src/core/ports.ts'
 import { redisKey } from '../../src/node/counters/limit-call.ts'
 import { limitScript } from '../../src/node/counters/limit-script.ts'
 import { createPeriods } from '../../src/node/counters/periods.ts'
@@ -35,6 +35,7 @@ const hours = Array.from({ length: 2000 }, (_, i) => Date.UTC(2026, 0, 1) + i * 
 /** One store, with a clock of the test's own. */
 interface Bench {
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken>
+  charge?(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]>
   /** Moves on and tells the time, milliseconds since the epoch. */
   advance(ms: number): number | Promise<number>
 }
@@ -192,6 +193,10 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
       async take(descriptors) {
         return answeredBy(limitsInRedis.run('take', descriptors, 'lease', now))
       },
+      async charge(descriptors) {
+        const { standings } = await limitsInRedis.run('charge', descriptors, '', now)
+        return standings.map(({ remaining, resetMs }, i) => ({ limit: descriptors[i]?.limit.name ?? '', remaining, resetMs, degraded: false }))
+      },
       async advance(ms) {
         now += ms
         await server.admin.set(clockKey, `${now * 1000}`)
@@ -209,12 +214,13 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     })
   })
 
-  it('is what memory lets through and says, step by step, for any schedule over several limits', async () => {
+  it('is what memory lets through and says, step by step, for any schedule over several limits, with charges between', async () => {
     const chosen = Object.values(limits)
     const step = fc.record({
       wait: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(30_000)),
       cost: fc.integer({ min: 1, max: 4 }),
       which: fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+      charged: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(9), fc.nat(1_000_000)),
     })
     let round = 0
     await fc.assert(
@@ -222,11 +228,14 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
         const key = `round-${round++}`
         const clock = fakeClock(now)
         const counters = createMemoryCounters(clock)
-        for (const { wait, cost, which } of steps) {
+        for (const { wait, cost, which, charged } of steps) {
           clock.advance(wait)
           await bench.advance(wait)
           const descriptors = which.map((i) => ({ limit: chosen[i]!, key, cost }))
           expect(await bench.take(descriptors)).toEqual(await counters.take(descriptors))
+          if (charged === 0) continue
+          const charges = which.map((i) => ({ limit: chosen[i]!, key, cost: charged }))
+          expect(await bench.charge?.(charges)).toEqual(await counters.charge(charges))
         }
       }),
       { numRuns: 40 },
@@ -238,8 +247,8 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
     const wide = spec('wide', { algorithm: { kind: 'gcra' }, points: 3_000_017, windowMs: 31 * 86_400_000, burst: 40_000 })
     const chosen = [...Object.values(limits), wide]
     const one = fc.record({
-      peeks: fc.boolean(),
-      cost: fc.integer({ min: 1, max: 4 }),
+      mode: fc.constantFrom('take', 'take', 'peek', 'charge'),
+      cost: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.integer({ min: 1, max: 1_000_000 })),
       key: fc.constantFrom('x', 'y'),
       which: fc.subarray([0, 1, 2, 3, 4], { minLength: 1 }),
     })
@@ -253,12 +262,15 @@ describe.skipIf(!installed)(`what Redis lets through${installed ? '' : ` (${redi
         for (const { wait, asked } of steps) {
           clock.advance(wait)
           await bench.advance(wait)
-          const asks = asked.map(({ peeks, cost, key, which }) => ({
-            peeks,
+          const asks = asked.map(({ mode, cost, key, which }) => ({
+            mode,
             descriptors: which.map((i) => ({ limit: chosen[i]!, key: `${key}-${round}`, cost })),
           }))
-          const told = await Promise.all(asks.map(({ peeks, descriptors }) => answeredBy(limitsInRedis.run(peeks ? 'peek' : 'take', descriptors, '', now))))
-          const expected = asks.map(({ peeks, descriptors }) => (peeks ? counters.peek(descriptors) : counters.take(descriptors)))
+          const told = await Promise.all(asks.map(({ mode, descriptors }) => answeredBy(limitsInRedis.run(mode, descriptors, '', now))))
+          const expected = asks.map(({ mode, descriptors }) => {
+            if (mode === 'charge') return { allowed: true, refusedBy: undefined, readings: counters.charge(descriptors) }
+            return mode === 'peek' ? counters.peek(descriptors) : counters.take(descriptors)
+          })
           expect(told).toEqual(expected)
         }
       }),

@@ -171,6 +171,20 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
     expect(passed + slow).toBeGreaterThan(1990)
   })
 
+  it('pay what is charged afterwards with what is in hand, and leave the rest to the store', async () => {
+    const counters = await instance()
+    const on = (cost: number) => [{ limit: { ...limits[0]!, windowMs: 60_000 }, key: 'k', cost }]
+    await takes(counters, on(1), 40)
+    const left = (await counters.peek(on(1))).readings[0]?.remaining ?? 0
+    const before = await scriptsRun()
+    expect(await counters.charge(on(2))).toEqual([{ limit: 'sliding', remaining: left, resetMs: 60_250, degraded: false }])
+    expect(await scriptsRun()).toBe(before)
+    expect(await counters.charge(on(5000))).toMatchObject([{ remaining: 0, degraded: false }])
+    expect(await scriptsRun()).toBe(before + 1)
+    // Nothing is in hand any more that would let somebody pass.
+    expect((await takes(counters, on(1), 20)).some(({ allowed }) => allowed)).toBe(false)
+  })
+
   it('do without points in advance where places or calendars are counted', async () => {
     const counters = await instance()
     const others: readonly LimitSpec[] = [

@@ -89,6 +89,14 @@ describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${
       }
     })
 
+    it('charge limits of several slots', async () => {
+      const counters = await instance()
+      const some = all.filter(({ algorithm }) => algorithm.kind !== 'concurrency').map((limit, i) => on(limit, `charged-${i}`))
+      await shared(counters, some)
+      expect(await counters.charge(some.map((descriptor) => ({ ...descriptor, cost: 9 })))).toMatchObject(some.map(() => ({ remaining: 0, degraded: false })))
+      for (const descriptor of some) expect((await counters.take([descriptor])).allowed).toBe(false)
+    })
+
     it('follow a slot that moves to another node', async () => {
       const counters = await instance()
       const descriptor = on(spec('moved'), 'mover')

@@ -247,6 +247,40 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(await passedOf(counters, [on(spec('plan', { points: 1 }))], 3)).toBe(0)
   })
 
+  it('charge past what a limit holds, over all instances, and refuse until that has come back', async () => {
+    const [one, two] = [await instance(), await instance()]
+    const waits: readonly [LimitSpec | undefined, number, number][] = [
+      [all[0], 55_000, 60_000],
+      [all[1], 75_000, 80_000],
+      [all[2], 1, 31 * 86_400_000],
+    ]
+    for (const [limit = spec('none'), least, most] of waits) {
+      await one.take([on(limit)])
+      expect(await one.charge([on(limit, 'k', 5)])).toMatchObject([{ limit: limit.name, remaining: 0, degraded: false }])
+      const refused = await two.take([on(limit)])
+      expect(refused).toMatchObject({ allowed: false, refusedBy: limit.name, readings: [{ remaining: 0 }] })
+      const wait = refused.readings[0]?.resetMs ?? 0
+      expect(wait).toBeGreaterThanOrEqual(least)
+      expect(wait).toBeLessThanOrEqual(most)
+    }
+    expect(await one.charge([on(spec('a'), 'k', 2), on(spec('b'), 'other', 1)])).toMatchObject([
+      { limit: 'a', remaining: 1 },
+      { limit: 'b', remaining: 2 },
+    ])
+    expect(() => one.charge([on(spec('a'), 'k', 0)])).toThrow(RangeError)
+  })
+
+  it('charge here when the store is lost', async () => {
+    const counters = await instance()
+    await server.kill()
+    try {
+      expect(await counters.charge([on(spec('a'), 'k', 5)])).toMatchObject([{ remaining: 0, degraded: true }])
+      expect(await counters.take([on(spec('a'))])).toMatchObject({ allowed: false, readings: [{ degraded: true }] })
+    } finally {
+      await server.restart()
+    }
+  })
+
   it('share the limit by the instances last seen when the store is lost', async () => {
     const all = [await instance(), await instance(), await instance()]
     // All have signed by now; the next sign of each sees the others.

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished as keep } from 'vitest'
 import { http1 } from '../support/clients.ts'
 import { openGateway } from '../support/gateway.ts'
+import { openGrpcRecorder } from '../support/grpc-recorder.ts'
 import { house, issuerSection, openHttp, openIssuer, openOrders, shopDescriptors } from '../support/shop.ts'
 
 const audience = 'access: { authenticate: { jwt: shop }, rules: [{ id: known, allow: { scopes: [go] } }] }'
@@ -100,5 +101,90 @@ routes:
     const { port } = await gateway('rpcs: { GetOrdr: 3 }')
     const { status, text } = await http1(port('public'), { path: '/v1/orders' })
     expect([status, JSON.parse(text)]).toMatchObject([503, { code: 'config_quarantined' }])
+  })
+})
+
+describe('what an upstream says a request cost', () => {
+  const grpcText = (port: number) => `sallyport: v1
+limits: { points: { rate: 10/1m, key: [client.network] } }
+clusters: { orders: { sidecar: none, protocol: grpc, address: "127.0.0.1:${port}", descriptors: shop.binpb } }
+routes:
+  orders:
+    match: { grpc: shop.v1.Orders }
+    access: { rules: [{ id: all, allow: { anonymous: true } }] }
+    limits: [{ name: points, response: { most: 6 } }]
+    to: orders
+`
+
+  it('is charged before its answer goes out, refuses what comes next, and is for the gateway alone', async () => {
+    const { ask, gateway } = await open(
+      '  points: { rate: 10/1m, key: [client.network] }\n',
+      '  web: { match: { path: "/{**}" }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, limits: [{ name: points, response: { most: 50 } }], to: web }\n',
+      (request, response) => {
+        const [, head = '', tail = ''] = (request.url ?? '').split('/')
+        if (head !== '') response.setHeader('x-sallyport-cost', head)
+        if (tail !== '') response.setHeader('trailer', 'x-sallyport-cost, x-more')
+        response.write('web')
+        if (tail !== '') response.addTrailers({ 'x-sallyport-cost': tail, 'x-more': 'yes' })
+        response.end()
+      },
+    )
+    const plain = await ask('/')
+    expect([plain.status, plain.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=9'])
+    const wrong = await ask('/1.5')
+    expect([wrong.status, wrong.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=8'])
+    const dear = await ask('/4')
+    expect([dear.status, dear.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=4'])
+    const late = await ask('/2/30', undefined, [['te', 'trailers']])
+    expect([late.status, late.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=2'])
+    expect((await ask('/')).status).toBe(429)
+    for (const answer of [wrong, dear, late]) expect(JSON.stringify(answer)).not.toContain('x-sallyport-cost')
+    expect(await gateway.entry((entry) => entry['id'] === late.headers['x-request-id'])).toMatchObject({
+      limits: [{ limit: 'points', remaining: 0, charged: 29 }],
+    })
+    expect(await gateway.entry((entry) => entry['id'] === wrong.headers['x-request-id'])).toMatchObject({
+      remark: 'x-sallyport-cost is not one integer of at least 1',
+    })
+  })
+
+  it.each([
+    ['metadata', { head: { 'x-sallyport-cost': '4' } }],
+    ['trailing metadata', { tail: { 'x-sallyport-cost': '4' } }],
+  ])('may stand in the %s of a gRPC answer, whoever reads it', async (_, fields) => {
+    const orders = await openGrpcRecorder(keep, fields)
+    const { port } = await openGateway(keep, { 'house.yaml': house, 'web.yaml': grpcText(orders.port), 'shop.binpb': shopDescriptors })
+    const json = await http1(port('public'), { path: '/v1/orders/o-1' })
+    expect([json.status, json.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=6'])
+    expect(JSON.stringify(json)).not.toContain('sallyport-cost')
+    const headers = [['content-type', 'application/json'] as const]
+    const connect = await http1(port('public'), { method: 'POST', path: '/shop.v1.Orders/GetOrder', body: '{"id":"o-1"}', headers })
+    expect([connect.status, connect.headers['ratelimit']?.replace(/;t=.*/, '')]).toEqual([200, '"points";r=2'])
+    expect(JSON.stringify(connect)).not.toContain('sallyport-cost')
+  })
+})
+
+describe('the headers that were usual before', () => {
+  it('are sent where the route says so, on refusals too, with the reset as it says', async () => {
+    const { ask } = await open(
+      '  few: { rate: 2/1m, key: [route] }\n  many: { rate: 100/1m, key: [route] }\n',
+      ['off', 'seconds', 'epoch']
+        .map(
+          (form) =>
+            `  ${form}: { match: { path: /${form} }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, limits: [many, few], legacyHeaders: ${JSON.stringify(form)}, to: web }\n`,
+        )
+        .join(''),
+    )
+    const names = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
+    const told = (answer: Awaited<ReturnType<typeof ask>>) => names.map((name) => answer.headers[name])
+    expect(told(await ask('/off'))).toEqual([undefined, undefined, undefined])
+    expect(told(await ask('/seconds'))).toEqual(['2', '1', '60'])
+    const before = Math.floor(Date.now() / 1000)
+    const [limit, remaining, reset] = told(await ask('/epoch'))
+    expect([limit, remaining]).toEqual(['2', '1'])
+    expect(Number(reset)).toBeGreaterThanOrEqual(before + 60)
+    expect(Number(reset)).toBeLessThanOrEqual(Date.now() / 1000 + 62)
+    await ask('/seconds')
+    const refused = await ask('/seconds')
+    expect([refused.status, ...told(refused).slice(0, 2)]).toEqual([429, '2', '0'])
   })
 })

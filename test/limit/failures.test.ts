@@ -93,7 +93,7 @@ describe('a limit on failures', () => {
       asked.push(`${what} ${descriptors.map(({ limit }) => limit.name).join(' ')}`)
       return ask(descriptors)
     }
-    const counters = { take: note('take', (all) => memory.take(all)), peek: note('peek', (all) => memory.peek(all)) }
+    const counters = { ...memory, take: note('take', (all) => memory.take(all)), peek: note('peek', (all) => memory.peek(all)) }
     const { answered } = setUp([guesses, { ...guesses, name: 'more', mode: 'audit' }], counters)
     answered(200)
     answered(401)
@@ -102,7 +102,7 @@ describe('a limit on failures', () => {
 
   it('answers 503 when it denies without its store', async () => {
     const taken: Taken = { allowed: false, refusedBy: 'guesses', readings: [{ limit: 'guesses', remaining: 0, resetMs: 1000, degraded: true }] }
-    const { limit } = setUp([{ ...guesses, onStoreFailure: 'deny' }], { take: async () => taken, peek: async () => taken })
+    const { limit } = setUp([{ ...guesses, onStoreFailure: 'deny' }], { take: async () => taken, charge: () => [], peek: async () => taken })
     await expect(limit.early(permitted())).rejects.toMatchObject({ code: 'limiter_unavailable' })
   })
 

@@ -52,6 +52,7 @@ function scripted(
       taken.push(...descriptors.map((descriptor) => descriptor.limit.name))
       return answer(descriptors)
     },
+    charge: () => [],
     peek: answer,
   }
 }
@@ -60,6 +61,9 @@ describe('limit', () => {
   it('passes a route without limits at once, without asking the store', () => {
     const counters: Counters = {
       take: () => {
+        throw new Error('asked')
+      },
+      charge: () => {
         throw new Error('asked')
       },
       peek: () => {
@@ -360,7 +364,7 @@ describe('a limit on requests at a time', () => {
 
   it('gives the place back at once when the request was over before the store answered', async () => {
     const memory = createMemoryCounters(fakePorts().clock)
-    const { later, report } = setUp([two], undefined, { take: async (asked) => memory.take(asked), peek: (asked) => memory.peek(asked) })
+    const { later, report } = setUp([two], undefined, { ...memory, take: async (asked) => memory.take(asked) })
     const x = permitted()
     const metered = later(x)
     x.lifeline.end(new Fault('client_closed', 'gone'))

@@ -25,7 +25,7 @@ test('an arrival is what was on the wire: target, raw headers, version, peer', a
   expect(answer).toContain('content-length: 5\r\n')
   expect(seen).toMatchObject({ listener: 'public', method: 'GET', target: '//a/../%2f?x', httpVersion: '1.1', scheme: 'http', authority: undefined })
   expect(seen?.rawHeaders).toEqual(['Host', 'a', 'Host', 'b', 'X-Odd_Name', '1'])
-  expect(seen?.peer).toEqual({ address: '127.0.0.1', certificate: undefined })
+  expect(seen?.peer).toEqual({ address: '127.0.0.1', certificate: undefined, connection: expect.any(Object) })
   expect(seen?.body).toBeUndefined()
 })
 

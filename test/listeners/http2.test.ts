@@ -40,6 +40,25 @@ async function ask(stream: ClientHttp2Stream): Promise<Answer> {
 
 const get = (client: ClientHttp2Session, headers: OutgoingHttpHeaders = {}) => ask(client.request({ ':path': '/', ...headers }))
 
+test('all that comes by one connection has the same one, and nothing else has', async () => {
+  const seen: unknown[] = []
+  const { address } = await listen(async ({ peer }) => {
+    seen.push(peer.connection)
+    return outbound(`request ${seen.length}`)
+  })
+  const one = session(address.port)
+  const talk = talkTo(address.port)
+  await get(one)
+  await get(one)
+  await get(session(address.port))
+  for (const which of [4, 5]) {
+    talk.say('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await talk.hear(`request ${which}`)
+  }
+  expect(seen).not.toContain(undefined)
+  expect(seen.map((connection) => seen.indexOf(connection))).toEqual([0, 0, 2, 3, 3])
+})
+
 test('HTTP/1 and HTTP/2 with prior knowledge share the port, even when the preface comes in pieces', async () => {
   const { address } = await listen(async ({ httpVersion }) => outbound(`spoke ${httpVersion}`))
   const talk = talkTo(address.port)

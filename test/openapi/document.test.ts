@@ -270,7 +270,7 @@ describe('bodies and answers', () => {
     })
     expect(body('weight')).toMatchObject({ schema: { format: 'int64' }, example: '1' })
     expect(find(document, 'GET', '/v1/exhibits').responses['200']).toMatchObject({
-      content: { 'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/museum.v1.Exhibit' } } } },
+      content: { 'application/json': { schema: { type: 'array', items: { $ref: '#/components/schemas/museum.v1.Exhibit-answer' } } } },
     })
     expect(find(document, 'GET', '/v1/exhibits:count').responses['200']).toMatchObject({
       content: { 'application/json': { schema: { type: 'string', format: 'uint64' } } },
@@ -376,11 +376,18 @@ describe('schemas', () => {
     })
   })
 
+  it('differ in answers, where what callers have to say may be left out because it is empty', async () => {
+    const schemas = schemasOf(await documentOf(museumRoute + archiveRoute))
+    expect(schemas['museum.v1.Exhibit-answer']).not.toHaveProperty('required')
+    expect(schemas['museum.v1.Exhibit-answer']).toMatchObject({ properties: { parts: { items: { $ref: '#/components/schemas/museum.v1.Exhibit-answer' } } } })
+    expect(Object.keys(schemas)).not.toContain('museum.v1.Note-answer')
+  })
+
   it('differ where routes write the same type differently', async () => {
     const other =
       '  ints: { match: { grpc: museum.v1.Museum, host: ints.example.com }, access: open, to: museum, translate: { protoNames: true, enumsAsInts: true }, bindings: [{ rpc: GetExhibit, method: GET, path: "/ints/{id}" }] }\n'
     const schemas = schemasOf(await documentOf(museumRoute + other))
-    expect(schemas['museum.v1.Exhibit-2']?.['properties']).toHaveProperty('display_name')
+    expect(schemas['museum.v1.Exhibit-2-answer']?.['properties']).toHaveProperty('display_name')
     expect(schemas['museum.v1.Condition-2']).toEqual({
       type: 'integer',
       description: 'How much of it is left.\n\n0: CONDITION_UNSPECIFIED, 1: CONDITION_WHOLE, 2: CONDITION_SHARDS',

@@ -7,8 +7,9 @@ import type { Policy } from '../../src/core/policy/policy.ts'
 import { buildRouteCodecs, parseJson, readDescriptors, rpcsOf, serialize } from '../../src/core/protobuf.ts'
 import { diceOf } from '../protobuf/dice.ts'
 import { randomTypes } from '../protobuf/random-types.ts'
+import { schemaProblems } from '../support/json-schema.ts'
 import { testPolicy, testRoute } from '../support/routes.ts'
-import { operationsIn, problemsOf } from './validate.ts'
+import { operationsIn, problemsOf, shownIn } from './validate.ts'
 
 const service = 'r.S'
 
@@ -77,5 +78,19 @@ describe('documents of random types', () => {
       }
     }
     expect(bodies).toBeGreaterThan(seeds.length)
+  })
+
+  it('have examples that fit the schemas beside them, in bodies and answers', { timeout: 60_000 }, () => {
+    let checked = 0
+    for (const seed of seeds) {
+      const { document } = buildOpenapi(randomPolicy(seed))
+      for (const { method, path, operation } of operationsIn(document)) {
+        for (const { schema, example } of shownIn(operation)) {
+          expect(schemaProblems(document, schema, example), `seed ${seed}, ${method} ${path}`).toEqual([])
+          checked++
+        }
+      }
+    }
+    expect(checked).toBeGreaterThan(seeds.length * 3)
   })
 })

@@ -38,3 +38,34 @@ export interface Parameter {
   readonly schema: JsonObject
   readonly example: unknown
 }
+
+/** The other parameters that one is described to come only together with. */
+export function companionsOf({ description = '' }: Parameter, parameters: readonly Parameter[]): readonly Parameter[] {
+  const [, names = ''] = /Only together with (.*)\.$/m.exec(description) ?? []
+  return Array.from(names.matchAll(/`([^`]*)`/g), ([, name]) => {
+    const found = parameters.find((one) => one.in === 'query' && one.name === name)
+    if (found === undefined) throw new Error(`"${name}" is needed and not listed`)
+    return found
+  })
+}
+
+/** The query that holds the examples of parameters, as OpenAPI writes lists (form) and maps (deepObject). */
+export function queryOf(parameters: readonly Parameter[]): string {
+  const pairs = parameters
+    .filter((one) => one.in === 'query')
+    .flatMap(({ name, example }): [string, string][] => {
+      if (Array.isArray(example)) return example.map((value) => [name, String(value)])
+      if (typeof example !== 'object' || example === null) return [[name, String(example)]]
+      return Object.entries(example).map(([key, value]) => [`${name}[${key}]`, String(value)])
+    })
+  return new URLSearchParams(pairs).toString()
+}
+
+/** Every schema of an operation that has an example beside it. */
+export function shownIn({ requestBody, responses }: Operation): readonly { readonly schema: JsonObject; readonly example: unknown }[] {
+  const contents = [requestBody?.content, ...Object.values(responses).map((answer) => answer['content'] as Contents | undefined)]
+  return contents.flatMap((content) => Object.values(content ?? {})).filter((one) => 'example' in one)
+}
+
+/** A content map, as OpenAPI has it below bodies and answers. */
+export type Contents = Readonly<Record<string, { readonly schema: JsonObject; readonly example: unknown }>>

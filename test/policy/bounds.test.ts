@@ -23,6 +23,10 @@ describe('the bound of a limit', () => {
     )
   })
 
+  it('says that answers may add to it', () => {
+    expect(boundOf(gcra, false, true)).toBe('at most 20 at once and 120 in any 1m, beside what answers say they cost more, per process; a restart begins anew')
+  })
+
   it('says that memory is of one process, and that audit refuses nothing', () => {
     expect(boundOf(gcra, false)).toBe('at most 20 at once and 120 in any 1m, per process; a restart begins anew')
     expect(boundOf({ ...gcra, mode: 'audit' }, true)).toBe('refuses nothing (audit); counts at most 20 at once and 120 in any 1m')

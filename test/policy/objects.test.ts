@@ -201,6 +201,9 @@ describe('a route with limits', () => {
     ['{ name: l, methods: {} }', ['value_invalid']],
     ['{ name: l, methods: { PUT: 2 } }', ['cost_no_effect']],
     ['{ name: l, rpcs: { Search: 2 } }', ['cost_no_effect']],
+    ['{ name: l, response: { most: 1000 } }', []],
+    ['{ name: l, cost: 4, methods: { POST: 2 }, response: { most: 3 } }', []],
+    ['{ name: l, cost: 4, methods: { POST: 2 }, response: { most: 2 } }', ['cost_no_effect']],
   ])('that says %s has the findings %j', async (said, codes) => {
     const text = `limits: { l: { rate: 10/1m, burst: 5, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: /, methods: [GET, POST] }, to: a, limits: [${said}], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`
     expect((await errors(text)).map(({ code }) => code)).toEqual(codes)
@@ -222,6 +225,19 @@ describe('a route with limits', () => {
     expect(await cost('rate: 10/1m, algorithm: gcra, burst: 5', '{ name: l, cost: 6 }')).toEqual(['cost_too_large'])
     expect(await cost('concurrent: 2', '{ name: l, cost: 3 }')).toEqual(['cost_too_large'])
     expect(await cost('rate: 0/1m', 'l')).toEqual(['rate_zero'])
+  })
+
+  it.each(['concurrent: 20', 'rate: 10/1m, counts: failures'])('of which no answer can be charged (%s) may not say that one is', async (kind) => {
+    const text = `limits: { l: { ${kind}, key: [client.network] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: / }, to: a, limits: [{ name: l, response: { most: 5 } }], access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`
+    expect((await errors(text)).map(({ code }) => code)).toEqual(['cost_no_effect'])
+  })
+
+  it('is warned of headers that have no limit to tell', async () => {
+    const text = (limits: string) =>
+      `limits: { l: { rate: 10/1m, key: [route] } }\nclusters: { a: { address: "127.0.0.1:1" } }\nroutes: { r: { match: { path: / }, to: a, limits: ${limits}, legacyHeaders: epoch, access: { rules: [{ id: all, allow: { anonymous: true } }] } } }`
+    const codes = async (limits: string) => (await loadBeside(text(limits))).diagnostics.map(({ code }) => code)
+    expect(await codes('[]')).toContain('no_effect')
+    expect(await codes('[l]')).not.toContain('no_effect')
   })
 
   it('that an overlay made too small for its cost is refused there', async () => {

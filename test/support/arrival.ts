@@ -10,6 +10,7 @@ export interface ArrivalOptions extends Partial<Omit<Arrival, 'method' | 'target
   /** Shorthand for `peer.address`. */
   readonly peer?: string
   readonly certificate?: Uint8Array
+  readonly connection?: object
   /** Text is UTF-8; announced by Content-Length unless the headers frame it. */
   readonly body?: Body | Uint8Array | string
 }
@@ -19,7 +20,7 @@ export interface ArrivalOptions extends Partial<Omit<Arrival, 'method' | 'target
  * `Host: api.example.com` unless the headers name a host (`Host: []` for none). With `httpVersion: '2'` the host goes to `authority`.
  */
 export function arrival(method: string, target: string, headers: HeaderInput = {}, options: ArrivalOptions = {}): Arrival {
-  const { peer = '192.0.2.1', certificate, body, ...rest } = options
+  const { peer = '192.0.2.1', certificate, connection, body, ...rest } = options
   const rawHeaders = rawOf(headers)
   const names = new Set((isPairs(headers) ? headers.map(([name]) => name) : Object.keys(headers)).map((name) => name.toLowerCase()))
   const h2 = rest.httpVersion === '2'
@@ -38,7 +39,7 @@ export function arrival(method: string, target: string, headers: HeaderInput = {
     target,
     rawHeaders,
     body: message,
-    peer: { address: peer, certificate },
+    peer: { address: peer, certificate, connection },
   }
 }
 

@@ -9,13 +9,19 @@ export interface RecordedCall {
   readonly body: Buffer
 }
 
+/** What stands in its answers beside. */
+export interface AnsweredFields {
+  readonly head?: Readonly<Record<string, string>>
+  readonly tail?: Readonly<Record<string, string>>
+}
+
 /** A gRPC service that keeps everything it gets and answers every call with one empty message. */
 export interface GrpcRecorder {
   readonly port: number
   readonly calls: readonly RecordedCall[]
 }
 
-export async function openGrpcRecorder(keep: Keep): Promise<GrpcRecorder> {
+export async function openGrpcRecorder(keep: Keep, { head, tail }: AnsweredFields = {}): Promise<GrpcRecorder> {
   const calls: RecordedCall[] = []
   const sessions = new Set<ServerHttp2Session>()
   const server = createServer()
@@ -30,8 +36,8 @@ export async function openGrpcRecorder(keep: Keep): Promise<GrpcRecorder> {
     })
     stream.on('end', () => {
       calls.push({ fields: pairs(raw), trailers, body: Buffer.concat(parts) })
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...head }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', ...tail }))
       stream.end(Buffer.alloc(5))
     })
   })

@@ -173,19 +173,25 @@ export function windowCounters(clock: Pick<Clock, 'ticks'>): Counters {
   const report = (descriptors: readonly Descriptor[], refusedBy: string | undefined): Taken => ({
     allowed: refusedBy === undefined,
     refusedBy,
-    readings: descriptors.map((descriptor) => ({
+    readings: readingsOf(descriptors),
+  })
+  const readingsOf = (descriptors: readonly Descriptor[]) =>
+    descriptors.map((descriptor) => ({
       limit: descriptor.limit.name,
       remaining: Math.max(0, left(descriptor)),
       resetMs: windowOf(descriptor).endsAt - clock.ticks(),
       degraded: false,
-    })),
-  })
+    }))
   const refused = (descriptors: readonly Descriptor[]) => descriptors.find((descriptor) => left(descriptor) < descriptor.cost)?.limit.name
   return {
     take(descriptors) {
       const by = refused(descriptors)
       if (by === undefined) for (const descriptor of descriptors) windowOf(descriptor).used += descriptor.cost
       return report(descriptors, by)
+    },
+    charge(descriptors) {
+      for (const descriptor of descriptors) windowOf(descriptor).used += descriptor.cost
+      return readingsOf(descriptors)
     },
     peek: (descriptors) => report(descriptors, refused(descriptors)),
   }

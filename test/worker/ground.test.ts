@@ -52,6 +52,14 @@ ${bothClusters}`)
     expect(found[0]?.message).toBe('A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "g", which is gcra.')
   })
 
+  it('is not told what an upstream says of costs', async () => {
+    const limits = '{ a: { rate: 10/1m, key: [client.network] } }'
+    const route = `{ match: { path: /dear }, ${open}, to: plain, limits: [{ name: a, response: { most: 5 } }] }`
+    const loaded = await load(`limits: ${limits}\nroutes:\n  dear: ${route}\n${bothClusters}`)
+    const found = bundleForWorker(loaded).diagnostics.filter(({ severity }) => severity === 'error')
+    expect(found.map(({ code, object }) => [code, object])).toContainEqual(['worker_limit_cost', 'routes.dear'])
+  })
+
   it('reads no numbers from claims', async () => {
     const limits = '{ a: { rate: { claim: plan, map: { pro: 10/1m }, default: 5/1m }, key: [subject] } }'
     const loaded = await load(`limits: ${limits}\nroutes:\n  dear: { match: { path: /dear }, ${open}, to: plain, limits: [a] }\n${bothClusters}`)

@@ -169,6 +169,12 @@ function checkLimits(policy: Policy, routes: readonly Route[]): readonly Finding
   for (const route of routes) {
     for (const use of route.limits) {
       const { name } = use
+      if (use.response !== undefined) {
+        const message = `A Worker is not told what an upstream says of costs, and the route "${route.name}" charges it to "${name}".`
+        const hint = 'Remove response, or put no Worker in front of the route.'
+        findings.push({ severity: 'error', code: 'worker_limit_cost', message, hint, object: `routes.${route.name}`, member: 'limits' })
+        continue
+      }
       const cost = highestCostOf(use)
       if (cost <= highestCost) continue
       const message = `A Worker counts a request ${highestCost} times at most, and the route "${route.name}" costs ${cost} of "${name}".`

@@ -1,6 +1,8 @@
+import type { Reply } from '../model/call.ts'
 import type { Arrived, Matched, Metered, Permitted, Reading } from '../model/exchange.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Counters, Labels, Meter, Ports, Taken } from '../ports.ts'
+import { chargeAnswer } from './limit/answer-cost.ts'
 import type { Countable } from './limit/key.ts'
 import { type Asked, ask, planLimits, type RoutePlan, type Stage, whenAllSettled, whenSettled } from './limit/plan.ts'
 import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf } from './limit/refusal.ts'
@@ -19,6 +21,8 @@ export interface Limit {
   (x: Permitted): Metered | Promise<Metered>
   /** The same for the limits that are asked before authentication; what they counted stays, whatever becomes of the request. */
   early(x: Matched): Matched | Promise<Matched>
+  /** Charges what the upstream says the request cost above what was taken for it (`x-sallyport-cost`), which refuses nobody any more. Answers the reply, to be read instead. */
+  charge(x: Metered, reply: Reply): Reply | Promise<Reply>
   /** Counts an answer of this status, when it is 401 or 403, against the limits on failures; nobody waits for their store. */
   answered(x: Arrived & Partial<Countable>, status: number): void
 }
@@ -28,7 +32,7 @@ const metered: { readonly readings: readonly Reading[] } = { readings: [] }
 /** Builds the room. A route without limits passes at once; with a store in memory the room stays synchronous. */
 export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'counters' | 'meter'>): Limit {
   const plans = planLimits(policy)
-  const { counters, meter, random } = ports
+  const { counters, meter, clock } = ports
 
   function limit(x: Permitted): Metered | Promise<Metered> {
     const plan = plans.get(x.route.name)
@@ -49,11 +53,11 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
     return whenSettled(counters.peek(asked.map((one) => one.descriptor)), (taken) => {
       const over = answersOf(asked, taken).filter((answer) => isOver(answer) || isUnavailable(answer))
       if (over.length === 0) return x
-      Object.assign(x, { readings: over.map((answer) => readingOf(answer, false)) })
+      Object.assign(x, { readings: over.map((answer) => readingOf(answer, false, clock)) })
       const refusing = over.filter(({ limit: { mode } }) => mode === 'enforce')
       for (const answer of over) if (answer.limit.mode === 'audit') count(meter, answer.limit.name, 'would_refuse')
       for (const answer of refusing) countOutcome(meter, answer, false)
-      if (refusing.length > 0) throw refusalOf(refusing, refusing[0]?.limit.name, random)
+      if (refusing.length > 0) throw refusalOf(refusing, refusing[0]?.limit.name, ports)
       return x
     })
   }
@@ -72,16 +76,21 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
     return whenSettled(take(counters, enforced), (taken) => {
       keep(taken, x)
       const answers = answersOf(enforced, taken)
-      const readings = [...(x.readings ?? []), ...answers.map((answer) => readingOf(answer, taken.allowed))]
+      const readings = [...(x.readings ?? []), ...answers.map((answer) => readingOf(answer, taken.allowed, clock))]
       for (const answer of answers) countOutcome(meter, answer, taken.allowed)
       // Audit limits are taken one by one, after: one that is over must not keep another from counting, and a refused request counts nowhere.
-      if (taken.allowed) return whenSettled(watch(stage, x, counters, meter), (watched) => [...readings, ...watched])
+      if (taken.allowed) return whenSettled(watch(stage, x, ports), (watched) => [...readings, ...watched])
       Object.assign(x, { readings })
-      throw refusalOf(answers, taken.refusedBy, random)
+      throw refusalOf(answers, taken.refusedBy, ports)
     })
   }
 
-  return Object.assign(limit, { early, answered })
+  function charge(x: Metered, reply: Reply): Reply | Promise<Reply> {
+    const limits = plans.get(x.route.name)?.charged ?? []
+    return limits.length === 0 ? reply : chargeAnswer(limits, x, reply, ports)
+  }
+
+  return Object.assign(limit, { early, answered, charge })
 }
 
 function isEmpty({ enforced, audited }: Stage): boolean {
@@ -118,7 +127,11 @@ function take(counters: Counters, asked: readonly Asked[]): Taken | Promise<Take
   return asked.length === 0 ? nothingTaken : counters.take(asked.map((one) => one.descriptor))
 }
 
-function watch(stage: Stage, x: Matched, counters: Counters, meter: Meter): readonly Reading[] | Promise<readonly Reading[]> {
+function watch(
+  stage: Stage,
+  x: Matched,
+  { counters, meter, clock }: Pick<Ports, 'counters' | 'meter' | 'clock'>,
+): readonly Reading[] | Promise<readonly Reading[]> {
   if (stage.audited.length === 0) return metered.readings
   const readings = ask(stage.audited, x).map((one) =>
     whenSettled(counters.take([one.descriptor]), (taken) => {
@@ -126,7 +139,7 @@ function watch(stage: Stage, x: Matched, counters: Counters, meter: Meter): read
       count(meter, one.limit.name, taken.allowed ? 'allowed' : 'would_refuse')
       const answers = answersOf([one], taken)
       if (taken.allowed) for (const answer of answers) countNear(meter, answer)
-      return answers.map((answer) => readingOf(answer, taken.allowed))
+      return answers.map((answer) => readingOf(answer, taken.allowed, clock))
     }),
   )
   return whenAllSettled(readings, (all) => all.flat())

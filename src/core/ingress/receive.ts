@@ -95,10 +95,10 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
   const keyFieldsOf = buildKeyFields(rules.keyHeaders)
   return (x) => {
     const { arrival } = x
-    const { certificate } = arrival.peer
+    const { certificate, connection } = arrival.peer
     const peer = normalizeAddress(arrival.peer.address)
     // A refusal below is answered and recorded under these.
-    const direct = { address: peer, network: networkOf(peer), certificate }
+    const direct = { address: peer, network: networkOf(peer), certificate, connection }
     Object.assign(x, { id: random.uuid(), client: direct })
     checkLine(arrival)
     const fields = readFields(arrival, rules.limits)
@@ -112,7 +112,7 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const facts = {
       request,
       keyFields: keyFieldsOf(fields),
-      client: address === peer ? direct : { address, network: networkOf(address), certificate },
+      client: address === peer ? direct : { address, network: networkOf(address), certificate, connection },
       deadline: x.receivedAt + readTimeout(fields, rules.timeouts),
       trace: traceOf(fields, random),
     }

@@ -1,5 +1,5 @@
 import type { Registry } from '@bufbuild/protobuf'
-import type { GrpcReply, Reply } from '../model/call.ts'
+import type { GrpcReply, HttpReply, Reply } from '../model/call.ts'
 import { addCors } from '../model/cors.ts'
 import { certain, type Dialect, dialectOf, plainHttp } from '../model/dialect.ts'
 import type { Arrived, Translated } from '../model/exchange.ts'
@@ -41,7 +41,7 @@ export function buildRespond(policy: Policy, { clock, compression }: Pick<Ports,
 
   function answer(x: Translated, reply: Reply): Outbound | Promise<Outbound> {
     // A challenge in an HTTP answer is the service's own.
-    if (reply.kind === 'http') return { ...reply, headers: withExchange(passedOn(reply.headers), x) }
+    if (reply.kind === 'http') return { ...reply, headers: withExchange(passedOn(reply.headers), x), trailers: trailersOf(reply) }
     const made = grpcAnswer(x, reply)
     return made instanceof Promise ? made.then((one) => nameResource(x.route, one)) : nameResource(x.route, made)
   }
@@ -99,6 +99,11 @@ export function buildRescue(policy: Policy): Rescue {
     if (dialect.kind === 'connect') return connectFault(fault, last.id, dialect, head)
     return problemAnswer(fault, { id: last.id, showRule, head })
   }
+}
+
+/** What the mesh and the service say to the gateway stays here at the end of an answer too. */
+function trailersOf({ trailers }: HttpReply): HttpReply['trailers'] {
+  return trailers === undefined ? undefined : () => passedOn(trailers())
 }
 
 /** Every answer of a route that has CORS settings says what they say, so that scripts can read errors too. */

@@ -6,9 +6,14 @@ export function costOf({ cost, methods, rpcs }: RouteLimit, method: string, rpc:
   return byRpc ?? ownCost(methods, method) ?? (method === 'HEAD' ? ownCost(methods, 'GET') : undefined) ?? cost
 }
 
-/** The most that any request costs. */
-export function highestCostOf({ cost, methods = {}, rpcs = {} }: RouteLimit): number {
-  return Math.max(cost, ...Object.values(methods), ...Object.values(rpcs))
+/** The most that any request costs, with what the upstream may say. */
+export function highestCostOf({ response, ...use }: RouteLimit): number {
+  return Math.max(response?.most ?? 0, ...statedCosts(use))
+}
+
+/** Every cost that the route states. */
+export function statedCosts({ cost, methods = {}, rpcs = {} }: Pick<RouteLimit, 'cost' | 'methods' | 'rpcs'>): readonly number[] {
+  return [cost, ...Object.values(methods), ...Object.values(rpcs)]
 }
 
 function ownCost(costs: Readonly<Record<string, number>> | undefined, name: string): number | undefined {

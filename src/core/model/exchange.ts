@@ -7,6 +7,15 @@ import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Rout
 import type { Trace } from './trace.ts'
 import type { Body, Inbound, SocketOffer } from './wire.ts'
 
+/** Whoever is at the other end of the connection that a request came by. */
+export interface Peer {
+  readonly address: string
+  /** DER; proved by the TLS handshake. */
+  readonly certificate: Uint8Array | undefined
+  /** Stands for the connection: the same for all that comes by it. Undefined where the ground does not know connections. */
+  readonly connection?: object | undefined
+}
+
 /** A request as a listener hands it over: nothing in it has been checked. */
 export interface Arrival {
   /** `public`, `egress`, or `egress:<service>` for a service's own port. */
@@ -24,7 +33,7 @@ export interface Arrival {
   readonly body: Body | undefined
   /** Set when the downstream asks for a WebSocket and the ground can open one. */
   readonly socket?: SocketOffer | undefined
-  readonly peer: { readonly address: string; readonly certificate: Uint8Array | undefined }
+  readonly peer: Peer
   /** Monotonic milliseconds. */
   readonly receivedAt: number
   readonly lifeline: Lifeline
@@ -57,7 +66,7 @@ export interface Received extends Arrived {
   /** Headers of the request that may hold an API key, by name: they are taken out of `request`, so that no other room can read or repeat one. */
   readonly keyFields: readonly (readonly [header: string, value: string])[]
   /** `network` is the limit key of an address: IPv4 /32, IPv6 /64. */
-  readonly client: { readonly address: string; readonly network: string; readonly certificate: Uint8Array | undefined }
+  readonly client: Peer & { readonly network: string }
   /** Monotonic milliseconds; Infinity when the downstream stated none. */
   readonly deadline: number
   readonly trace: Trace
@@ -173,6 +182,10 @@ export interface Reading {
   readonly degraded: boolean
   /** Set on limits in audit mode, which never refuse: whether this one would have. */
   readonly audit?: 'within' | 'exceeded'
+  /** Points that were counted after the answer, above what was taken for the request. */
+  readonly charged?: number
+  /** What `X-RateLimit-Reset` says, where the route sends such headers: seconds, from now or since the epoch. */
+  readonly legacyReset?: number
   /** The store knows no numbers: these are bounds, for the record alone. */
   readonly coarse?: true
 }

@@ -9,14 +9,21 @@ const none: readonly Header[] = []
  * `ratelimit` (what remains, and seconds until it is restored), both structured-field lists of strings with parameters
  * (draft-ietf-httpapi-ratelimit-headers section 3 and 4, RFC 9651). A reading made without the shared store carries the
  * parameter `sallyport-degraded`. Audit limits and readings without numbers are not announced; no readings, no headers.
+ * Where the route sends them, `x-ratelimit-limit`, `-remaining` and `-reset` tell the same of the tightest limit alone: they have no place for more.
  */
 export function rateLimitHeaders(readings: readonly Reading[]): readonly Header[] {
   const announced = readings.filter((reading) => reading.audit === undefined && reading.coarse === undefined)
   if (announced.length === 0) return none
   announced.sort(tightestFirst)
+  return [['ratelimit-policy', announced.map(policyItem).join(', ')], ['ratelimit', announced.map(remainingItem).join(', ')], ...legacyHeaders(announced[0])]
+}
+
+function legacyHeaders(tightest: Reading | undefined): readonly Header[] {
+  if (tightest?.legacyReset === undefined) return none
   return [
-    ['ratelimit-policy', announced.map(policyItem).join(', ')],
-    ['ratelimit', announced.map(remainingItem).join(', ')],
+    ['x-ratelimit-limit', `${tightest.quota}`],
+    ['x-ratelimit-remaining', `${tightest.remaining}`],
+    ['x-ratelimit-reset', `${tightest.legacyReset}`],
   ]
 }
 

@@ -57,6 +57,8 @@ export interface Route {
   /** Names of access policies; all their deny rules apply, one of their allow rules must match. */
   readonly access: readonly string[]
   readonly limits: readonly RouteLimit[]
+  /** What stands in the headers that were usual before RateLimit was: seconds until the reset, or since the epoch. Undefined: they are not sent. */
+  readonly legacyHeaders?: 'seconds' | 'epoch' | undefined
   readonly timeoutMs: number
   readonly retry: Retry | undefined
   readonly sticky: Sticky | undefined
@@ -122,6 +124,8 @@ export interface RouteLimit {
   readonly methods?: Readonly<Record<string, number>>
   /** What costs otherwise, by RPC of the route's service; before `methods`. */
   readonly rpcs?: Readonly<Record<string, number>>
+  /** The upstream may say in its answer (`x-sallyport-cost`) that a request cost more, up to this many points. */
+  readonly response?: { readonly most: number }
 }
 
 export interface Retry {

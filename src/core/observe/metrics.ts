@@ -66,6 +66,11 @@ export const metrics = {
     help: 'Requests that a limit let pass with a fifth of it or less then left, in audit mode too.',
     labels: ['limit'],
   },
+  sallyport_limit_answer_costs_total: {
+    kind: 'counter',
+    help: 'Answers that say what they cost: charged, capped (charged less than they say, as the route allows), invalid (left aside).',
+    labels: ['limit', 'outcome'],
+  },
   sallyport_limit_store_failures_total: {
     kind: 'counter',
     help: 'Calls to the limit store that failed, by reason: timeout, connection, reply.',

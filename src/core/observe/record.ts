@@ -165,7 +165,8 @@ function askedOfPoint(asked: Asked, clean: Clean): JournalValue {
 }
 
 function readingOf(reading: Reading): JournalValue {
-  return { limit: reading.limit, remaining: reading.remaining, reset_ms: Math.round(reading.resetMs), degraded: reading.degraded, audit: reading.audit }
+  const { limit, remaining, resetMs, degraded, charged, audit } = reading
+  return { limit, remaining, reset_ms: Math.round(resetMs), degraded, charged, audit }
 }
 
 function egressOf(x: Furthest): JournalRecord {

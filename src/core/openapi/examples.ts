@@ -1,21 +1,23 @@
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
-import { FeatureSet_FieldPresence as Presence } from '@bufbuild/protobuf/wkt'
+import { isDemanded, isMakeable } from '../protobuf.ts'
 import type { Json, JsonObject } from './json.ts'
 import { enumExample, knownType, scalarExample, wrapped } from './scalar.ts'
-import { memberName, type Style } from './style.ts'
+import { isRequired, memberName, type Style } from './style.ts'
 
 /** Messages within messages that an example shows; required ones go on. */
 const deepest = 4
+/** Fields that an optional message may require, and still be shown. */
+const largest = 30
 
-/** What of a message its example leaves out, and what stands in its masks. */
+/** What of a message its example leaves out, and what stands in its masks. Messages that these paths go through are there. */
 export interface Leaving {
   readonly paths: readonly (readonly DescField[])[]
   readonly mask?: string
 }
 
 /**
- * A message as a caller may send it: every field once, the first member of each oneof, nothing that the service sets itself. A type
- * does not show up within itself.
+ * A message as a caller may send it, or as an answer may hold it: every field once, the first member of each oneof, nothing that the other side alone sets. A type
+ * does not show up within itself, unless it has to.
  */
 export function messageExample(desc: DescMessage, style: Style, leaving: Leaving): Json {
   return ofMessage(desc, { style, leaving, stack: [], at: [] })
@@ -23,7 +25,11 @@ export function messageExample(desc: DescMessage, style: Style, leaving: Leaving
 
 /** One field's value by itself: the body of a rule whose `body` names it. */
 export function fieldExample(field: DescField, style: Style, leaving: Leaving): Json {
-  return ofField(field, { style, leaving, stack: [], at: [field] }) ?? null
+  return ofField(field, { style, leaving, stack: [], at: [field] }) ?? emptyOf(field)
+}
+
+function emptyOf({ fieldKind }: DescField): Json {
+  return fieldKind === 'list' ? [] : fieldKind === 'map' ? {} : null
 }
 
 /** The text of one value in a path or query. */
@@ -54,8 +60,8 @@ function ofMessage(desc: DescMessage, spot: Spot): Json {
   const taken = new Set<object>(leftOneofs(desc, spot))
   for (const field of desc.fields) {
     const at = [...spot.at, field]
-    if (isLeft(at, spot.leaving) || spot.style.behavior(field).outputOnly) continue
-    if (field.oneof !== undefined && taken.has(field.oneof)) continue
+    if (isLeft(at, spot.leaving) || isUnseen(field, spot.style)) continue
+    if (field.oneof !== undefined && taken.has(field.oneof) && !isThrough(at, spot.leaving)) continue
     const value = ofField(field, { ...spot, stack: [...spot.stack, desc], at })
     if (value === undefined) continue
     if (field.oneof !== undefined) taken.add(field.oneof)
@@ -73,6 +79,17 @@ function leftOneofs(desc: DescMessage, { at, leaving }: Spot): readonly object[]
   })
 }
 
+/** What the service sets is not sent, and what is only sent is not answered, unless no message is without it. */
+function isUnseen(field: DescField, { behavior, answers }: Style): boolean {
+  const { inputOnly, outputOnly } = behavior(field)
+  return (answers ? inputOnly : outputOnly) && !isDemanded(field)
+}
+
+/** Whether the path sets something within this field. */
+function isThrough(at: readonly DescField[], { paths }: Leaving): boolean {
+  return paths.some((path) => path.length > at.length && at.every((step, i) => path[i] === step))
+}
+
 function isLeft(at: readonly DescField[], { paths }: Leaving): boolean {
   return paths.some((path) => path.length === at.length && path.every((step, i) => at[i] === step))
 }
@@ -80,7 +97,7 @@ function isLeft(at: readonly DescField[], { paths }: Leaving): boolean {
 function ofField(field: DescField, spot: Spot): Json | undefined {
   const { scalar, enum: named, message } = field
   if (named?.typeName === 'google.protobuf.NullValue') return undefined
-  if (message !== undefined && isTooDeep(field, message, spot)) return undefined
+  if (message !== undefined && isTooDeep(field, message, spot)) return isRequired(field, spot.style) ? (emptyOf(field) ?? undefined) : undefined
   const value: Json =
     scalar !== undefined
       ? isHealthService(field)
@@ -100,9 +117,12 @@ function isHealthService({ name, parent }: DescField): boolean {
   return name === 'service' && parent.typeName === 'grpc.health.v1.HealthCheckRequest'
 }
 
-function isTooDeep(field: DescField, message: DescMessage, { stack }: Spot): boolean {
-  if (knownType(message) !== undefined) return false
-  return stack.includes(message) || (stack.length >= deepest && field.presence !== Presence.LEGACY_REQUIRED)
+function isTooDeep(field: DescField, message: DescMessage, { style, leaving, stack, at }: Spot): boolean {
+  if (knownType(message) !== undefined || isThrough(at, leaving)) return false
+  if (!isMakeable(message)) return true
+  // What is required goes on to its end, if it has one.
+  if (isDemanded(field) || (isRequired(field, style) && style.sizeOf(message) < Number.POSITIVE_INFINITY)) return false
+  return stack.includes(message) || stack.length >= deepest || style.sizeOf(message) > largest
 }
 
 /** A key that a map may have. */

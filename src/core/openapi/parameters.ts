@@ -1,17 +1,19 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
 import type { FieldTest, TranslateOptions } from '../model/route.ts'
-import { collide, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
+import { collide, companionsOf, demandsOf, isDemanded, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
 import { keyExample, textExample } from './examples.ts'
 import { type JsonObject, present } from './json.ts'
 import type { PathPart } from './path.ts'
 import type { Schemas } from './schemas.ts'
 import { isRequired, queryName, type Style } from './style.ts'
 
+type FieldPath = readonly DescField[]
+
 /** Where a rule's fields come from, besides its body. */
 export interface Sources {
   readonly input: DescMessage
   /** Fields that the path sets. */
-  readonly variables: readonly (readonly DescField[])[]
+  readonly variables: readonly FieldPath[]
   /** `*`, the field, or undefined for none. */
   readonly body: '*' | DescField | undefined
   /** What an update mask may name. */
@@ -22,6 +24,8 @@ export interface Sources {
 
 /** A message within itself, and what lies deeper than this, can be asked for and is not listed. */
 const deepest = 5
+/** An optional parameter that comes only together with more others is taken too, and not listed. */
+const mostNeeds = 16
 
 /** The parameters of a path; `input` types them on gRPC routes. */
 export function pathParameters(
@@ -54,10 +58,53 @@ function whereIn({ name, variable, pattern }: PathPart): string | undefined {
   return name === variable.name ? undefined : `Sets \`${variable.name}\`.`
 }
 
-/** Every query parameter that binds to a field: no field of the path or the body, no list of messages, and maps only where the route takes them. */
+/**
+ * Every query parameter that binds to a field: no field of the path or the body, no list of messages, and maps only where the route takes them. What the
+ * message cannot be without is required; an optional one that makes a message says what else this message needs.
+ */
 export function queryParameters(sources: Sources, style: Style, schemas: Schemas, describe: (field: DescField) => string | undefined): readonly JsonObject[] {
   if (sources.body === '*') return []
-  return Array.from(leaves(sources, style, sources.input, [], []), (path) => queryParameter(path, sources, style, schemas, describe))
+  const found = Array.from(leaves(sources, style, sources.input, [], []))
+  const meant = found.filter(
+    (path) => path.every((step) => isRequired(step, style) && step.oneof === undefined) && companionsOf(sources, path, mostNeeds) !== undefined,
+  )
+  const { parameters } = demandsOf({ ...sources, variables: [...sources.variables, ...meant] })
+  const given = [...meant, ...parameters.map(({ path }) => path)]
+  const needed = new Map([...meant.map((path) => ({ path, any: undefined })), ...parameters].map(({ path, any }) => [keyOf(path), any]))
+  const write = (path: FieldPath, role: Role) => queryParameter(path, sources, style, schemas, describe, role)
+  const listed = new Set<string>()
+  const written: JsonObject[] = []
+  // What another one needs is listed too, however deep it lies; it is appended while the list is read.
+  const waiting = [...found, ...given]
+  for (const path of waiting) {
+    const key = keyOf(path)
+    if (listed.has(key)) continue
+    if (needed.has(key)) written.push(write(path, { required: true, any: needed.get(key), needs: [] }))
+    else {
+      // Of a oneof there is room for what is required alone.
+      const needs = given.some((one) => collide(one, path) === 'oneof')
+        ? undefined
+        : companionsOf(sources, path, mostNeeds)?.filter((one) => !needed.has(keyOf(one)))
+      if (needs === undefined) continue
+      written.push(write(path, { required: false, any: undefined, needs }))
+      waiting.push(...needs)
+    }
+    listed.add(key)
+  }
+  return written
+}
+
+function keyOf(path: FieldPath): string {
+  return path.map(({ number }) => number).join('.')
+}
+
+/** What a parameter is to the others. */
+interface Role {
+  readonly required: boolean
+  /** The message that it stands for. */
+  readonly any: FieldPath | undefined
+  /** Parameters that have to come with it. */
+  readonly needs: readonly FieldPath[]
 }
 
 function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readonly DescField[], stack: readonly DescMessage[]): Iterable<readonly DescField[]> {
@@ -68,7 +115,7 @@ function* leaves(sources: Sources, style: Style, desc: DescMessage, path: readon
     if (isList || isTextual(field) || (sources.maps && isTextualMap(field))) {
       if (
         !sources.variables.some((variable) => collide(here, variable) !== undefined) &&
-        !style.behavior(field).outputOnly &&
+        (isDemanded(field) || !style.behavior(field).outputOnly) &&
         field.enum?.typeName !== 'google.protobuf.NullValue'
       )
         yield here
@@ -99,6 +146,7 @@ function queryParameter(
   style: Style,
   schemas: Schemas,
   describe: (field: DescField) => string | undefined,
+  { required, any, needs }: Role,
 ): JsonObject {
   // leaves yields no empty path.
   const field = path.at(-1) as DescField
@@ -108,12 +156,14 @@ function queryParameter(
   const example = typedExample(field, style, text)
   const rivals = field.oneof?.fields.filter((other) => other !== field).map((other) => `\`${queryName(other, style)}\``) ?? []
   const alone = rivals.length === 0 ? undefined : `Not together with ${rivals.join(', ')}.`
-  const description = [describe(field), alone].filter((one) => one !== undefined).join('\n\n')
+  const together = needs.length === 0 ? undefined : `Only together with ${needs.map((one) => `\`${parameterName(one, style)}\``).join(', ')}.`
+  const instead = any === undefined ? undefined : `\`${parameterName(any, style)}\` has to be there: this, or anything else of it.`
+  const description = [describe(field), alone, together, instead].filter((one) => one !== undefined).join('\n\n')
   return present({
-    name: path.map((step) => queryName(step, style)).join('.'),
+    name: parameterName(path, style),
     in: 'query',
     description: description === '' ? undefined : description,
-    required: path.every((step) => isRequired(step, style)) ? true : undefined,
+    required: required ? true : undefined,
     deprecated: path.some((step) => step.proto.options?.deprecated === true) ? true : undefined,
     ...(isList ? { style: 'form', explode: true } : isMap ? { style: 'deepObject', explode: true } : {}),
     schema: isList
@@ -123,6 +173,10 @@ function queryParameter(
         : schemas.text(field, style),
     example: isList ? [example] : isMap ? { [keyExample(field.mapKey)]: example } : example,
   })
+}
+
+function parameterName(path: readonly DescField[], style: Style): string {
+  return path.map((step) => queryName(step, style)).join('.')
 }
 
 /** The example as the schema types it: numbers and booleans are none between quotes. */

@@ -5,17 +5,16 @@ import type { HttpBinding, Route, Rpc } from '../model/route.ts'
 import { isTemplateError, parseTemplate } from '../model/template.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { DescriptorBook } from '../protobuf.ts'
-import { buildBehaviors } from './behavior.ts'
 import type { Comments } from './comments.ts'
 import { type Json, type JsonObject, present } from './json.ts'
 import { pathParameters, testParameters } from './parameters.ts'
 import { type OpenapiPath, openapiPath } from './path.ts'
 import { answerHeaders, failures } from './responses.ts'
-import { describeRpc } from './rpc-operation.ts'
+import { describeRpc, unsayableOf } from './rpc-operation.ts'
 import type { Schemas } from './schemas.ts'
 import { demandedOf } from './security.ts'
 import { serversOf } from './servers.ts'
-import type { Style } from './style.ts'
+import { buildStyle, type Style } from './style.ts'
 
 /** What all operations of a document share. */
 export interface Surroundings {
@@ -36,10 +35,12 @@ export interface Operation {
   readonly tag: { readonly name: string; readonly description: string | undefined }
   /** A name for it, unique in its route. */
   readonly id: string
+  /** Why no request of it can succeed, one sentence for each field; empty when one can. */
+  readonly impossible: readonly string[]
   readonly write: (path: OpenapiPath, id: string) => JsonObject
 }
 
-/** Something that a document cannot show, and why. */
+/** Something that a document cannot show, or not promise, and why. */
 export interface Omission {
   readonly route: string
   readonly operation: string | undefined
@@ -74,6 +75,7 @@ function pathOperations(route: Route, around: Surroundings): readonly Operation[
     path,
     tag,
     id: methods.length === 1 ? route.name : `${route.name}_${method.toLowerCase()}`,
+    impossible: [],
     write: (at, id) => {
       const body = withBody.includes(method)
       const description = route.openapi === undefined ? 'The answer of the service, as it is.' : 'An OpenAPI document.'
@@ -98,8 +100,7 @@ function rpcOperations(route: Route, grpc: NonNullable<Route['match']['grpc']>, 
   const { registry } = around.book(grpc.descriptors)
   const service = registry.getService(grpc.service)
   if (service === undefined) throw new Error(`route ${route.name}: no service ${grpc.service}`)
-  const { protoNames, enumsAsInts } = route.translate
-  const style: Style = { key: `${grpc.descriptors} ${protoNames} ${enumsAsInts}`, registry, protoNames, enumsAsInts, behavior: buildBehaviors(registry) }
+  const style = buildStyle(grpc.descriptors, registry, route.translate)
   const tag = { name: service.typeName, description: around.comments(service) }
   const rules = grpc.rpcs.flatMap((rpc) => {
     const method = service.methods.find(({ name }) => name === rpc.method)
@@ -139,6 +140,7 @@ function ruleOperations(rule: Rule, around: Surroundings, as?: 'HEAD'): readonly
   const isAutomatic = at > 0 && binding.method === 'POST' && binding.template === rpc.path
   const name = `${rpc.service.split('.').at(-1)}_${rpc.method}${isAutomatic ? '_rpc' : at > 0 ? `_${at + 1}` : ''}`
   const path = openapiPath(template)
+  const impossible = unsayableOf({ method: rule.method, binding, path, options: route.translate })
   return methods.map((method) => {
     if (!methodsShown.has(method)) return { route: route.name, operation: `${method} ${binding.template}`, reason: 'OpenAPI 3.1 knows no such method' }
     return {
@@ -147,6 +149,7 @@ function ruleOperations(rule: Rule, around: Surroundings, as?: 'HEAD'): readonly
       path,
       tag,
       id: any || as !== undefined ? `${name}_${method.toLowerCase()}` : name,
+      impossible,
       write: (place, id) => writeRule(rule, around, method, place, id),
     }
   })

@@ -1,8 +1,8 @@
 import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
 import type { HttpBinding, Rpc, TranslateOptions } from '../model/route.ts'
-import { etagField, resolvePath } from '../protobuf.ts'
+import { demandsOf, etagField, isMakeable, resolvePath } from '../protobuf.ts'
 import { type Comments, firstSentence, spacedOut } from './comments.ts'
-import { fieldExample, messageExample } from './examples.ts'
+import { fieldExample, type Leaving, messageExample } from './examples.ts'
 import { type Json, type JsonObject, present } from './json.ts'
 import { headerParameters, pathParameters, queryParameters, type Sources } from './parameters.ts'
 import type { OpenapiPath } from './path.ts'
@@ -46,7 +46,7 @@ export function describeRpc(rule: RpcRule): Described {
   const body = bodyOf(rule, sources)
   return {
     summary: (text === undefined ? undefined : firstSentence(text)) ?? spacedOut(method.name),
-    description: text,
+    description: descriptionOf(text, unsayableOf(rule)),
     deprecated: method.proto.options?.deprecated === true ? true : undefined,
     parameters: [
       ...pathParameters(path.parts, { input: method.input, style, schemas }),
@@ -60,7 +60,17 @@ export function describeRpc(rule: RpcRule): Described {
   }
 }
 
-function sourcesOf({ method, binding, path, options }: RpcRule): Sources {
+/** Why no request of a rule can succeed, for each field that its message requires and no part of a request can say. */
+export function unsayableOf(rule: Pick<RpcRule, 'method' | 'binding' | 'path' | 'options'>): readonly string[] {
+  return demandsOf(sourcesOf(rule)).unsayable.map(({ path, why }) => `\`${path.map(({ name }) => name).join('.')}\` is required and cannot be given: ${why}.`)
+}
+
+function descriptionOf(text: string | undefined, impossible: readonly string[]): string | undefined {
+  if (impossible.length === 0) return text
+  return [text, ['No request to it succeeds.', ...impossible].join(' ')].filter((one) => one !== undefined).join('\n\n')
+}
+
+function sourcesOf({ method, binding, path, options }: Pick<RpcRule, 'method' | 'binding' | 'path' | 'options'>): Sources {
   const { input } = method
   const names = new Set(path.parts.flatMap(({ variable }) => (variable === undefined ? [] : [variable.name])))
   const variables = Array.from(names, (name) => resolvePath(input, name, false)).filter((found) => !('problem' in found)) as (readonly DescField[])[]
@@ -91,17 +101,16 @@ function bodyOf({ rpc, style, schemas }: RpcRule, sources: Sources): JsonObject 
   if (isRaw(bodyMessage(sources))) return { required: true, content: rawContent }
   const leaving = { paths: variables, ...(mask === undefined ? {} : { mask }) }
   const example = body === '*' ? messageExample(input, style, leaving) : fieldExample(body, style, leaving)
-  const depth = body === '*' ? 1 : 2
-  const left = new Set(variables.flatMap((path) => (path.length === depth && (body === '*' || path[0] === body) ? [path[depth - 1] as DescField] : [])))
+  const left = body === '*' ? variables : variables.flatMap((path) => (path[0] === body && path.length > 1 ? [path.slice(1)] : []))
   const message = bodyMessage(sources)
-  const schema =
-    message === undefined || left.size === 0
-      ? body === '*'
-        ? schemas.message(input, style)
-        : schemas.field(body, style)
-      : schemas.without(message, left, style)
+  const isNever = body !== '*' && left.length === 0 && message !== undefined && !isMakeable(message)
+  const whole = () => (body === '*' ? schemas.message(input, style) : schemas.field(body, style))
+  const schema = isNever ? nothingFits : message === undefined || left.length === 0 ? whole() : schemas.without(message, left, style)
   return rpc.clientStream ? streamedBody(schema, example) : { required: true, content: { 'application/json': { schema, example } } }
 }
+
+/** Where the body is a field of a type that requires itself. */
+const nothingFits: JsonObject = { type: 'null', description: 'No message of this type can be made.' }
 
 function streamedBody(schema: JsonObject, example: Json): JsonObject {
   return {
@@ -191,17 +200,25 @@ function answerOf(rule: RpcRule): JsonObject {
   const headers = headersOf(rule)
   if (isRaw(message))
     return { description: 'Bytes, in the type that Content-Type says.', headers, content: { '*/*': { schema: { description: 'Any bytes, of any type.' } } } }
-  const schema = field === undefined ? schemas.message(method.output, style) : schemas.field(field, style)
-  if (!rpc.serverStream)
-    return { description: `${binding.responseBody === '' ? method.output.name : binding.responseBody}.`, headers, content: { 'application/json': { schema } } }
+  const answers: Style = { ...style, answers: true }
+  const schema = field === undefined ? schemas.message(method.output, answers) : schemas.field(field, answers)
+  const example = field === undefined ? messageExample(method.output, answers, whole) : fieldExample(field, answers, whole)
+  if (!rpc.serverStream) {
+    const description = `${binding.responseBody === '' ? method.output.name : binding.responseBody}.`
+    return { description, headers, content: { 'application/json': { schema, example } } }
+  }
   const events = { type: 'string', description: 'Server-sent events; the data of each is one JSON message.', 'x-item-schema': schema }
+  const line = JSON.stringify(example)
   return present({
     description: 'A stream of messages, written as Accept asks.',
     headers,
     content: {
-      'application/x-ndjson': { schema: lines(schema) },
-      'text/event-stream': { schema: events },
-      'application/json': { schema: { type: 'array', items: schema } },
+      'application/x-ndjson': { schema: lines(schema), example: `${line}\n` },
+      'text/event-stream': { schema: events, example: `data: ${line}\n\n` },
+      'application/json': { schema: { type: 'array', items: schema }, example: [example] },
     },
   })
 }
+
+/** An example that shows all there is. */
+const whole: Leaving = { paths: [] }

@@ -3,11 +3,11 @@ import type { Limit } from './policy.ts'
 
 /**
  * The most that one key of a limit lets through, in a sentence: with its store, without, and when the store comes back with less than it had
- * counted. `shared`: the policies name a store. N is the number of instances.
+ * counted. `shared`: the policies name a store. N is the number of instances. `charged`: a route lets answers say what they cost.
  */
-export function boundOf(said: Limit, shared: boolean): string {
+export function boundOf(said: Limit, shared: boolean, charged = false): string {
   const limit = { ...said, points: mostPoints(said) }
-  const most = mostOf(limit)
+  const most = charged ? `${mostOf(limit)}, beside what answers say they cost more` : mostOf(limit)
   if (limit.mode === 'audit') return `refuses nothing (audit); counts ${most}`
   if (!shared) return `${most}, per process; a restart begins anew`
   return `${most}, over all instances; ${withoutStore(limit)}; what the store forgets may be had again`

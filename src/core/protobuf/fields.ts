@@ -31,6 +31,11 @@ export function isTextualType(desc: DescMessage): boolean {
   return textual.has(desc.typeName)
 }
 
+/** Types whose fields are nobody's names: in JSON they are whatever stands there. */
+export function isAnything({ message }: DescField): boolean {
+  return message !== undefined && /^google\.protobuf\.(?:Any|Struct|Value|ListValue)$/.test(message.typeName)
+}
+
 /** The field of `desc` by its proto name, or by its JSON name too. */
 export function fieldOf(desc: DescMessage, name: string, jsonNames: boolean): DescField | undefined {
   const byName = desc.fields.find((field) => field.name === name)

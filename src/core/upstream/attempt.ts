@@ -3,10 +3,10 @@ import { Fault } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Ports } from '../ports.ts'
-import { sampleAnswer, sampleFailure } from './balance.ts'
 import type { Deadline } from './deadline.ts'
 import { relay } from './relay.ts'
 import type { Member } from './state.ts'
+import type { Note, Tried } from './tried.ts'
 
 /** One try of one call at one endpoint. */
 export interface Attempt {
@@ -18,7 +18,12 @@ export interface Attempt {
   readonly lifeline: Lifeline
   /** The cluster or egress service, for the metrics. */
   readonly label: string
+  /** Told what became of it. */
+  readonly note: Note
 }
+
+/** Without the moment, which is when it is told. */
+type Telling = Tried extends infer Each ? (Each extends Tried ? Omit<Each, 'now'> : never) : never
 
 type AttemptPorts = Pick<Ports, 'clock' | 'meter'>
 
@@ -51,6 +56,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     line.settle()
     ended()
   }
+  const tell = (tried: Telling) => job.note(member, { ...tried, now: clock.ticks() })
   const forget = job.lifeline.onEnd((why) => line.end(why))
   member.active += 1
   line.onEnd((why) => finish(why.code))
@@ -58,21 +64,30 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
     const tookMs = clock.ticks() - startedAt
-    sampleAnswer(member, tookMs, clock.ticks())
+    tell({ kind: 'answer', tookMs, status: reply.kind === 'http' ? reply.status : undefined })
     meter.observe(names.duration, tookMs / 1_000, { cluster: label })
     line.check()
     if (stillBound(reply, deadline)) timer = clock.after(Math.max(0, deadline.at - clock.ticks()), () => line.end(passed()))
     const begun = () => {
       if (deadline.until === 'message') timer?.cancel()
     }
-    return reply.kind === 'grpc' ? relayMessages(reply, begun, finish) : relayBody(reply, finish)
+    const broken = (fault: Fault) => {
+      if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: true })
+      finish(fault.code)
+    }
+    const status = (code: number) => tell({ kind: 'status', code })
+    return reply.kind === 'grpc' ? relayMessages(reply, { begun, status, broken, finish }) : relayBody(reply, broken, finish)
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    // A downstream that went away or whose stream is broken, and a refused address, say nothing about the endpoint.
-    if (fault.status >= 500) sampleFailure(member, clock.ticks() - startedAt, clock.ticks())
+    if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false })
     finish(fault.code)
     throw fault
   }
+}
+
+/** A downstream that went away or whose stream is broken, and a refused address, say nothing about the endpoint. */
+function blamesEndpoint(fault: Fault, request: Lifeline): boolean {
+  return (request.ended ?? fault).status >= 500
 }
 
 function passed(): Fault {
@@ -85,21 +100,32 @@ function stillBound(reply: Reply, deadline: Deadline): boolean {
   return reply.kind === 'grpc' || (reply.body !== undefined && !(reply.body instanceof Uint8Array))
 }
 
-function relayBody(reply: HttpReply, finish: (outcome: string) => void): HttpReply {
+function relayBody(reply: HttpReply, broken: (fault: Fault) => void, finish: (outcome: string) => void): HttpReply {
   const outcome = `${Math.floor(reply.status / 100)}xx`
   if (reply.body === undefined || reply.body instanceof Uint8Array) {
     finish(outcome)
     return reply
   }
-  const body = relay(reply.body, { ended: () => finish(outcome), broken: (fault) => finish(fault.code), dropped: () => finish('dropped') })
+  const body = relay(reply.body, { ended: () => finish(outcome), broken, dropped: () => finish('dropped') })
   return { ...reply, body }
 }
 
-function relayMessages(reply: GrpcReply, begun: () => void, finish: (outcome: string) => void): GrpcReply {
+interface MessagesWatch {
+  readonly begun: () => void
+  readonly status: (code: number) => void
+  readonly broken: (fault: Fault) => void
+  readonly finish: (outcome: string) => void
+}
+
+function relayMessages(reply: GrpcReply, { begun, status, broken, finish }: MessagesWatch): GrpcReply {
   const messages = relay(reply.messages, {
     item: begun,
-    ended: () => finish(`grpc_${reply.status().code}`),
-    broken: (fault) => finish(fault.code),
+    ended: () => {
+      const { code } = reply.status()
+      status(code)
+      finish(`grpc_${code}`)
+    },
+    broken,
     dropped: () => finish('dropped'),
   })
   return { ...reply, messages }

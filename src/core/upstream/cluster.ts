@@ -7,9 +7,10 @@ import { type EndpointSet, openEndpointSet } from './discovery.ts'
 import type { HandOver } from './mesh.ts'
 import type { Shipment } from './send.ts'
 import type { UpstreamState } from './state.ts'
+import { noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'balance' | 'hand'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'balance' | 'hand' | 'note'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {
@@ -45,7 +46,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, ports: Clust
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports)
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: () => set.now(), balance, hand }
+    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: () => set.now(), balance, hand, note: noteTimes }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {

@@ -13,6 +13,7 @@ import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
 import { backoffMs, isRepeatable, mayRepeat, type Outcome, pushbackMs } from './retry.ts'
 import type { Group, Member } from './state.ts'
+import type { Note } from './tried.ts'
 
 /** One request on its way out: where it may go, until when, and how often. */
 export interface Shipment {
@@ -25,6 +26,7 @@ export interface Shipment {
   readonly cap: number
   readonly candidates: () => readonly Candidate[] | Promise<readonly Candidate[]>
   readonly balance: Balance
+  readonly note: Note
   readonly deadline: Deadline
   readonly hand: HandOver
   readonly retry: Retry | undefined
@@ -101,7 +103,7 @@ async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: 
   const call = handOver(job.call, deadline.until === 'message' ? undefined : leftMs, job.hand)
   const { idleMs, label } = job
   try {
-    const reply = await attempt({ call, member, deadline, idleMs, lifeline: x.lifeline, label }, ports, enter())
+    const reply = await attempt({ call, member, deadline, idleMs, lifeline: x.lifeline, label, note: job.note }, ports, enter())
     const mayFollow = replayable && job.retry !== undefined && tries <= job.retry.attempts && job.retry.on.includes('unavailable')
     return mayFollow && reply.kind === 'grpc' ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
   } catch (error) {

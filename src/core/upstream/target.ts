@@ -5,6 +5,7 @@ import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
 import { openMember, type UpstreamState } from './state.ts'
+import { noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
@@ -28,7 +29,7 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
     const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
     const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
-    const plan: Plan = { label: service.name, group, cap, candidates: () => candidates, balance, hand: { sidecar: 'none', destination: '' } }
+    const plan: Plan = { label: service.name, group, cap, candidates: () => candidates, balance, hand: { sidecar: 'none', destination: '' }, note: noteTimes }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)

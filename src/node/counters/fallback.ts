@@ -33,29 +33,38 @@ export class Fallback {
     return this.#answer(descriptors, (local) => this.#table.peek(local))
   }
 
+  /** Counts where this process counts alone; nothing where it passes or refuses uncounted. */
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] {
+    const instances = Math.max(1, this.#instances())
+    const local = descriptors.filter(({ limit }) => limit.onStoreFailure === 'local')
+    // The share of a take: what is charged must not make it larger.
+    const readings = this.#table.charge(local.map((descriptor) => shareOf(descriptor, instances, 1)))
+    return descriptors.map(({ limit }) => degraded(limit, readings))
+  }
+
   #answer(descriptors: readonly Descriptor[], count: (local: readonly Descriptor[]) => Taken): Taken {
     const denied = descriptors.find((descriptor) => descriptor.limit.onStoreFailure === 'deny')
     // A denied request counts nowhere: its local limits are read, not taken.
     const instances = Math.max(1, this.#instances())
     const local = descriptors.filter((descriptor) => descriptor.limit.onStoreFailure === 'local').map((descriptor) => shareOf(descriptor, instances))
     const counted = denied === undefined ? count(local) : this.#table.peek(local)
-    const readings = descriptors.map(({ limit }) => degraded(limit, counted))
+    const readings = descriptors.map(({ limit }) => degraded(limit, counted.readings))
     if (denied !== undefined) return { allowed: false, refusedBy: denied.limit.name, readings }
     return { ...counted, readings }
   }
 }
 
 /** One of so many equal parts of a limit, but never less than one request. A rate is shared by making its window longer: points stay whole. */
-function shareOf(descriptor: Descriptor, instances: number): Descriptor {
-  const { limit, cost } = descriptor
-  const share = (points: number) => Math.max(cost, Math.floor(points / instances))
+function shareOf(descriptor: Descriptor, instances: number, least: number = descriptor.cost): Descriptor {
+  const { limit } = descriptor
+  const share = (points: number) => Math.max(least, Math.floor(points / instances))
   const shared =
     limit.algorithm.kind === 'gcra' ? { windowMs: limit.windowMs * instances, burst: share(limit.burst) } : { points: share(capacityOf(limit)), burst: 0 }
   return { ...descriptor, limit: { ...limit, ...shared } }
 }
 
-function degraded(limit: LimitSpec, counted: Taken): TakenReading {
+function degraded(limit: LimitSpec, readings: readonly TakenReading[]): TakenReading {
   if (limit.onStoreFailure === 'deny') return { limit: limit.name, remaining: 0, resetMs: retryMs, degraded: true }
-  const local = counted.readings.find((reading) => reading.limit === limit.name)
+  const local = readings.find((reading) => reading.limit === limit.name)
   return { limit: limit.name, remaining: local?.remaining ?? capacityOf(limit), resetMs: local?.resetMs ?? 0, degraded: true }
 }

@@ -1,4 +1,4 @@
-import type { Clock, Descriptor, LimitSpec, Taken } from '../../core/ports.ts'
+import type { Clock, Descriptor, LimitSpec, Taken, TakenReading } from '../../core/ports.ts'
 import type { StoreStanding } from './limit-call.ts'
 import { Recent } from './recent.ts'
 import { stockMs } from './stock.ts'
@@ -61,6 +61,16 @@ export class HotKeys {
       descriptors.map((descriptor) => this.#heatOf(descriptor)),
       this.#clock.ticks(),
     )
+  }
+
+  /** Pays with what is in hand as far as it goes, and how much is left to pay. What is left is the store's to count, and then nothing is in hand. */
+  pay(descriptor: Descriptor): { readonly due: number; readonly reading: TakenReading } {
+    const heat = this.#heats.get(descriptor.key, descriptor.limit.name)
+    const { limit, cost } = descriptor
+    const isInHand = heat !== undefined && isStocked(descriptor) && sameShape(heat.limit, limit) && this.#clock.ticks() < heat.until
+    const paid = isInHand ? Math.min(heat.left, cost) : 0
+    if (isInHand) heat.left -= paid
+    return { due: cost - paid, reading: { limit: limit.name, remaining: heat?.remaining ?? 0, resetMs: heat?.resetMs ?? 0, degraded: false } }
   }
 
   /** Somebody asks for more points of one of these: whether the store answered. */

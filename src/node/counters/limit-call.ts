@@ -5,8 +5,8 @@ import { limitPrefix, redisPrefix } from './store-key.ts'
 /** How long places are held for an instance that gives no sign any more. Milliseconds. */
 export const leaseMs = 30_000
 
-/** `give` puts back what a take had; `renew` holds places on. */
-export type StoreMode = 'take' | 'peek' | 'give' | 'renew'
+/** `charge` takes whether it fits or not; `give` puts back what a take had; `renew` holds places on. */
+export type StoreMode = 'take' | 'charge' | 'peek' | 'give' | 'renew'
 
 /** One thing that is asked of the store. */
 export interface Asked {

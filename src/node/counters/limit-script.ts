@@ -9,17 +9,17 @@ export const storeTime = `(function() local t = redis.call('TIME') return tonumb
  * Decides requests one after the other, all in one atomic step, and all limits of each together. KEYS: of all descriptors, in order. ARGV[1], JSON:
  *
  * - the limits, each as its algorithm, points, window in microseconds, burst, and for `calendar` the bounds of three periods in milliseconds;
- * - the kinds of requests, each as `take`, `peek`, `give` or `renew`, the id of a lease or nothing, then for each descriptor which limit (from 1), the
+ * - the kinds of requests, each as `take`, `charge`, `peek`, `give` or `renew`, the id of a lease or nothing, then for each descriptor which limit (from 1), the
  *   cost, and how many points more the instance would like to spend later;
  * - the requests, each as its kind (from 1). Many at once are mostly of one kind.
  *
- * Answers for each descriptor of a `take` or `peek`, in one list: what remains, or `-1 - remaining` where the cost does not fit; milliseconds as
+ * Answers for each descriptor of a `take`, `charge` or `peek`, in one list: what remains, or `-1 - remaining` where the cost does not fit; milliseconds as
  * `TakenReading.resetMs`; and where more was wanted, how many points more it has.
  *
  * Points to be spent later count as spent at the last moment at which they may be: an even flow and a sliding window hold from then on, whenever
  * they are spent before. They are a quarter at most of what is left above half of the capacity, so near the limit there are none.
  *
- * `take` takes nothing unless all fit. `give` puts back what a take had; `renew` holds places for another window. Every key expires by itself, and is
+ * `take` takes nothing unless all fit; `charge` takes whether they fit or not. `give` puts back what a take had; `renew` holds places for another window. Every key expires by itself, and is
  * read and written once however often it is named. Numbers are doubles: all are whole and below 2^53. The algorithms are those of the folder beside.
  *
  * It is one straight line on purpose: Lua makes every function and table anew with each call, and a call inside costs as much as what these do.
@@ -97,7 +97,7 @@ ${indent(periodCheck)}
       reset = cost > remaining and ${placeWaitMs} or 0
     end
     if remaining then
-      if cost > remaining then remaining, refused = -1 - remaining, true end
+      if mode ~= 'charge' and cost > remaining then remaining, refused = -1 - remaining, true end
       answer[size + 1], answer[size + 2] = remaining, reset
       size = size + 2
       if asked[at + 2] > 0 then
@@ -106,7 +106,7 @@ ${indent(periodCheck)}
       end
     end
   end
-  if mode == 'take' and not refused then
+  if mode == 'charge' or mode == 'take' and not refused then
     place, size = first, begun
     for at = 3, #asked, 3 do
       place = place + 1
@@ -118,9 +118,9 @@ ${indent(indent(flowTake))}
       elseif kind == 'sliding' then
 ${indent(indent(logTake))}
       elseif kind == 'calendar' then
-        state.used, remaining, reset = state.used + cost, remaining - cost, limit.left
+        state.used, remaining, reset = state.used + cost, math.max(0, remaining - cost), limit.left
         touch(state, (limit.to + 1) * 1000 - now, 0)
-      else
+      elseif mode == 'take' then
         call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
         hold(mode, key, window, cost, id)
         remaining = remaining - cost
@@ -159,7 +159,7 @@ function indent(code: string): string {
 
 /**
  * An even flow. Kept: when all that was taken will have flowed off, as whole microseconds and parts of one, each `1 / points` of it, which are here
- * counted in parts alone.
+ * counted in parts alone. Where more was charged than fits, so that some is owed, the parts are kept as `-1 - parts`.
  */
 const flowCheck = `
     if not state then
@@ -170,7 +170,7 @@ const flowCheck = `
       state = { key = key, kind = kind, stored = stored, us = us, part = part, upto = upto, waiting = 0, lasts = false }
       states[key] = state
     end
-    if limit.wide or cost > limit.burst or mode == 'give' then
+    if limit.wide or cost > limit.burst or state.part < 0 or mode == 'give' then
       remaining, reset = wide(mode, limit, state, cost)
     else
       local waiting, full = 0, limit.full
@@ -189,7 +189,7 @@ const flowCheck = `
     end`
 
 const flowTake = `
-    if limit.wide then
+    if limit.wide or state.part < 0 or mode == 'charge' then
       remaining, reset, more = wide(mode, limit, state, cost, remaining, wish)
     else
       local waiting, full = state.waiting, limit.full
@@ -207,7 +207,7 @@ const flowTake = `
       touch(state, us + 1, limit.slack)
     end`
 
-/** The same where parts alone would be too many for a double: in both. Also what is rare: giving back, and a backlog that is more than fits. */
+/** The same where parts alone would be too many for a double: in both. Also what is rare: giving back, what is charged, and a backlog that is more than fits. */
 const wideFlow = `
 local function wide(mode, limit, state, cost, took, wish)
   local points, window, burst = limit.points, limit.window, limit.burst
@@ -232,12 +232,17 @@ local function wide(mode, limit, state, cost, took, wish)
     return 0
   end
   local us, part = 0, 0
+  local owed = state.part < 0
+  local function store()
+    state.us, state.part = now + us, owed and -1 - part or part
+  end
   if state.us >= now then
-    us, part = state.us - now, math.min(state.part, points - 1)
-    if not within(us, part, fullUs, fullPart) then
-      us, part = fullUs, fullPart
+    us, part = state.us - now, math.min(owed and -1 - state.part or state.part, points - 1)
+    local mostUs = owed and fullUs + window or fullUs
+    if not within(us, part, mostUs, fullPart) then
+      us, part = mostUs, fullPart
       if mode == 'take' then
-        state.us, state.part = now + us, part
+        store()
         touch(state, us + 1, 0)
       end
     end
@@ -247,7 +252,7 @@ local function wide(mode, limit, state, cost, took, wish)
     us, part = us - u, part - p
     if part < 0 then us, part = us - 1, part + points end
     if us < 0 then us, part = 0, 0 end
-    state.us, state.part = now + us, part
+    store()
     touch(state, us, 0)
     return
   end
@@ -260,7 +265,9 @@ local function wide(mode, limit, state, cost, took, wish)
       if more > 0 then us, part = stock, 0 end
     end
     us, part = sum(us, part, span(cost + more))
-    state.us, state.part = now + us, part
+    owed = not within(us, part, fullUs, fullPart)
+    if owed and not within(us, part, fullUs + window, fullPart) then us, part = fullUs + window, fullPart end
+    store()
     touch(state, us + 1, limit.slack)
     remaining = room(us, part)
   elseif cost > remaining then
@@ -331,7 +338,7 @@ const logTake = `
       end
     end
     state.last, state.count, state.used = at, state.count + cost + more, state.used + cost + more
-    remaining, reset = remaining - cost - more, ceil((at + window - now) / 1000)
+    remaining, reset = math.max(0, remaining - cost - more), ceil((at + window - now) / 1000)
     touch(state, at + window - now, limit.slack)`
 
 const log = `

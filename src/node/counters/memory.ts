@@ -13,5 +13,5 @@ export const defaultKeyCap = 100_000
  */
 export function createMemoryCounters(clock: Pick<Clock, 'ticks' | 'now'>, keyCap: number = defaultKeyCap): Counters {
   const table = new Table(clock, keyCap)
-  return { take: (descriptors) => table.take(descriptors), peek: (descriptors) => table.peek(descriptors) }
+  return { take: (descriptors) => table.take(descriptors), charge: (descriptors) => table.charge(descriptors), peek: (descriptors) => table.peek(descriptors) }
 }

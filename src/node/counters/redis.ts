@@ -110,6 +110,19 @@ class SharedCounters implements RedisCounters {
     return this.#admitted(descriptors) ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
   }
 
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] | Promise<readonly TakenReading[]> {
+    checkCosts(descriptors)
+    const paid: TakenReading[] = []
+    const due = descriptors.flatMap((descriptor) => {
+      const payment = this.#hot.pay(descriptor)
+      if (payment.due === 0) paid.push(payment.reading)
+      return payment.due === 0 ? [] : [{ ...descriptor, cost: payment.due }]
+    })
+    if (due.length === 0) return paid
+    if (!this.#admitted(due)) return [...paid, ...this.#fallback.charge(due)]
+    return this.#chargeShared(due).then((readings) => [...paid, ...readings])
+  }
+
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     // What is remembered answers for all it was asked with, or a limit would have no reading.
     const remembered = descriptors.length === 1 ? this.#refusedBefore(descriptors) : undefined
@@ -209,6 +222,16 @@ class SharedCounters implements RedisCounters {
     this.#send('give', granted, lease)
     this.#noteRefusals(answers, askedAt)
     return { ...taken, readings: taken.readings.map((reading) => afterGivingBack(reading, granted)) }
+  }
+
+  /** What the store did not answer for counts here: there it may be counted late, which is never too little. */
+  async #chargeShared(descriptors: readonly Descriptor[]): Promise<readonly TakenReading[]> {
+    const outcomes = await this.#run('charge', descriptors, '')
+    this.#failure(outcomes)
+    const answers = outcomes.filter((outcome) => 'standings' in outcome)
+    const answered = new Set(answers.flatMap((answer) => answer.descriptors))
+    const lost = descriptors.filter((descriptor) => !answered.has(descriptor))
+    return [...takenOf(descriptors, answers).readings, ...this.#fallback.charge(lost)]
   }
 
   async #peekShared(descriptors: readonly Descriptor[]): Promise<Taken> {

@@ -61,7 +61,18 @@ export class Table {
     return release === undefined ? { allowed: true, refusedBy, readings } : { allowed: true, refusedBy, readings, release }
   }
 
-  /** The same without taking. */
+  /** Counts without asking whether it fits. @throws RangeError for a bad cost. */
+  charge(descriptors: readonly Descriptor[]): readonly TakenReading[] {
+    checkCosts(descriptors)
+    const now = this.#moment()
+    return descriptors.map((descriptor) => {
+      const place = this.#find(descriptor, now)
+      const isHeld = descriptor.limit.algorithm.kind === 'concurrency'
+      return isHeld ? readingOf({ ...place, standing: { ...place.standing, resetMs: 0 } }) : this.#commit(place, now)
+    })
+  }
+
+  /** What `take` would say, without taking. */
   peek(descriptors: readonly Descriptor[]): Taken {
     const now = this.#moment()
     const places = descriptors.map((descriptor) => this.#find(descriptor, now))

@@ -44,6 +44,7 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
   return {
     counters: {
       take: (descriptors) => behind.counters.take(descriptors),
+      charge: (descriptors) => behind.counters.charge(descriptors),
       peek: (descriptors) => behind.counters.peek(descriptors),
     },
     shared: {

@@ -94,7 +94,7 @@ function arrivalOf(request: IncomingMessage, body: InboundBody | undefined, life
     authority: undefined,
     rawHeaders: request.rawHeaders,
     body,
-    peer: { address: socket.remoteAddress ?? '', certificate: peerCertificate(socket) },
+    peer: { address: socket.remoteAddress ?? '', certificate: peerCertificate(socket), connection: socket },
     receivedAt: options.clock.ticks(),
     lifeline,
   }

@@ -126,7 +126,7 @@ function arrivalOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw:
     authority: headers[':authority'],
     rawHeaders: fieldsOnly(raw),
     body: bodyOf(stream, headers, options),
-    peer: { address: socket?.remoteAddress ?? '', certificate: socket === undefined ? undefined : peerCertificate(socket) },
+    peer: { address: socket?.remoteAddress ?? '', certificate: socket === undefined ? undefined : peerCertificate(socket), connection: stream.session },
     receivedAt: options.clock.ticks(),
     lifeline,
   }

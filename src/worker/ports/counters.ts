@@ -36,6 +36,9 @@ export function createBindingCounters(bindings: ReadonlyMap<string, RateLimitBin
       }
       return { allowed: true, refusedBy: undefined, readings }
     },
+    charge() {
+      throw new Error('a Worker does not see what an upstream says of costs')
+    },
     peek() {
       throw new Error('a rate-limit binding cannot be asked without taking')
     },

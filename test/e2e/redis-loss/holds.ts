@@ -35,7 +35,7 @@ function openRun(gateways: readonly Gateway[], keep: Keep) {
     let count = 0
     for (let i = 0; i < times; i++) {
       const { status } = await ask(at[i % at.length]!, who, path)
-      if (status !== 429) expect(status).toBe(200)
+      expect([200, 429]).toContain(status)
       if (status === 200) count++
     }
     return count

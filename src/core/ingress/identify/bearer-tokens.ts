@@ -12,6 +12,7 @@ import { introspectionsOf } from './introspection/introspections.ts'
 import { type IdentifyPorts, keySetsOf } from './ports.ts'
 import { proveHolder } from './proof.ts'
 import type { Proved } from './requirement.ts'
+import { buildDigestOf, type DigestOf } from './token-digests.ts'
 import { recallToken, type Verifier, verifyToken } from './verify.ts'
 
 /** Who can tell about bearer tokens: issuers by name, with what they need for each way of telling. */
@@ -26,6 +27,7 @@ interface Judges {
  */
 export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credential {
   const sets = keySetsOf(ports)
+  const digestOf = buildDigestOf(ports)
   const introspections = introspectionsOf(ports)
   const issuers = Object.values(policy.issuers).filter((issuer) => issuer.quarantined === undefined)
   const judges: Judges = {
@@ -39,14 +41,14 @@ export function buildBearerTokens(policy: Policy, ports: IdentifyPorts): Credent
   }
   return {
     kinds: ['jwt', 'introspection'],
-    prepare: (asked) => prepare(asked, judges, ports),
+    prepare: (asked) => prepare(asked, judges, digestOf, ports),
     close() {
       for (const { share } of [...judges.jwt.values(), ...judges.introspection.values()]) share.release()
     },
   }
 }
 
-function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: IdentifyPorts): Check {
+function prepare(leaves: readonly RequirementLeaf[], all: Judges, digestOf: DigestOf, ports: IdentifyPorts): Check {
   const named = (kind: keyof Judges) => [...new Set(leaves.filter((leaf) => leaf.kind === kind).map(({ name }) => name))]
   const verifiers = named('jwt').flatMap((name) => all.jwt.get(name) ?? [])
   const introspected = named('introspection').flatMap((name) => all.introspection.get(name) ?? [])
@@ -61,9 +63,15 @@ function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: Identif
   }
 
   /** A JWT of an issuer whose JWTs are taken here is verified; every other token is asked about, where somebody can be asked. */
-  function subjectOf(token: string): Subject | Promise<Subject> {
+  function subjectOf(token: string, connection: object | undefined): Subject | Promise<Subject> {
     const verify = introspected.length === 0 || (verifiers.length > 0 && awaitingJwt(token, (iss) => verifiers.some(({ issuer }) => issuer.issuer === iss)))
-    return verify ? verifyToken(token, verifiers, ports) : askIssuers(token, introspected, ports)
+    return verify ? verifyToken(token, digestOf(token, connection), verifiers, ports) : askIssuers(token, introspected, ports)
+  }
+
+  function recall(token: string, connection: object | undefined): Subject | undefined {
+    if (verifiers.length === 0) return undefined
+    const digest = digestOf(token, connection)
+    return typeof digest === 'string' ? recallToken(digest, verifiers) : undefined
   }
 
   return {
@@ -71,11 +79,11 @@ function prepare(leaves: readonly RequirementLeaf[], all: Judges, ports: Identif
     challenges,
     prove(x) {
       const unread = unreadBearer(x.request.headers)
-      const known = unread === undefined ? undefined : recallToken(unread, verifiers, ports)
+      const known = unread === undefined ? undefined : recall(unread, x.client.connection)
       if (unread !== undefined && known !== undefined) return held(x, { kind: 'token', scheme: 'bearer', token: unread }, known)
       const offered = tokenOf(x, challenges)
       if (offered === undefined) return undefined
-      const subject = subjectOf(offered.token)
+      const subject = subjectOf(offered.token, x.client.connection)
       return subject instanceof Promise ? subject.then((value) => held(x, offered, value)) : held(x, offered, subject)
     },
   }

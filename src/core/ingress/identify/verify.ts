@@ -18,21 +18,20 @@ export interface Verifier {
 type Keys = Extract<KeyLookup, { kind: 'found' }>['keys']
 
 /**
- * The principal of a token that one of these verifiers vouches for.
+ * The principal of a token, which has this digest, that one of these verifiers vouches for.
  * @throws Fault `token_invalid`, or `idp_unavailable` when there are no keys to tell by.
  */
-export function verifyToken(token: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock' | 'digest'>): Subject | Promise<Subject> {
-  const digest = ports.digest(token)
+export function verifyToken(
+  token: string,
+  digest: string | Promise<string>,
+  verifiers: readonly Verifier[],
+  ports: Pick<Ports, 'clock'>,
+): Subject | Promise<Subject> {
   return typeof digest === 'string' ? fromMemory(token, digest, verifiers, ports) : digest.then((value) => fromMemory(token, value, verifiers, ports))
 }
 
-/** The principal of a token that was verified lately; undefined where it was not, or where the platform cannot tell at once. */
-export function recallToken(token: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'digest'>): Subject | undefined {
-  const digest = ports.digest(token)
-  return typeof digest === 'string' ? recalled(digest, verifiers) : undefined
-}
-
-function recalled(digest: string, verifiers: readonly Verifier[]): Subject | undefined {
+/** The principal of a token that was verified lately, by its digest; undefined where it was not. */
+export function recallToken(digest: string, verifiers: readonly Verifier[]): Subject | undefined {
   for (const { share } of verifiers) {
     const principal = share.recall(digest)
     if (principal !== undefined) return principal
@@ -41,7 +40,7 @@ function recalled(digest: string, verifiers: readonly Verifier[]): Subject | und
 }
 
 function fromMemory(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Subject | Promise<Subject> {
-  return recalled(digest, verifiers) ?? fresh(token, digest, verifiers, ports)
+  return recallToken(digest, verifiers) ?? fresh(token, digest, verifiers, ports)
 }
 
 async function fresh(token: string, digest: string, verifiers: readonly Verifier[], ports: Pick<Ports, 'clock'>): Promise<Subject> {

@@ -1,5 +1,5 @@
 import { costOf } from '../../model/cost.ts'
-import type { RouteLimit } from '../../model/route.ts'
+import type { Route, RouteLimit } from '../../model/route.ts'
 import type { Limit, Policy } from '../../policy/policy.ts'
 import type { Descriptor } from '../../ports.ts'
 import { type Countable, compileKey, type LimitKey } from './key.ts'
@@ -16,6 +16,8 @@ export interface PlannedLimit {
   readonly when: 'early' | 'failures' | 'late'
   readonly missing: 'shared' | 'skip'
   readonly key: LimitKey
+  /** As the route has it. */
+  readonly legacyHeaders: Route['legacyHeaders']
 }
 
 /** The limits of a route, by when they are asked. */
@@ -26,6 +28,8 @@ export interface RoutePlan {
   readonly failures: Stage
   /** When it is known who asks, and that they may. */
   readonly late: Stage
+  /** Those that an answer can be charged to. */
+  readonly charged: readonly PlannedLimit[]
 }
 
 /** Limits that are asked together, those that refuse apart from those that only watch. */
@@ -48,20 +52,20 @@ export interface Asked {
  */
 export function planLimits(policy: Policy): ReadonlyMap<string, RoutePlan> {
   const limited = policy.routes.filter((route) => route.limits.length > 0 && route.quarantined === undefined)
-  return new Map(limited.map((route) => [route.name, planRoute(policy.limits, route.limits)]))
+  return new Map(limited.map((route) => [route.name, planRoute(policy.limits, route)]))
 }
 
-function planRoute(limits: Policy['limits'], uses: readonly RouteLimit[]): RoutePlan {
-  const planned = uses.map((use) => planLimit(limits, use))
+function planRoute(limits: Policy['limits'], route: Route): RoutePlan {
+  const planned = route.limits.map((use) => planLimit(limits, use, route.legacyHeaders))
   const stage = (when: PlannedLimit['when']) => stageOf(planned.filter((limit) => limit.when === when))
-  return { early: stage('early'), failures: stage('failures'), late: stage('late') }
+  return { early: stage('early'), failures: stage('failures'), late: stage('late'), charged: planned.filter(({ use }) => use.response !== undefined) }
 }
 
 function stageOf(limits: readonly PlannedLimit[]): Stage {
   return { enforced: limits.filter((limit) => limit.mode === 'enforce'), audited: limits.filter((limit) => limit.mode === 'audit') }
 }
 
-function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
+function planLimit(limits: Policy['limits'], use: RouteLimit, legacyHeaders: Route['legacyHeaders']): PlannedLimit {
   const limit: Limit | undefined = Object.hasOwn(limits, use.name) ? limits[use.name] : undefined
   if (limit === undefined) throw new Error(`no limit is named "${use.name}"`)
   const { name, onStoreFailure, mode, missing } = limit
@@ -74,6 +78,7 @@ function planLimit(limits: Policy['limits'], use: RouteLimit): PlannedLimit {
     when: limit.counts ?? (limit.early === true ? 'early' : 'late'),
     missing,
     key: compileKey(limit.key, missing),
+    legacyHeaders,
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Reading } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import { rateLimitHeaders, wholeSeconds } from '../../model/reading.ts'
-import type { Random, Taken, TakenReading } from '../../ports.ts'
+import type { Clock, Random, Taken, TakenReading } from '../../ports.ts'
 import type { Asked, PlannedLimit } from './plan.ts'
 import type { Size } from './size.ts'
 
@@ -24,11 +24,23 @@ export function answersOf(asked: readonly Asked[], taken: Taken): readonly Answe
 }
 
 /** The answer as it stands in the exchange; `allowed` is what the limit's own take said. */
-export function readingOf({ limit, size, taken }: Answered, allowed: boolean): Reading {
+export function readingOf({ limit, size, taken }: Answered, allowed: boolean, clock: Pick<Clock, 'now'>): Reading {
   const { remaining, resetMs, degraded, coarse } = taken
   const { quota, windowMs } = size
-  const facts = { limit: limit.name, quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}) }
+  const facts = { limit: limit.name, quota, windowMs, remaining, resetMs, degraded, ...(coarse === true ? { coarse } : {}), ...legacyOf(limit, resetMs, clock) }
   return limit.mode === 'enforce' ? facts : { ...facts, audit: allowed ? 'within' : 'exceeded' }
+}
+
+/** The same after an answer was charged. */
+export function readingAfter(before: Reading, limit: PlannedLimit, left: TakenReading, charged: number, clock: Pick<Clock, 'now'>): Reading {
+  const { remaining, resetMs, degraded } = left
+  return { ...before, remaining, resetMs, degraded: before.degraded || degraded, charged: (before.charged ?? 0) + charged, ...legacyOf(limit, resetMs, clock) }
+}
+
+/** Rounded up both ways, as all times that are told. */
+function legacyOf({ legacyHeaders }: PlannedLimit, resetMs: number, clock: Pick<Clock, 'now'>): Pick<Reading, 'legacyReset'> {
+  if (legacyHeaders === undefined) return {}
+  return { legacyReset: wholeSeconds(legacyHeaders === 'epoch' ? clock.now() + resetMs : resetMs) }
 }
 
 /** After a refusal or a peek: this limit has too little left for the request. */
@@ -46,7 +58,11 @@ export function isUnavailable({ limit, taken }: Answered): boolean {
  * otherwise. Retry-After (RFC 9110 section 10.2.3) is never before the last reset among the limits that were over, plus
  * up to 10 % so that those refused together do not come back together. Never stored by a cache (RFC 6585 section 4).
  */
-export function refusalOf(answers: readonly Answered[], refusedBy: string | undefined, random: Random): Fault {
+export function refusalOf(
+  answers: readonly Answered[],
+  refusedBy: string | undefined,
+  { clock, random }: { readonly clock: Pick<Clock, 'now'>; readonly random: Random },
+): Fault {
   const unavailable = answers.find((answer) => isUnavailable(answer) && answer.limit.name === refusedBy)
   if (unavailable !== undefined) {
     const headers = [retryAfter(unavailable.taken.resetMs, random), noStore] as const
@@ -57,7 +73,7 @@ export function refusalOf(answers: readonly Answered[], refusedBy: string | unde
   const name = refusedBy ?? violated[0] ?? 'unknown'
   const wait = Math.max(0, ...over.map((answer) => answer.taken.resetMs))
   return new Fault('rate_limited', `the rate limit "${name}" is reached`, {
-    headers: [...rateLimitHeaders(answers.map((answer) => readingOf(answer, false))), retryAfter(wait, random), noStore],
+    headers: [...rateLimitHeaders(answers.map((answer) => readingOf(answer, false, clock))), retryAfter(wait, random), noStore],
     members: { limit: name, 'violated-policies': violated.length === 0 ? [name] : violated },
   })
 }

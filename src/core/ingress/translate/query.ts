@@ -2,7 +2,7 @@ import type { DescField } from '@bufbuild/protobuf'
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
 import type { TranslateOptions } from '../../model/route.ts'
-import { collide, isTextual, isTextualType, resolvePath, valueFromText } from '../../protobuf.ts'
+import { collide, isAnything, isTextual, isTextualType, resolvePath, valueFromText } from '../../protobuf.ts'
 import type { BindingPlan } from './plan.ts'
 import { stepInto } from './step-into.ts'
 
@@ -93,11 +93,6 @@ function refusal(plan: BindingPlan, path: readonly DescField[], key: string): st
   const through = path.slice(0, -1).find((field) => isTextual(field) || isAnything(field))
   if (through === undefined) return undefined
   return isTextual(through) ? `"${through.name}" has one text value and no parts` : `"${through.name}" is any JSON, which has no text`
-}
-
-/** Types whose fields are nobody's names: in JSON they are whatever stands there. */
-function isAnything({ message }: DescField): boolean {
-  return message !== undefined && /^google\.protobuf\.(?:Any|Struct|Value|ListValue)$/.test(message.typeName)
 }
 
 function isIgnored(unknown: TranslateOptions['unknownQuery'], key: string): boolean {

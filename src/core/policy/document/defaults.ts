@@ -77,6 +77,7 @@ export const defaults = {
   'deciders.cache.staleFor': { value: '0s', reason: 'the same' },
 
   'routes.limits': { value: [], reason: 'limits are named on purpose' },
+  'routes.legacyHeaders': { value: 'off', reason: 'RateLimit says more, and nobody agrees on what the older ones mean' },
   'routes.timeout': { value: '15s', reason: 'longer than any healthy call, shorter than a person waits' },
   'routes.weight': { value: 100, reason: 'a single destination takes everything' },
   'routes.limits.cost': { value: 1, reason: 'a request is a request' },

@@ -48,6 +48,10 @@ const limit = z.union([
     cost: defaulted(cost, 'routes.limits.cost', 'Points that one request costs.'),
     methods: describe(filled(z.record(method, cost)), 'Points that requests of these HTTP methods cost instead.').optional(),
     rpcs: describe(filled(z.record(rpcName, cost)), 'Points that calls of these RPCs of the service cost instead, however they are called.').optional(),
+    response: describe(
+      z.strictObject({ most: describe(cost, 'Points that one request is charged for at most, whatever the upstream says.') }),
+      'The upstream may say what a request cost, in x-sallyport-cost of its answer; what is more than was taken for it is charged afterwards.',
+    ).optional(),
   }),
 ])
 
@@ -105,6 +109,11 @@ export const route = z
     match: describe(match, 'Which requests it takes: exactly one of path and grpc.'),
     access: describe(z.union([name, z.array(name).min(1), access]), 'Who may: an access policy by name, several, or one written here. A public route says so.'),
     limits: defaulted(z.array(limit), 'routes.limits', 'Limits by name, or {name, cost}.'),
+    legacyHeaders: defaulted(
+      z.enum(['off', 'seconds', 'epoch']),
+      'routes.legacyHeaders',
+      'Sends X-RateLimit-Limit, -Remaining and -Reset of the tightest limit too; the reset in seconds from now, or since the epoch.',
+    ),
     timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
     retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
     sticky: describe(

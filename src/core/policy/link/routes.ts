@@ -13,8 +13,10 @@ import { checkAnswer, checkDestination, linkPublished } from './answered.ts'
 import { linkCors } from './cors.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
+import { warnImpossible } from './impossible.ts'
 import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
@@ -79,7 +81,9 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
       })
   }
   const cors = linkCors(linking, entry)
-  checkTranslate(linking, entry, match?.grpc, bookOf(around.descriptors, match?.grpc?.descriptors))
+  const book = bookOf(around.descriptors, match?.grpc?.descriptors)
+  checkTranslate(linking, entry, match?.grpc, book)
+  warnImpossible(linking, entry, match?.grpc, book)
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
@@ -90,6 +94,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     match,
     access,
     limits,
+    ...(value.legacyHeaders === undefined || value.legacyHeaders === 'off' ? {} : { legacyHeaders: value.legacyHeaders }),
     timeoutMs: ms(value.timeout ?? ''),
     retry: linkRetry(value.retry),
     sticky: stickyOf(value.sticky),
@@ -325,12 +330,13 @@ function linkRouteLimits(
       checkCost(linking, entry, path, 1, around.get(name))
       return { name, cost: 1 }
     }
-    const { cost, methods, rpcs } = said
+    const { cost, methods, rpcs, response } = said
     checkCost(linking, entry, ['limits', i, 'cost'], cost, around.get(name))
     for (const [method, other] of Object.entries(methods ?? {})) checkCost(linking, entry, ['limits', i, 'methods', method], other, around.get(name))
     for (const [rpc, other] of Object.entries(rpcs ?? {})) checkCost(linking, entry, ['limits', i, 'rpcs', rpc], other, around.get(name))
     if (match !== undefined) checkCosted(linking, entry, ['limits', i], said, match)
-    return useOf(name, cost, methods, rpcs)
+    checkResponse(linking, entry, ['limits', i, 'response'], said, around.get(name))
+    return { ...useOf(name, cost, methods, rpcs), ...(response === undefined ? {} : { response }) }
   })
 }
 
@@ -385,6 +391,13 @@ function checkNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Par
 
 /** Options of a route that something else it says keeps from working. */
 function warnNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>, split: readonly WeightedDestination[]): void {
+  if (isSaid(entry, ['legacyHeaders']) && value.legacyHeaders !== 'off' && value.limits?.length === 0)
+    warn(linking, entry, ['legacyHeaders'], {
+      code: 'no_effect',
+      message: '"legacyHeaders" has no effect: the route has no limits.',
+      hint: 'Remove it, or name a limit.',
+      which: 'key',
+    })
   if (value.sticky !== undefined && split.length === 1)
     warn(linking, entry, ['sticky'], {
       code: 'no_effect',

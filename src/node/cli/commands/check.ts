@@ -1,7 +1,7 @@
 import { checkWorkerGround } from '../../../core/edge.ts'
 import { boundOf } from '../../../core/policy/bounds.ts'
 import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
-import type { Policy } from '../../../core/policy/policy.ts'
+import type { Limit, Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
 import { createClock } from '../../clock.ts'
 import { createFetch } from '../../fetch.ts'
@@ -37,7 +37,12 @@ export const check: Command = {
     const errors = diagnostics.filter((one) => one.severity === 'error').length
     const sound = errors === 0 && policy !== undefined && !(args.flags.has('strict') && diagnostics.length > 0)
     const bounds =
-      policy === undefined ? [] : Object.values(policy.limits).map((limit) => ({ limit: limit.name, bound: boundOf(limit, policy.store.redis !== undefined) }))
+      policy === undefined
+        ? []
+        : Object.values(policy.limits).map((limit) => ({
+            limit: limit.name,
+            bound: boundOf(limit, policy.store.redis !== undefined, isCharged(limit, policy)),
+          }))
     const sets = policy === undefined ? [] : setsOf(policy)
     if (terminal.json) {
       const answer = {
@@ -100,4 +105,9 @@ function print(diagnostics: readonly Diagnostic[], folder: string, terminal: Ter
   const errors = diagnostics.filter((one) => one.severity === 'error').length
   const warnings = diagnostics.length - errors
   if (diagnostics.length > 0) terminal.out(`\n${errors} error${errors === 1 ? '' : 's'}, ${warnings} warning${warnings === 1 ? '' : 's'}`)
+}
+
+/** Some route lets the upstream say what requests cost of it. */
+function isCharged({ name }: Limit, { routes }: Policy): boolean {
+  return routes.some(({ limits }) => limits.some((use) => use.name === name && use.response !== undefined))
 }

@@ -64,8 +64,17 @@ type Row = readonly [path: string, origin: Origin]
 /** A policy that a route holds itself goes by the route's name. */
 function rowsOf(origins: Loaded['origins'], kind: keyof typeof sections, name: string): readonly Row[] {
   const under = (prefix: string) => Object.entries(origins).filter(([path]) => path === prefix || path.startsWith(`${prefix}.`))
-  const rows = under(`${sections[kind]}.${name}`)
+  const rows = kind === 'limit' ? inEffect(under(`limits.${name}`)) : under(`${sections[kind]}.${name}`)
   return kind === 'access' && rows.length === 0 ? under(`routes.${name}.access`) : rows
+}
+
+/** A default that a limit of its kind has no use for would be read as if it did something. */
+const useOf: Readonly<Record<string, string>> = { zone: 'quota', burst: 'rate' }
+
+function inEffect(rows: readonly Row[]): readonly Row[] {
+  const memberOf = ([path]: Row) => path.split('.')[2] ?? ''
+  const members = new Set(rows.map(memberOf))
+  return rows.filter((row) => row[1].kind !== 'default' || members.has(useOf[memberOf(row)] ?? memberOf(row)))
 }
 
 function namesIn(origins: Loaded['origins'], kind: keyof typeof sections): readonly string[] {

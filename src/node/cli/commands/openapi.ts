@@ -30,8 +30,9 @@ export const openapi: Command = {
       version: args.values['api-version'],
       published: args.flags.has('published'),
     }
-    const { document, omitted } = buildOpenapi(sound.policy, options)
-    for (const one of omitted) terminal.err(omissionText(one))
+    const { document, omitted, impossible } = buildOpenapi(sound.policy, options)
+    for (const one of omitted) terminal.err(omissionText('left out', one))
+    for (const one of impossible) terminal.err(omissionText('no request succeeds', one))
     const text = yaml ? stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 }).trimEnd() : JSON.stringify(document, null, 2)
     const file = args.values['out']
     if (file === undefined) terminal.out(text)
@@ -51,6 +52,6 @@ function routesOf(args: Arguments, routes: readonly { readonly name: string }[])
   return asked === undefined ? undefined : new Set(asked)
 }
 
-function omissionText({ route, operation, reason }: Omission): string {
-  return `left out: ${operation === undefined ? `route ${route}` : `${operation} of route ${route}`}: ${reason}`
+function omissionText(what: string, { route, operation, reason }: Omission): string {
+  return `${what}: ${operation === undefined ? `route ${route}` : `${operation} of route ${route}`}: ${reason}`
 }

@@ -12,6 +12,8 @@ export interface GcraState {
   readonly kind: 'gcra'
   us: number
   part: number
+  /** More was charged than the bucket holds: what is above is owed. Of any other, it is of a larger bucket that the policies had before. */
+  owed: boolean
 }
 
 const none: Span = { us: 0, part: 0 }
@@ -27,22 +29,23 @@ export function readGcra(state: GcraState | undefined, limit: LimitShape, cost: 
   const { points, burst } = limit
   const windowUs = limit.windowMs * 1000
   const full = burst * windowUs
-  if (full >= mostParts || cost > burst) return readWide(state, limit, cost, nowUs)
+  if (full >= mostParts || cost > burst || state?.owed === true) return readWide(state, limit, cost, nowUs)
   const waiting = partsWaiting(state, limit, full, nowUs)
   const remaining = Math.floor((full - waiting) / windowUs)
   const fits = cost <= remaining
   return { fits, remaining, resetMs: waitOf(Math.ceil((fits ? waiting : waiting + cost * windowUs - full) / points)) }
 }
 
-/** Adds what fits. */
+/** Adds, whether it fits or not; of what does not fit, one window is owed at most. */
 export function addGcra(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
   const { points } = limit
   const windowUs = limit.windowMs * 1000
   const full = limit.burst * windowUs
-  if (full >= mostParts) return addWide(state, limit, cost, nowUs)
+  if (full >= mostParts || cost > limit.burst || state?.owed === true) return addWide(state, limit, cost, nowUs)
   const then = partsWaiting(state, limit, full, nowUs) + cost * windowUs
+  if (then > full) return addWide(state, limit, cost, nowUs)
   const us = Math.floor(then / points)
-  return updated(state, nowUs + us, then - us * points)
+  return updated(state, nowUs + us, then - us * points, false)
 }
 
 /** What has not flowed off yet, in parts. */
@@ -54,10 +57,11 @@ function partsWaiting(state: GcraState | undefined, limit: LimitShape, full: num
   return full
 }
 
-function updated(state: GcraState | undefined, us: number, part: number): GcraState {
-  if (state === undefined) return { kind: 'gcra', us, part }
+function updated(state: GcraState | undefined, us: number, part: number, owed: boolean): GcraState {
+  if (state === undefined) return { kind: 'gcra', us, part, owed }
   state.us = us
   state.part = part
+  state.owed = owed
   return state
 }
 
@@ -71,19 +75,28 @@ function readWide(state: GcraState | undefined, limit: LimitShape, cost: number,
 }
 
 function addWide(state: GcraState | undefined, limit: LimitShape, cost: number, nowUs: number): GcraState {
-  const then = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
-  return updated(state, nowUs + then.us, then.part)
+  const sought = sum(backlog(state, limit, nowUs), spanOf(cost, limit), limit.points)
+  const owed = !within(sought, spanOf(limit.burst, limit))
+  const most = mostOf(limit, owed)
+  const then = within(sought, most) ? sought : most
+  return updated(state, nowUs + then.us, then.part, owed)
 }
 
-/** What has not flowed off yet. Never more than a full bucket: when the policies make it smaller, what is above is forgotten. */
+/** A full bucket, and what may be owed beside it: one window. */
+function mostOf(limit: LimitShape, owed: boolean): Span {
+  const { us, part } = spanOf(limit.burst, limit)
+  return { us: owed ? us + limit.windowMs * 1000 : us, part }
+}
+
+/** What has not flowed off yet. Never more than a full bucket and what is owed: when the policies make it smaller, what is above is forgotten. */
 function backlog(state: GcraState | undefined, limit: LimitShape, nowUs: number): Span {
   if (state === undefined || state.us < nowUs) return none
   const left: Span = { us: state.us - nowUs, part: Math.min(state.part, limit.points - 1) }
-  const full = spanOf(limit.burst, limit)
-  if (within(left, full)) return left
-  state.us = nowUs + full.us
-  state.part = full.part
-  return full
+  const most = mostOf(limit, state.owed)
+  if (within(left, most)) return left
+  state.us = nowUs + most.us
+  state.part = most.part
+  return most
 }
 
 /** The time that so many points take to flow off. */
