@@ -4,7 +4,7 @@
 export { builtinRegistry, type DescriptorBook, emptyBook, healthDescriptors, healthSet, readDescriptors } from './protobuf/book.ts'
 export { compareServices, type Difference } from './protobuf/compare.ts'
 export { unsetText } from './protobuf/compiled/wire-to-json.ts'
-export { type BoundParts, companionsOf, type Demands, demandsOf, isMakeable } from './protobuf/demands.ts'
+export { type BoundParts, companionsOf, demandsOf, isMakeable } from './protobuf/demands.ts'
 export { collide, etagField, fieldOf, isAnything, isTextual, isTextualType, resolvePath } from './protobuf/fields.ts'
 export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'
 export { jsonText } from './protobuf/json-text.ts'

@@ -64,7 +64,8 @@ export function buildRehearse(policy: Policy, ports: Ports): Rehearse {
   const translate = buildTranslate(policy, ports)
 
   const rehearse = async (arrival: Arrival, credentials: Credentials, stated: StatedAnswers = {}): Promise<Rehearsal> => {
-    const last = openExchange(arrival, policy.revision)
+    // Its time begins now, whenever it was written down.
+    const last = openExchange({ ...arrival, receivedAt: ports.clock.ticks() }, policy.revision)
     const found: { -readonly [K in keyof Rehearsal]: Rehearsal[K] } = {
       refusal: undefined,
       granted: false,

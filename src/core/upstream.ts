@@ -10,11 +10,20 @@ import type { Ports } from './ports.ts'
 import { answerHealth } from './upstream/answer-health.ts'
 import { type OpenCluster, openCluster } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
+import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
-export { type Part, type Place, partsOf } from './upstream/places.ts'
+export type { SourceStatus } from './upstream/discovery/source.ts'
+export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
+
+/** How every source of endpoints stands that some snapshot uses. */
+export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {
+  return upstreamState(lasting)
+    .sources.values()
+    .map((source) => source.status())
+}
 
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
@@ -49,7 +58,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
+type UpstreamPorts = Pick<Ports, 'channels' | 'lasting'> & SourcePorts
 
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000

@@ -3,6 +3,7 @@ import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
+import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
 import { createStoreInForce, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
@@ -42,6 +43,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     channels: createChannels({ clock, resolve, secrets }),
     fetch,
     resolve,
+    discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
     counters: inForce.counters,
     secrets,
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),

@@ -27,6 +27,8 @@ export function createOfflinePorts(at?: number): Ports {
     channels: { acquire: offline },
     fetch: async () => offline(),
     resolve: async () => offline(),
+    // Sources of endpoints are followed as long as a snapshot lives: one that failed would be asked again and again.
+    discover: () => ({ once: async () => offline(), follow: () => new Promise(() => {}) }),
     counters: createMemoryCounters(clock),
     secrets: { read: async () => offline() },
     store: createMemoryStore(clock),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
@@ -11,6 +12,8 @@ export interface Settings {
   readonly strict: boolean
   /** Takes the place of `store.redis` in the policies. */
   readonly redisUrl: string | undefined
+  /** Servers that are asked for the endpoints of `dns` and `srv`, `address` or `address:port`; empty: those of the machine. */
+  readonly dnsServers: readonly string[]
   readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
   readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
@@ -67,6 +70,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     policies: resolve(said('SALLYPORT_POLICIES', { name: '--policies', value: flags.policies }).value ?? 'policies'),
     strict: flags.strict ?? yes(said('SALLYPORT_STRICT'), problems),
     redisUrl: redisOf(said('REDIS_URL', { name: '--redis', value: flags.redis }), problems),
+    dnsServers: dnsServersOf(said('SALLYPORT_DNS'), problems),
     otlp: otlpOf(flags.otlp, variables, problems),
     log: {
       to: said('SALLYPORT_LOG', { name: '--log-to', value: flags.logTo }).value ?? 'stdout',
@@ -130,6 +134,24 @@ function isStoreUrl(value: string): boolean {
   } catch {
     return false
   }
+}
+
+/** The DNS servers of an environment, for a command that asks them without all the other settings. @throws SettingsError */
+export function dnsServersIn(variables: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const problems: string[] = []
+  const servers = dnsServersOf({ name: 'SALLYPORT_DNS', value: variables['SALLYPORT_DNS'] }, problems)
+  if (problems.length > 0) throw new SettingsError(problems)
+  return servers
+}
+
+/** Addresses, as Node's own resolver takes them. */
+function dnsServersOf({ name, value = '' }: Said, problems: string[]): readonly string[] {
+  const servers = value.split(',').flatMap((one) => (one.trim() === '' ? [] : [one.trim()]))
+  for (const one of servers) {
+    const bare = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(one)?.[1] ?? (isIP(one) === 6 ? one : one.replace(/:\d{1,5}$/, ''))
+    if (isIP(bare) === 0) problems.push(`${name} has ${JSON.stringify(one)}: addresses of DNS servers with or without a port, separated by commas`)
+  }
+  return servers
 }
 
 /** A number of seconds or milliseconds, as in the policies: `5s`, `500ms`, `0s`. */

@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { openapi } from '../../src/node/cli/commands/openapi.ts'
 import { problemsOf } from '../openapi/validate.ts'
 import { base } from '../support/load.ts'
+import { descriptorsFrom } from '../support/protos.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { ask } from './ask.ts'
 
@@ -52,4 +53,20 @@ it('refuses routes that are not there and two forms at once, and finds what is w
   const { status, err } = await ask(openapi, '--env', 'dev', '--policies', folder.path)
   expect(status).toBe(1)
   expect(err).toContain('"to" is missing.')
+})
+
+it('says of an operation that no request to it succeeds', async () => {
+  const proto = `syntax = "proto2"; package e.v1; import "google/api/annotations.proto";
+service S { rpc Do(M) returns (M) { option (google.api.http) = { get: "/do/{name}" }; } }
+message M { optional string name = 1; required M more = 2; }`
+  const route = `sallyport: v1
+clusters: { e: { address: "127.0.0.1:1", protocol: grpc, descriptors: e.binpb } }
+routes: { e: { match: { grpc: e.v1.S }, to: e, ${anybody} } }
+`
+  const folder = await tempFolder({ 'base.yaml': base, 'e.yaml': route, 'e.binpb': await descriptorsFrom({ 'e.proto': proto }) })
+  const { status, err } = await ask(openapi, '--env', 'dev', '--policies', folder.path)
+  expect(status).toBe(0)
+  expect(err).toContain(
+    'no request succeeds: GET /do/{name} of route e: `more` is required and cannot be given: it requires a message within itself, without end.',
+  )
 })

@@ -80,14 +80,15 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
     })
     const instances = [await instance(), await instance(), await instance()]
     let round = 0
-    let asked = 0
+    // What is asked at once goes in calls of up to 32.
+    let calls = 0
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...limits), fc.array(step, { minLength: 5, maxLength: 25 }), async (limit, steps) => {
         const key = `round-${round++}`
         const log: Passed[] = []
         for (const { which, wait, times, cost } of steps) {
           await advance(wait)
-          asked += times
+          calls += Math.ceil(times / 32)
           const passed = passedOf(await takes(instances[which]!, [{ limit, key, cost }], times))
           if (passed > 0) log.push({ at: clock.now(), cost: passed * cost })
         }
@@ -96,7 +97,7 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
       { numRuns: 60 },
     )
     // Points were indeed taken in advance: many a request asked nobody.
-    expect(await scriptsRun()).toBeLessThan(asked * 0.8)
+    expect(await scriptsRun()).toBeLessThan(calls * 0.95)
   }, 60_000)
 
   it.each(limits.slice(0, 4))(
@@ -106,14 +107,16 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
       const descriptors = [{ limit, key: 'k', cost: 1 }]
       const log: Passed[] = []
       const note = (taken: readonly Taken[]) => void log.push({ at: clock.now(), cost: passedOf(taken) })
-      note(await takes(one, descriptors, 100))
+      const first = await takes(one, descriptors, 100)
+      note(first)
       await advance(249)
       note(await takes(one, descriptors, 5000))
       for (const wait of [0, 1, limit.windowMs - 251, 1, 1, 248, 1, 1]) {
         await advance(wait)
         note(await takes(two, descriptors, 5000))
       }
-      expect(log[0]?.cost).toBe(100)
+      expect(first).not.toHaveLength(0)
+      expect(passedOf(first)).toBe(first.length)
       expect(overshoot(log, limit)).toBeLessThanOrEqual(0)
     },
     30_000,
@@ -133,7 +136,10 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
   it('cost few calls for requests that come one after the other too', async () => {
     const counters = await instance()
     const both = [limits[0]!, limits[3]!].map((limit) => ({ limit: { ...limit, points: 1_000_000, burst: 900_000 }, key: 'k', cost: 1 }))
-    for (let i = 0; i < 2000; i++) expect((await counters.take(both)).allowed).toBe(true)
+    const taken: Taken[] = []
+    for (let i = 0; i < 2000; i++) taken.push(...(await takes(counters, both, 1)))
+    expect(taken.length).toBeGreaterThan(1000)
+    expect(passedOf(taken)).toBe(taken.length)
     expect(await scriptsRun()).toBeLessThan(200)
   })
 

@@ -23,6 +23,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],

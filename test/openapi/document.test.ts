@@ -244,6 +244,59 @@ describe('query parameters', () => {
   })
 })
 
+describe('fields that a message cannot be without', () => {
+  const claimsRoute = '  claims: { match: { grpc: claims.v1.Claims }, access: open, to: museum }\n'
+  const required = (operation: Operation) =>
+    (operation.parameters ?? []).filter((one) => one.in === 'query' && one.required === true).map(({ name, example }) => `${name}=${String(example)}`)
+
+  it('are required parameters wherever the path makes the message', async () => {
+    const document = await documentOf(claimsRoute)
+    const each = (at: string) => [`${at}number=1`, `${at}place.row=1`, `${at}place.since=2026-01-01T00:00:00Z`]
+    expect(new Set(required(find(document, 'GET', '/x/{self.self.self.name}')))).toEqual(new Set(['', 'self.', 'self.self.', 'self.self.self.'].flatMap(each)))
+    expect(required(find(document, 'GET', '/x/{self.name}/by/{place.row}'))).not.toContain('place.row=1')
+  })
+
+  it('are named by the parameters that make it', async () => {
+    const { parameters } = find(await documentOf(claimsRoute), 'GET', '/watch/{place.row}')
+    expect(parameters?.find(({ name }) => name === 'bag.label')?.description).toBe('Only together with `bag.owner`.')
+    expect(parameters?.find(({ name }) => name === 'bag.owner')).toMatchObject({ example: 'example' })
+    expect(parameters?.find(({ name }) => name === 'bag.owner')).not.toHaveProperty('required')
+  })
+
+  it('have to be in the body, in messages that the path makes too', async () => {
+    const body = find(await documentOf(claimsRoute), 'POST', '/y/{self.self.name}').requestBody?.content['application/json']
+    expect(body?.schema).toMatchObject({
+      required: ['number', 'place', 'self'],
+      properties: { self: { required: ['number', 'place', 'self'], properties: { self: { required: ['number', 'place'] } } } },
+    })
+    expect(body?.example).toMatchObject({ self: { number: '1', self: { number: '1', place: { row: 1 } } } })
+  })
+
+  it('are said to be impossible where nothing can say them, and check warns', async () => {
+    const loaded = await loadCase({
+      files: { 'a.yaml': house, 'b.yaml': `sallyport: v1\nroutes:\n${claimsRoute}` },
+      assets: { 'museum.binpb': descriptors, 'shop.binpb': shopDescriptors },
+    })
+    const { document, impossible } = buildOpenapi(clean({ ...loaded, diagnostics: [] }))
+    expect(impossible.map(({ operation, reason }) => `${operation}: ${reason}`)).toEqual([
+      'GET /never/{name}: `more` is required and cannot be given: it requires a message within itself, without end.',
+      'POST /never/{name}: `more` is required and cannot be given: it requires a message within itself, without end.',
+      'POST /claims.v1.Claims/Never: `more` is required and cannot be given: it requires a message within itself, without end.',
+      'GET /free/{name}: `any` is required and cannot be given: it is any JSON, which has no text.',
+    ])
+    expect(find(document, 'GET', '/free/{name}').description).toBe(
+      'No request to it succeeds. `any` is required and cannot be given: it is any JSON, which has no text.',
+    )
+    const warned = loaded.diagnostics.filter(({ code }) => code === 'rule_impossible')
+    expect(warned.map(({ severity, message }) => `${severity} ${message}`)).toHaveLength(impossible.length)
+    expect(warned.find(({ message }) => message.startsWith('GET /free'))).toMatchObject({
+      severity: 'warning',
+      message:
+        'GET /free/{name} of claims.v1.Claims/Free: no request succeeds, "any" of claims.v1.Loose is required and cannot be given: it is any JSON, which has no text.',
+    })
+  })
+})
+
 describe('bodies and answers', () => {
   it('leave out of the body what the path says, and of its example what the service sets', async () => {
     const document = await documentOf(museumRoute)

@@ -135,5 +135,44 @@ message Place { required int32 row = 1; optional string note = 2 [default = "non
 message Answer { optional string text = 1; }
 `
 
+const claims = `
+syntax = "proto2";
+package claims.v1;
+import "google/api/annotations.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+service Claims {
+  rpc Deep(Claim) returns (Claim) {
+    option (google.api.http) = {
+      get: "/x/{self.self.self.name}"
+      additional_bindings { post: "/y/{self.self.name}" body: "*" }
+      additional_bindings { patch: "/z/{self.name}" body: "self" }
+      additional_bindings { get: "/x/{self.name}/by/{place.row}" }
+    };
+  }
+  rpc Watch(Claim) returns (stream Claim) { option (google.api.http) = { get: "/watch/{place.row}" }; }
+  rpc Send(stream Claim) returns (Claim) { option (google.api.http) = { post: "/send" body: "*" }; }
+  rpc Never(Endless) returns (Claim) { option (google.api.http) = { get: "/never/{name}" additional_bindings { post: "/never/{name}" body: "*" } }; }
+  rpc Free(Loose) returns (Claim) { option (google.api.http) = { get: "/free/{name}" additional_bindings { post: "/free/{name}" body: "any" } }; }
+}
+message Claim {
+  optional string name = 1;
+  required int64 number = 2;
+  required Place place = 3;
+  optional Claim self = 4;
+  optional Bag bag = 5;
+  repeated Place others = 6;
+}
+message Place { required int32 row = 1; required google.protobuf.Timestamp since = 2; optional string note = 3; }
+message Bag { required string owner = 1; optional string label = 2; }
+message Endless { optional string name = 1; required Endless more = 2; }
+message Loose { optional string name = 1; required google.protobuf.Struct any = 2; }
+`
+
 /** Services with every shape of rule and type that OpenAPI and HttpRule see differently. */
-export const museumFiles: Readonly<Record<string, string>> = { 'google/api/field_behavior.proto': fieldBehavior, 'museum.proto': museum, 'old.proto': old }
+export const museumFiles: Readonly<Record<string, string>> = {
+  'google/api/field_behavior.proto': fieldBehavior,
+  'museum.proto': museum,
+  'old.proto': old,
+  'claims.proto': claims,
+}

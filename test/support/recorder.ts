@@ -11,14 +11,15 @@ import {
 import { readDescriptors, rpcsOf } from '../../src/core/protobuf.ts'
 import type { Keep } from './keep.ts'
 
-/** A gRPC server that answers every RPC of a descriptor set with empty messages, and writes down what it was called. */
+/** A gRPC server that answers every RPC of a descriptor set, and writes down what it was called. */
 export interface Recorder {
   readonly port: number
   /** Path and first message of every call, in order. */
   readonly calls: readonly { readonly path: string; readonly message: Uint8Array | undefined }[]
 }
 
-export async function openRecorder(keep: Keep, descriptors: Uint8Array): Promise<Recorder> {
+/** `answerOf` says what an RPC whose answers are of this type answers: an empty message, if nothing else. */
+export async function openRecorder(keep: Keep, descriptors: Uint8Array, answerOf: (output: string) => Uint8Array = () => new Uint8Array()): Promise<Recorder> {
   const book = readDescriptors(descriptors)
   if ('problem' in book) throw new Error(book.problem)
   const calls: { path: string; message: Uint8Array | undefined }[] = []
@@ -26,7 +27,7 @@ export async function openRecorder(keep: Keep, descriptors: Uint8Array): Promise
   for (const service of book.services) {
     const definition: Record<string, ServiceDefinition[string]> = {}
     const handlers: Record<string, (call: never, answer: never) => void> = {}
-    for (const { method, path, clientStream, serverStream } of rpcsOf(book, service)?.rpcs ?? []) {
+    for (const { method, path, output, clientStream, serverStream } of rpcsOf(book, service)?.rpcs ?? []) {
       const whole = (bytes: Buffer) => bytes
       definition[method] = {
         path,
@@ -37,7 +38,12 @@ export async function openRecorder(keep: Keep, descriptors: Uint8Array): Promise
         responseSerialize: whole,
         responseDeserialize: whole,
       }
-      handlers[method] = handlerOf((message) => calls.push({ path, message }), clientStream, serverStream)
+      handlers[method] = handlerOf(
+        (message) => calls.push({ path, message }),
+        () => Buffer.from(answerOf(output)),
+        clientStream,
+        serverStream,
+      )
     }
     server.addService(definition, handlers as never) // the library types handlers by their definition, which is made here
   }
@@ -48,13 +54,17 @@ export async function openRecorder(keep: Keep, descriptors: Uint8Array): Promise
   return { port, calls }
 }
 
-function handlerOf(note: (message: Uint8Array | undefined) => void, clientStream: boolean, serverStream: boolean): (call: never, answer: never) => void {
-  const empty = Buffer.alloc(0)
+function handlerOf(
+  note: (message: Uint8Array | undefined) => void,
+  reply: () => Buffer,
+  clientStream: boolean,
+  serverStream: boolean,
+): (call: never, answer: never) => void {
   if (!clientStream) {
     return (call: ServerUnaryCall<Buffer, Buffer> & ServerWritableStream<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
       note(call.request)
-      if (!serverStream) return answer(null, empty)
-      call.write(empty)
+      if (!serverStream) return answer(null, reply())
+      call.write(reply())
       return call.end()
     }
   }
@@ -65,8 +75,8 @@ function handlerOf(note: (message: Uint8Array | undefined) => void, clientStream
     })
     call.on('end', () => {
       note(first)
-      if (!serverStream) return answer(null, empty)
-      call.write(empty)
+      if (!serverStream) return answer(null, reply())
+      call.write(reply())
       return call.end()
     })
   }

@@ -2,7 +2,7 @@ import type { GrpcCall, GrpcReply, GrpcStatus, HttpCall, HttpReply } from '../..
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Retry, Route } from '../../src/core/model/route.ts'
-import type { Cluster } from '../../src/core/policy/policy.ts'
+import type { Cluster, EndpointSource, Endpoints, ShrinkRule } from '../../src/core/policy/policy.ts'
 import type { Sendable } from '../../src/core/upstream.ts'
 import { httpCall } from './calls.ts'
 import { plainRoute } from './policy.ts'
@@ -33,6 +33,11 @@ export function at(...places: readonly string[]): Cluster['endpoints'] {
     return { kind: 'tcp', host, port: Number(port), weight: Number(weight) } as const
   })
   return { kind: 'static', addresses }
+}
+
+/** Endpoints that a source names, believed as usual: more than half goes only after 30 s, all of it never. */
+export function foundBy(source: EndpointSource, shrinking: Partial<ShrinkRule> = {}): Endpoints {
+  return { ...source, shrinking: { share: 0.5, confirmMs: 30_000, empty: 'keep', ...shrinking } }
 }
 
 /** Two further tries on everything, for GET and with a key for POST. */

@@ -52,6 +52,23 @@ async function refusal(made: Promise<unknown>): Promise<string> {
   return `${error.code}: ${error.message}`
 }
 
+describe('a query parameter that the route was chosen by', () => {
+  const chosenBy = (name: string) => {
+    const policy = grpcPolicy(descriptors, ['shelf.v1.Shelf'], { translate: plain })
+    const routes = policy.routes.map((route) => ({ ...route, match: { ...route.match, query: [{ name, exact: 'all' }] } }))
+    return { ...policy, routes }
+  }
+  const ask = async (policy: ReturnType<typeof chosenBy>, target: string) => buildTranslate(policy, fakePorts())(steered(policy, arrival('GET', target, {})))
+
+  test('is known though no field takes it', async () => {
+    expect((await ask(chosenBy('style'), '/v1/books/7?style=all')).call.kind).toBe('grpc')
+  })
+
+  test('does not make others known', async () => {
+    expect(await refusal(ask(chosenBy('style'), '/v1/books/7?style=all&other=1'))).toContain('"other" is not a field')
+  })
+})
+
 describe('head: fromGet', () => {
   test('makes HEAD the call that GET makes', async () => {
     expect((await call({ head: 'fromGet' }, 'HEAD /v1/books/7')).path).toBe('/shelf.v1.Shelf/Get')

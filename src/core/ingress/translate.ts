@@ -20,6 +20,7 @@ import { demandGrpc, demandJson } from './translate/media.ts'
 import { metadataFromGrpc, metadataFromHttp, metadataFromWeb } from './translate/metadata.ts'
 import { type BindingPlan, planBinding } from './translate/plan.ts'
 import { httpCall } from './translate/proxy.ts'
+import { queryOptionsOf } from './translate/query.ts'
 import { socketMessages } from './translate/socket.ts'
 import { eachOfJson, wireOfJson } from './translate/wire-of-json.ts'
 
@@ -107,7 +108,7 @@ export function buildTranslate(policy: Policy, { compression }: Pick<Ports, 'com
     const body = plan.body.kind === 'none' ? undefined : inflated(x.request, compression)
     if (rpc.clientStream && plan.body.kind !== 'none') return streamedMessages(x, body, plan, plan.codec, limit)
     const parts = { params: x.params, query: x.request.target.query, body: await bodyOf(x, body, plan, limit), ifMatch: ifMatchOf(x, plan) }
-    return bindBytes(plan, parts, plan.codec, x.route.translate)
+    return bindBytes(plan, parts, plan.codec, queryOptionsOf(x.route))
   }
 }
 

@@ -45,6 +45,21 @@ export const metrics = {
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_discovery_age_seconds: {
+    kind: 'gauge',
+    help: 'Time since a source of endpoints last said what is in force, by cluster and source.',
+    labels: ['cluster', 'source'],
+  },
+  sallyport_discovery_endpoints: {
+    kind: 'gauge',
+    help: 'Endpoints in force, by cluster and source; state named, or kept until it is certain that they are gone.',
+    labels: ['cluster', 'source', 'state'],
+  },
+  sallyport_discovery_failures_total: {
+    kind: 'counter',
+    help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
+    labels: ['source', 'reason'],
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'] },
   sallyport_connections_refused_total: {
     kind: 'counter',

@@ -7,6 +7,10 @@ export interface Candidate {
   readonly member: Member
   /** Positive. */
   readonly weight: number
+  /** Where it runs, as its source says. */
+  readonly zone?: string | undefined
+  /** What its source says of it. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
   /** Running score of the weighted round robin. */
   score: number
 }

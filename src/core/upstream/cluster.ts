@@ -1,8 +1,10 @@
 import type { HttpCall } from '../model/call.ts'
 import { Fault } from '../model/fault.ts'
-import type { Cluster, Endpoints } from '../policy/policy.ts'
+import type { Cluster, Endpoints, Subset } from '../policy/policy.ts'
 import type { Endpoint, Ports } from '../ports.ts'
 import { buildBalance } from './balance.ts'
+import { placeOf } from './discovery/name.ts'
+import type { SourcePorts } from './discovery/source.ts'
 import { type EndpointSet, openEndpointSet } from './discovery.ts'
 import type { HandOver } from './mesh.ts'
 import type { Shipment } from './send.ts'
@@ -20,9 +22,9 @@ export interface OpenCluster {
 }
 
 type Call = HttpCall['kind'] | 'grpc'
-type ClusterPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve'>
+type ClusterPorts = Pick<Ports, 'channels'> & SourcePorts
 /** Where one subset (or the cluster itself) lives, and the name it has in the mesh. */
-type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined }
+type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined; readonly labels?: Subset['labels'] }
 
 /** Idle connections to the mesh live shorter than upstreams commonly keep theirs, so that a request rarely meets one that is closing. */
 export const idleConnectionMs = 4_000
@@ -35,18 +37,18 @@ export function openCluster(cluster: Cluster, state: UpstreamState, ports: Clust
   const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
   const places = new Map<string, Place>([[whole, { endpoints: cluster.endpoints, authority: cluster.authority }]])
   for (const [name, subset] of Object.entries(cluster.subsets)) {
-    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority })
+    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
 
   function open(place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
-    const set = openEndpointSet(place.endpoints, at, state, ports)
+    const set = openEndpointSet({ ...place, cluster: cluster.name, at }, state, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports)
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: () => set.now(), balance, hand, note: noteTimes }
+    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: (wait) => set.now(wait), balance, hand, note: noteTimes }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -87,17 +89,20 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
 
 /** The name an operator wrote for this address, to check the certificate against. */
 function dialledName(endpoints: Endpoints, address: Endpoint['address']): string {
-  if (endpoints.kind === 'dns') return endpoints.name
+  if (endpoints.kind !== 'static') {
+    const place = placeOf(endpoints)
+    if (place !== undefined) return place.host
+  }
   return address.kind === 'tcp' ? address.host : 'localhost'
 }
 
 /** What `l5d-dst-override` says: the authority in the mesh, else where the cluster lives, always with a port. */
 export function destinationOf({ endpoints, authority }: Place): string {
-  const first = endpoints.kind === 'dns' ? { host: endpoints.name, port: endpoints.port } : endpoints.addresses.find((address) => address.kind === 'tcp')
+  const first = endpoints.kind === 'static' ? endpoints.addresses.find((address) => address.kind === 'tcp') : placeOf(endpoints)
   if (authority === undefined) return `${first?.host ?? 'localhost'}:${first?.port ?? 80}`
   if (hasPort(authority)) return authority
   // A loopback port is the sidecar's own, not the service's.
-  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : first.port}`
+  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : (first.port ?? 80)}`
 }
 
 function isLoopback(host: string): boolean {

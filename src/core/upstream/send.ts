@@ -8,6 +8,7 @@ import type { Clock, Ports } from '../ports.ts'
 import { attempt } from './attempt.ts'
 import type { Balance, Candidate } from './balance.ts'
 import { type Deadline, remainingMs } from './deadline.ts'
+import type { Wait } from './discovery/wait.ts'
 import { type HandOver, handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
@@ -24,7 +25,7 @@ export interface Shipment {
   readonly group: Group
   /** Most requests under way in the group. */
   readonly cap: number
-  readonly candidates: () => readonly Candidate[] | Promise<readonly Candidate[]>
+  readonly candidates: (wait: Wait) => readonly Candidate[] | Promise<readonly Candidate[]>
   readonly balance: Balance
   readonly note: Note
   readonly deadline: Deadline
@@ -96,7 +97,7 @@ async function tryAndRepeat(job: Shipment, ports: SendPorts, enter: () => () => 
 async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: SendPorts, enter: () => () => void, replayable: boolean): Promise<Outcome> {
   const { x, deadline } = job
   x.lifeline.check()
-  const { member } = choose(await job.candidates(), tried, job.balance)
+  const { member } = choose(await job.candidates({ lifeline: x.lifeline, deadline: deadline.at }), tried, job.balance)
   const leftMs = remainingMs(deadline, ports.clock.ticks())
   tried.add(member)
   Object.assign(x, { sent: { endpoint: member.name, attempts: tries, startedAt: x.sent?.startedAt ?? ports.clock.ticks() } })

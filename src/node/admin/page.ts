@@ -27,6 +27,7 @@ ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
 ${keySetsSection(view)}
+${sourcesSection(view)}
 ${diagnosticsSection(view)}
 <footer>As of ${spoken(view.now)}. Reload the page for newer figures.</footer>
 </main></body>
@@ -195,6 +196,19 @@ function keySetsSection(view: GatewayView): Html | string {
 </tr>`,
   )
   return section('Key sets', view.keySets.length, ['Issuer', 'State', 'Keys', 'Age', 'Problem'], rows, '')
+}
+
+function sourcesSection(view: GatewayView): Html | string {
+  if (view.sources.length === 0) return ''
+  const rows = view.sources.map(
+    ({ source, clusters, endpoints, kept, ageMs, problem }) => html`<tr>
+<th scope="row"><code>${source}</code></th>
+<td>${clusters.join(', ')}</td>
+<td>${endpoints}${kept > 0 ? html` <span class="soft small">(${kept} kept)</span>` : ''}</td>
+<td>${ageMs === undefined ? tag('bad', 'never') : lengthText(ageMs)}</td><td class="small">${problem ?? ''}</td>
+</tr>`,
+  )
+  return section('Endpoint sources', view.sources.length, ['Source', 'Clusters', 'Endpoints', 'Age', 'Problem'], rows, '')
 }
 
 function diagnosticsSection(view: GatewayView): Html {

@@ -40,15 +40,15 @@ local function spare(room, cost, capacity, wish)
   if more > wish then return wish end
   return more > 0 and more or 0
 end
--- To be written, and to last so long at least. \`upto\` is when it expires: a key in constant use is given some time more, not to be given a new one each time.
-local function touch(state, us, slack)
+-- To be written, and to last so long at least. \`upto\` is when it expires: a key that comes again is given some time more, for an expiry costs as much as the rest.
+local function touch(state, us, limit)
   if not state.lasts then
     written[#written + 1] = state
     state.lasts = 0
   end
   if now + us <= state.upto then return end
-  if state.upto > 0 then us = us + slack end
-  if us < 1000000 then us = 1000000 end
+  if state.upto > 0 then us = us + limit.slack end
+  if us < limit.least then us = limit.least end
   state.lasts, state.upto = us, now + us
 end
 ${wideFlow}
@@ -56,7 +56,8 @@ ${log}
 ${heldPlaces}
 for _, limit in ipairs(limits) do
   local kind, points, window, burst = limit[1], limit[2], limit[3], limit[4]
-  limit.kind, limit.points, limit.window, limit.burst, limit.slack = kind, points, window, burst, ceil(window / ${slidingGrains})
+  limit.kind, limit.points, limit.window, limit.burst = kind, points, window, burst
+  limit.slack, limit.least = ceil(window / ${slidingGrains}), math.min(window, 5000000)
   if kind == 'gcra' then
     limit.full = burst * window
     limit.wide = limit.full >= 2^52 or stock * points >= 2^52
@@ -69,7 +70,7 @@ for _, limit in ipairs(limits) do
     for i = 6, #limit - 1 do
       if ms >= limit[i] then limit.from, limit.to = limit[i], limit[i + 1] end
     end
-    limit.left = math.max(1, limit.to - ms)
+    limit.left, limit.slack = math.max(1, limit.to - ms), 0
   end
 end
 
@@ -119,7 +120,7 @@ ${indent(indent(flowTake))}
 ${indent(indent(logTake))}
       elseif kind == 'calendar' then
         state.used, remaining, reset = state.used + cost, math.max(0, remaining - cost), limit.left
-        touch(state, (limit.to + 1) * 1000 - now, 0)
+        touch(state, (limit.to + 1) * 1000 - now, limit)
       elseif mode == 'take' then
         call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
         hold(mode, key, window, cost, id)
@@ -204,7 +205,7 @@ const flowTake = `
       local us = floor(waiting / points)
       state.us, state.part = now + us, waiting - us * points
       remaining, reset = floor((full - waiting) / window), ceil(ceil(waiting / points) / 1000)
-      touch(state, us + 1, limit.slack)
+      touch(state, us + 1, limit)
     end`
 
 /** The same where parts alone would be too many for a double: in both. Also what is rare: giving back, what is charged, and a backlog that is more than fits. */
@@ -243,7 +244,7 @@ local function wide(mode, limit, state, cost, took, wish)
       us, part = mostUs, fullPart
       if mode == 'take' then
         store()
-        touch(state, us + 1, 0)
+        touch(state, us + 1, limit)
       end
     end
   end
@@ -253,7 +254,7 @@ local function wide(mode, limit, state, cost, took, wish)
     if part < 0 then us, part = us - 1, part + points end
     if us < 0 then us, part = 0, 0 end
     store()
-    touch(state, us, 0)
+    touch(state, us, limit)
     return
   end
   local remaining = took or room(us, part)
@@ -268,7 +269,7 @@ local function wide(mode, limit, state, cost, took, wish)
     owed = not within(us, part, fullUs, fullPart)
     if owed and not within(us, part, fullUs + window, fullPart) then us, part = fullUs + window, fullPart end
     store()
-    touch(state, us + 1, limit.slack)
+    touch(state, us + 1, limit)
     remaining = room(us, part)
   elseif cost > remaining then
     local thenUs, thenPart = span(cost)
@@ -292,13 +293,13 @@ const logCheck = `
       states[key] = state
     end
     if mode == 'give' then
-      giveToLog(state, cost)
+      giveToLog(limit, state, cost)
     else
       local used, capacity, before = state.used, limit.capacity, now - window
       if used > 0 then
         if state.last > now + stock then
           catchUp(state)
-          if mode == 'take' then touch(state, window, 0) end
+          if mode == 'take' then touch(state, window, limit) end
         end
         if state.last <= before then
           used = 0
@@ -339,7 +340,7 @@ const logTake = `
     end
     state.last, state.count, state.used = at, state.count + cost + more, state.used + cost + more
     remaining, reset = math.max(0, remaining - cost - more), ceil((at + window - now) / 1000)
-    touch(state, at + window - now, limit.slack)`
+    touch(state, at + window - now, limit)`
 
 const log = `
 -- The clock went back, with a failover: nobody waits for it to catch up.
@@ -360,7 +361,7 @@ local function lastInTheWay(state, most)
   end
   return state.last
 end
-local function giveToLog(state, cost)
+local function giveToLog(limit, state, cost)
   if state.used == 0 then return end
   local back = math.min(cost, state.count)
   state.count, state.used, cost = state.count - back, state.used - back, cost - back
@@ -373,7 +374,7 @@ local function giveToLog(state, cost)
     older = string.sub(older, 1, at - 1) .. pack('>dd', last, count - back) .. string.sub(older, at + 16)
   end
   state.older, state.at, state.changed = older, 1, true
-  touch(state, 0, 0)
+  touch(state, 0, limit)
 end`
 
 /** Kept: when the period that is counted began, how many, and when the key expires. */
@@ -391,7 +392,7 @@ const periodCheck = `
     if mode == 'give' then
       if used > 0 then
         state.used = used - math.min(used, cost)
-        touch(state, (limit.to + 1) * 1000 - now, 0)
+        touch(state, (limit.to + 1) * 1000 - now, limit)
       end
     else
       remaining = used < points and points - used or 0

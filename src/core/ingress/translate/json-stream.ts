@@ -7,6 +7,7 @@ import { cutArray, cutLines } from './cut-json.ts'
 import { ifMatchOf } from './if-match.ts'
 import { demandJsonStream } from './media.ts'
 import type { BindingPlan } from './plan.ts'
+import { queryOptionsOf } from './query.ts'
 
 type Content = Parts['body']
 type Cut = (body: Body, limit: number) => AsyncIterable<() => Content>
@@ -30,7 +31,8 @@ export function streamedMessages(x: Introduced, body: Body | undefined, plan: Bi
 export function boundMessages(x: Introduced, plan: BindingPlan, codec: JsonCodec, contents: AsyncIterable<() => Content>): AsyncIterable<Uint8Array> {
   const { params, route, request } = x
   const ifMatch = ifMatchOf(x, plan)
-  const bind = (content: Content) => bindMessage(plan, { params, query: request.target.query, body: content, ifMatch }, codec, route.translate)
+  const options = queryOptionsOf(route)
+  const bind = (content: Content) => bindMessage(plan, { params, query: request.target.query, body: content, ifMatch }, codec, options)
   bind({ kind: 'none' })
   return (async function* () {
     let count = 0

@@ -1,12 +1,19 @@
 import type { DescField } from '@bufbuild/protobuf'
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
-import type { TranslateOptions } from '../../model/route.ts'
+import type { Route, TranslateOptions } from '../../model/route.ts'
 import { collide, isAnything, isTextual, isTextualType, resolvePath, valueFromText } from '../../protobuf.ts'
 import type { BindingPlan } from './plan.ts'
 import { stepInto } from './step-into.ts'
 
-export type QueryOptions = Pick<TranslateOptions, 'unknownQuery' | 'queryMaps'>
+export interface QueryOptions extends Pick<TranslateOptions, 'unknownQuery' | 'queryMaps'> {
+  /** Parameters that the route was chosen by: they are known, whether a field takes them or not. */
+  readonly matched?: readonly string[]
+}
+
+export function queryOptionsOf({ translate: { unknownQuery, queryMaps = false }, match }: Pick<Route, 'translate' | 'match'>): QueryOptions {
+  return { unknownQuery, queryMaps, matched: match.query.map(({ name }) => name) }
+}
 
 /** Fields inside each other, as for JSON: protobuf's own readers take no more. */
 const depthLimit = 100
@@ -23,7 +30,7 @@ export function bindQuery(plan: BindingPlan, target: ReflectMessage, query: stri
     const path = resolvePath(plan.input, entry?.field ?? key, true)
     const why = 'problem' in path ? path.problem : refusal(plan, path, key)
     if ('problem' in path || why !== undefined) {
-      if (!isIgnored(options.unknownQuery, key)) throw invalid(key, why ?? 'it cannot be bound')
+      if (options.matched?.includes(key) !== true && !isIgnored(options.unknownQuery, key)) throw invalid(key, why ?? 'it cannot be bound')
       continue
     }
     if (entry === undefined) bindOne(target, path, key, text, seen)

@@ -6,6 +6,7 @@ import { type JsonCodec, parseJson } from '../../protobuf.ts'
 import { bindBytes, bindMessage, type Parts } from './bind.ts'
 import { boundMessages } from './json-stream.ts'
 import type { BindingPlan } from './plan.ts'
+import { queryOptionsOf } from './query.ts'
 
 /**
  * The messages that a downstream sends over its WebSocket, each a text of JSON. The WebSocket is opened when the first one is wanted: what
@@ -23,10 +24,11 @@ export async function socketMessages(
   if (plan.rawAnswer || (plan.body.kind !== 'none' && plan.body.raw)) throw new Fault('not_implemented', 'streams of google.api.HttpBody have no WebSocket')
   const { params, request, route } = x
   const parts = (body: Parts['body']): Parts => ({ params, query: request.target.query, body })
-  const bytesOf = (body: Parts['body']) => bindBytes(plan, parts(body), codec, route.translate)
+  const options = queryOptionsOf(route)
+  const bytesOf = (body: Parts['body']) => bindBytes(plan, parts(body), codec, options)
   if (plan.body.kind === 'none') return bytesOf({ kind: 'none' })
   if (rpc.clientStream) return boundMessages(x, plan, codec, contents(x, limit))
-  bindMessage(plan, parts({ kind: 'none' }), codec, route.translate)
+  bindMessage(plan, parts({ kind: 'none' }), codec, options)
   const frames = openSocket(x, socketHead(x), limit)
   const first = await frames.next()
   if (first.done !== true) void noneMore(x, frames)

@@ -63,11 +63,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],
-  file: [{ at: /\.endpoints$/, what: 'Endpoints from a file', instead: 'Use static or dns.' }],
-  srv: [{ at: /\.endpoints$/, what: 'Endpoints from SRV records', instead: 'Use static or dns.' }],
-  consul: [{ at: /\.endpoints$/, what: 'Endpoints from Consul', instead: 'Use static or dns.' }],
-  kubernetes: [{ at: /\.endpoints$/, what: 'Endpoints from Kubernetes', instead: 'Use static or dns.' }],
-  xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static or dns.' }],
+  xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
 }
 

@@ -1,6 +1,6 @@
 import type { GrpcMatch, HttpBinding } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
-import { type DescriptorBook, demandsOf, resolvePath } from '../../protobuf.ts'
+import { type BoundParts, type DescriptorBook, demandsOf, resolvePath } from '../../protobuf.ts'
 import type { RouteDocument } from '../document/routes.ts'
 import { type Entry, type Linking, warn } from './linking.ts'
 
@@ -28,7 +28,7 @@ export function warnImpossible(linking: Linking, entry: Entry<RouteDocument>, ma
   }
 }
 
-function partsOf(input: Parameters<typeof demandsOf>[0]['input'], { template, body }: HttpBinding, maps: boolean): Parameters<typeof demandsOf>[0] {
+function partsOf(input: BoundParts['input'], { template, body }: HttpBinding, maps: boolean): BoundParts {
   const parsed = parseTemplate(template)
   const names = isTemplateError(parsed) ? [] : parsed.variables.map(({ name }) => name)
   const variables = names.flatMap((name) => {
