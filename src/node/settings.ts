@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
 
 /** What an operator says outside of the policies: where they are, for which environment, and how this process behaves. */
@@ -130,7 +131,7 @@ function oneOf<Value extends string>({ name, value }: Said, known: readonly Valu
 
 function redisOf({ name, value }: Said, problems: string[]): string | undefined {
   // The URL may hold a password, so the message does not repeat it.
-  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push(`${name} is not a redis:// or rediss:// URL`)
+  if (value !== undefined && !isStoreUrl(value)) problems.push(`${name} is not a redis:// or rediss:// URL, nor one of redis+sentinel:// or redis+cluster://`)
   return value
 }
 
@@ -143,6 +144,15 @@ function workersOf({ name, value = '1' }: Said, problems: string[]): number {
   if (count >= 1 && count <= mostWorkers) return count
   problems.push(`${name} is ${JSON.stringify(value)}: a number of processes from 1 to ${mostWorkers}, or auto for one per core`)
   return 1
+}
+
+/** Several servers in one URL are no URL to the parser of the platform. */
+function isStoreUrl(value: string): boolean {
+  try {
+    return readStoreUrl(value).kind !== 'single' || /^rediss?:$/.test(URL.parse(value)?.protocol ?? '')
+  } catch {
+    return false
+  }
 }
 
 /** The DNS servers of an environment, for a command that asks them without all the other settings. @throws SettingsError */

@@ -47,7 +47,7 @@ describe('settings', () => {
   it.each([
     [{ logLevel: 'loud' }, '--log-level is "loud": one of debug, info, warn, error, silent'],
     [{ logFormat: 'xml' }, '--log-format is "xml": one of json, pretty'],
-    [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL'],
+    [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL, nor one of redis+sentinel:// or redis+cluster://'],
     [{ lameDuck: 'soon' }, '--lame-duck is "soon": a duration such as 5s, 500ms or 1m'],
     [{ drain: '1h' }, '--drain is "1h": a duration such as 5s, 500ms or 1m'],
     [{ workers: 'many' }, '--workers is "many": a number of processes from 1 to 256, or auto for one per core'],
