@@ -21,6 +21,8 @@ export interface Ports {
   readonly shared: Shared
   readonly lasting: Lasting
   readonly ownAddresses: OwnAddresses
+  /** The zone this machine is in, as its operator names it. */
+  readonly zone?: string | undefined
   readonly journal: Journal
   readonly meter: Meter
 }
@@ -99,6 +101,8 @@ export interface Channel {
 export interface Channels {
   /** Takes a share in the endpoint's connections. Dials lazily. */
   acquire(endpoint: Endpoint): Channel
+  /** Opens one connection as calls would, TLS included, by `deadline` (monotonic milliseconds), and closes it. @throws Fault `upstream_unavailable` */
+  reach(endpoint: Endpoint, deadline: number): Promise<void>
 }
 
 /** A small request of the gateway's own (discovery, key sets, tokens). No redirects, no cookies; the body is capped. */

@@ -50,6 +50,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     shared: inForce.shared,
     lasting: createLasting(),
     ownAddresses: createOwnAddresses(clock),
+    zone: settings.zone,
     journal,
     meter,
   }

@@ -16,6 +16,8 @@ export interface Settings {
   readonly dnsServers: readonly string[]
   readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
   readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
+  /** The zone this machine is in; undefined where zones do not matter. */
+  readonly zone: string | undefined
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
   readonly stateDir: string | undefined
   /** The script of the API reference page, absolute; undefined means the pinned one of a public network. */
@@ -79,6 +81,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
       // https://no-color.org
       colour: terminal && (variables['NO_COLOR'] ?? '') === '',
     },
+    zone: said('SALLYPORT_ZONE').value,
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
     referenceScript: pathOf(said('SALLYPORT_REFERENCE_SCRIPT')),
     shutdown: {

@@ -81,3 +81,8 @@ describe('settings', () => {
     expect(script({ SALLYPORT_REFERENCE_SCRIPT: 'viewer.js' })).toBe(resolve('viewer.js'))
   })
 })
+
+it('takes the zone of the machine from its variable', () => {
+  expect(readSettings({ environment: 'dev' }, { SALLYPORT_ZONE: 'eu-1a' }, false).zone).toBe('eu-1a')
+  expect(readSettings({ environment: 'dev' }, {}, false).zone).toBeUndefined()
+})

@@ -100,6 +100,7 @@ export function fakeChannels(
   answer: {
     readonly http?: (call: HttpCall, options: CallOptions, endpoint: Endpoint) => Promise<HttpReply>
     readonly grpc?: (call: GrpcCall, options: CallOptions, endpoint: Endpoint) => Promise<GrpcReply>
+    readonly reach?: (endpoint: Endpoint, deadline: number) => Promise<void>
   } = {},
 ): FakeChannels {
   const nobody = () => Promise.reject(new Fault('upstream_unavailable', 'nothing listens here'))
@@ -120,7 +121,7 @@ export function fakeChannels(
       release: () => void released.push(endpoint),
     }
   }
-  return { acquire, acquired, released, calls }
+  return { acquire, acquired, released, calls, reach: answer.reach ?? nobody }
 }
 
 type FetchAnswer = Partial<FetchResponse> | Error | ((request: FetchRequest) => Partial<FetchResponse> | Promise<Partial<FetchResponse>>)

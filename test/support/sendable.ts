@@ -62,6 +62,8 @@ export interface SendableInput {
   /** Monotonic milliseconds, as the downstream stated it. */
   readonly deadline?: number
   readonly receivedAt?: number
+  /** Who asks; nobody in particular without it. */
+  readonly sub?: string
 }
 
 /** What the room reads of an exchange that was steered and translated, received at tick 1000. */
@@ -75,6 +77,8 @@ export function sendable(given: SendableInput = {}): Sendable {
     route: plainRoute('r', given.route),
     destination: { cluster: given.cluster ?? 'c', subset: given.subset },
     call: given.call ?? httpCall(),
+    client: { address: '192.0.2.1' },
+    principal: given.sub === undefined ? { kind: 'anonymous' } : { kind: 'subject', claims: { sub: given.sub } },
   }
   return slots as unknown as Sendable // the other slots belong to other rooms, and permits are minted by them alone
 }

@@ -45,6 +45,21 @@ export const metrics = {
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_upstream_endpoints: {
+    kind: 'gauge',
+    help: 'Endpoints by cluster and health: healthy, unhealthy (by active checks), ejected, probing (back from an ejection, not proven), unchecked (no check has come back).',
+    labels: ['cluster', 'health'],
+  },
+  sallyport_upstream_ejections_total: {
+    kind: 'counter',
+    help: 'Endpoints ejected, by cluster and cause: consecutive_5xx, consecutive_gateway, success_rate, slow.',
+    labels: ['cluster', 'cause'],
+  },
+  sallyport_upstream_health_checks_total: {
+    kind: 'counter',
+    help: 'Active health checks, by cluster and outcome: passed or failed.',
+    labels: ['cluster', 'outcome'],
+  },
   sallyport_discovery_age_seconds: {
     kind: 'gauge',
     help: 'Time since a source of endpoints last said what is in force, by cluster and source.',

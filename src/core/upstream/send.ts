@@ -27,6 +27,8 @@ export interface Shipment {
   readonly cap: number
   readonly candidates: (wait: Wait) => readonly Candidate[] | Promise<readonly Candidate[]>
   readonly balance: Balance
+  /** By what hashing balancers choose. */
+  readonly key?: string | undefined
   readonly note: Note
   readonly deadline: Deadline
   readonly hand: HandOver
@@ -97,7 +99,7 @@ async function tryAndRepeat(job: Shipment, ports: SendPorts, enter: () => () => 
 async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: SendPorts, enter: () => () => void, replayable: boolean): Promise<Outcome> {
   const { x, deadline } = job
   x.lifeline.check()
-  const { member } = choose(await job.candidates({ lifeline: x.lifeline, deadline: deadline.at }), tried, job.balance)
+  const { member } = job.balance(await job.candidates({ lifeline: x.lifeline, deadline: deadline.at }), job.key, tried)
   const leftMs = remainingMs(deadline, ports.clock.ticks())
   tried.add(member)
   Object.assign(x, { sent: { endpoint: member.name, attempts: tries, startedAt: x.sent?.startedAt ?? ports.clock.ticks() } })
@@ -110,13 +112,6 @@ async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: 
   } catch (error) {
     return { kind: 'fault', fault: Fault.from(error) }
   }
-}
-
-/** Another endpoint than those already tried, where there is one. */
-function choose(candidates: readonly Candidate[], tried: ReadonlySet<Member>, balance: Balance): Candidate {
-  if (tried.size === 0) return balance(candidates)
-  const fresh = candidates.filter((candidate) => !tried.has(candidate.member))
-  return balance(fresh.length > 0 ? fresh : candidates)
 }
 
 /** A gRPC reply can be judged only when its first message or its end has come. */

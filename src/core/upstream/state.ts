@@ -1,6 +1,7 @@
 import type { Channel, Channels, Endpoint, Lasting } from '../ports.ts'
 import { addressText } from './discovery/found.ts'
 import type { Source } from './discovery/source.ts'
+import { newStanding, type Standing } from './health/standing.ts'
 import { Shared } from './shared.ts'
 
 /** One endpoint as balancers see it. Lives as long as any snapshot uses the endpoint. */
@@ -15,6 +16,8 @@ export interface Member {
   ewma: number
   /** Monotonic milliseconds of the last sample. */
   sampledAt: number
+  /** How well it is. */
+  readonly standing: Standing
 }
 
 /** What one cluster (or egress target) has under way, over all its endpoints and snapshots. */
@@ -26,7 +29,7 @@ export interface Group {
 
 /** The long-lived state of the way out: it outlives snapshots and holds no more than the snapshots in use need. */
 export interface UpstreamState {
-  readonly members: Shared<Member>
+  readonly members: Pick<Shared<Member>, 'take' | 'give'>
   readonly groups: Shared<Group>
   readonly sources: Shared<Source>
 }
@@ -38,5 +41,5 @@ export function upstreamState(lasting: Lasting): UpstreamState {
 
 /** A new member; the channel dials when it is first used. */
 export function openMember(endpoint: Endpoint, channels: Channels): Member {
-  return { endpoint, name: addressText(endpoint.address), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0 }
+  return { endpoint, name: addressText(endpoint.address), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0, standing: newStanding(0) }
 }

@@ -26,6 +26,7 @@ ${notices(view)}
 ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
+${endpointsSection(view)}
 ${keySetsSection(view)}
 ${sourcesSection(view)}
 ${diagnosticsSection(view)}
@@ -197,6 +198,22 @@ function keySetsSection(view: GatewayView): Html | string {
   )
   return section('Key sets', view.keySets.length, ['Issuer', 'State', 'Keys', 'Age', 'Problem'], rows, '')
 }
+
+function endpointsSection({ endpoints }: GatewayView): Html | string {
+  if (endpoints.length === 0) return ''
+  const kinds = { healthy: 'good', unhealthy: 'bad', ejected: 'bad', probing: 'warn', unchecked: '' } as const
+  const rows = endpoints.slice(0, mostEndpoints).map(
+    (one) => html`<tr>
+<th scope="row"><code>${one.endpoint}</code></th><td>${one.cluster}</td>
+<td>${tag(kinds[one.health], one.health)}${one.cause === undefined ? '' : html` <span class="soft small">${one.cause}${one.backInMs === undefined ? '' : `, back in ${lengthText(one.backInMs)}`}</span>`}</td>
+<td>${one.active}</td><td>${one.answerMs === undefined ? '' : `${one.answerMs.toFixed(1)} ms`}</td>
+</tr>`,
+  )
+  return section('Endpoints', endpoints.length, ['Endpoint', 'Cluster', 'Health', 'Under way', 'Answers in'], rows, '')
+}
+
+/** The page shows so many; `/endpoints` has all. */
+const mostEndpoints = 200
 
 function sourcesSection(view: GatewayView): Html | string {
   if (view.sources.length === 0) return ''

@@ -4,7 +4,7 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
-import { type SourceStatus, sourcesOf } from '../../core/upstream.ts'
+import { type EndpointStatus, endpointsOf, type SourceStatus, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
@@ -116,6 +116,10 @@ export class Gateway implements GatewayView {
 
   get keySets(): readonly KeySetStatus[] {
     return keySetsOf(this.#ground.ports).status()
+  }
+
+  get endpoints(): readonly EndpointStatus[] {
+    return endpointsOf(this.#ground.ports)
   }
 
   get sources(): readonly SourceStatus[] {

@@ -1,7 +1,9 @@
 import * as z from 'zod'
+import { balance } from './balance.ts'
 import { defaulted, describe, overridable, section } from './build.ts'
 import { endpoints, labels } from './endpoints.ts'
 import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
+import { health, outlier } from './health.ts'
 
 const where = {
   address: describe(overridable(endpointAddress).optional(), 'One endpoint: host:port, or unix:/path.'),
@@ -35,7 +37,12 @@ export const cluster = z.strictObject({
     z.record(name, subset).optional(),
     'Parts, such as versions: endpoints with certain labels, or an authority, address or endpoints of their own.',
   ),
-  balance: defaulted(z.enum(['round_robin', 'least_request', 'peak_ewma', 'random']), 'clusters.balance', 'Which endpoint gets the next request.'),
+  balance: defaulted(balance, 'clusters.balance', 'Which endpoint gets the next request: a name, or {policy, key, slowStart, panic, zones}.'),
+  health: describe(health.optional(), 'Asks every endpoint how it is: one of path, grpc and tcp.'),
+  outlier: describe(
+    z.union([z.literal('off'), outlier]).optional(),
+    'Ejects endpoints whose requests fail; off for none. Without it: as its defaults say, but off with a sidecar.',
+  ),
   tls: describe(
     z
       .strictObject({

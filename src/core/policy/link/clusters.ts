@@ -3,6 +3,7 @@ import type { Cluster, Endpoints, PinnedSet, Subset } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkEndpoints } from './endpoints.ts'
+import { linkHealth } from './health.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import { ms } from './values.ts'
 
@@ -63,7 +64,7 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     endpoints: endpoints ?? nowhere,
     authority: value.authority,
     tls: value.tls === undefined ? undefined : { serverName: value.tls.serverName, ca: value.tls.ca, certificate: value.tls.certificate, key: value.tls.key },
-    balance: value.balance ?? 'round_robin',
+    ...linkHealth(linking, entry),
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
     caps: { requests: value.caps?.requests ?? 0 },
     subsets: linkSubsets(linking, entry, value, endpoints),
