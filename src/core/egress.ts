@@ -5,6 +5,8 @@ import { buildCredential } from './egress/credential.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
+import { buildRecord } from './egress/record.ts'
+import { buildReplay } from './egress/replay.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -24,6 +26,8 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const permit = buildPermit(policy)
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
+  const replay = buildReplay(ports)
+  const record = buildRecord(ports)
   const credential = buildCredential(policy, ports)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
@@ -36,9 +40,9 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
-      if (!isLive(placed)) return trail.close(answer(placed, await mock(placed)))
+      if (!isLive(placed)) return trail.close(answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed)))
       const credentialed = trail.reach(await credential(placed))
-      const reply = await upstream.forwardOut(credentialed)
+      const reply = await record(credentialed, (x) => upstream.forwardOut(x))
       return trail.close(answer(credentialed, reply))
     } catch (error) {
       return trail.close(refuse(trail.last, trail.fail(Fault.from(error))))

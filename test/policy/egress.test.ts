@@ -15,6 +15,26 @@ const codes = async (text: string, environment = 'dev') =>
   (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
 
 describe('a target', () => {
+  it('knows what its vendor calls an idempotency key, for retries too', async () => {
+    const said = '    retry: { withIdempotencyKey: [POST] }\n    idempotency: { header: x-request-key }\n'
+    const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
+    expect(policy.egress['pay']?.service).toMatchObject({ idempotency: { header: 'x-request-key', generate: true }, retry: { keyHeader: 'x-request-key' } })
+  })
+
+  it('records in one nonprod environment what another replays', async () => {
+    const policy = clean(
+      await loadBeside(
+        service(`      staging: { mode: record, target: "https://a.example", cassette: pay, match: { headers: [x-tenant] } }
+      dev: { mode: replay, cassette: pay, match: { body: false } }
+`),
+      ),
+    )
+    expect(policy.egress['pay']?.targets).toMatchObject({
+      staging: { mode: 'live', host: 'a.example', record: { name: 'pay', headers: ['x-tenant'], body: true } },
+      dev: { mode: 'replay', cassette: { name: 'pay', headers: [], body: false } },
+    })
+  })
+
   it('is linked with everything the walk needs', async () => {
     const policy = clean(
       await loadBeside(
@@ -37,7 +57,7 @@ describe('a target', () => {
     allow: [{ methods: [POST], path: /v1/charges }, { id: read, methods: [GET], path: "/v1/charges/{id}" }]
     timeout: { connect: 2s }
     retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s }
-    mask: { responses: true }
+    mask: { responses: true, jsonPaths: [$.pan] }
 `,
         ),
       ),
@@ -55,7 +75,7 @@ describe('a target', () => {
       connectTimeoutMs: 2000,
       timeoutMs: 15_000,
       retry: { attempts: 1, on: ['connect', 429], budget: 0.2, methods: ['GET'], withIdempotencyKey: ['POST'], maxRetryAfterMs: 3000 },
-      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], responses: true },
+      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], jsonPaths: ['$.pan'], responses: true },
     })
     expect(policy.egress['pay']?.targets).toEqual({
       dev: {
@@ -130,7 +150,10 @@ describe('a target', () => {
     ['dev: { mode: mock }', 'key_missing', 9],
     ['dev: { mode: mock, mock: gone.yaml }', 'mock_missing', 9],
     ['dev: { mode: mock, mock: ../gone.yaml }', 'value_invalid', 9],
-    ['dev: { mode: replay, target: "https://a.example" }', 'not_available', 9],
+    ['dev: { mode: replay }', 'key_missing', 9],
+    ['dev: { mode: record, target: "https://a.example" }', 'key_missing', 9],
+    ['dev: { mode: record, cassette: pay }', 'key_missing', 9],
+    ['prod: { mode: record, target: "https://a.example", cassette: pay }', 'record_in_prod', 9],
     ['dev: { target: "https://a.example", inject: { header: a, query: b, secret: env:X } }', 'inject_shape', 9],
     ['dev: { target: "https://a.example", inject: { secret: env:X } }', 'inject_shape', 9],
     ['dev: { target: "https://a.example", inject: { header: a, format: "{secret}{secret}", secret: env:X } }', 'format_shape', 9],
@@ -146,7 +169,7 @@ describe('a target', () => {
       9,
     ],
     ['tset: { target: "https://a.example" }', 'environment_unknown', 9],
-    ['dev: { target: "https://a.example", record: true }', 'not_available', 9],
+    ['dev: { target: "https://a.example", record: true }', 'key_unknown', 9],
   ])('that says %s is refused, whatever environment is in force', async (environments, code, line) => {
     const text = service(`      ${environments}`)
     for (const environment of ['dev', 'prod']) {
@@ -329,8 +352,8 @@ describe('ways in and callers', () => {
     [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
     [service(target, '    quota: {}\n'), 'not_available'],
     [service(target, '    allow: []\n'), 'list_empty'],
-    [service(target, '    mask: { jsonPaths: [$.card.number] }\n'), 'not_available'],
-    [service(target, '    idempotency: {}\n'), 'not_available'],
+    [service(target, '    mask: { jsonPaths: [card.number] }\n'), 'value_invalid'],
+    [service(target, '    idempotency: { header: "no header" }\n'), 'value_invalid'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],
   ])('refuse case %#', async (text, code) => {
     const { diagnostics, policy } = await loadBeside(text)

@@ -29,10 +29,11 @@ const nothingSecret: readonly string[] = Object.freeze([])
  * A vendor that answers 401 to an OAuth2 token makes the gateway forget the token (`spoil`); the answer goes to the caller, whose next
  * call gets a fresh one. Nothing is sent again: a body may be gone, and 401 does not say that nothing was done.
  */
-export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'lasting'>): AddCredential {
+export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'fetch' | 'secrets' | 'lasting'>): AddCredential {
   const readSecret = buildReadSecret(ports.secrets)
   const tokens = ports.lasting('egress.tokens', () => new TokenCache(ports.clock))
   const prepared = new WeakMap<Credential, Prepared>()
+  const newKey = () => ports.random.uuid()
   const insecure = policy.environmentClass === 'nonprod'
 
   function prepare(credential: Credential, secret: string): Injection {
@@ -55,17 +56,17 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
 
   return async function credential(x) {
     const { credential } = x.target
-    if (credential === undefined) return credentialed(x, undefined, undefined)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(secretRuleOf(credential))), undefined)
+    if (credential === undefined) return credentialed(x, undefined, undefined, newKey)
+    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(secretRuleOf(credential))), undefined, newKey)
     const key = tokenKey(x, credential)
     const token = await tokenFor(x, credential, key)
-    return credentialed(x, prepare(credential, token), () => tokens.spoil(key, token))
+    return credentialed(x, prepare(credential, token), () => tokens.spoil(key, token), newKey)
   }
 }
 
-function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: (() => void) | undefined): Credentialed {
+function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: (() => void) | undefined, newKey: () => string): Credentialed {
   const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
-  return Object.assign(x, { call: outgoingCall(x, injection, injected), secrets: injection?.secrets ?? nothingSecret, spoil })
+  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
 }
 
 /** Everything that makes two tokens differ: none crosses services, environments or clients. */

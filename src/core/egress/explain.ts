@@ -1,6 +1,6 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import type { Credential, EgressService, EgressTarget, LiveTarget } from '../model/route.ts'
+import { type Credential, type EgressService, type EgressTarget, type LiveTarget, modeOf } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -36,7 +36,7 @@ export interface EgressRow {
   readonly service: string
   readonly environment: string
   /** `none`: the service has no target there, every call is 503. */
-  readonly mode: EgressTarget['mode'] | 'none'
+  readonly mode: ReturnType<typeof modeOf> | 'none'
   /** Origin and path prefix of a live target. */
   readonly target: string | undefined
   /** The reference, never the value. */
@@ -74,7 +74,7 @@ function rowOf(service: string, environment: string, target: EgressTarget | unde
   return {
     service,
     environment,
-    mode: 'live',
+    mode: modeOf(target),
     target: target.origin + target.basePath,
     secret: target.credential === undefined ? undefined : secretRuleOf(target.credential).reference,
   }
@@ -112,8 +112,15 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
   const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
-  const mode = target.mode === 'deny' ? `deny${target.reason === undefined ? '' : `: ${target.reason}`}` : target.mode
-  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', mode)], target }
+  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target))], target }
+}
+
+function describeMode(target: EgressTarget): string {
+  if (target.mode === 'deny') return `deny${target.reason === undefined ? '' : `: ${target.reason}`}`
+  const use = target.mode === 'replay' ? target.cassette : target.mode === 'live' ? target.record : undefined
+  if (use === undefined) return target.mode
+  const by = ['method', 'path', 'query', ...use.headers.map((name) => `header ${name}`), ...(use.body ? ['body'] : [])].join(', ')
+  return `${modeOf(target)}: cassette ${use.name}, known by ${by}`
 }
 
 async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {

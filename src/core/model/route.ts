@@ -140,6 +140,8 @@ export interface Retry {
   readonly withIdempotencyKey: readonly string[]
   /** A longer Retry-After is passed on instead of waited for. Milliseconds. */
   readonly maxRetryAfterMs: number
+  /** Header of the key, lower-case; left out: `idempotency-key`. */
+  readonly keyHeader?: string
 }
 
 /** `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. A number: that HTTP status. */
@@ -229,7 +231,10 @@ export interface EgressService {
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
-  readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
+  /** `generate`: POST and PATCH without a key get one. `header`: lower-case. */
+  readonly idempotency?: { readonly header: string; readonly generate: boolean } | undefined
+  /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
+  readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
 }
 
 /** Where an egress service lives in one environment. */
@@ -250,9 +255,26 @@ export type EgressTarget =
       readonly sharesAddressWithProd: boolean
       /** PEM bundle reference (`file:…`) that replaces the system's roots. */
       readonly ca: string | undefined
+      /** Mode record: every answer is written down. Nonprod only. */
+      readonly record?: CassetteUse | undefined
     }
   | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook }
+  | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
+
+/** A folder of recorded answers, and what makes a request the one that was recorded. */
+export interface CassetteUse {
+  readonly name: string
+  /** Lower-case names of request headers that count. */
+  readonly headers: readonly string[]
+  /** Whether the request's body counts. */
+  readonly body: boolean
+}
+
+/** The mode as people call it: a target that records is a live one. */
+export function modeOf(target: EgressTarget): EgressTarget['mode'] | 'record' {
+  return target.mode === 'live' && target.record !== undefined ? 'record' : target.mode
+}
 
 export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
 

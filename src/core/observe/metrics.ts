@@ -48,6 +48,11 @@ export const metrics = {
     labels: ['cluster'],
     buckets: seconds,
   },
+  sallyport_egress_recordings_total: {
+    kind: 'counter',
+    help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
+    labels: ['service', 'environment', 'outcome'],
+  },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_endpoints: {
     kind: 'gauge',

@@ -1,7 +1,7 @@
 import type { Arrived, Asked, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal, Subject } from '../model/principal.ts'
-import type { Params } from '../model/route.ts'
+import { modeOf, type Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
@@ -174,7 +174,7 @@ function egressOf(x: Furthest): JournalRecord {
     service: x.service?.name,
     environment: x.target?.environment,
     wanted: x.wanted?.slice(0, 64),
-    mode: x.target?.mode,
+    mode: x.target === undefined ? undefined : modeOf(x.target),
     caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
   }
 }

@@ -54,7 +54,7 @@ function isWanted(outcome: Outcome, retry: Retry): boolean {
 
 function isSafe(call: HttpCall, retry: Retry): boolean {
   if (retry.methods.includes(call.method)) return true
-  return call.headers.has('idempotency-key') && retry.withIdempotencyKey.includes(call.method)
+  return call.headers.has(retry.keyHeader ?? 'idempotency-key') && retry.withIdempotencyKey.includes(call.method)
 }
 
 /**

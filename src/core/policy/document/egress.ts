@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { defaulted, describe, overridable, section } from './build.ts'
+import { checkJsonPath } from '../../json-path.ts'
+import { checked, defaulted, describe, overridable, section } from './build.ts'
 import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, safeUrl, secret, text, url } from './fields.ts'
 import { retry } from './routes.ts'
 
@@ -59,6 +60,8 @@ const oauth2 = z.strictObject({
   ...shape,
 })
 
+const jsonPath = checked(checkJsonPath, { title: 'path to a member of JSON', examples: ['$.card.number', '$..pan'] })
+
 const guardHost = z
   .string()
   .regex(/^(?:[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/)
@@ -66,11 +69,19 @@ const guardHost = z
 
 export const target = z.strictObject({
   mode: describe(
-    z.enum(['live', 'mock', 'deny']).optional(),
-    'live calls the target, mock answers from a file, deny refuses. Left out: live with target, mock with mock.',
+    z.enum(['live', 'mock', 'record', 'replay', 'deny']).optional(),
+    'live calls the target, mock answers from a file, record calls the target and writes down what it answers (nonprod only), replay answers from what was recorded, deny refuses. Left out: live with target, mock with mock.',
   ),
   target: describe(url.optional(), 'URL of the third party, with an optional path prefix.'),
   mock: describe(assetPath.optional(), 'File of canned answers, a path under the policies folder.'),
+  cassette: describe(name.optional(), 'With mode record or replay: the folder of recorded answers, under SALLYPORT_CASSETTES.'),
+  match: section(
+    {
+      headers: defaulted(z.array(headerName), 'egress.environments.match.headers', 'Request headers that count, beside method, path and query.'),
+      body: defaulted(z.boolean(), 'egress.environments.match.body', 'Whether the request body counts.'),
+    },
+    'With mode record or replay: what makes a request the one that was recorded.',
+  ),
   inject: describe(inject.optional(), 'A secret in a header or query parameter.'),
   basic: describe(basic.optional(), 'HTTP Basic.'),
   oauth2: describe(oauth2.optional(), 'OAuth2 client credentials.'),
@@ -115,10 +126,24 @@ export const egress = z.strictObject({
     'How long a call may take.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+  idempotency: describe(
+    z
+      .strictObject({
+        header: defaulted(headerName, 'egress.idempotency.header', 'Header that carries the key; retry.withIdempotencyKey looks at it.'),
+        generate: defaulted(z.boolean(), 'egress.idempotency.generate', 'POST and PATCH without a key get one, the same for every try of the call.'),
+      })
+      .optional(),
+    'By what the vendor knows that a call is the same one again.',
+  ),
   mask: section(
     {
       headers: defaulted(z.array(headerName), 'egress.mask.headers', 'Headers whose values never stand in a record.'),
-      responses: defaulted(z.boolean(), 'egress.mask.responses', 'Injected secrets are masked in answers too.'),
+      jsonPaths: defaulted(
+        z.array(jsonPath),
+        'egress.mask.jsonPaths',
+        'Members of JSON bodies that stand in no cassette; with responses: true they are masked in answers too.',
+      ),
+      responses: defaulted(z.boolean(), 'egress.mask.responses', 'Injected secrets and jsonPaths are masked in answers too.'),
     },
     'What records and answers must not show.',
   ),

@@ -46,13 +46,8 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
   switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],
-  idempotency: [{ at: egress, what: 'Generating idempotency keys', instead: 'Callers send Idempotency-Key themselves.' }],
   quota: [{ at: anywhere, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
-  replay: [{ at: target, what: 'Replaying recorded answers', instead: 'Use mode: mock.' }],
-  record: [{ at: target, what: 'Recording answers', instead: 'Use mode: mock.' }],
-  cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
-  jsonPaths: [{ at: /^egress\.[^.]+\.mask$/, what: 'Masking members of bodies', instead: 'Remove it: records hold no bodies.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   sigv4: [{ at: target, what: 'AWS signatures' }],
   hmac: [{ at: target, what: 'HMAC signatures' }],
@@ -67,8 +62,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 const values: Readonly<Record<string, readonly Planned[]>> = {
   istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
   consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
-  replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
-  record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
 }
 

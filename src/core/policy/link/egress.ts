@@ -49,10 +49,17 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     allow: allowOf(linking, entry, value),
     connectTimeoutMs: ms(value.timeout?.connect ?? ''),
     timeoutMs: ms(value.timeout?.total ?? ''),
-    retry: linkRetry(value.retry),
-    mask: value.mask ?? { headers: [], responses: true },
+    retry: retryOf(value),
+    ...(value.idempotency === undefined ? {} : { idempotency: value.idempotency }),
+    mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
+}
+
+/** A key in a header of the vendor's own counts like `Idempotency-Key`. */
+function retryOf({ retry, idempotency }: Partial<EgressDocument>): EgressService['retry'] {
+  const linked = linkRetry(retry)
+  return linked === undefined || idempotency === undefined ? linked : { ...linked, keyHeader: idempotency.header }
 }
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {

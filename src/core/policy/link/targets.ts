@@ -1,4 +1,4 @@
-import type { Credential, EgressTarget, SecretRule } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressTarget, SecretRule } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -22,7 +22,12 @@ export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said:
   checkGuarding(linking, entry, said, place)
   if (mode === 'deny') return { mode, environment: place.environment, reason: said.reason }
   if (mode === 'mock') return said.mock === undefined ? undefined : linkMock(linking, entry, said.mock, place)
-  return mode === 'live' && said.target !== undefined ? linkLive(linking, entry, said, said.target, place) : undefined
+  const cassette = mode === 'record' || mode === 'replay' ? cassetteOf(linking, entry, said, mode, place) : undefined
+  if (mode === 'replay') return cassette === undefined ? undefined : { mode, environment: place.environment, cassette }
+  if (said.target === undefined || (mode !== 'live' && mode !== 'record')) return undefined
+  const live = linkLive(linking, entry, said, said.target, place)
+  if (live === undefined || mode === 'live') return live
+  return cassette === undefined || live.mode !== 'live' ? undefined : { ...live, record: cassette }
 }
 
 function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): TargetDocument['mode'] {
@@ -39,13 +44,15 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
 const membersOf = {
   live: ['target', 'inject', 'basic', 'oauth2', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca'],
   mock: ['mock'],
+  record: ['target', 'inject', 'basic', 'oauth2', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'cassette', 'match'],
+  replay: ['cassette', 'match'],
   deny: ['reason'],
 } as const
 
 /** What a mode cannot use would be believed; guardHosts are worth having in every mode of a prod environment, and a target may wait for its day. */
 function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, mode: TargetDocument['mode'], { path }: TargetPlace): void {
   if (mode === undefined) return
-  const needed = mode === 'live' ? 'target' : mode === 'mock' ? 'mock' : undefined
+  const needed = mode === 'live' || mode === 'record' ? 'target' : mode === 'mock' ? 'mock' : undefined
   if (needed !== undefined && !isSaid(entry, [...path, needed]))
     refuse(linking, entry, path, {
       code: 'key_missing',
@@ -63,6 +70,33 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
       which: 'key',
     })
   }
+}
+
+/** What a target records into or replays from. Records of production hold what its customers said. */
+function cassetteOf(
+  linking: Linking,
+  entry: Entry<EgressDocument>,
+  said: TargetDocument,
+  mode: 'record' | 'replay',
+  { path, kind }: TargetPlace,
+): CassetteUse | undefined {
+  if (mode === 'record' && kind === 'prod')
+    refuse(linking, entry, [...path, 'mode'], {
+      code: 'record_in_prod',
+      message: 'Answers are not recorded in an environment of class prod.',
+      hint: 'Record in a nonprod environment.',
+    })
+  if (said.cassette === undefined) {
+    if (!isSaid(entry, [...path, 'cassette']))
+      refuse(linking, entry, path, {
+        code: 'key_missing',
+        message: `mode: ${mode} needs "cassette".`,
+        hint: `Add cassette: ${entry.name}.`,
+        which: 'key',
+      })
+    return undefined
+  }
+  return { name: said.cassette, headers: said.match.headers, body: said.match.body }
 }
 
 /** The production guard stands in nonprod processes, and denies hosts of prod environments. */
