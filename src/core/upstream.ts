@@ -46,6 +46,8 @@ export interface SendableOut extends Received {
   readonly target: LiveTarget
   readonly vet: Vet | undefined
   readonly call: HttpCall
+  /** Who shares a quota. */
+  readonly caller?: Principal
 }
 
 /** The only way out of the house. It fills the slot `sent` with every try. */
@@ -64,7 +66,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
+type UpstreamPorts = Pick<Ports, 'channels' | 'lasting' | 'zone' | 'counters'> & SourcePorts
 
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000
@@ -98,7 +100,10 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       const { service, target, vet } = x
       const deadline = deadlineOf(x.deadline, x.receivedAt + service.timeoutMs, x.call)
       const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
-      return send({ x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+      return send(
+        { x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet, x.caller?.kind === 'caller' ? x.caller.name : '') },
+        ports,
+      )
     },
     async consult(name, call, { lifeline, deadline }) {
       const cluster = clusters.get(name)

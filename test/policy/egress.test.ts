@@ -15,6 +15,17 @@ const codes = async (text: string, environment = 'dev') =>
   (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
 
 describe('a target', () => {
+  it('has the quota that was agreed, and as many calls a month as the cap pays for', async () => {
+    const said = '    quota: { vendor: { rate: 100/1s }, cost: { perCall: 0.0005, currency: EUR, monthlyCap: 500 }, maxRetryAfter: 2s }\n'
+    const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
+    expect(policy.egress['pay']?.service.quota).toEqual({
+      vendor: { points: 100, windowMs: 1000, shareBy: 'caller' },
+      cost: { perCall: 0.0005, currency: 'EUR', calls: 1_000_000 },
+      maxRetryAfterMs: 2000,
+      onStoreFailure: 'local',
+    })
+  })
+
   it('knows what its vendor calls an idempotency key, for retries too', async () => {
     const said = '    retry: { withIdempotencyKey: [POST] }\n    idempotency: { header: x-request-key }\n'
     const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
@@ -350,7 +361,11 @@ describe('ways in and callers', () => {
     [service(target).replace('checkout: {}', 'checkout: { token: x }'), 'not_available'],
     [service(target, '    kind: tcp\n'), 'not_available'],
     [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
-    [service(target, '    quota: {}\n'), 'not_available'],
+    [service(target, '    quota: { vendor: { rate: 0/1s } }\n'), 'quota_rate'],
+    [service(target, '    quota: { vendor: { rate: 5/100ms } }\n'), 'quota_rate'],
+    [service(target, '    quota: { vendor: { rate: 5/25h } }\n'), 'quota_rate'],
+    [service(target, '    quota: { cost: { perCall: 2, currency: EUR, monthlyCap: 1 } }\n'), 'cost_cap_low'],
+    [service(target, '    quota: { cost: { perCall: 2, currency: eur } }\n'), 'value_invalid'],
     [service(target, '    allow: []\n'), 'list_empty'],
     [service(target, '    mask: { jsonPaths: [card.number] }\n'), 'value_invalid'],
     [service(target, '    idempotency: { header: "no header" }\n'), 'value_invalid'],

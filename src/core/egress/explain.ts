@@ -4,6 +4,7 @@ import { type Credential, type EgressService, type EgressTarget, type LiveTarget
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { keyedMethods } from './credential/outgoing.ts'
 import { buildReadSecret } from './credential/secret.ts'
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
@@ -11,7 +12,7 @@ import { buildChoose } from './place/choose.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
-  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `production`, `secret`, `address`. */
+  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
   readonly rule: string
   readonly ok: boolean
   readonly detail: string
@@ -59,6 +60,7 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
     ...explainPermit(service, caller, question),
     ...placed.lines,
     ...live,
+    ...(placed.target?.mode === 'live' ? explainCalling(service, question.method) : []),
   ]
 }
 
@@ -121,6 +123,21 @@ function describeMode(target: EgressTarget): string {
   if (use === undefined) return target.mode
   const by = ['method', 'path', 'query', ...use.headers.map((name) => `header ${name}`), ...(use.body ? ['body'] : [])].join(', ')
   return `${modeOf(target)}: cassette ${use.name}, known by ${by}`
+}
+
+/** What else happens to a call that goes out: facts, none of which is known to refuse it. */
+function explainCalling({ quota, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
+  const seconds = (ms: number) => `${ms / 1_000}s`
+  const { vendor, cost } = quota ?? {}
+  const shared = vendor?.shareBy === 'caller' && callers.length > 1 ? `, shared fairly by ${callers.join(', ')}` : ''
+  const waits = quota === undefined ? '' : `; a call waits up to ${seconds(quota.maxRetryAfterMs)}`
+  const cap = cost?.calls === undefined ? 'no cap' : `at most ${cost.calls} calls a month`
+  return [
+    vendor === undefined ? [] : [line('quota', true, `${vendor.points} calls in any ${seconds(vendor.windowMs)}${shared}${waits}`)],
+    cost === undefined ? [] : [line('cost', true, `${cost.perCall} ${cost.currency} per try, ${cap}`)],
+    idempotency?.generate === true && keyedMethods.has(method) ? [line('idempotency', true, `${idempotency.header} is made where the caller sends none`)] : [],
+    mask.responses && mask.jsonPaths.length > 0 ? [line('mask', true, `hidden in JSON answers: ${mask.jsonPaths.join(', ')}`)] : [],
+  ].flat()
 }
 
 async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {

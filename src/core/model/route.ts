@@ -233,8 +233,27 @@ export interface EgressService {
   readonly retry: Retry | undefined
   /** `generate`: POST and PATCH without a key get one. `header`: lower-case. */
   readonly idempotency?: { readonly header: string; readonly generate: boolean } | undefined
+  readonly quota?: VendorQuota | undefined
   /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
   readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
+}
+
+/** What was agreed with a vendor, per environment. */
+export interface VendorQuota {
+  /** Calls (every try is one) in any window of its time. */
+  readonly vendor: { readonly points: number; readonly windowMs: number; readonly shareBy: 'caller' | 'none' } | undefined
+  readonly cost:
+    | {
+        /** Of the currency. */
+        readonly perCall: number
+        readonly currency: string
+        /** Calls per calendar month (UTC) that the cap pays for; undefined: no cap. */
+        readonly calls: number | undefined
+      }
+    | undefined
+  /** A call waits no longer for the vendor or the quota. Milliseconds. */
+  readonly maxRetryAfterMs: number
+  readonly onStoreFailure: 'local' | 'deny'
 }
 
 /** Where an egress service lives in one environment. */

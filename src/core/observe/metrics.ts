@@ -48,6 +48,13 @@ export const metrics = {
     labels: ['cluster'],
     buckets: seconds,
   },
+  sallyport_egress_quota_total: {
+    kind: 'counter',
+    help: 'Tries that met the quota of a vendor, by service, environment and outcome: passed, waited, or refused: paused, exceeded, capped, unavailable.',
+    labels: ['service', 'environment', 'outcome'],
+  },
+  sallyport_egress_pauses_total: { kind: 'counter', help: 'Answers by which a vendor asked to be left alone.', labels: ['service', 'environment'] },
+  sallyport_egress_cost_total: { kind: 'counter', help: 'What calls to vendors cost, in the currency.', labels: ['service', 'environment', 'currency'] },
   sallyport_egress_recordings_total: {
     kind: 'counter',
     help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',

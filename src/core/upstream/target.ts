@@ -4,13 +4,14 @@ import type { Endpoint, Ports } from '../ports.ts'
 import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
+import { openGate, type QuotaGate } from './quota.ts'
 import { openMember, type UpstreamState } from './state.ts'
 import { noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
   /** @throws Fault `address_denied` without an address guard: nothing leaves unguarded. */
-  plan(service: EgressService, target: LiveTarget, vet: Vet | undefined): Plan
+  plan(service: EgressService, target: LiveTarget, vet: Vet | undefined, caller: string): Plan
   close(): void
 }
 
@@ -21,37 +22,51 @@ const cap = 1024
  * Connections to third parties are kept by service, environment, place and policy revision: a socket that was opened under one
  * set of rules is never used under another.
  */
-export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels'>): OpenTargets {
-  const open = new Map<string, { readonly plan: Plan; readonly close: () => void }>()
+export function openTargets(
+  revision: string,
+  state: UpstreamState,
+  ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'counters' | 'meter' | 'lasting'>,
+): OpenTargets {
+  const open = new Map<string, { readonly plan: Plan; readonly gate: QuotaGate | undefined; readonly close: () => void }>()
   const balance = buildBalance('round_robin', ports)
 
-  function openTarget(service: EgressService, endpoint: Endpoint, groupKey: string) {
+  function openTarget(service: EgressService, environment: string, endpoint: Endpoint, groupKey: string) {
+    const gate = openGate(service, environment, ports)
     const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
-    const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
+    const member = state.members.take(endpoint.key, () => openMember(endpoint, gate?.watch(ports.channels) ?? ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
     const plan: Plan = { label: service.name, group, cap, candidates: () => candidates, balance, hand: { sidecar: 'none', destination: '' }, note: noteTimes }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
     }
-    return { plan, close }
+    return { plan, gate, close }
   }
 
   return {
-    plan(service, target, vet) {
+    plan(service, target, vet, caller) {
       if (vet === undefined) throw new Fault('address_denied', 'this address is not allowed', { internal: 'a live target came without its address guard' })
       const endpoint = endpointOf(service, target, vet, revision)
       let there = open.get(endpoint.key)
       if (there === undefined) {
-        there = openTarget(service, endpoint, `egress ${service.name} ${target.environment}`)
+        there = openTarget(service, target.environment, endpoint, `egress ${service.name} ${target.environment}`)
         open.set(endpoint.key, there)
       }
-      return there.plan
+      const { plan, gate } = there
+      return gate === undefined ? plan : { ...plan, candidates: gated(plan.candidates, gate, caller) }
     },
     close() {
       for (const target of open.values()) target.close()
       open.clear()
     },
+  }
+}
+
+/** The gate is met before every try. */
+function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string): Plan['candidates'] {
+  return async (wait) => {
+    await gate.pass(caller, wait)
+    return candidates(wait)
   }
 }
 

@@ -39,7 +39,7 @@ const partial: ReadonlySet<string> = new Set(['range', 'if-range'])
 export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined, newKey: () => string): HttpCall {
   const { target, request } = x
   const headers = outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses || target.record !== undefined)
-  if (x.service.idempotency?.generate === true && keyed.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
+  if (x.service.idempotency?.generate === true && keyedMethods.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
   return {
     kind: 'http',
     method: request.method,
@@ -52,7 +52,7 @@ export function outgoingCall(x: PlacedLive, injection: Injection | undefined, in
 }
 
 /** Methods that mean something else the second time (RFC 9110 section 9.2.2), and that vendors take keys for. */
-const keyed: ReadonlySet<string> = new Set(['POST', 'PATCH'])
+export const keyedMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
 
 /** The caller's own key stands, whatever it is; an empty one is none. The call is made once and sent as often as it is tried, so its tries share the key. */
 function addKey(headers: FieldList, name: string, newKey: () => string): void {

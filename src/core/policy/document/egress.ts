@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { checkJsonPath } from '../../json-path.ts'
 import { checked, defaulted, describe, overridable, section } from './build.ts'
-import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, safeUrl, secret, text, url } from './fields.ts'
+import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, rate, safeUrl, secret, text, url } from './fields.ts'
 import { retry } from './routes.ts'
 
 export const caller = z.strictObject({
@@ -126,6 +126,48 @@ export const egress = z.strictObject({
     'How long a call may take.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+  quota: describe(
+    z
+      .strictObject({
+        vendor: describe(
+          z
+            .strictObject({
+              rate: describe(rate, 'Calls in any such window, every try counted; the window is from 1s to 24h.'),
+              shareBy: defaulted(z.enum(['caller', 'none']), 'egress.quota.vendor.shareBy', 'caller: callers that want more than there is get fair shares.'),
+            })
+            .optional(),
+          'What the vendor lets us call, in each environment.',
+        ),
+        cost: describe(
+          z
+            .strictObject({
+              perCall: describe(z.number().positive().max(1_000_000), 'What one call (every try) costs.'),
+              currency: describe(
+                z
+                  .string()
+                  .regex(/^[A-Z]{3}$/)
+                  .meta({ title: 'currency', examples: ['EUR'] }),
+                'ISO 4217.',
+              ),
+              monthlyCap: describe(z.number().positive().max(1_000_000_000).optional(), 'No more is spent in a calendar month (UTC), in each environment.'),
+            })
+            .optional(),
+          'What calls cost.',
+        ),
+        maxRetryAfter: defaulted(
+          durationBetween('0s', '1h'),
+          'egress.quota.maxRetryAfter',
+          'A call waits no longer for the vendor or the quota, and is refused at once if it would have to.',
+        ),
+        onStoreFailure: defaulted(
+          z.enum(['local', 'deny']),
+          'egress.quota.onStoreFailure',
+          'While the store does not answer: count in this process, or refuse.',
+        ),
+      })
+      .optional(),
+    "What was agreed with the vendor; with it, the vendor's own words (Retry-After, RateLimit) pause the service for everybody.",
+  ),
   idempotency: describe(
     z
       .strictObject({

@@ -46,7 +46,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
   switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],
-  quota: [{ at: anywhere, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
+  quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   sigv4: [{ at: target, what: 'AWS signatures' }],
