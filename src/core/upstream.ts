@@ -14,6 +14,8 @@ import { deadlineOf } from './upstream/deadline.ts'
 import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import type { EndpointStatus } from './upstream/health/roster.ts'
 import { healthState } from './upstream/health/state.ts'
+import type { ShieldStatus } from './upstream/protect/shield.ts'
+import { isSafeOut, safetyOf } from './upstream/retry.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
@@ -21,6 +23,7 @@ import { openTargets } from './upstream/target.ts'
 export type { SourceStatus } from './upstream/discovery/source.ts'
 export type { EndpointStatus } from './upstream/health/roster.ts'
 export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
+export type { ShieldStatus } from './upstream/protect/shield.ts'
 
 /** How every source of endpoints stands that some snapshot uses. */
 export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {
@@ -69,6 +72,9 @@ type UpstreamPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000
 
+/** Of calls that nobody repeats. */
+const unsafe = { plain: false, keyed: false } as const
+
 /**
  * Opens the clusters of a policy. Connections, averages and counts live outside the snapshot: an endpoint that the previous one uses too
  * keeps them.
@@ -92,20 +98,24 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
       const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)
       const key = cluster.keyOf?.(x)
-      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, key, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
+      const { retry, hedge } = x.route
+      const safety = retry === undefined && hedge === undefined ? unsafe : safetyOf(x, x.call)
+      return send({ x, call: x.call, deadline, retry, hedge, safety, idleMs, key, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
     },
     async forwardOut(x) {
       const { service, target, vet } = x
       const deadline = deadlineOf(x.deadline, x.receivedAt + service.timeoutMs, x.call)
       const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
-      return send({ x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+      const safe = isSafeOut(x.call, retry)
+      const safety = { plain: safe, keyed: safe }
+      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
     },
     async consult(name, call, { lifeline, deadline }) {
       const cluster = clusters.get(name)
       if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: name })
       const x = { lifeline, sent: undefined }
       const plan = cluster.plan(undefined, call.kind)
-      return send({ x, call, deadline: { at: deadline, until: 'whole' }, retry: undefined, idleMs: silentMs, ...plan }, ports)
+      return send({ x, call, deadline: { at: deadline, until: 'whole' }, retry: undefined, safety: unsafe, idleMs: silentMs, ...plan }, ports)
     },
     async close() {
       for (const cluster of clusters.values()) cluster.close()
@@ -120,4 +130,14 @@ export function endpointsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>
     .rosters.values()
     .flatMap((roster) => roster.status(clock.ticks()))
   return all.sort((a, b) => a.cluster.localeCompare(b.cluster, 'en') || a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true }))
+}
+
+/** Everything in use that a breaker or an adaptive limit protects, by name. */
+export function shieldsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly ShieldStatus[] {
+  const now = clock.ticks()
+  const all = upstreamState(lasting).shields.values()
+  return all
+    .map((shield) => shield.status(now))
+    .filter((status) => status !== undefined)
+    .sort((a, b) => a.place.localeCompare(b.place, 'en'))
 }

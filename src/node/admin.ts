@@ -46,7 +46,7 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     const { inForce, lastLoad, snapshot } = view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
-  app.get('/endpoints', (c) => c.json({ endpoints: view().endpoints }))
+  app.get('/endpoints', (c) => c.json({ endpoints: view().endpoints, protection: view().shields }))
   addReference(app, () => view().snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
     // Browsers say where a request comes from; a page must not do this in its reader's name.

@@ -24,6 +24,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
     endpoints: [],
+    shields: [],
     sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
@@ -62,9 +63,24 @@ describe('the admin listener', () => {
       answerMs: 12.34,
     } as const
     const given = view({ endpoints: [one] })
-    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one], protection: [] })
     const page = await (await ask('/', given)).text()
     for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
+  })
+
+  it('shows breakers and adaptive limits, as JSON and on its page', async () => {
+    const open = { place: 'orders/v2', breaker: 'open', backInMs: 9_000, limit: undefined, active: undefined } as const
+    const limited = { place: 'search', breaker: undefined, backInMs: undefined, limit: 24, active: 7 } as const
+    const given = view({ shields: [open, limited] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({
+      endpoints: [],
+      protection: [
+        { place: 'orders/v2', breaker: 'open', backInMs: 9_000 },
+        { place: 'search', limit: 24, active: 7 },
+      ],
+    })
+    const page = await (await ask('/', given)).text()
+    for (const text of ['orders/v2', 'open', 'for 9 s', '7 of 24']) expect(page).toContain(text)
   })
 
   it('is ready while it serves, and not before or after', async () => {

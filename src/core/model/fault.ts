@@ -49,6 +49,7 @@ export const faultCatalogue = {
   decision_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Decision point unavailable' },
   limiter_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Rate limit store unavailable' },
   overloaded: { http: 503, grpc: 14, retryable: true, title: 'Overloaded' },
+  circuit_open: { http: 503, grpc: 14, retryable: true, title: 'Upstream left alone' },
   config_quarantined: { http: 503, grpc: 14, retryable: false, title: 'Configuration quarantined' },
   deadline_exceeded: { http: 504, grpc: 4, retryable: false, title: 'Deadline exceeded' },
   caller_unknown: { http: 403, grpc: 7, retryable: false, title: 'Unknown caller' },

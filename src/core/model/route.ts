@@ -38,6 +38,8 @@ export interface Rpc {
   readonly serverStream: boolean
   /** It is declared to have no side effects (`idempotency_level = NO_SIDE_EFFECTS`): Connect may call it with GET. */
   readonly noSideEffects?: true
+  /** It is declared to mean the same once and twice (`idempotency_level = IDEMPOTENT`). */
+  readonly idempotent?: true
   readonly bindings: readonly HttpBinding[]
 }
 
@@ -61,6 +63,7 @@ export interface Route {
   readonly legacyHeaders?: 'seconds' | 'epoch' | undefined
   readonly timeoutMs: number
   readonly retry: Retry | undefined
+  readonly hedge?: Hedge | undefined
   readonly sticky: Sticky | undefined
   readonly split: readonly WeightedDestination[]
   /** The gateway answers itself; the split is the name that stands for it. */
@@ -140,10 +143,45 @@ export interface Retry {
   readonly withIdempotencyKey: readonly string[]
   /** A longer Retry-After is passed on instead of waited for. Milliseconds. */
   readonly maxRetryAfterMs: number
+  /** Milliseconds after which a try is cut; undefined: none is, but who has used up its share of the time is joined by another try. */
+  readonly perTryMs?: number | undefined
+  /** RPCs of the route's service that may be repeated whatever their descriptors say. */
+  readonly rpcs?: readonly string[]
+  /** Bodies up to so many bytes are kept for another try. */
+  readonly bodies?: number
 }
 
-/** `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. A number: that HTTP status. */
-export type RetryCondition = 'connect' | 'reset' | 'unavailable' | number
+/**
+ * `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. `deadline`: a try took too long. A
+ * number: that HTTP status. The others are gRPC codes.
+ */
+export type RetryCondition = 'connect' | 'reset' | 'unavailable' | 'deadline' | GrpcCondition | number
+
+/** gRPC codes (grpc.io, statuscodes) after which another try may end otherwise. */
+export type GrpcCondition = 'cancelled' | 'unknown' | 'deadline_exceeded' | 'resource_exhausted' | 'aborted' | 'internal' | 'data_loss'
+
+/** A second try beside the first, when that takes longer than usual. */
+export interface Hedge {
+  /** After this share of all answers would be there (0 to 1), or after so long. */
+  readonly after: { readonly percentile: number } | { readonly ms: number }
+  /** Share of the requests that may be sent twice, 0 to 1. */
+  readonly budget: number
+}
+
+/** When a place that fails is left alone. */
+export interface BreakerRule {
+  /** Failures in a row that open it; 0 for never. */
+  readonly consecutive: number
+  /** Share of failures in the window that opens it, 0 to 1. */
+  readonly failures: number
+  /** With fewer in the window no share counts. */
+  readonly minRequests: number
+  readonly windowMs: number
+  /** For so long it stays open. */
+  readonly openMs: number
+  /** So many requests in a row have to go well before it closes. */
+  readonly probes: number
+}
 
 /** What keeps a downstream on one side of a split. */
 export type Sticky =
@@ -229,6 +267,8 @@ export interface EgressService {
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
+  /** Of each environment; undefined for none. */
+  readonly breaker?: BreakerRule | undefined
   readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
 }
 

@@ -34,7 +34,7 @@ export const metrics = {
   },
   sallyport_upstream_requests_total: {
     kind: 'counter',
-    help: 'Tries at upstreams, by cluster (or egress service) and outcome: 2xx to 5xx, grpc_<code>, dropped, or the fault code.',
+    help: 'Tries at upstreams, by cluster (or egress service) and outcome: 2xx to 5xx, grpc_<code>, dropped, overtaken (another try answered first), or the fault code.',
     labels: ['cluster', 'outcome'],
   },
   sallyport_upstream_answer_seconds: {
@@ -44,6 +44,28 @@ export const metrics = {
     buckets: seconds,
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_upstream_hedges_total: {
+    kind: 'counter',
+    help: 'Second tries beside a slow first one, by cluster and outcome: won, lost.',
+    labels: ['cluster', 'outcome'],
+  },
+  sallyport_upstream_held_back_total: {
+    kind: 'counter',
+    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
+    labels: ['cluster', 'reason'],
+  },
+  sallyport_upstream_pending_requests: { kind: 'gauge', help: 'Requests that wait for a place, by cluster.', labels: ['cluster'] },
+  sallyport_upstream_breaker_open: {
+    kind: 'gauge',
+    help: '1 while a place is left alone or on trial: a cluster, cluster/subset, or egress service and environment.',
+    labels: ['place'],
+  },
+  sallyport_upstream_breaker_openings_total: { kind: 'counter', help: 'How often the breaker of a place opened.', labels: ['place'] },
+  sallyport_upstream_concurrency_limit: {
+    kind: 'gauge',
+    help: 'Requests at a time that the answer times of a place allow, with adaptive concurrency; 0 without.',
+    labels: ['place'],
+  },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_endpoints: {
     kind: 'gauge',

@@ -13,12 +13,13 @@ import { watchOutliers } from './health/outlier.ts'
 import { Roster } from './health/roster.ts'
 import type { HealthState } from './health/state.ts'
 import type { HandOver } from './mesh.ts'
+import { Shield } from './protect/shield.ts'
 import type { Shipment } from './send.ts'
-import type { Member, UpstreamState } from './state.ts'
-import { type Note, noteTimes } from './tried.ts'
+import { type Member, newGroup, type UpstreamState } from './state.ts'
+import { both, type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'balance' | 'hand' | 'note'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'candidates' | 'balance' | 'hand' | 'note'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {
@@ -46,23 +47,27 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   const roster = health.rosters.take(cluster.name, () => new Roster(cluster.name, ports.meter))
   roster.rule = rule
   const groupKey = `cluster ${cluster.name}`
-  const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
+  const group = state.groups.take(groupKey, newGroup)
   const places = new Map<string, Place>([[whole, { endpoints: cluster.endpoints, authority: cluster.authority }]])
   for (const [name, subset] of Object.entries(cluster.subsets)) {
     places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
+  const shields = new Map<string, Shield>()
+  for (const name of places.keys()) shields.set(name, takeShield(cluster, name, state, ports))
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
 
-  function open(place: Place, kind: Call): Plan {
+  function open(name: string, place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
     const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
     const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
-    const note = outlier === undefined ? noteTimes : both(noteTimes, watchOutliers(outlier, { members: mine, roster }, ports.meter))
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: (wait) => set.now(wait), balance, hand, note }
+    const shield = shields.get(name) as Shield // made above, for every place
+    const times = both(noteTimes, shield.note)
+    const note: Note = outlier === undefined ? times : both(times, watchOutliers(outlier, { members: mine, roster }, ports.meter))
+    return { label: cluster.name, group, shield, caps: cluster.caps, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -71,7 +76,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
     if (there !== undefined) return there
     const place = places.get(subset ?? whole)
     if (place === undefined) throw new Fault('internal', 'internal error', { internal: `cluster ${cluster.name} has no subset ${subset}` })
-    const made = open(place, kind)
+    const made = open(subset ?? whole, place, kind)
     plans.set(key, made)
     return made
   }
@@ -85,8 +90,21 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
       for (const set of sets) set.close()
       health.rosters.give(cluster.name)
       state.groups.give(groupKey)
+      for (const name of places.keys()) state.shields.give(shieldKey(cluster, name))
     },
   }
+}
+
+function shieldKey({ name }: Cluster, subset: string): string {
+  return subset === whole ? name : `${name}/${subset}`
+}
+
+/** The protection of one place; a broken version must not take the others with it. */
+function takeShield(cluster: Cluster, subset: string, state: UpstreamState, { meter }: ClusterPorts): Shield {
+  const key = shieldKey(cluster, subset)
+  const shield = state.shields.take(key, () => new Shield(key, meter))
+  shield.rule = { breaker: cluster.breaker, adaptive: cluster.concurrency === 'adaptive', most: cluster.caps.requests }
+  return shield
 }
 
 /** What the endpoints of one place are asked by active checks: as requests would reach the service behind them. */
@@ -96,13 +114,6 @@ function questionOf(cluster: Cluster, place: Place) {
   if (cluster.sidecar === 'linkerd') fields.append('l5d-dst-override', destinationOf(place))
   const authority = ({ endpoint, name }: Member) => place.authority ?? (endpoint.address.kind === 'unix' ? 'localhost' : name)
   return { rule: cluster.health, fields, authority }
-}
-
-function both(first: Note, second: Note): Note {
-  return (member, tried) => {
-    first(member, tried)
-    second(member, tried)
-  }
 }
 
 /** The endpoint at one address of a cluster: how it is dialled, and under which key its connections are shared. */

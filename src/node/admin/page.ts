@@ -27,6 +27,7 @@ ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
 ${endpointsSection(view)}
+${shieldsSection(view)}
 ${keySetsSection(view)}
 ${sourcesSection(view)}
 ${diagnosticsSection(view)}
@@ -210,6 +211,19 @@ function endpointsSection({ endpoints }: GatewayView): Html | string {
 </tr>`,
   )
   return section('Endpoints', endpoints.length, ['Endpoint', 'Cluster', 'Health', 'Under way', 'Answers in'], rows, '')
+}
+
+function shieldsSection({ shields }: GatewayView): Html | string {
+  if (shields.length === 0) return ''
+  const kinds = { closed: 'good', half_open: 'warn', open: 'bad' } as const
+  const rows = shields.map(
+    ({ place, breaker, backInMs, limit, active }) => html`<tr>
+<th scope="row"><code>${place}</code></th>
+<td>${breaker === undefined ? '' : tag(kinds[breaker], breaker.replace('_', ' '))}${backInMs === undefined ? '' : html` <span class="soft small">for ${lengthText(backInMs)}</span>`}</td>
+<td>${limit === undefined ? '' : `${active ?? 0} of ${limit}`}</td>
+</tr>`,
+  )
+  return section('Protection', shields.length, ['Place', 'Breaker', 'Under way'], rows, '')
 }
 
 /** The page shows so many; `/endpoints` has all. */

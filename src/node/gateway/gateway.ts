@@ -4,7 +4,7 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
-import { type EndpointStatus, endpointsOf, type SourceStatus, sourcesOf } from '../../core/upstream.ts'
+import { type EndpointStatus, endpointsOf, type ShieldStatus, type SourceStatus, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
@@ -120,6 +120,10 @@ export class Gateway implements GatewayView {
 
   get endpoints(): readonly EndpointStatus[] {
     return endpointsOf(this.#ground.ports)
+  }
+
+  get shields(): readonly ShieldStatus[] {
+    return shieldsOf(this.#ground.ports)
   }
 
   get sources(): readonly SourceStatus[] {

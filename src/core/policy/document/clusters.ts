@@ -4,6 +4,7 @@ import { defaulted, describe, overridable, section } from './build.ts'
 import { endpoints, labels } from './endpoints.ts'
 import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
 import { health, outlier } from './health.ts'
+import { breaker } from './protect.ts'
 
 const where = {
   address: describe(overridable(endpointAddress).optional(), 'One endpoint: host:port, or unix:/path.'),
@@ -56,8 +57,21 @@ export const cluster = z.strictObject({
   ),
   connectTimeout: defaulted(overridable(durationBetween('1ms', '1m')), 'clusters.connectTimeout', 'Time to connect.'),
   caps: section(
-    { requests: defaulted(overridable(z.int().min(1).max(1_000_000)), 'clusters.caps.requests', 'Requests at a time; more are refused.') },
-    'Circuit caps.',
+    {
+      requests: defaulted(overridable(z.int().min(1).max(1_000_000)), 'clusters.caps.requests', 'Requests at a time; more wait or are refused.'),
+      pending: defaulted(
+        overridable(z.int().min(0).max(1_000_000)),
+        'clusters.caps.pending',
+        'So many wait for a place, until their deadline; more are refused.',
+      ),
+      retries: describe(overridable(z.int().min(0).max(1_000_000)).optional(), 'Requests that are being repeated at a time, whatever budgets allow.'),
+    },
+    'Circuit caps of one process.',
+  ),
+  breaker: describe(breaker.optional(), 'Leaves the cluster (each subset by itself) alone when it fails; without it never.'),
+  concurrency: describe(
+    overridable(z.literal('adaptive')).optional(),
+    'adaptive: how many requests it gets at a time follows from how long it takes to answer, up to caps.requests.',
   ),
 })
 

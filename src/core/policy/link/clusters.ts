@@ -5,6 +5,7 @@ import type { Descriptors } from './descriptors.ts'
 import { linkEndpoints } from './endpoints.ts'
 import { linkHealth } from './health.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
+import { linkBreaker } from './protect.ts'
 import { ms } from './values.ts'
 
 const nowhere: Endpoints = { kind: 'static', addresses: [] }
@@ -66,7 +67,9 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     tls: value.tls === undefined ? undefined : { serverName: value.tls.serverName, ca: value.tls.ca, certificate: value.tls.certificate, key: value.tls.key },
     ...linkHealth(linking, entry),
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
-    caps: { requests: value.caps?.requests ?? 0 },
+    caps: { requests: value.caps?.requests ?? 0, pending: value.caps?.pending ?? 0, retries: value.caps?.retries },
+    breaker: linkBreaker(value.breaker),
+    concurrency: value.concurrency,
     subsets: linkSubsets(linking, entry, value, endpoints),
     descriptors: pinnedSet(value, descriptors),
   }

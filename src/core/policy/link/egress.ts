@@ -6,7 +6,8 @@ import { checkEnvironment } from './callers.ts'
 import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
-import { linkRetry } from './routes.ts'
+import { linkBreaker } from './protect.ts'
+import { linkRetry } from './retry.ts'
 import { linkTarget } from './targets.ts'
 import { addressOf, ms } from './values.ts'
 
@@ -50,6 +51,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     connectTimeoutMs: ms(value.timeout?.connect ?? ''),
     timeoutMs: ms(value.timeout?.total ?? ''),
     retry: linkRetry(value.retry),
+    breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], responses: true },
   }
   return { service, targets: linkTargets(linking, entry, around, live) }

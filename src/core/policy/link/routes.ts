@@ -1,10 +1,10 @@
-import type { HandOn, Retry, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
+import type { HandOn, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { LimitDocument } from '../document/limits.ts'
-import type { DestinationDocument, MatchDocument, RetryDocument, RouteDocument } from '../document/routes.ts'
+import type { DestinationDocument, MatchDocument, RouteDocument } from '../document/routes.ts'
 import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { didYouMean } from '../suggest.ts'
@@ -16,10 +16,12 @@ import { linkGrpc } from './grpc.ts'
 import { warnImpossible } from './impossible.ts'
 import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { linkHedge } from './protect.ts'
 import { checkResponse } from './response-cost.ts'
+import { checkRetry, linkRetry } from './retry.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
-import { bytes, fieldTests, ms, share, stickyOf } from './values.ts'
+import { bytes, fieldTests, ms, stickyOf } from './values.ts'
 
 export interface LinkedRoute {
   readonly entry: Entry<RouteDocument>
@@ -87,6 +89,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
+  if (match !== undefined && value.retry !== undefined) checkRetry(linking, entry, match.grpc, value.retry)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
     name: entry.name,
@@ -97,6 +100,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     ...(value.legacyHeaders === undefined || value.legacyHeaders === 'off' ? {} : { legacyHeaders: value.legacyHeaders }),
     timeoutMs: ms(value.timeout ?? ''),
     retry: linkRetry(value.retry),
+    hedge: linkHedge(value.hedge),
     sticky: stickyOf(value.sticky),
     split,
     ...(value.answer === undefined ? {} : { answer: value.answer }),
@@ -405,30 +409,4 @@ function warnNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Part
       hint: 'Remove it, or list destinations with weights.',
       which: 'key',
     })
-  if (value.match?.grpc === undefined || value.retry === undefined) return
-  // Whatever is not answered by gRPC's own UNAVAILABLE is not repeated (see core/upstream/retry.ts).
-  for (const key of ['methods', 'withIdempotencyKey'] as const) {
-    if (isSaid(entry, ['retry', key])) warnRetry(linking, entry, ['retry', key], `"${key}"`, 'key')
-  }
-  for (const [i, condition] of value.retry.on.entries()) {
-    if (condition !== 'connect' && condition !== 'unavailable') warnRetry(linking, entry, ['retry', 'on', i], `"${condition}"`, 'value')
-  }
-}
-
-function warnRetry(linking: Linking, entry: Entry<RouteDocument>, path: Path, what: string, which: 'key' | 'value'): void {
-  const message = `${what} has no effect on a grpc route: a call is repeated when it could not be sent (connect) or ended with UNAVAILABLE (unavailable).`
-  warn(linking, entry, path, { code: 'no_effect', message, hint: 'Remove it.', which })
-}
-
-/** Links `retry` of a route or an egress service. */
-export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
-  if (said === undefined) return undefined
-  return {
-    attempts: said.attempts,
-    on: said.on,
-    budget: share(said.budget),
-    methods: said.methods,
-    withIdempotencyKey: said.withIdempotencyKey,
-    maxRetryAfterMs: ms(said.maxRetryAfter),
-  }
 }
