@@ -13,6 +13,10 @@ const pay = (environments: string) => `callers: { c: {} }\negress: { pay: { list
 describe('what is said where it can have no effect', () => {
   it.each([
     ['RPCs to repeat, on a path route', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { «rpcs: [GetOrder] } } }\n`],
+    [
+      'RPCs to repeat, on an egress service',
+      pay('dev: { target: "https://a.example" }').replace('callers: [c],', 'callers: [c], retry: { «rpcs: [GetOrder] },'),
+    ],
     ['a gRPC code to repeat on, on a path route', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { on: [connect, «aborted] } } }\n`],
     ['a status to repeat on, on a grpc route', orders('retry: { on: [connect, «503] }')],
     ['sticky with one destination', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, «sticky: client } }\n`],

@@ -29,7 +29,9 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
   function openTarget(service: EgressService, endpoint: Endpoint, environment: string) {
     const groupKey = `egress ${service.name} ${environment}`
     const group = state.groups.take(groupKey, newGroup)
-    const shield = state.shields.take(groupKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
+    // Like connections: what was learnt under one set of rules does not count under another.
+    const shieldKey = `${groupKey} ${revision}`
+    const shield = state.shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
     shield.rule = { breaker: service.breaker, adaptive: false, most: caps.requests }
     const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
@@ -38,7 +40,7 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
-      state.shields.give(groupKey)
+      state.shields.give(shieldKey)
     }
     return { plan, close }
   }

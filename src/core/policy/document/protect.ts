@@ -22,7 +22,7 @@ export const hedge = z.strictObject({
     overridable(
       z
         .string()
-        .regex(/^(?:p(?:50|[5-9]\d|9\d\.\d{1,2})|\d+(?:\.\d+)?(?:ms|s))$/)
+        .regex(/^(?:p(?:50|[5-9]\d|9\d\.\d{1,2})|[1-9]\d{0,5}(?:ms|s))$/)
         .meta({ title: 'percentile or duration', examples: ['p95', '50ms'] }),
     ),
     'routes.hedge.after',

@@ -7,7 +7,7 @@ import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
 import { linkBreaker } from './protect.ts'
-import { linkRetry } from './retry.ts'
+import { checkRetry, linkRetry } from './retry.ts'
 import { linkTarget } from './targets.ts'
 import { addressOf, ms } from './values.ts'
 
@@ -38,6 +38,7 @@ export function linkEgress(
 function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings, live: PlacedTarget[]): LinkedService {
   const { value = {} } = entry
   if (entry.value !== undefined) checkWays(linking, entry, value)
+  if (value.retry !== undefined) checkRetry(linking, entry, undefined, value.retry)
   for (const [i, caller] of (value.callers ?? []).entries()) refer(linking, entry, ['callers', i], 'callers', caller)
   if (value.callers?.length === 0 && isWhole(entry, 'callers'))
     warn(linking, entry, [], { code: 'nobody_calls', message: `No caller may use the service "${entry.name}".`, hint: 'Add callers:.' })

@@ -1,5 +1,5 @@
 import type { Retry, RouteMatch } from '../../model/route.ts'
-import { grpcConditions, type RetryDocument, type RouteDocument } from '../document/routes.ts'
+import { grpcConditions, type RetryDocument } from '../document/routes.ts'
 import { type Entry, type Linking, refuse, suggestion, warn } from './linking.ts'
 import { bytes, ms, share } from './values.ts'
 
@@ -21,16 +21,16 @@ export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
   }
 }
 
-/** Conditions that the route's upstream never meets, and RPCs that are not there. */
-export function checkRetry(linking: Linking, entry: Entry<RouteDocument>, grpc: RouteMatch['grpc'], said: RetryDocument): void {
+/** Conditions that the upstream never meets, and RPCs that are not there. */
+export function checkRetry<T>(linking: Linking, entry: Entry<T>, grpc: RouteMatch['grpc'], said: RetryDocument): void {
   for (const [i, condition] of said.on.entries()) {
-    if (grpc === undefined && grpcOnly.has(condition)) warnCondition(linking, entry, i, `"${condition}" is a gRPC code, and this is not a grpc route`)
+    if (grpc === undefined && grpcOnly.has(condition)) warnCondition(linking, entry, i, `"${condition}" is a gRPC code, and there are no RPCs here`)
     if (grpc !== undefined && typeof condition === 'number') warnCondition(linking, entry, i, `${condition} is an HTTP status, and RPCs end with gRPC codes`)
   }
   if (grpc === undefined && said.rpcs.length > 0)
     warn(linking, entry, ['retry', 'rpcs'], {
       code: 'no_effect',
-      message: '"rpcs" has no effect: this is not a grpc route.',
+      message: '"rpcs" has no effect: there are no RPCs here.',
       hint: 'Remove it, or write methods.',
       which: 'key',
     })
@@ -43,6 +43,6 @@ export function checkRetry(linking: Linking, entry: Entry<RouteDocument>, grpc: 
   }
 }
 
-function warnCondition(linking: Linking, entry: Entry<RouteDocument>, i: number, why: string): void {
+function warnCondition<T>(linking: Linking, entry: Entry<T>, i: number, why: string): void {
   warn(linking, entry, ['retry', 'on', i], { code: 'no_effect', message: `This condition has no effect: ${why}.`, hint: 'Remove it.' })
 }

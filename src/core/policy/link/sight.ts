@@ -30,6 +30,7 @@ const routeKeys = [
   'limits',
   'timeout',
   'retry',
+  'hedge',
   'sticky',
   'to',
   'openapi',

@@ -8,10 +8,10 @@ const atFirst = 20
 const window = { ms: 100, answers: 10, longestMs: 1_000 } as const
 
 /** Answers may take so many times what they take without load before the limit falls. */
-const tolerance = 1.5
+const tolerance = 2
 
-/** No window takes more of the limit away than this. */
-const steepest = 0.5
+/** No window leaves less of the limit than this: a pause of a moment costs little, a second of slowness nine tenths. */
+const steepest = 0.8
 
 /** How often a limit that is used up makes way for a look at how long answers take without it, milliseconds. */
 const measureEveryMs = 60_000
