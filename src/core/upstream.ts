@@ -15,6 +15,7 @@ import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import type { EndpointStatus } from './upstream/health/roster.ts'
 import { healthState } from './upstream/health/state.ts'
 import type { ShieldStatus } from './upstream/protect/shield.ts'
+import { shieldState } from './upstream/protect/state.ts'
 import { isSafeOut, safetyOf } from './upstream/retry.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
@@ -135,7 +136,7 @@ export function endpointsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>
 /** Everything in use that a breaker or an adaptive limit protects, by name. */
 export function shieldsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly ShieldStatus[] {
   const now = clock.ticks()
-  const all = upstreamState(lasting).shields.values()
+  const all = shieldState(lasting).values()
   return all
     .map((shield) => shield.status(now))
     .filter((status) => status !== undefined)

@@ -14,7 +14,8 @@ import { Roster } from './health/roster.ts'
 import type { HealthState } from './health/state.ts'
 import type { HandOver } from './mesh.ts'
 import { Shield } from './protect/shield.ts'
-import type { Shipment } from './send.ts'
+import { shieldState } from './protect/state.ts'
+import type { Shipment } from './shipment.ts'
 import { type Member, newGroup, type UpstreamState } from './state.ts'
 import { both, type Note, noteTimes } from './tried.ts'
 
@@ -31,7 +32,7 @@ export interface OpenCluster {
 }
 
 type Call = HttpCall['kind'] | 'grpc'
-type ClusterPorts = Pick<Ports, 'channels' | 'zone'> & SourcePorts
+type ClusterPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
 /** Where one subset (or the cluster itself) lives, and the name it has in the mesh. */
 type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined; readonly labels?: Subset['labels'] }
 
@@ -53,7 +54,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
     places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
   const shields = new Map<string, Shield>()
-  for (const name of places.keys()) shields.set(name, takeShield(cluster, name, state, ports))
+  for (const name of places.keys()) shields.set(name, takeShield(cluster, name, ports))
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
 
@@ -90,7 +91,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
       for (const set of sets) set.close()
       health.rosters.give(cluster.name)
       state.groups.give(groupKey)
-      for (const name of places.keys()) state.shields.give(shieldKey(cluster, name))
+      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name))
     },
   }
 }
@@ -100,9 +101,9 @@ function shieldKey({ name }: Cluster, subset: string): string {
 }
 
 /** The protection of one place; a broken version must not take the others with it. */
-function takeShield(cluster: Cluster, subset: string, state: UpstreamState, { meter }: ClusterPorts): Shield {
+function takeShield(cluster: Cluster, subset: string, { lasting, meter }: ClusterPorts): Shield {
   const key = shieldKey(cluster, subset)
-  const shield = state.shields.take(key, () => new Shield(key, meter))
+  const shield = shieldState(lasting).take(key, () => new Shield(key, meter))
   shield.rule = { breaker: cluster.breaker, adaptive: cluster.concurrency === 'adaptive', most: cluster.caps.requests }
   return shield
 }

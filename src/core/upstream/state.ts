@@ -2,7 +2,6 @@ import type { Channel, Channels, Endpoint, Lasting } from '../ports.ts'
 import { addressText } from './discovery/found.ts'
 import type { Source } from './discovery/source.ts'
 import { newStanding, type Standing } from './health/standing.ts'
-import type { Shield } from './protect/shield.ts'
 import { Waiting } from './protect/waiting.ts'
 import { Shared } from './shared.ts'
 
@@ -40,7 +39,6 @@ export interface UpstreamState {
   readonly members: Pick<Shared<Member>, 'take' | 'give'>
   readonly groups: Shared<Group>
   readonly sources: Shared<Source>
-  readonly shields: Shared<Shield>
 }
 
 /** The one state of this process. */
@@ -49,7 +47,6 @@ export function upstreamState(lasting: Lasting): UpstreamState {
     members: new Shared<Member>(),
     groups: new Shared<Group>(),
     sources: new Shared<Source>(),
-    shields: new Shared<Shield>(),
   }))
 }
 

@@ -5,6 +5,7 @@ import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
 import { Shield } from './protect/shield.ts'
+import { shieldState } from './protect/state.ts'
 import { newGroup, openMember, type UpstreamState } from './state.ts'
 import { both, noteTimes } from './tried.ts'
 
@@ -22,16 +23,17 @@ const caps = { requests: 1024 } as const
  * Connections to third parties are kept by service, environment, place and policy revision: a socket that was opened under one
  * set of rules is never used under another.
  */
-export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'meter'>): OpenTargets {
+export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'lasting' | 'meter'>): OpenTargets {
   const open = new Map<string, { readonly plan: Plan; readonly close: () => void }>()
   const balance = buildBalance('round_robin', ports)
+  const shields = shieldState(ports.lasting)
 
   function openTarget(service: EgressService, endpoint: Endpoint, environment: string) {
     const groupKey = `egress ${service.name} ${environment}`
     const group = state.groups.take(groupKey, newGroup)
     // Like connections: what was learnt under one set of rules does not count under another.
     const shieldKey = `${groupKey} ${revision}`
-    const shield = state.shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
+    const shield = shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
     shield.rule = { breaker: service.breaker, adaptive: false, most: caps.requests }
     const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
@@ -40,7 +42,7 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
-      state.shields.give(shieldKey)
+      shields.give(shieldKey)
     }
     return { plan, close }
   }

@@ -11,7 +11,7 @@ import { handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
 import { backoffMs, isBad, isRepeatable, isUnsent, looksAtCodes, mayRepeat, type Outcome, pushbackMs, type Repeatable } from './retry.ts'
-import type { SendPorts, Shipment } from './send.ts'
+import type { SendPorts, Shipment } from './shipment.ts'
 import type { Member } from './state.ts'
 
 /** Counts one more try in, and hands back how it counts itself out. */

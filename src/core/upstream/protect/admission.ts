@@ -2,7 +2,7 @@ import { Fault } from '../../model/fault.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { Clock, Meter } from '../../ports.ts'
 import { remainingMs } from '../deadline.ts'
-import type { Shipment } from '../send.ts'
+import type { Shipment } from '../shipment.ts'
 
 type AdmissionPorts = { readonly clock: Clock; readonly meter: Meter }
 type Job = Pick<Shipment, 'group' | 'caps' | 'shield' | 'label' | 'deadline' | 'x'>
