@@ -36,7 +36,7 @@ async function openApp(book?: Partial<LimitBook>) {
     app.request(
       '/limits/reset',
       { method: 'POST', headers: { host: 'localhost', 'content-type': 'application/json', ...headers }, body },
-      { incoming: { socket: { remoteAddress: '127.0.0.9' } } },
+      { incoming: { socket: { remoteAddress: '::ffff:127.0.0.9' } } },
     )
   const reset = (body: unknown, headers?: Record<string, string>) => post(JSON.stringify(body), headers)
   return { ...limits, take, show, post, reset }

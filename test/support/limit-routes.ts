@@ -4,7 +4,7 @@ import { type FakeClock, fakeClock } from './clock.ts'
 /** What the admin listener is given of limits, over counters in memory; with the records that were written. */
 export interface FakeLimitRoutes {
   readonly clock: FakeClock
-  readonly book: KeptCounters
+  readonly book: { -readonly [Member in keyof KeptCounters]: KeptCounters[Member] }
   readonly records: LimitReset[]
   audit(record: LimitReset): void
   now(): number

@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
+import { normalizeAddress } from '../../core/net.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { countedIn, KeyProblem, type LimitBook, type LimitReset, resetOf, standingOf } from '../counters.ts'
 import { isFromPage, problem } from './refusal.ts'
@@ -7,7 +8,7 @@ import { isFromPage, problem } from './refusal.ts'
 export interface LimitRoutes {
   /** Of the gateway: what its limits count in. */
   readonly book: LimitBook
-  /** Writes the record of a reset where nobody who only wants less of a log loses it. */
+  /** Writes down who reset what. */
   readonly audit: (record: LimitReset) => void
   /** Wall time, milliseconds. */
   readonly now: () => number
@@ -106,5 +107,6 @@ async function textOf({ body }: Request): Promise<string | undefined> {
 /** The address of whoever asks; undefined where the app is asked without a socket. */
 function peerOf({ env }: Context): string | undefined {
   const bindings = env as { readonly incoming?: { readonly socket: { readonly remoteAddress?: string } } } | undefined // as the Node server gives them
-  return bindings?.incoming?.socket.remoteAddress
+  const address = bindings?.incoming?.socket.remoteAddress
+  return address === undefined ? undefined : normalizeAddress(address)
 }

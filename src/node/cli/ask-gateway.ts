@@ -40,7 +40,7 @@ export function createGatewayDesk(origin: string, words: readonly string[], limi
     async standings() {
       const query = new URLSearchParams(words.map((word): [string, string] => ['key', word]))
       if (limit !== undefined) query.set('limit', limit)
-      return (await ask(`${origin}/limits?${query}`, standings)).limits
+      return (await ask(`${origin}/limits?${query.toString()}`, standings)).limits
     },
     reset: (name, who) =>
       ask(`${origin}/limits/reset`, record, {
