@@ -1,8 +1,13 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import type { ConnectionCaps } from './options.ts'
+
+/** New connections of one client network in a window. */
+export interface ArrivalsLimit {
+  readonly points: number
+  readonly windowMs: number
+}
 
 /** Opens a count of the new connections of one listener: whether a network may have one more. What it returns never rejects. */
-export type CountArrivals = (listener: string, limit: NonNullable<ConnectionCaps['arrivals']>) => (network: string) => Promise<boolean>
+export type CountArrivals = (listener: string, limit: ArrivalsLimit) => (network: string) => Promise<boolean>
 
 /**
  * Counts new connections per client network in this process, with rate-limiter-flexible: its memory store keeps a timer per key, which is right for
