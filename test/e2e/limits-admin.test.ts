@@ -76,7 +76,7 @@ describe.each(ways.filter(({ redis }) => installed || !redis))(
       for (let i = 0; i < expected.length; i++) statuses.push(await status('ann'))
       expect(statuses).toEqual(expected)
       const other = await fetch(`http://127.0.0.1:${served.port('admin')}/limits?key=header.x-who%3Dbob`)
-    expect(await other.json()).toMatchObject({ limits: [{ remaining: 0, state: 'over' }] })
+      expect(await other.json()).toMatchObject({ limits: [{ remaining: 0, state: 'over' }] })
       expect(await served.entry((line) => line['event'] === 'limit_reset')).toMatchObject({ kind: 'event', level: 'warn', ...record })
       expect(served.journal().filter((line) => line['event'] === 'limit_reset')).toHaveLength(1)
 
