@@ -10,21 +10,21 @@ import { openChildren } from './harness/children.ts'
 import { columns } from './report/table.ts'
 
 /*
- * Three times what a service can do, at random moments from callers who give up after 500 ms, and then a service that slows to a crawl and comes back:
+ * Three times what a service can do, at random moments from callers who give up after a second, and then a service that slows to a crawl and comes back:
  * what comes of it without protection, and with `concurrency: adaptive`. Gateway and service are processes of their own. `node bench/overload.ts`;
  * exit status 1 when less than 80 % of the peak gets done under overload with it, or it does not come back.
  */
 
 /** What the service can do, requests per second. */
-const capacity = 500
-const patienceMs = 500
+const capacity = 100
+const patienceMs = 1_000
 
 const policy = (port: number, service: number, adaptive: boolean) => ({
   sallyport: 'v1',
   environments: { dev: { class: 'nonprod' } },
   listeners: { public: { address: `127.0.0.1:${port}` } },
   clusters: { web: { address: `127.0.0.1:${service}`, caps: { requests: 100_000 }, outlier: 'off', ...(adaptive ? { concurrency: 'adaptive' } : {}) } },
-  routes: { web: { match: { path: '/{**}' }, access: { rules: [{ id: 'all', allow: { anonymous: true } }] }, timeout: '500ms', to: 'web' } },
+  routes: { web: { match: { path: '/{**}' }, access: { rules: [{ id: 'all', allow: { anonymous: true } }] }, timeout: '1s', to: 'web' } },
 })
 
 interface Counts {
@@ -93,9 +93,9 @@ async function run(adaptive: boolean): Promise<{ readonly peak: number; readonly
     const over = await load(agent, url, capacity * 3, 6_000)
     service.stdin.write('clear\n')
     await pause(1_000)
-    service.stdin.write('400\n')
+    service.stdin.write('800\n')
     const crawl = await load(agent, url, capacity * 0.8, 6_000)
-    service.stdin.write('20\n')
+    service.stdin.write('100\n')
     service.stdin.write('clear\n')
     await load(agent, url, capacity * 0.8, 3_000)
     const after = await load(agent, url, capacity * 0.8, 4_000)
@@ -106,7 +106,7 @@ async function run(adaptive: boolean): Promise<{ readonly peak: number; readonly
       `${over.perSecond.toFixed(0)}/s (${((over.perSecond / peak.perSecond) * 100).toFixed(0)} %)`,
       refusedMs.length === 0 ? '-' : `${(refusedMs[Math.floor(refusedMs.length * 0.99)] ?? 0).toFixed(0)} ms`,
       `${over.late}`,
-      `${crawl.perSecond.toFixed(0)}/s of ${(10 / 0.4).toFixed(0)}/s`,
+      `${crawl.perSecond.toFixed(0)}/s of ${(10 / 0.8).toFixed(1)}/s`,
       `${after.perSecond.toFixed(0)}/s`,
     ])
     return { peak: peak.perSecond, over: over.perSecond, after: after.perSecond }

@@ -3,13 +3,13 @@ import { createInterface } from 'node:readline'
 import { portArgument } from './until-input-ends.ts'
 
 /*
- * A service that works on 10 requests at a time, 20 ms each: 500 a second. The rest waits in line, and work is done though nobody waits for it any
+ * A service that works on 10 requests at a time, 100 ms each: 100 a second. The rest waits in line, and work is done though nobody waits for it any
  * longer, as in most services. A number on its input is how many milliseconds
  * one request takes from then on; `clear` answers everybody who waits at once.
  */
 
 const workers = 10
-let takesMs = 20
+let takesMs = 100
 let busy = 0
 const line: (() => void)[] = []
 

@@ -34,8 +34,8 @@ export interface GatewayView {
   /** Wall time, milliseconds. */
   readonly startedAt: number
   readonly now: number
-  /** The snapshot in force, and since when (wall time). */
-  readonly snapshot: Snapshot
+  /** What is in force, and since when (wall time). */
+  readonly snapshot: Pick<Snapshot, 'revision' | 'policy'>
   readonly publishedAt: number
   readonly inFlight: number
   /** Diagnostics of the policies in force: warnings, and the errors behind what is quarantined. */
@@ -53,6 +53,8 @@ export interface GatewayView {
   healthOf(service: string): Health
   /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */
   signingKeys(): Promise<{ readonly text: string; readonly maxAge: number }>
+  /** Processes that serve: how many are wanted, and how many do. Undefined for a gateway of one process. */
+  readonly workers?: { readonly wanted: number; readonly serving: number } | undefined
   /** What the operator should know about this process, such as a Node line without security fixes. */
   readonly warnings: readonly string[]
 }

@@ -41,6 +41,7 @@ export function readinessOf(view: GatewayView): object {
     keySets: view.keySets,
     sources: view.sources,
     inFlight: view.inFlight,
+    workers: view.workers,
     warnings: view.warnings,
   }
 }

@@ -78,6 +78,7 @@ function facts(view: GatewayView): Html {
     ['In force since', spoken(view.publishedAt)],
     ['Up for', lengthText(view.now - view.startedAt)],
     ['Requests in flight', String(view.inFlight)],
+    ...(view.workers === undefined ? [] : [['Worker processes', `${view.workers.serving} of ${view.workers.wanted}`] as const]),
   ]
   const bound = view.listeners.map(({ name, host, port }) => html`<li>${name} <code>${formatAuthority(host, port)}</code></li>`)
   return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}

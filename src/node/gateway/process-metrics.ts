@@ -5,7 +5,11 @@ import type { NodeJournal } from '../journal.ts'
 import type { Registry } from '../meter.ts'
 
 /** Sets the figures that are asked for and not told: right before somebody reads the metrics. */
-export function measureProcess(meter: Pick<Registry, 'gauge' | 'forget'>, view: GatewayView, journal: Pick<NodeJournal, 'dropped'>): void {
+export function measureProcess(
+  meter: Pick<Registry, 'gauge' | 'forget'>,
+  view: Pick<GatewayView, 'startedAt' | 'inFlight' | 'keySets' | 'sources'>,
+  journal: Pick<NodeJournal, 'dropped'>,
+): void {
   const { user, system } = process.cpuUsage()
   meter.gauge('process_cpu_seconds_total', (user + system) / 1e6, {})
   meter.gauge('process_resident_memory_bytes', process.memoryUsage.rss(), {})
