@@ -7,7 +7,7 @@ import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue, buildRespond } from './ingress/respond.ts'
 import { buildReveal } from './ingress/reveal.ts'
-import { buildSteer } from './ingress/steer.ts'
+import { buildGuardedSteer } from './ingress/steer.ts'
 import { buildTranslate } from './ingress/translate.ts'
 import { buildWellKnown } from './ingress/well-known.ts'
 import { publishedKeysOf } from './key-ring.ts'
@@ -35,7 +35,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult, buildExtAuthzGrpc))
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
-  const steer = buildSteer(policy, ports)
+  const { steer, watch } = buildGuardedSteer(policy, ports)
   const handOn = buildHandOn(policy, ports)
   const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
@@ -61,7 +61,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const steered = trail.reach(steer(metered))
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
-      const reply = trail.hear(await limit.charge(translated, await upstream.forward(translated)))
+      const reply = trail.hear(await limit.charge(translated, await watch(translated, () => upstream.forward(translated))))
       const answer = await respond(translated, reply)
       limit.answered(translated, answer.status)
       return trail.close(await reveal(translated, answer))

@@ -17,6 +17,8 @@ export interface AdminOptions {
   readonly referenceScript?: string | undefined
   /** Forgets what issuers said of opaque tokens, on every replica. */
   readonly forgetIntrospections: () => Promise<void>
+  /** Gives a guarded destination its weight back, on every replica. False when there is none of that name. */
+  readonly rearmGuard: (route: string, destination: string) => Promise<boolean>
 }
 
 /** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
@@ -48,14 +50,24 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
   })
   addReference(app, () => view().snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
-    // Browsers say where a request comes from; a page must not do this in its reader's name.
-    if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
+    if (isOfPage(c)) return problem('forbidden', 'this is not for web pages')
     try {
       await options.forgetIntrospections()
     } catch {
       return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
     }
     return c.json({ cleared: true })
+  })
+  app.get('/guards', (c) => c.json({ guards: view().guards }))
+  app.post('/guards/rearm', async (c) => {
+    if (isOfPage(c)) return problem('forbidden', 'this is not for web pages')
+    try {
+      const found = await options.rearmGuard(c.req.query('route') ?? '', c.req.query('destination') ?? '')
+      if (!found) return problem('route_not_found', 'the policies in force guard no such destination: say ?route=NAME&destination=CLUSTER or CLUSTER/SUBSET')
+    } catch {
+      return problem('upstream_unavailable', 'armed again here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ armed: true })
   })
   app.get('/.well-known/jwks.json', async (c) => {
     const keys = await view()
@@ -69,6 +81,11 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return c.html(statusPage(view()))
   })
   return app
+}
+
+/** Browsers say where a request comes from; a page must not do anything in its reader's name. */
+function isOfPage({ req }: { readonly req: { header(name: string): string | undefined } }): boolean {
+  return req.header('origin') !== undefined || req.header('sec-fetch-site') !== undefined
 }
 
 /** As grpc-gateway answers health over HTTP. */

@@ -1,5 +1,6 @@
 import type { Health } from '../core/health.ts'
 import type { keySetsOf } from '../core/ingress/identify.ts'
+import type { GuardStatus } from '../core/ingress/steer.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 
@@ -42,6 +43,8 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** Guarded destinations of the policies in force. */
+  readonly guards: readonly GuardStatus[]
   /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */
   healthOf(service: string): Health
   /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */

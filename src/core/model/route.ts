@@ -161,6 +161,19 @@ export interface WeightedDestination extends Destination {
   readonly weight: number
   /** A request that fits goes here whatever the weights. */
   readonly pin: { readonly headers: readonly FieldTest[]; readonly claims: readonly ClaimEquals[] } | undefined
+  /** Takes its weight away when it does worse than the destinations of the split that have none. */
+  readonly guard?: Guard | undefined
+}
+
+/** How much worse a version may do. */
+export interface Guard {
+  /** Its share of errors may be this much above that of the others, 0 to 1. */
+  readonly errorRateDelta: number
+  /** Its p95 may be this many times that of the others. */
+  readonly p95Ratio: number
+  /** Nothing is said before both sides answered this often within the window. */
+  readonly minSamples: number
+  readonly windowMs: number
 }
 
 export interface ClaimEquals {

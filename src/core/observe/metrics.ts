@@ -45,6 +45,12 @@ export const metrics = {
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_guard_aborted: { kind: 'gauge', help: '1 while a guarded destination has lost its weight.', labels: ['route', 'destination'] },
+  sallyport_guard_aborts_total: {
+    kind: 'counter',
+    help: 'Aborts that this process decided, by route, destination and reason: errors, latency.',
+    labels: ['route', 'destination', 'reason'],
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'] },
   sallyport_connections_refused_total: {
     kind: 'counter',

@@ -1,5 +1,6 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { type GuardStatus, guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
@@ -117,6 +118,10 @@ export class Gateway implements GatewayView {
     return keySetsOf(this.#ground.ports).status()
   }
 
+  get guards(): readonly GuardStatus[] {
+    return guardStatus(this.#ground.ports.lasting)
+  }
+
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
     return publishedKeysOf(Object.values(this.live.current.policy.tokens), this.#ground.ports)()
   }
@@ -167,7 +172,12 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        { ...options, referenceScript: this.#settings.referenceScript, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
+        {
+          ...options,
+          referenceScript: this.#settings.referenceScript,
+          forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
+          rearmGuard: (route, destination) => rearmGuard(this.#ground.ports.lasting, route, destination),
+        },
       ),
     )
   }

@@ -33,7 +33,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
-  guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
   hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
   failover: [{ at: anywhere, what: 'Failover to a second cluster' }],
   fault: [{ at: anywhere, what: 'Fault injection' }],

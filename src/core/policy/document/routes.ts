@@ -3,6 +3,7 @@ import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
 import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
+import { guard } from './steering.ts'
 import { translation } from './translation.ts'
 
 const match = z.strictObject({
@@ -68,6 +69,7 @@ const destination = z.strictObject({
     ).optional(),
     'A request that fits goes here whatever the weights.',
   ),
+  guard: describe(guard.optional(), 'Takes its weight away, for good, when it does worse than the destinations without a guard.'),
 })
 
 const binding = z.strictObject({

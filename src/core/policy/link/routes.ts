@@ -18,6 +18,7 @@ import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
 import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
+import { linkGuard, warnSplit } from './steering.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
@@ -87,6 +88,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
   warnNoEffect(linking, entry, value, split)
+  warnSplit(linking, entry, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
     name: entry.name,
@@ -279,6 +281,7 @@ function linkDestination(
     subset: said.subset,
     weight: said.weight,
     pin: said.pin === undefined ? undefined : { headers: fieldTests(said.pin.headers), claims },
+    ...linkGuard(said.guard),
   }
 }
 

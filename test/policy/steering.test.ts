@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { clean, loadBeside, marked } from '../support/load.ts'
+
+const clusters = 'clusters: { a: { address: "127.0.0.1:1", subsets: { v2: { authority: v2 } } }, b: { address: "127.0.0.1:2" } }\n'
+/** Uses `b`, so that no cluster is unused. */
+const other = 'other: { match: { path: /other }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, to: b }'
+const route = (more: string) =>
+  `${clusters}routes: { r: { match: { path: / }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, ${more} }, ${other} }\n`
+const linked = async (more: string) => clean(await loadBeside(route(more))).routes[0]
+
+describe('a guard on a destination', () => {
+  it('is linked with its numbers, said or not', async () => {
+    const both = await linked('to: [{ cluster: a, weight: 90 }, { cluster: a, subset: v2, weight: 10, guard: {} }]')
+    expect(both?.split[1]?.guard).toEqual({ errorRateDelta: 0.01, p95Ratio: 1.3, minSamples: 500, windowMs: 300_000 })
+    expect(both?.split[0]).not.toHaveProperty('guard')
+    const said = await linked(
+      'to: [{ cluster: a, weight: 90 }, { cluster: a, subset: v2, weight: 10, guard: { errorRateDelta: 2%, p95Ratio: 2, minSamples: 100, window: 1m } }]',
+    )
+    expect(said?.split[1]?.guard).toEqual({ errorRateDelta: 0.02, p95Ratio: 2, minSamples: 100, windowMs: 60_000 })
+  })
+
+  it.each([
+    ['where nobody can take over', 'to: [{ cluster: a, weight: 0 }, { cluster: a, subset: v2, weight: 100, «guard: {} }]'],
+    ['where all that have a weight have guards', 'to: [{ cluster: a, weight: 50, «guard: {} }, { cluster: b, weight: 50, guard: {} }]'],
+    ['where nobody comes by weight', 'to: [{ cluster: a, weight: 100 }, { cluster: a, subset: v2, weight: 0, «guard: {} }]'],
+    ['of a single destination', 'to: { cluster: a, «guard: {} }'],
+  ])('is a warning %s', async (_, more) => {
+    const { text, marks } = marked(route(more))
+    const { diagnostics } = await loadBeside(text)
+    expect(diagnostics.map(({ severity, code, line, column }) => [severity, code, `${line - 1}:${column}`])[0]).toEqual(['warning', 'no_effect', marks[0]])
+  })
+
+  it.each(['{ minSamples: 10 }', '{ p95Ratio: 1 }', '{ window: 1s }', '{ errorRateDelta: 200% }', '{ abort: true }'])(
+    'that says %s is refused',
+    async (guard) => {
+      const { diagnostics } = await loadBeside(route(`to: [{ cluster: a, weight: 90 }, { cluster: b, weight: 10, guard: ${guard} }]`))
+      expect(diagnostics.filter(({ severity }) => severity === 'error')).toHaveLength(1)
+    },
+  )
+})
