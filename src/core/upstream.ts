@@ -4,12 +4,15 @@ import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
-import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
+import type { Destination, EgressService, Failover, LiveTarget, Route, Vet } from './model/route.ts'
+import type { MetricName } from './observe/metrics.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
+import { addressedTo } from './upstream/address.ts'
 import { answerHealth } from './upstream/answer-health.ts'
-import { type OpenCluster, openCluster } from './upstream/cluster.ts'
+import { type OpenCluster, openCluster, type Plan } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
+import { sendWithSpare } from './upstream/failover.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
@@ -51,6 +54,8 @@ export interface ConsultUntil {
 
 type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
 
+const failovers = 'sallyport_failovers_total' satisfies MetricName
+
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000
 
@@ -74,8 +79,24 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
         return answerHealth({ call: x.call, lifeline: x.arrival.lifeline, deadline: x.deadline, idleMs }, board, ports.clock)
       const cluster = clusters.get(x.destination.cluster)
       if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
-      const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)
-      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
+      const { route, destination } = x
+      const deadline = deadlineOf(x.deadline, x.receivedAt + route.timeoutMs, x.call)
+      const to = (call: HttpCall | GrpcCall, plan: Plan) => send({ x, call, deadline, retry: route.retry, idleMs, ...plan }, ports)
+      const failover = failoverOf(route, destination)
+      const spare = failover === undefined ? undefined : clusters.get(failover.cluster)
+      if (failover === undefined || spare === undefined) return to(x.call, cluster.plan(destination.subset, x.call.kind))
+      return sendWithSpare({
+        x,
+        call: x.call,
+        failover,
+        retry: route.retry,
+        first: (call) => to(call, cluster.plan(destination.subset, call.kind)),
+        second(call) {
+          Object.assign(x, { failedOver: failover })
+          ports.meter.count(failovers, { cluster: destination.cluster, to: failover.cluster })
+          return to(addressedTo(call, policy, failover, x.request.authority), spare.plan(failover.subset, call.kind))
+        },
+      })
     },
     async forwardOut(x) {
       const { service, target, vet } = x
@@ -95,4 +116,9 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       targets.close()
     },
   }
+}
+
+function failoverOf({ split }: Route, { cluster, subset }: Destination): Failover | undefined {
+  for (const one of split) if (one.cluster === cluster && one.subset === subset) return one.failover
+  return undefined
 }

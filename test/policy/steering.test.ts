@@ -38,3 +38,29 @@ describe('a guard on a destination', () => {
     },
   )
 })
+
+describe('failover of a destination', () => {
+  it('is linked with what it says and what it does not', async () => {
+    expect((await linked('to: { cluster: a, failover: { cluster: b } }'))?.split[0]?.failover).toEqual({ cluster: 'b', subset: undefined, on: ['connect'] })
+    expect((await linked('to: { cluster: b, failover: { cluster: a, subset: v2, on: [unavailable, overloaded] } }'))?.split[0]?.failover).toEqual({
+      cluster: 'a',
+      subset: 'v2',
+      on: ['unavailable', 'overloaded'],
+    })
+  })
+
+  it.each([
+    ['to an unknown cluster', 'cluster: «gone', 'name_unknown'],
+    ['to an unknown subset', 'cluster: a, subset: «v9', 'name_unknown'],
+    ['to where it goes already', 'cluster: a', 'failover_same'],
+    ['without conditions', 'cluster: b, on: «[]', 'value_out_of_range'],
+    ['on what is none', 'cluster: b, on: [«reset]', 'value_invalid'],
+    ['to a cluster that speaks something else', 'cluster: g', 'protocol_differs'],
+  ])('%s is refused', async (_, failover, code) => {
+    const { text } = marked(
+      route(`to: { cluster: a, failover: { ${failover} } }`).replace('clusters: {', 'clusters: { g: { protocol: grpc, address: "127.0.0.1:3" },'),
+    )
+    const { diagnostics } = await loadBeside(text)
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map((one) => one.code)).toEqual([code])
+  })
+})

@@ -110,7 +110,9 @@ function buildWatch(policy: Policy, { clock }: Pick<Ports, 'clock'>, guards: Rea
     const { cluster, subset } = x.destination
     const side = own.find((one) => one.destination.cluster === cluster && one.destination.subset === subset)
     if (side === undefined) return forward()
-    return overheard(forward, clock, (outcome) => {
+    return overheard(forward, clock, (said) => {
+      // Somebody else answered in its place.
+      const outcome = x.failedOver === undefined ? said : ({ kind: 'error' } as const)
       if (side.canary !== undefined) side.canary.note('canary', outcome)
       else for (const canary of side.compared) canary.note('others', outcome)
     })

@@ -47,6 +47,8 @@ export interface Arrived {
   readonly receivedAt: number
   /** What `forward` did so far; kept up to date try by try, for the record and for `x-egress-attempts`. */
   readonly sent: Sent | undefined
+  /** The second place that was asked, because the destination could not take the request. */
+  readonly failedOver?: Destination | undefined
 }
 
 export interface Sent {
@@ -215,6 +217,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     lifeline: arrival.lifeline,
     receivedAt: arrival.receivedAt,
     sent: undefined,
+    failedOver: undefined,
     id: undefined,
     listener: arrival.listener,
     request: undefined,

@@ -163,7 +163,17 @@ export interface WeightedDestination extends Destination {
   readonly pin: { readonly headers: readonly FieldTest[]; readonly claims: readonly ClaimEquals[] } | undefined
   /** Takes its weight away when it does worse than the destinations of the split that have none. */
   readonly guard?: Guard | undefined
+  /** Takes what this one cannot. */
+  readonly failover?: Failover | undefined
 }
+
+/** A second place, and when it is asked. */
+export interface Failover extends Destination {
+  readonly on: readonly FailoverCondition[]
+}
+
+/** `connect`: nothing was sent, or there is nobody to send it to. `overloaded`: its cap is reached. `unavailable`: 503 or gRPC UNAVAILABLE. */
+export type FailoverCondition = 'connect' | 'overloaded' | 'unavailable'
 
 /** How much worse a version may do. */
 export interface Guard {

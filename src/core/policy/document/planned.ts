@@ -34,7 +34,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
   hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
-  failover: [{ at: anywhere, what: 'Failover to a second cluster' }],
   fault: [{ at: anywhere, what: 'Fault injection' }],
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],

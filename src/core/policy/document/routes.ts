@@ -3,7 +3,7 @@ import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
 import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
-import { guard } from './steering.ts'
+import { failover, guard } from './steering.ts'
 import { translation } from './translation.ts'
 
 const match = z.strictObject({
@@ -70,6 +70,7 @@ const destination = z.strictObject({
     'A request that fits goes here whatever the weights.',
   ),
   guard: describe(guard.optional(), 'Takes its weight away, for good, when it does worse than the destinations without a guard.'),
+  failover: describe(failover.optional(), 'A second cluster, that takes what this one cannot.'),
 })
 
 const binding = z.strictObject({

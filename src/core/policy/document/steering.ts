@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { defaulted } from './build.ts'
-import { durationBetween, percent } from './fields.ts'
+import { defaulted, describe } from './build.ts'
+import { durationBetween, name, percent } from './fields.ts'
 
 /** How much worse than the others a version may do before it loses its weight. */
 export const guard = z.strictObject({
@@ -11,3 +11,16 @@ export const guard = z.strictObject({
 })
 
 export type GuardDocument = z.output<typeof guard>
+
+/** Who takes what a destination cannot. */
+export const failover = z.strictObject({
+  cluster: describe(name, 'A cluster.'),
+  subset: describe(name.optional(), 'One of its subsets.'),
+  on: defaulted(
+    z.array(z.enum(['connect', 'overloaded', 'unavailable'])).min(1),
+    'routes.failover.on',
+    'connect: nothing could be sent; overloaded: the cap of the first is reached; unavailable: 503 or gRPC UNAVAILABLE, of what may be sent twice.',
+  ),
+})
+
+export type FailoverDocument = z.output<typeof failover>

@@ -15,10 +15,10 @@ import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { warnImpossible } from './impossible.ts'
 import { heldBy } from './limits.ts'
-import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, warn } from './linking.ts'
 import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
-import { linkGuard, warnSplit } from './steering.ts'
+import { linkFailover, linkGuard, linkPlace, warnSplit } from './steering.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
@@ -267,14 +267,8 @@ function linkDestination(
   bare: boolean,
   clusters: RouteSurroundings['clusters'],
 ): WeightedDestination {
-  const known = refer(linking, entry, bare ? path : [...path, 'cluster'], 'clusters', said.cluster)
-  const subsets = clusters.get(said.cluster)?.value?.subsets ?? {}
-  if (known && said.subset !== undefined && !Object.hasOwn(subsets, said.subset)) {
-    const names = new Set(Object.keys(subsets))
-    const hint =
-      suggestion(linking, said.subset, names) ?? (names.size === 0 ? `Add subsets: to clusters.${said.cluster}.` : `Known: ${Array.from(names).join(', ')}.`)
-    refuse(linking, entry, [...path, 'subset'], { code: 'name_unknown', message: `The cluster "${said.cluster}" has no subset "${said.subset}".`, hint })
-  }
+  if (bare) refer(linking, entry, path, 'clusters', said.cluster)
+  else linkPlace(linking, entry, said, path, clusters)
   const claims = Object.entries(said.pin?.claims ?? {}).map(([claim, value]) => ({ path: claim, value }))
   return {
     cluster: said.cluster,
@@ -282,6 +276,7 @@ function linkDestination(
     weight: said.weight,
     pin: said.pin === undefined ? undefined : { headers: fieldTests(said.pin.headers), claims },
     ...linkGuard(said.guard),
+    ...linkFailover(linking, entry, said, path, clusters),
   }
 }
 

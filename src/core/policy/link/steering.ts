@@ -1,14 +1,64 @@
-import type { Guard, WeightedDestination } from '../../model/route.ts'
-import type { RouteDocument } from '../document/routes.ts'
+import type { Failover, Guard, WeightedDestination } from '../../model/route.ts'
+import type { ClusterDocument } from '../document/clusters.ts'
+import type { DestinationDocument, RouteDocument } from '../document/routes.ts'
 import type { GuardDocument } from '../document/steering.ts'
 import type { Path } from '../read/node.ts'
-import { type Entry, type Linking, warn } from './linking.ts'
+import { type Entry, type Linking, refer, refuse, suggestion, warn } from './linking.ts'
 import { ms, share } from './values.ts'
 
 /** Links `guard` of a destination. */
 export function linkGuard(said: GuardDocument | undefined): { readonly guard?: Guard } {
   if (said === undefined) return {}
   return { guard: { errorRateDelta: share(said.errorRateDelta), p95Ratio: said.p95Ratio, minSamples: said.minSamples, windowMs: ms(said.window) } }
+}
+
+/** Links `failover` of a destination at `path`. Its cluster must be another place, which speaks what the first one speaks. */
+export function linkFailover(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  said: DestinationDocument,
+  path: Path,
+  clusters: ReadonlyMap<string, Entry<ClusterDocument>>,
+): { readonly failover?: Failover } {
+  const { failover } = said
+  if (failover === undefined) return {}
+  const at = [...path, 'failover']
+  const { cluster, subset, on } = failover
+  if (linkPlace(linking, entry, failover, at, clusters)) {
+    const [first, second] = [clusters.get(said.cluster)?.value?.protocol, clusters.get(cluster)?.value?.protocol]
+    if ((first === 'grpc') !== (second === 'grpc') && first !== undefined && second !== undefined)
+      refuse(linking, entry, at, {
+        code: 'protocol_differs',
+        message: `The cluster "${cluster}" speaks ${second}, and "${said.cluster}" speaks ${first}.`,
+        hint: 'Fail over to a cluster that speaks the same.',
+        which: 'key',
+      })
+    if (cluster === said.cluster && subset === said.subset)
+      refuse(linking, entry, at, {
+        code: 'failover_same',
+        message: 'This is where the requests go already.',
+        hint: 'Name another cluster or subset.',
+        which: 'key',
+      })
+  }
+  return { failover: { cluster, subset, on } }
+}
+
+/** Follows the name of a cluster and its subset; true when both are there. */
+export function linkPlace(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  { cluster, subset }: { readonly cluster: string; readonly subset?: string | undefined },
+  path: Path,
+  clusters: ReadonlyMap<string, Entry<ClusterDocument>>,
+): boolean {
+  if (!refer(linking, entry, [...path, 'cluster'], 'clusters', cluster)) return false
+  const names = new Set(Object.keys(clusters.get(cluster)?.value?.subsets ?? {}))
+  if (subset === undefined || names.has(subset)) return true
+  const known = names.size === 0 ? `Add subsets: to clusters.${cluster}.` : `Known: ${Array.from(names).join(', ')}.`
+  const message = `The cluster "${cluster}" has no subset "${subset}".`
+  refuse(linking, entry, [...path, 'subset'], { code: 'name_unknown', message, hint: suggestion(linking, subset, names) ?? known })
+  return false
 }
 
 /** What a destination says and its split keeps from working. */
