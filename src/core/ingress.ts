@@ -1,4 +1,5 @@
 import { buildAsk, buildAuthorize, buildExtAuthzGrpc } from './ingress/authorize.ts'
+import { buildDisturb } from './ingress/disturb.ts'
 import { buildHandOn } from './ingress/hand-on.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
@@ -36,6 +37,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
   const { steer, watch } = buildGuardedSteer(policy, ports)
+  const disturb = buildDisturb(policy, ports)
   const handOn = buildHandOn(policy, ports)
   const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
@@ -59,16 +61,18 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const published = publish(metered)
       if (published !== undefined) return trail.close(await reveal(metered, published))
       const steered = trail.reach(steer(metered))
+      const disturbed = disturb(steered)
+      if (disturbed !== undefined) await disturbed
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
       const reply = trail.hear(await limit.charge(translated, await watch(translated, () => upstream.forward(translated))))
-      const answer = await respond(translated, reply)
+      const answer = disturb.mark(translated, await respond(translated, reply))
       limit.answered(translated, answer.status)
       return trail.close(await reveal(translated, answer))
     } catch (error) {
       const fault = trail.fail(Fault.from(error))
       limit.answered(trail.last, fault.status)
-      return trail.close(await reveal(trail.last, rescue(trail.last, fault), fault))
+      return trail.close(await reveal(trail.last, disturb.mark(trail.last, rescue(trail.last, fault)), fault))
     }
   }
   return Object.assign(walk, { close: () => identify.close() })

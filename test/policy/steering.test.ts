@@ -64,3 +64,45 @@ describe('failover of a destination', () => {
     expect(diagnostics.filter(({ severity }) => severity === 'error').map((one) => one.code)).toEqual([code])
   })
 })
+
+describe('faults of a route', () => {
+  const said = 'to: a, faults: { headers: { x-test: "yes" }, delay: { percent: 10%, for: 200ms }, abort: { percent: 5% } }'
+
+  it('are linked in nonprod', async () => {
+    expect((await linked(said))?.faults).toEqual({
+      headers: [{ name: 'x-test', exact: 'yes' }],
+      delay: { share: 0.1, ms: 200 },
+      abort: { share: 0.05, status: { http: 503, grpc: 14 } },
+    })
+    expect((await linked('to: a, faults: { abort: { percent: 5%, status: 429, grpcStatus: 8 } }'))?.faults).toMatchObject({
+      delay: undefined,
+      abort: { status: { http: 429, grpc: 8 } },
+    })
+  })
+
+  it('break the route in prod, unless nothing would be injected', async () => {
+    const prod = await loadBeside(route(said), { environment: 'prod' })
+    expect(prod.diagnostics.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(['faults_in_prod'])
+    expect(prod.policy?.routes[0]?.quarantined).toContain('class prod')
+    const none = await loadBeside(route('to: a, faults: { delay: { percent: 0%, for: 1s }, abort: { percent: 0% } }'), { environment: 'prod' })
+    expect(none.diagnostics.filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(none.policy?.routes[0]).not.toHaveProperty('faults')
+  })
+
+  it('may have another share in the overlay of one environment', async () => {
+    const overlay = 'sallyport: v1\nroutes: { r: { faults: { abort: { percent: 50%, status: 500 } } } }'
+    const { policy, diagnostics } = await loadBeside(route('to: a, faults: { abort: { percent: 0% } }'), { files: { 'environments/dev.yaml': overlay } })
+    expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(policy?.routes[0]?.faults?.abort).toEqual({ share: 0.5, status: { http: 500, grpc: 14 } })
+  })
+
+  it.each([
+    ['{}', 'error'],
+    ['{ headers: { x-test: "1" } }', 'warning no_effect'],
+    ['{ abort: { percent: 1%, status: 200 } }', 'error value_out_of_range'],
+    ['{ delay: { percent: 1% } }', 'error key_missing'],
+  ])('that say %s are noticed', async (faults, found) => {
+    const { diagnostics } = await loadBeside(route(`to: a, faults: ${faults}`))
+    expect(diagnostics.map(({ severity, code }) => `${severity} ${code}`)[0]).toContain(found)
+  })
+})

@@ -103,6 +103,8 @@ export interface Metered extends Permitted {
 export interface Steered extends Metered {
   readonly destination: Destination
   /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
+  /** What was done to it on purpose: delayed so many milliseconds, aborted with a status. */
+  readonly injected?: { readonly delayMs: number | undefined; readonly status: number | undefined } | undefined
   readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
 }
 export interface Introduced extends Steered {
@@ -237,6 +239,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     readings: undefined,
     destination: undefined,
     steering: undefined,
+    injected: undefined,
     introduction: undefined,
     call: undefined,
     form: undefined,

@@ -63,6 +63,8 @@ export interface Route {
   readonly retry: Retry | undefined
   readonly sticky: Sticky | undefined
   readonly split: readonly WeightedDestination[]
+  /** What is done to its requests on purpose. Never in prod. */
+  readonly faults?: FaultInjection | undefined
   /** The gateway answers itself; the split is the name that stands for it. */
   readonly answer?: 'health' | undefined
   readonly handOn: HandOn
@@ -144,6 +146,13 @@ export interface Retry {
 
 /** `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. A number: that HTTP status. */
 export type RetryCondition = 'connect' | 'reset' | 'unavailable' | number
+
+/** Shares from 0 to 1 of the requests that fit the headers. */
+export interface FaultInjection {
+  readonly headers: readonly FieldTest[]
+  readonly delay: { readonly share: number; readonly ms: number } | undefined
+  readonly abort: { readonly share: number; readonly status: { readonly http: number; readonly grpc: number } } | undefined
+}
 
 /** What keeps a downstream on one side of a split. */
 export type Sticky =

@@ -46,6 +46,7 @@ export const metrics = {
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
+  sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
   sallyport_guard_aborted: { kind: 'gauge', help: '1 while a guarded destination has lost its weight.', labels: ['route', 'destination'] },
   sallyport_guard_aborts_total: {
     kind: 'counter',

@@ -80,6 +80,8 @@ export const defaults = {
   'routes.legacyHeaders': { value: 'off', reason: 'RateLimit says more, and nobody agrees on what the older ones mean' },
   'routes.timeout': { value: '15s', reason: 'longer than any healthy call, shorter than a person waits' },
   'routes.weight': { value: 100, reason: 'a single destination takes everything' },
+  'routes.faults.abort.status': { value: 503, reason: 'what a service that is down answers' },
+  'routes.faults.abort.grpcStatus': { value: 14, reason: 'UNAVAILABLE, the same' },
   'routes.failover.on': { value: ['connect'], reason: 'nothing was done upstream then' },
   'routes.guard.errorRateDelta': { value: '1%', reason: 'less than that is hard to tell from chance' },
   'routes.guard.p95Ratio': { value: 1.3, reason: 'a version that is so much slower is noticed' },

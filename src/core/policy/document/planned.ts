@@ -34,8 +34,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   mirror: [{ at: anywhere, what: 'Mirroring' }],
   hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
-  fault: [{ at: anywhere, what: 'Fault injection' }],
-  faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
   websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],

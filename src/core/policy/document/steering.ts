@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { defaulted, describe } from './build.ts'
-import { durationBetween, name, percent } from './fields.ts'
+import { defaulted, describe, filled, overridable } from './build.ts'
+import { durationBetween, fieldTests, name, percent } from './fields.ts'
 
 /** How much worse than the others a version may do before it loses its weight. */
 export const guard = z.strictObject({
@@ -24,3 +24,31 @@ export const failover = z.strictObject({
 })
 
 export type FailoverDocument = z.output<typeof failover>
+
+/** What is done to requests on purpose, to see how their callers take it. */
+export const faults = filled(
+  z.strictObject({
+    headers: describe(filled(fieldTests).optional(), 'Only requests with these headers.'),
+    delay: describe(
+      z
+        .strictObject({
+          percent: describe(overridable(percent), 'Share of the requests.'),
+          for: describe(overridable(durationBetween('1ms', '1h')), 'How long each waits before it goes on.'),
+        })
+        .optional(),
+      'Keeps requests waiting.',
+    ),
+    abort: describe(
+      z
+        .strictObject({
+          percent: describe(overridable(percent), 'Share of the requests.'),
+          status: defaulted(overridable(z.int().min(400).max(599)), 'routes.faults.abort.status', 'HTTP status of the answer.'),
+          grpcStatus: defaulted(overridable(z.int().min(1).max(16)), 'routes.faults.abort.grpcStatus', 'What callers with gRPC, gRPC-Web and Connect get.'),
+        })
+        .optional(),
+      'Answers in place of the service.',
+    ),
+  }),
+)
+
+export type FaultsDocument = z.output<typeof faults>

@@ -1,10 +1,10 @@
-import type { Failover, Guard, WeightedDestination } from '../../model/route.ts'
+import type { Failover, FaultInjection, Guard, WeightedDestination } from '../../model/route.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { DestinationDocument, RouteDocument } from '../document/routes.ts'
-import type { GuardDocument } from '../document/steering.ts'
+import type { FaultsDocument, GuardDocument } from '../document/steering.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, refer, refuse, suggestion, warn } from './linking.ts'
-import { ms, share } from './values.ts'
+import { fieldTests, ms, share } from './values.ts'
 
 /** Links `guard` of a destination. */
 export function linkGuard(said: GuardDocument | undefined): { readonly guard?: Guard } {
@@ -59,6 +59,36 @@ export function linkPlace(
   const message = `The cluster "${cluster}" has no subset "${subset}".`
   refuse(linking, entry, [...path, 'subset'], { code: 'name_unknown', message, hint: suggestion(linking, subset, names) ?? known })
   return false
+}
+
+/** Links `faults` of a route: shares that are 0 do nothing, and others are refused in prod. */
+export function linkFaults(linking: Linking, entry: Entry<RouteDocument>, said: FaultsDocument | undefined): { readonly faults?: FaultInjection } {
+  if (said === undefined) return {}
+  const { headers, delay, abort } = said
+  if (delay === undefined && abort === undefined) {
+    const message = '"faults" has no effect: it says neither delay nor abort.'
+    warn(linking, entry, ['faults'], { code: 'no_effect', message, hint: 'Add delay or abort, or remove it.', which: 'key' })
+    return {}
+  }
+  const shares = [delay, abort].map((one) => share(one?.percent ?? '0%'))
+  if (shares.every((one) => one === 0)) return {}
+  if (linking.environmentClass === 'prod') {
+    const message = 'Faults are not injected in an environment of class prod.'
+    refuse(linking, entry, ['faults'], {
+      code: 'faults_in_prod',
+      message,
+      hint: 'Write percent: 0% here, and another share in the overlay of a nonprod environment.',
+      which: 'key',
+    })
+    return {}
+  }
+  return {
+    faults: {
+      headers: fieldTests(headers),
+      delay: delay === undefined ? undefined : { share: share(delay.percent), ms: ms(delay.for) },
+      abort: abort === undefined ? undefined : { share: share(abort.percent), status: { http: abort.status, grpc: abort.grpcStatus } },
+    },
+  }
 }
 
 /** What a destination says and its split keeps from working. */
