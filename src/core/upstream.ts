@@ -4,7 +4,7 @@ import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
-import type { Destination, EgressService, Failover, LiveTarget, Route, Vet } from './model/route.ts'
+import type { Destination, EgressService, Failover, LiveTarget, Route, RpcMatch, Vet } from './model/route.ts'
 import type { MetricName } from './observe/metrics.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
@@ -13,6 +13,7 @@ import { answerHealth } from './upstream/answer-health.ts'
 import { type OpenCluster, openCluster, type Plan } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
 import { sendWithSpare } from './upstream/failover.ts'
+import { type MirrorPorts, type MirrorRoute, openMirror } from './upstream/mirror.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
@@ -25,6 +26,8 @@ export interface Sendable extends Received {
   readonly route: Route
   readonly destination: Destination
   readonly call: HttpCall | GrpcCall
+  /** Set on gRPC routes. */
+  readonly rpc?: RpcMatch | undefined
 }
 
 /** The same of the egress wing. */
@@ -52,7 +55,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
+type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'resolve' | 'lasting'>
 
 const failovers = 'sallyport_failovers_total' satisfies MetricName
 
@@ -72,31 +75,43 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   }
   const targets = openTargets(policy.revision, state, ports)
   const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
+  const mirrors = new Map<string, MirrorRoute>()
+  for (const route of policy.routes) {
+    const there = route.mirror === undefined || route.quarantined !== undefined ? undefined : clusters.get(route.mirror.cluster)
+    if (route.mirror === undefined || there === undefined) continue
+    const { subset } = route.mirror
+    mirrors.set(route.name, openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind) }))
+  }
+
+  async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {
+    const cluster = clusters.get(x.destination.cluster)
+    if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
+    const { route, destination } = x
+    const deadline = deadlineOf(x.deadline, x.receivedAt + route.timeoutMs, sent)
+    const to = (call: HttpCall | GrpcCall, plan: Plan) => send({ x, call, deadline, retry: route.retry, idleMs, ...plan }, ports)
+    const failover = failoverOf(route, destination)
+    const spare = failover === undefined ? undefined : clusters.get(failover.cluster)
+    if (failover === undefined || spare === undefined) return to(sent, cluster.plan(destination.subset, sent.kind))
+    return sendWithSpare({
+      x,
+      call: sent,
+      failover,
+      retry: route.retry,
+      first: (call) => to(call, cluster.plan(destination.subset, call.kind)),
+      second(call) {
+        Object.assign(x, { failedOver: failover })
+        ports.meter.count(failovers, { cluster: destination.cluster, to: failover.cluster })
+        return to(addressedTo(call, policy, failover, x.request.authority), spare.plan(failover.subset, call.kind))
+      },
+    })
+  }
 
   return {
     async forward(x) {
       if (x.route.answer === 'health' && x.call.kind === 'grpc')
         return answerHealth({ call: x.call, lifeline: x.arrival.lifeline, deadline: x.deadline, idleMs }, board, ports.clock)
-      const cluster = clusters.get(x.destination.cluster)
-      if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
-      const { route, destination } = x
-      const deadline = deadlineOf(x.deadline, x.receivedAt + route.timeoutMs, x.call)
-      const to = (call: HttpCall | GrpcCall, plan: Plan) => send({ x, call, deadline, retry: route.retry, idleMs, ...plan }, ports)
-      const failover = failoverOf(route, destination)
-      const spare = failover === undefined ? undefined : clusters.get(failover.cluster)
-      if (failover === undefined || spare === undefined) return to(x.call, cluster.plan(destination.subset, x.call.kind))
-      return sendWithSpare({
-        x,
-        call: x.call,
-        failover,
-        retry: route.retry,
-        first: (call) => to(call, cluster.plan(destination.subset, call.kind)),
-        second(call) {
-          Object.assign(x, { failedOver: failover })
-          ports.meter.count(failovers, { cluster: destination.cluster, to: failover.cluster })
-          return to(addressedTo(call, policy, failover, x.request.authority), spare.plan(failover.subset, call.kind))
-        },
-      })
+      const mirror = mirrors.get(x.route.name)
+      return mirror === undefined ? forwardTo(x, x.call) : mirror(x, (call) => forwardTo(x, call))
     },
     async forwardOut(x) {
       const { service, target, vet } = x

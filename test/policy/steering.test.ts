@@ -106,3 +106,50 @@ describe('faults of a route', () => {
     expect(diagnostics.map(({ severity, code }) => `${severity} ${code}`)[0]).toContain(found)
   })
 })
+
+describe('the mirror of a route', () => {
+  it('is linked with what it says and what it does not', async () => {
+    expect((await linked('to: a, mirror: { cluster: b, diff: {} }'))?.mirror).toEqual({
+      cluster: 'b',
+      subset: undefined,
+      share: 1,
+      methods: ['GET', 'HEAD'],
+      rpcs: [],
+      requests: 32,
+      diff: { share: 0.1, headers: ['content-type'], ignore: [], mask: [] },
+    })
+    const said =
+      'to: b, mirror: { cluster: a, subset: v2, percent: 5%, methods: [PUT], requests: 4, diff: { percent: 1%, headers: [etag], ignore: [/a/*/b], mask: [/c] } }'
+    expect((await linked(said))?.mirror).toEqual({
+      cluster: 'a',
+      subset: 'v2',
+      share: 0.05,
+      methods: ['PUT'],
+      rpcs: [],
+      requests: 4,
+      diff: { share: 0.01, headers: ['etag'], ignore: ['/a/*/b'], mask: ['/c'] },
+    })
+    expect((await linked('to: a, mirror: { cluster: b }'))?.mirror?.diff).toBeUndefined()
+  })
+
+  it.each([
+    ['to: a, mirror: { cluster: gone }', 'error name_unknown'],
+    ['to: a, mirror: { cluster: b, subset: v1 }', 'error name_unknown'],
+    ['to: a, mirror: { cluster: b, diff: { ignore: [a.b] } }', 'error value_invalid'],
+    ['to: a, mirror: { cluster: b, rpcs: [Get] }', 'warning no_effect'],
+    ['to: a, mirror: b', 'error type_wrong'],
+  ])('%s is noticed', async (more, found) => {
+    const { diagnostics } = await loadBeside(route(more))
+    expect(diagnostics.map(({ severity, code }) => `${severity} ${code}`)).toContain(found)
+  })
+
+  it('must speak what the route does, and name RPCs that there are', async () => {
+    const grpc = (more: string) =>
+      `clusters: { h: { address: "127.0.0.1:1" }, g: { protocol: grpc, address: "127.0.0.1:2", descriptors: shop.binpb, subsets: { v2: { authority: v2 } } } }\nroutes: { r: { match: { grpc: shop.v1.Orders }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, to: g, ${more} }, o: { match: { path: / }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, to: h } }\n`
+    const found = async (more: string) => (await loadBeside(grpc(more))).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
+    expect(await found('mirror: { cluster: g, subset: v2, rpcs: [CancelOrder] }')).toEqual([])
+    expect(await found('mirror: { cluster: g, subset: v2, rpcs: [CancelOrdr] }')).toEqual(['error rpc_unknown'])
+    expect(await found('mirror: { cluster: g, subset: v2, methods: [GET] }')).toEqual(['warning no_effect'])
+    expect(await found('mirror: { cluster: h }')).toEqual(['error protocol_differs'])
+  })
+})

@@ -47,6 +47,16 @@ export const metrics = {
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
   sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
+  sallyport_mirror_requests_total: {
+    kind: 'counter',
+    help: 'Copies of requests, by route and outcome: answered, failed, busy (too many under way), body (too large to keep).',
+    labels: ['route', 'outcome'],
+  },
+  sallyport_mirror_comparisons_total: {
+    kind: 'counter',
+    help: 'Answers compared with those of the mirror, by route and outcome: same, different, left (too large, or not to be read).',
+    labels: ['route', 'outcome'],
+  },
   sallyport_guard_aborted: { kind: 'gauge', help: '1 while a guarded destination has lost its weight.', labels: ['route', 'destination'] },
   sallyport_guard_aborts_total: {
     kind: 'counter',

@@ -32,7 +32,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   ],
   tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
-  mirror: [{ at: anywhere, what: 'Mirroring' }],
   hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
   compose: [{ at: route, what: 'Composing several calls' }],
   websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],

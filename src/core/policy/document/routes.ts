@@ -3,7 +3,7 @@ import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
 import { cors } from './cors.ts'
 import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
-import { failover, faults, guard } from './steering.ts'
+import { failover, faults, guard, mirror } from './steering.ts'
 import { translation } from './translation.ts'
 
 const match = z.strictObject({
@@ -128,6 +128,7 @@ export const route = z
       'Who stays on one side of the split.',
     ),
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+    mirror: describe(mirror.optional(), 'A second service that gets copies of requests; nobody waits for it.'),
     faults: describe(faults.optional(), 'Faults that are injected, in nonprod only.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
     answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),

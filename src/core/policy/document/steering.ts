@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { defaulted, describe, filled, overridable } from './build.ts'
-import { durationBetween, fieldTests, name, percent } from './fields.ts'
+import { durationBetween, fieldTests, headerName, method, name, percent } from './fields.ts'
 
 /** How much worse than the others a version may do before it loses its weight. */
 export const guard = z.strictObject({
@@ -52,3 +52,41 @@ export const faults = filled(
 )
 
 export type FaultsDocument = z.output<typeof faults>
+
+const pointer = z
+  .string()
+  .regex(/^(?:\/[^/\p{Cc}]*)+$/u)
+  .max(200)
+  .meta({ title: 'JSON pointer, with * for any one segment', examples: ['/updatedAt', '/items/*/etag'] })
+
+/** A second service that gets copies, and how its answers are compared. */
+export const mirror = z.strictObject({
+  cluster: describe(name, 'A cluster.'),
+  subset: describe(name.optional(), 'One of its subsets.'),
+  percent: defaulted(overridable(percent), 'routes.mirror.percent', 'Share of the requests that are copied.'),
+  methods: defaulted(z.array(method), 'routes.mirror.methods', 'HTTP methods that are copied, on path routes.'),
+  rpcs: defaulted(
+    z.array(
+      z
+        .string()
+        .regex(/^[A-Za-z_]\w*$/)
+        .meta({ title: 'RPC of the service', examples: ['GetOrder'] }),
+    ),
+    'routes.mirror.rpcs',
+    'On grpc routes: RPCs that are copied beside those without side effects or with a GET binding.',
+  ),
+  requests: defaulted(overridable(z.int().min(1).max(10_000)), 'routes.mirror.requests', 'Copies under way at a time; no more are made.'),
+  diff: describe(
+    z
+      .strictObject({
+        percent: defaulted(overridable(percent), 'routes.mirror.diff.percent', 'Share of the copies whose answers are compared.'),
+        headers: defaulted(z.array(headerName), 'routes.mirror.diff.headers', 'Headers that are compared.'),
+        ignore: defaulted(z.array(pointer), 'routes.mirror.diff.ignore', 'Members of JSON bodies that may differ, with all below them.'),
+        mask: defaulted(z.array(pointer), 'routes.mirror.diff.mask', 'Members whose values are never written down.'),
+      })
+      .optional(),
+    'Compares the answers and writes down how they differ; without it nobody looks at them.',
+  ),
+})
+
+export type MirrorDocument = z.output<typeof mirror>

@@ -18,7 +18,7 @@ import { heldBy } from './limits.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, warn } from './linking.ts'
 import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
-import { linkFailover, linkFaults, linkGuard, linkPlace, warnSplit } from './steering.ts'
+import { linkFailover, linkFaults, linkGuard, linkMirror, linkPlace, warnSplit } from './steering.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
 import { after, bytes, fieldTests, ms, share } from './values.ts'
 
@@ -101,6 +101,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     retry: linkRetry(value.retry),
     sticky: stickyOf(value.sticky),
     split,
+    ...linkMirror(linking, entry, value, match, around.clusters),
     ...linkFaults(linking, entry, value.faults),
     ...(value.answer === undefined ? {} : { answer: value.answer }),
     handOn: { token: value.handOn?.token ?? false, claims, ...introduceOf(linking, entry, value.handOn) },

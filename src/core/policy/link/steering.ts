@@ -1,9 +1,9 @@
-import type { Failover, FaultInjection, Guard, WeightedDestination } from '../../model/route.ts'
+import type { Failover, FaultInjection, Guard, Mirror, RouteMatch, WeightedDestination } from '../../model/route.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { DestinationDocument, RouteDocument } from '../document/routes.ts'
 import type { FaultsDocument, GuardDocument } from '../document/steering.ts'
 import type { Path } from '../read/node.ts'
-import { type Entry, type Linking, refer, refuse, suggestion, warn } from './linking.ts'
+import { type Entry, isSaid, type Linking, refer, refuse, suggestion, warn } from './linking.ts'
 import { fieldTests, ms, share } from './values.ts'
 
 /** Links `guard` of a destination. */
@@ -89,6 +89,45 @@ export function linkFaults(linking: Linking, entry: Entry<RouteDocument>, said: 
       abort: abort === undefined ? undefined : { share: share(abort.percent), status: { http: abort.status, grpc: abort.grpcStatus } },
     },
   }
+}
+
+/** Links `mirror` of a route: the cluster must speak what the route does, and what is said must be able to happen. */
+export function linkMirror(
+  linking: Linking,
+  entry: Entry<RouteDocument>,
+  { mirror, to }: Partial<RouteDocument>,
+  match: RouteMatch,
+  clusters: ReadonlyMap<string, Entry<ClusterDocument>>,
+): { readonly mirror?: Mirror } {
+  if (mirror === undefined) return {}
+  const { cluster, subset, percent, methods, rpcs, requests, diff } = mirror
+  const known = linkPlace(linking, entry, mirror, ['mirror'], clusters)
+  const protocol = clusters.get(cluster)?.value?.protocol
+  const isGrpc = match.grpc !== undefined
+  if (known && protocol !== undefined && (protocol === 'grpc') !== isGrpc)
+    refuse(linking, entry, ['mirror', 'cluster'], {
+      code: 'protocol_differs',
+      message: `The cluster "${cluster}" speaks ${protocol}, and the route ${isGrpc ? 'gRPC' : 'HTTP'}.`,
+      hint: 'Mirror to a cluster that speaks the same.',
+    })
+  if (to === undefined)
+    warn(linking, entry, ['mirror'], { code: 'no_effect', message: '"mirror" has no effect: the route goes nowhere.', hint: 'Remove it.', which: 'key' })
+  const idle = isGrpc ? 'methods' : 'rpcs'
+  if (isSaid(entry, ['mirror', idle])) {
+    const message = `"${idle}" has no effect on a ${isGrpc ? 'grpc' : 'path'} route.`
+    warn(linking, entry, ['mirror', idle], { code: 'no_effect', message, hint: `Write ${isGrpc ? 'rpcs' : 'methods'}.`, which: 'key' })
+  }
+  const all = match.grpc?.rpcs.map(({ method }) => method) ?? []
+  for (const [i, rpc] of rpcs.entries()) {
+    if (all.length === 0 || all.includes(rpc)) continue
+    refuse(linking, entry, ['mirror', 'rpcs', i], {
+      code: 'rpc_unknown',
+      message: `The route has no RPC "${rpc}".`,
+      hint: suggestion(linking, rpc, new Set(all)) ?? 'Name one of its service.',
+    })
+  }
+  const compared = diff === undefined ? undefined : { share: share(diff.percent), headers: diff.headers, ignore: diff.ignore, mask: diff.mask }
+  return { mirror: { cluster, subset, share: share(percent), methods, rpcs, requests, diff: compared } }
 }
 
 /** What a destination says and its split keeps from working. */
