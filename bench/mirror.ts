@@ -12,7 +12,8 @@ import { orderOf, percentile, ratiosWithin, spreadOf } from './report/statistics
 /*
  * What a mirror costs the request it copies: the same requests, at one fixed rate, to a route without a mirror, to one that copies every
  * request, and to one that compares every answer too. One gateway and two services, each a process of its own; in turn within each round,
- * ratios taken within a round. A request's time counts from when it was due.
+ * ratios taken within a round. A request's time counts from when it was due. With --alternate the routes are asked request by request, so that
+ * whatever else the machine does hits them alike: that shows what a copied request itself pays, and not what the copies cost the others.
  */
 const { values } = parseArgs({
   options: {
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '250' },
     service: { type: 'string', default: '5' },
     serve: { type: 'string' },
+    alternate: { type: 'boolean', default: false },
   },
 })
 
@@ -87,17 +89,18 @@ function ask(port: number, route: string, dueAt: number): Promise<number> {
   })
 }
 
-/** Milliseconds of every request of one lap. */
-async function lap(port: number, route: string, rate: number, seconds: number): Promise<readonly number[]> {
+/** Milliseconds of every request of one lap, which asks several routes in turn: by route. */
+async function lap(port: number, names: readonly string[], rate: number, seconds: number): Promise<readonly (readonly number[])[]> {
   const asked: Promise<number>[] = []
   const begun = performance.now()
   for (let i = 0; i < rate * seconds; i++) {
     const dueAt = begun + (i * 1_000) / rate
     const early = dueAt - performance.now()
     if (early > 0) await pause(early)
-    asked.push(ask(port, route, dueAt))
+    asked.push(ask(port, names[i % names.length] ?? '', dueAt))
   }
-  return await Promise.all(asked)
+  const all = await Promise.all(asked)
+  return names.map((_, at) => all.filter((__, i) => i % names.length === at))
 }
 
 async function main(): Promise<void> {
@@ -109,14 +112,16 @@ async function main(): Promise<void> {
   const gateway = fork(fileURLToPath(new URL('./programs/measured-gateway.ts', import.meta.url)), [folder], { stdio: 'inherit' })
   try {
     const port = await portOf(gateway)
-    for (const route of routes) await lap(port, route, rate, 2)
+    await lap(port, routes, rate, 6)
     const laps = new Map<string, { readonly p50: number[]; readonly p99: number[] }>(routes.map((route) => [route, { p50: [], p99: [] }]))
     for (let round = 0; round < rounds; round++) {
-      for (const i of orderOf(round, routes.length)) {
-        const route = routes[i] ?? 'plain'
-        const times = await lap(port, route, rate, seconds)
-        laps.get(route)?.p50.push(percentile(times, 0.5))
-        laps.get(route)?.p99.push(percentile(times, 0.99))
+      const groups = values.alternate ? [routes] : orderOf(round, routes.length).map((i) => [routes[i] ?? 'plain'])
+      for (const group of groups) {
+        const times = await lap(port, group, rate, seconds)
+        for (const [i, route] of group.entries()) {
+          laps.get(route)?.p50.push(percentile(times[i] ?? [], 0.5))
+          laps.get(route)?.p99.push(percentile(times[i] ?? [], 0.99))
+        }
       }
     }
     const plain = laps.get('plain') ?? { p50: [], p99: [] }

@@ -36,7 +36,7 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult, buildExtAuthzGrpc))
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
-  const { steer, watch } = buildGuardedSteer(policy, ports)
+  const guarded = buildGuardedSteer(policy, ports)
   const disturb = buildDisturb(policy, ports)
   const handOn = buildHandOn(policy, ports)
   const translate = buildTranslate(policy, ports)
@@ -60,12 +60,12 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const metered = trail.reach(await limit(permitted))
       const published = publish(metered)
       if (published !== undefined) return trail.close(await reveal(metered, published))
-      const steered = trail.reach(steer(metered))
+      const steered = trail.reach(guarded.steer(metered))
       const disturbed = disturb(steered)
       if (disturbed !== undefined) await disturbed
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
-      const reply = trail.hear(await limit.charge(translated, await watch(translated, () => upstream.forward(translated))))
+      const reply = trail.hear(await limit.charge(translated, await guarded.watch(translated, () => upstream.forward(translated))))
       const answer = disturb.mark(translated, await respond(translated, reply))
       limit.answered(translated, answer.status)
       return trail.close(await reveal(translated, answer))
@@ -75,5 +75,9 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       return trail.close(await reveal(trail.last, disturb.mark(trail.last, rescue(trail.last, fault)), fault))
     }
   }
-  return Object.assign(walk, { close: () => identify.close() })
+  const close = () => {
+    identify.close()
+    guarded.close()
+  }
+  return Object.assign(walk, { close })
 }

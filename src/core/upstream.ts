@@ -4,21 +4,34 @@ import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
+import type { Principal } from './model/principal.ts'
 import type { Destination, EgressService, Failover, LiveTarget, Route, RpcMatch, Vet } from './model/route.ts'
 import type { MetricName } from './observe/metrics.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import { addressedTo } from './upstream/address.ts'
 import { answerHealth } from './upstream/answer-health.ts'
-import { type OpenCluster, openCluster, type Plan } from './upstream/cluster.ts'
+import { type OpenCluster, openCluster } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
+import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import { sendWithSpare } from './upstream/failover.ts'
+import type { EndpointStatus } from './upstream/health/roster.ts'
+import { healthState } from './upstream/health/state.ts'
 import { type MirrorPorts, type MirrorRoute, openMirror } from './upstream/mirror.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
-export { type Part, type Place, partsOf } from './upstream/places.ts'
+export type { SourceStatus } from './upstream/discovery/source.ts'
+export type { EndpointStatus } from './upstream/health/roster.ts'
+export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
+
+/** How every source of endpoints stands that some snapshot uses. */
+export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {
+  return upstreamState(lasting)
+    .sources.values()
+    .map((source) => source.status())
+}
 
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
@@ -28,6 +41,8 @@ export interface Sendable extends Received {
   readonly call: HttpCall | GrpcCall
   /** Set on gRPC routes. */
   readonly rpc?: RpcMatch | undefined
+  /** Who asks, for clusters that choose an endpoint by it. */
+  readonly principal: Principal
 }
 
 /** The same of the egress wing. */
@@ -55,7 +70,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'resolve' | 'lasting'>
+type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
 
 const failovers = 'sallyport_failovers_total' satisfies MetricName
 
@@ -68,10 +83,11 @@ const silentMs = 60_000
  */
 export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   const state = upstreamState(ports.lasting)
+  const health = healthState(ports.lasting)
   const board = healthBoard(ports.lasting)
   const clusters = new Map<string, OpenCluster>()
   for (const cluster of Object.values(policy.clusters)) {
-    if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, ports))
+    if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, health, ports))
   }
   const targets = openTargets(policy.revision, state, ports)
   const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
@@ -80,7 +96,7 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
     const there = route.mirror === undefined || route.quarantined !== undefined ? undefined : clusters.get(route.mirror.cluster)
     if (route.mirror === undefined || there === undefined) continue
     const { subset } = route.mirror
-    mirrors.set(route.name, openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind) }))
+    mirrors.set(route.name, openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind), keyOf: there.keyOf }))
   }
 
   async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {
@@ -88,20 +104,21 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
     if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
     const { route, destination } = x
     const deadline = deadlineOf(x.deadline, x.receivedAt + route.timeoutMs, sent)
-    const to = (call: HttpCall | GrpcCall, plan: Plan) => send({ x, call, deadline, retry: route.retry, idleMs, ...plan }, ports)
+    const to = (there: OpenCluster, subset: string | undefined, call: HttpCall | GrpcCall) =>
+      send({ x, call, deadline, retry: route.retry, idleMs, key: there.keyOf?.(x), ...there.plan(subset, call.kind) }, ports)
     const failover = failoverOf(route, destination)
     const spare = failover === undefined ? undefined : clusters.get(failover.cluster)
-    if (failover === undefined || spare === undefined) return to(sent, cluster.plan(destination.subset, sent.kind))
+    if (failover === undefined || spare === undefined) return to(cluster, destination.subset, sent)
     return sendWithSpare({
       x,
       call: sent,
       failover,
       retry: route.retry,
-      first: (call) => to(call, cluster.plan(destination.subset, call.kind)),
+      first: (call) => to(cluster, destination.subset, call),
       second(call) {
         Object.assign(x, { failedOver: failover })
         ports.meter.count(failovers, { cluster: destination.cluster, to: failover.cluster })
-        return to(addressedTo(call, policy, failover, x.request.authority), spare.plan(failover.subset, call.kind))
+        return to(spare, failover.subset, addressedTo(call, policy, failover, x.request.authority))
       },
     })
   }
@@ -136,4 +153,12 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
 function failoverOf({ split }: Route, { cluster, subset }: Destination): Failover | undefined {
   for (const one of split) if (one.cluster === cluster && one.subset === subset) return one.failover
   return undefined
+}
+
+/** The endpoints of all clusters in use, by cluster and name. */
+export function endpointsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly EndpointStatus[] {
+  const all = healthState(lasting)
+    .rosters.values()
+    .flatMap((roster) => roster.status(clock.ticks()))
+  return all.sort((a, b) => a.cluster.localeCompare(b.cluster, 'en') || a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true }))
 }

@@ -1,11 +1,11 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import { Fault, type FaultCode } from '../core/model/fault.ts'
-import { problemAnswer } from '../core/model/problem.ts'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
+import { addLimits, type LimitRoutes } from './admin/limits.ts'
 import { statusPage } from './admin/page.ts'
 import { addReference } from './admin/reference.ts'
+import { isFromPage, problem } from './admin/refusal.ts'
 import type { BoundListener, GatewayView } from './gateway-view.ts'
 
 /** Only the inline style of our own page may take effect. */
@@ -19,10 +19,11 @@ export interface AdminOptions {
   readonly forgetIntrospections: () => Promise<void>
   /** Gives a guarded destination its weight back, on every replica. False when there is none of that name. */
   readonly rearmGuard: (route: string, destination: string) => Promise<boolean>
+  readonly limits: LimitRoutes
 }
 
-/** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
-export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
+/** The gateway's own routes: health, metrics, what is in force and what limits have counted. Nothing here changes the policies in force. */
+export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, metrics: () => string | Promise<string>, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
   app.use(async (c, next) => {
@@ -34,23 +35,27 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return undefined
   })
   app.get('/livez', (c) => c.text('ok\n'))
-  app.get('/readyz', (c) => c.json(readinessOf(view()), view().phase === 'serving' ? 200 : 503))
-  app.get('/healthz', (c) => {
-    const status = view().healthOf(c.req.query('service') ?? '')
+  app.get('/readyz', async (c) => {
+    const seen = await view()
+    return c.json(readinessOf(seen), seen.phase === 'serving' ? 200 : 503)
+  })
+  app.get('/healthz', async (c) => {
+    const status = (await view()).healthOf(c.req.query('service') ?? '')
     return c.json({ status }, healthCodes[status])
   })
-  app.get('/metrics', (c) => c.body(metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
-  app.get('/revision', (c) => {
-    const { snapshot } = view()
+  app.get('/metrics', async (c) => c.body(await metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
+  app.get('/revision', async (c) => {
+    const { snapshot } = await view()
     return c.json({ revision: snapshot.revision, environment: snapshot.policy.environment })
   })
-  app.get('/policy/diagnostics', (c) => {
-    const { inForce, lastLoad, snapshot } = view()
+  app.get('/policy/diagnostics', async (c) => {
+    const { inForce, lastLoad, snapshot } = await view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
-  addReference(app, () => view().snapshot.policy, options.referenceScript)
+  app.get('/endpoints', async (c) => c.json({ endpoints: (await view()).endpoints }))
+  addReference(app, async () => (await view()).snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
-    if (isOfPage(c)) return problem('forbidden', 'this is not for web pages')
+    if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
     try {
       await options.forgetIntrospections()
     } catch {
@@ -58,9 +63,9 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     }
     return c.json({ cleared: true })
   })
-  app.get('/guards', (c) => c.json({ guards: view().guards }))
+  app.get('/guards', async (c) => c.json({ guards: (await view()).guards }))
   app.post('/guards/rearm', async (c) => {
-    if (isOfPage(c)) return problem('forbidden', 'this is not for web pages')
+    if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
     try {
       const found = await options.rearmGuard(c.req.query('route') ?? '', c.req.query('destination') ?? '')
       if (!found) return problem('route_not_found', 'the policies in force guard no such destination: say ?route=NAME&destination=CLUSTER or CLUSTER/SUBSET')
@@ -69,32 +74,22 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     }
     return c.json({ armed: true })
   })
+  addLimits(app, async () => (await view()).snapshot.policy, options.limits)
   app.get('/.well-known/jwks.json', async (c) => {
-    const keys = await view()
-      .signingKeys()
-      .catch(() => undefined)
+    const seen = await view()
+    const keys = await seen.signingKeys().catch(() => undefined)
     if (keys === undefined) return problem('credential_unavailable', 'the keys are not available')
     return c.body(keys.text, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${keys.maxAge}` })
   })
-  app.get('/', (c) => {
+  app.get('/', async (c) => {
     c.header('content-security-policy', pagePolicy)
-    return c.html(statusPage(view()))
+    return c.html(statusPage(await view()))
   })
   return app
 }
 
-/** Browsers say where a request comes from; a page must not do anything in its reader's name. */
-function isOfPage({ req }: { readonly req: { header(name: string): string | undefined } }): boolean {
-  return req.header('origin') !== undefined || req.header('sec-fetch-site') !== undefined
-}
-
 /** As grpc-gateway answers health over HTTP. */
 const healthCodes = { SERVING: 200, NOT_SERVING: 503, SERVICE_UNKNOWN: 404 } as const
-
-function problem(code: FaultCode, message: string): Response {
-  const { status, headers, body } = problemAnswer(new Fault(code, message), { id: undefined, showRule: false, head: false })
-  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: [...headers.entries()].map(([name, value]): [string, string] => [name, value]) })
-}
 
 /** A bound admin listener. */
 export interface AdminListener extends BoundListener {

@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
-import type { Snapshot } from '../../src/core/snapshot.ts'
 import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
+import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'
 
 const at = Date.UTC(2026, 0, 1)
@@ -11,13 +11,14 @@ const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 
 
 const forgetIntrospections = async () => {}
 const rearmGuard = async () => false
+const limits = fakeLimitRoutes()
 
 function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
   return {
     phase: 'serving',
     startedAt: at - 3_723_000,
     now: at,
-    snapshot: { revision: policy.revision, policy } as Snapshot,
+    snapshot: { revision: policy.revision, policy },
     publishedAt: at - 60_000,
     inFlight: 3,
     inForce: [],
@@ -25,6 +26,8 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
     guards: [],
+    endpoints: [],
+    sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],
@@ -36,7 +39,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true, forgetIntrospections, rearmGuard },
+    { loopback: true, forgetIntrospections, rearmGuard, limits },
   )
   return app.request(path, { headers })
 }
@@ -48,6 +51,23 @@ describe('the admin listener', () => {
     expect(scraped.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(await scraped.text()).toBe('# metrics\n')
     expect(await (await ask('/revision')).json()).toEqual({ revision: 'rev0', environment: 'dev' })
+  })
+
+  it('shows how every endpoint is, as JSON and on its page', async () => {
+    const one = {
+      cluster: 'orders',
+      endpoint: '10.0.0.1:80',
+      health: 'ejected',
+      cause: 'consecutive_gateway',
+      backInMs: 9_000,
+      ejections: 1,
+      active: 2,
+      answerMs: 12.34,
+    } as const
+    const given = view({ endpoints: [one] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one] })
+    const page = await (await ask('/', given)).text()
+    for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
   })
 
   it('is ready while it serves, and not before or after', async () => {
@@ -95,7 +115,7 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false, forgetIntrospections, rearmGuard },
+      { loopback: false, forgetIntrospections, rearmGuard, limits },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
   })
@@ -112,7 +132,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections, rearmGuard: rearm },
+        { loopback: true, forgetIntrospections, rearmGuard: rearm, limits },
       )
     const arm = async (answer: () => boolean, headers: Record<string, string> = {}) => {
       const rearm = async (route: string, destination: string) => {
@@ -139,7 +159,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections: forget, rearmGuard },
+        { loopback: true, forgetIntrospections: forget, rearmGuard, limits },
       )
     const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
       app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
@@ -184,7 +204,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { ...options, forgetIntrospections, rearmGuard },
+        { ...options, forgetIntrospections, rearmGuard, limits },
       ),
     )
     onTestFinished(() => admin.close())
@@ -194,7 +214,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          { ...options, forgetIntrospections, rearmGuard },
+          { ...options, forgetIntrospections, rearmGuard, limits },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

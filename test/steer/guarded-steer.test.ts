@@ -112,7 +112,21 @@ describe('a guarded split', () => {
     expect(everybody.map(again.where)).not.toContain('v2')
     const other = gateway([to('v1', 50), to('v2', 30, { guard, pin }), to('v3', 20)], {}, first.ports)
     expect(everybody.map(other.where)).toContain('v2')
+    for (const old of [first, again]) old.close()
     expect(guardStatus(first.ports.lasting)).toHaveLength(1)
+    other.close()
+    expect(guardStatus(first.ports.lasting)).toEqual([])
+  })
+
+  it('loses nothing to policies that were made ready and never came into force', async () => {
+    const { ask, where, ports } = gateway()
+    await ask(
+      1_000,
+      badV2(async () => httpReply(500)),
+    )
+    gateway([to('v1', 50), to('v2', 30, { guard, pin }), to('v3', 20)], {}, ports).close()
+    expect(everybody.map(where)).not.toContain('v2')
+    expect(guardStatus(ports.lasting).map(({ aborted }) => aborted !== undefined)).toEqual([true])
   })
 
   it('gets its weight back from an operator', async () => {

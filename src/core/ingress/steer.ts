@@ -4,6 +4,7 @@ import { Fault } from '../model/fault.ts'
 import type { Destination, Route, WeightedDestination } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { compileSticky } from '../sticky.ts'
 import { bucketOf } from './steer/bucket.ts'
 import type { Canary } from './steer/guard/canary.ts'
 import { overheard } from './steer/guard/outcome.ts'
@@ -11,7 +12,6 @@ import { type GuardPorts, openGuards } from './steer/guards.ts'
 import { compilePins } from './steer/pins.ts'
 import { compileRendezvous } from './steer/rendezvous.ts'
 import { compileSplit, type Split } from './steer/split.ts'
-import { compileSticky } from './steer/sticky.ts'
 
 export { type GuardStatus, guardStatus, rearmGuard } from './steer/guards.ts'
 
@@ -25,6 +25,13 @@ export type Steer = (x: Metered) => Steered
 /** Takes note of how a steered request came out, for the guards of its route. */
 export type Watch = (x: Steered, forward: () => Promise<Reply>) => Promise<Reply>
 
+export interface GuardedSteer {
+  readonly steer: Steer
+  readonly watch: Watch
+  /** Gives back its share in what outlives the snapshot. */
+  close(): void
+}
+
 type Facts = Pick<Steered, 'destination' | 'steering'>
 type Canaries = readonly (Canary | undefined)[]
 
@@ -34,9 +41,9 @@ export function buildSteer(policy: Policy, ports: Pick<Ports, 'random'>): Steer 
 }
 
 /** Builds the room with the guards of its destinations, which take the weight of a version that does worse than it may. */
-export function buildGuardedSteer(policy: Policy, ports: GuardPorts & Pick<Ports, 'random'>): { readonly steer: Steer; readonly watch: Watch } {
+export function buildGuardedSteer(policy: Policy, ports: GuardPorts & Pick<Ports, 'random'>): GuardedSteer {
   const guards = openGuards(policy, ports)
-  return { steer: steerBy(policy, ports, guards), watch: buildWatch(policy, ports, guards) }
+  return { steer: steerBy(policy, ports, guards.byRoute), watch: buildWatch(policy, ports, guards.byRoute), close: () => guards.close() }
 }
 
 function steerBy(policy: Policy, ports: Pick<Ports, 'random'>, guards: ReadonlyMap<string, Canaries>): Steer {

@@ -2,6 +2,7 @@ import type { GrpcCall, HttpCall, Reply } from '../model/call.ts'
 import type { Arrived, Received } from '../model/exchange.ts'
 import { FieldList } from '../model/fields.ts'
 import { Lifeline } from '../model/lifeline.ts'
+import type { Principal } from '../model/principal.ts'
 import type { Mirror, Route, RpcMatch } from '../model/route.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import { buildRedactor, maskedValues } from '../observe/redact.ts'
@@ -9,7 +10,7 @@ import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildRouteCodecs } from '../protobuf.ts'
 import { addressedTo } from './address.ts'
-import type { Plan } from './cluster.ts'
+import type { OpenCluster, Plan } from './cluster.ts'
 import { type Captured, capture, drain, keptBytes } from './mirror/capture.ts'
 import { type Comparison, compileCompare, type Seen } from './mirror/compare.ts'
 import { keepForReplay } from './replay.ts'
@@ -22,6 +23,7 @@ export interface Mirrored extends Received {
   readonly route: Route
   readonly rpc?: RpcMatch | undefined
   readonly call: HttpCall | GrpcCall
+  readonly principal: Principal
 }
 
 /** Forwards a request, and sends a copy of it where its route and its kind ask for that. The answer is that of `forward`, at its own pace. */
@@ -33,6 +35,8 @@ interface Around {
   readonly idleMs: number
   /** The plan of the mirror's cluster. */
   readonly plan: (kind: 'http' | 'grpc') => Plan
+  /** What its balancer chooses an endpoint by. */
+  readonly keyOf: OpenCluster['keyOf']
 }
 
 const names = { requests: 'sallyport_mirror_requests_total', comparisons: 'sallyport_mirror_comparisons_total' } as const satisfies Record<string, MetricName>
@@ -62,7 +66,10 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
     active += 1
     try {
       const addressed = marked(addressedTo(call, around.policy, mirror, x.request.authority))
-      const reply = await send({ x: own, call: addressed, deadline, retry: undefined, idleMs: around.idleMs, ...around.plan(call.kind) }, ports)
+      const reply = await send(
+        { x: own, call: addressed, deadline, retry: undefined, idleMs: around.idleMs, key: around.keyOf?.(x), ...around.plan(call.kind) },
+        ports,
+      )
       await drain(capture(reply, told))
       count(names.requests, 'answered')
     } catch {

@@ -40,7 +40,9 @@ export function readinessOf(view: GatewayView): object {
     quarantined: quarantinedIn(policy),
     keySets: view.keySets,
     guards: view.guards,
+    sources: view.sources,
     inFlight: view.inFlight,
+    workers: view.workers,
     warnings: view.warnings,
   }
 }

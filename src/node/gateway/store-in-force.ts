@@ -1,11 +1,11 @@
 import type { Policy } from '../../core/policy/policy.ts'
-import type { Clock, Counters, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
-import { createMemoryCounters, createRedisCounters, type RedisCounters } from '../counters.ts'
+import type { Clock, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
+import { createMemoryCounters, createRedisCounters, type KeptCounters, type RedisCounters } from '../counters.ts'
 import { createMemoryShared, createRedisShared, type RedisShared } from '../shared.ts'
 
 /** What follows `store.redis`: rooms hold these objects, and a reload changes what stands behind them. */
 export interface StoreInForce {
-  readonly counters: Counters
+  readonly counters: KeptCounters
   readonly shared: Shared
   /** Prepares the store that a policy wants. @throws when its URL cannot be read. */
   prepare(policy: Policy): Promise<PreparedStore>
@@ -24,12 +24,14 @@ export interface StorePorts {
   readonly meter: Meter
   readonly journal: Journal
   readonly secrets: Secrets
+  /** What a request spends at most on waiting for the store; left out: 20. */
+  readonly patienceMs?: number | undefined
 }
 
 interface Behind {
   /** Undefined: kept in memory. */
   readonly url: string | undefined
-  readonly counters: Counters
+  readonly counters: KeptCounters
   readonly shared: Shared
   readonly redis: { readonly counters: RedisCounters; readonly shared: RedisShared } | undefined
 }
@@ -37,15 +39,22 @@ interface Behind {
 /** How long the first request may wait for the store to be there. */
 const readyMs = 1000
 
-/** `override` is a Redis URL that takes the place of the policies' own. */
-export function createStoreInForce(override: string | undefined, ports: StorePorts): StoreInForce {
-  let behind = open(undefined, ports)
+/** What takes the place of a store where the policies name none. */
+export type Memory = Pick<StoreInForce, 'counters' | 'shared'>
+
+/** `override` is a Redis URL that takes the place of the policies' own; `memory` opens what stands in for one: left out, that of this process. */
+export function createStoreInForce(override: string | undefined, ports: StorePorts, memory: () => Memory = () => ownMemory(ports)): StoreInForce {
+  const open = (url: string | undefined): Behind => (url === undefined ? { url, ...memory(), redis: undefined } : openRedis(url, ports))
+  let behind = open(undefined)
   const urlOf = async (policy: Policy) => override ?? (policy.store.redis === undefined ? undefined : await ports.secrets.read(policy.store.redis))
   return {
     counters: {
       take: (descriptors) => behind.counters.take(descriptors),
       charge: (descriptors) => behind.counters.charge(descriptors),
       peek: (descriptors) => behind.counters.peek(descriptors),
+      look: (descriptor) => behind.counters.look(descriptor),
+      forget: (descriptor) => behind.counters.forget(descriptor),
+      forgetHere: (descriptor) => behind.counters.forgetHere(descriptor),
     },
     shared: {
       claim: (key, ttlMs) => behind.shared.claim(key, ttlMs),
@@ -56,7 +65,7 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
     async prepare(policy) {
       const url = await urlOf(policy)
       if (url === behind.url) return { commit: () => nothing, abort: nothing }
-      const next = open(url, ports)
+      const next = open(url)
       await Promise.all([next.redis?.counters.ready(readyMs), next.redis?.shared.ready(readyMs)])
       return {
         commit: () => {
@@ -77,8 +86,11 @@ async function closed({ redis }: Behind): Promise<void> {
   await Promise.all([redis?.counters.close(), redis?.shared.close()])
 }
 
-function open(url: string | undefined, { clock, meter, journal }: StorePorts): Behind {
-  if (url === undefined) return { url, counters: createMemoryCounters(clock), shared: createMemoryShared(clock), redis: undefined }
-  const redis = { counters: createRedisCounters({ url, clock, meter, journal }), shared: createRedisShared(url) }
+function ownMemory({ clock }: StorePorts): Memory {
+  return { counters: createMemoryCounters(clock), shared: createMemoryShared(clock) }
+}
+
+function openRedis(url: string, { clock, meter, journal, patienceMs }: StorePorts): Behind {
+  const redis = { counters: createRedisCounters({ url, clock, meter, journal, patienceMs }), shared: createRedisShared(url) }
   return { url, ...redis, redis }
 }

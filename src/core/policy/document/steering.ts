@@ -23,8 +23,6 @@ export const failover = z.strictObject({
   ),
 })
 
-export type FailoverDocument = z.output<typeof failover>
-
 /** What is done to requests on purpose, to see how their callers take it. */
 export const faults = filled(
   z.strictObject({
@@ -88,5 +86,3 @@ export const mirror = z.strictObject({
     'Compares the answers and writes down how they differ; without it nobody looks at them.',
   ),
 })
-
-export type MirrorDocument = z.output<typeof mirror>

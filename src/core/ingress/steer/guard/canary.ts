@@ -86,6 +86,15 @@ export class Canary {
     return { ...this.#guarded, aborted: this.#aborted, canary: sideOf(this.#canary), others: sideOf(this.#others) }
   }
 
+  is(route: string, destination: string): boolean {
+    return this.#guarded.route === route && this.#name === destination
+  }
+
+  /** Nobody guards it any more: its metric says nothing. */
+  hide(): void {
+    this.#ports.meter.gauge(names.aborted, 0, this.#labels)
+  }
+
   /** Notes how a request came out that was sent to this destination by weight (`canary`), or to one of those it is compared with. */
   note(side: 'canary' | 'others', outcome: Outcome): void {
     const now = this.#ports.clock.ticks()
