@@ -116,3 +116,24 @@ it('a WebSocket is walked like one, and not refused as an upgrade', async () => 
   expect(out).not.toContain('no upgrade is offered here')
   expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
 })
+
+it('where a request goes is said with what else may happen to it there', async () => {
+  const steered = `  s:
+    match: { path: /s }
+    access: all
+    to: [{ cluster: web, weight: 99 }, { cluster: web, subset: v2, weight: 1, pin: { headers: { x-version: v2 } }, guard: {}, failover: { cluster: spare } }]
+    mirror: { cluster: spare, percent: 20% }
+    faults: { delay: { percent: 5%, for: 1s }, abort: { percent: 0.5% } }
+`
+  const text = policies.replace('15001 } }', '15001, subsets: { v2: { authority: v2 } } }, spare: { address: 127.0.0.1:15002 } }') + steered
+  const { out } = await explained('http://api.example.com/s', text, '--header', 'x-version: v2')
+  const notes = [
+    'guarded: in a running gateway it may have lost its weight',
+    'what it cannot take goes to spare (on connect)',
+    '20 % of what is copied goes to spare too',
+    '5 % are delayed by 1000 ms on purpose',
+    '0.5 % are aborted with 503 on purpose',
+  ]
+  expect(out).toContain(['Destination web/v2 (pin)', ...notes.map((note) => `            ${note}`)].join('\n'))
+  expect((await explained('http://api.example.com/a')).out).not.toContain('on purpose')
+})
