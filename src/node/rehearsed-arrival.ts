@@ -60,10 +60,16 @@ function asksForSocket(method: string, headers: readonly string[]): boolean {
 /** A WebSocket over which the body of the rehearsal is said, or nothing. */
 function silentOffer(said: Uint8Array | undefined): SocketOffer {
   return {
+    protocol: 'websocket',
     opened: false,
     received: 0,
+    pass: () => ({ said: () => noBytes, heard: () => {} }),
     async *open() {
       if (said !== undefined) yield said
     },
   }
+}
+
+const noBytes: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {},
 }

@@ -46,6 +46,16 @@ export const metrics = {
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'] },
+  sallyport_upgraded_connections: {
+    kind: 'gauge',
+    help: 'Open downstream connections that have changed their protocol, WebSockets among them, by listener.',
+    labels: ['listener'],
+  },
+  sallyport_upgraded_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of connections that have changed their protocol, by route and direction (in, out), counted when they end.',
+    labels: ['route', 'direction'],
+  },
   sallyport_connections_refused_total: {
     kind: 'counter',
     help: 'Downstream connections closed at once or cut, by listener and reason: full, peer, handshake, flood.',

@@ -39,7 +39,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   fault: [{ at: anywhere, what: 'Fault injection' }],
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
   health: [{ at: cluster, what: 'Active health checks' }],
