@@ -114,5 +114,5 @@ it('a body is of the type that is said, and JSON where none is', async () => {
 it('a WebSocket is walked like one, and not refused as an upgrade', async () => {
   const { out } = await explained('http://api.example.com/a', policies, '--header', 'Upgrade: websocket', '--header', 'Connection: Upgrade')
   expect(out).not.toContain('no upgrade is offered here')
-  expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
+  expect(out).toContain('this route does not change to that protocol')
 })

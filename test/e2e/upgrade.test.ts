@@ -10,6 +10,7 @@ import { type Keep, untilTheEnd } from '../support/keep.ts'
 import { talkTo } from '../support/listener.ts'
 import { house, issuerSection, openIssuer } from '../support/shop.ts'
 import { settled } from '../support/sockets.ts'
+import { ways } from '../support/ways.ts'
 import { type Opening, openBrowserSocket, openSocket, type Refused, type Socket as TestSocket, withToken } from '../support/web-socket.ts'
 
 /** An upstream that speaks WebSocket with the `ws` library. */
@@ -103,6 +104,32 @@ const handshake = (path: string, more = '') =>
 const switching = (its: string, more = '') =>
   `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptOf(its)}\r\n${more}\r\n`
 
+const [, envoy] = ways
+
+describe.skipIf(envoy?.there !== true)(`a WebSocket ${envoy?.title ?? ''}`, () => {
+  const keep = untilTheEnd()
+
+  it('goes through to the service and back, longer than its handshake may take', async () => {
+    const chat = await openChat(keep)
+    const clusters = await envoy?.clusters(keep, { chat: { port: chat.port, protocol: 'http' } })
+    const route =
+      'chat: { match: { path: "/ws/{**}" }, timeout: 1s, access: { rules: [{ id: all, allow: { anonymous: true } }] }, upgrade: [websocket], to: chat }'
+    const gateway = await openGateway(keep, { 'house.yaml': house, 'shop.yaml': `sallyport: v1\n${clusters}routes: { ${route} }\n` })
+    const talk = openSocket(gateway.port('public'), '/ws/room', { protocols: ['chat.v2'] })
+    keep(() => talk.close())
+    expect((await talk.open).protocol).toBe('chat.v2')
+    talk.say('one')
+    expect(await talk.hear(1)).toEqual(['one'])
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    talk.say('two')
+    expect(await talk.hear(2)).toEqual(['one', 'two'])
+    talk.close(3000)
+    expect((await talk.closed).code).toBe(3000)
+    const refused = openSocket(gateway.port('public'), '/ws/forbidden')
+    expect(await refused.open.catch((error: unknown) => error)).toMatchObject({ status: 403, text: 'no' })
+  })
+})
+
 describe('a WebSocket on a path route', () => {
   const keep = untilTheEnd()
   let issuer: Issuer
@@ -190,6 +217,7 @@ ${more}`
       const request = chat.requests[before]
       expect(request?.url).toBe('/ws/room?name=blue')
       expect(request?.headers['sec-websocket-extensions']).toMatch(/permessage-deflate/)
+      expect(await gateway.admin('/metrics')).toMatch(/^sallyport_upgraded_bytes_total\{route="chat",direction="out"\} [1-9]/m)
       expect(await recordOf('/ws/room', { ending: 'whole', route: 'chat' })).toMatchObject({
         status: 101,
         destination: { cluster: 'chat' },
@@ -299,6 +327,7 @@ ${more}`
     )
     await expect.poll(() => gateway.running.live.current.revision, { timeout: 10_000, interval: 20 }).not.toBe(revision)
     talk.say('still there?')
+    expect(await gateway.admin('/metrics')).toMatch(/^sallyport_upgraded_connections\{listener="public"\} 1$/m)
     expect(await talk.hear(1)).toEqual(['still there?'])
     expect((await refusalOf(open('/ws/new'))).status).toBe(501)
     talk.close()

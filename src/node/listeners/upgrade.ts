@@ -53,6 +53,7 @@ export async function serveUpgrade({ request, socket, head, protocol, arrivalOf,
   const { clock, limits } = options
   const lifeline = new Lifeline()
   const changed = () => {
+    if (socket.closed) return
     count(serving, 1)
     socket.on('close', () => count(serving, -1))
   }
