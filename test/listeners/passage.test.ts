@@ -189,14 +189,15 @@ test('a service that takes nothing is given five times as long', async () => {
 
 test('a WebSocket of which one side has gone does not wait for the other to fall silent', async () => {
   const clock = fakeClock()
-  const { upstream, talk } = await opened(handshake, clock, { idleMs: 600_000, lifetimeMs: undefined })
+  const { upstream, talk, meter } = await opened(handshake, clock, { idleMs: 600_000, lifetimeMs: undefined })
   talk.socket.allowHalfOpen = true
   upstream.end()
   await once(talk.socket, 'end')
   clock.advance(1_999)
-  expect(talk.socket.destroyed).toBe(false)
+  expect(changedNow(meter)).toBe(1)
   clock.advance(1)
-  expect(await talk.end()).toMatch(/^HTTP\/1\.1 101 /)
+  expect(await upstream.why).toBe('request_timeout')
+  await expect.poll(() => changedNow(meter)).toBe(0)
 })
 
 test('over TLS it passes too', async () => {

@@ -2,13 +2,15 @@ import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
 import type { ListenerTls } from '../../core/policy/policy.ts'
 import type { Clock, Meter, Secrets } from '../../core/ports.ts'
-import { type ListenerOptions, type ListenerSecrets, startListener } from '../listeners.ts'
+import { type CountArrivals, type ListenerOptions, type ListenerSecrets, startListener } from '../listeners.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
 export interface WalkPorts {
   readonly clock: Clock
   readonly meter: Meter
   readonly secrets: Secrets
+  /** Who counts new connections of client networks; left out: this process. */
+  readonly arrivals?: CountArrivals | undefined
 }
 
 /** What a workload's request may be: the policies say nothing about it, for the workload is ours. */
@@ -30,6 +32,7 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     meter,
     // A load balancer in front stands for all of its downstreams; workloads come over loopback, all from one address.
     caps: { isShared: settings === undefined ? () => true : compileCidrs(settings.trustedProxies), arrivals: settings?.limits.newConnections },
+    arrivals: ports.arrivals,
   })
   return { ...listener.address, close: (graceful) => listener.close(graceful) }
 }

@@ -178,13 +178,12 @@ export class Passage implements PassageOfCall {
     this.#closing = fault
     const { socket, clock } = this.#options
     const down = this.#frames?.down
-    if (down === undefined || this.#heardAll || !socket.writable) return this.#end(fault)
-    if (!down.isBetween) return this.#end(fault)
+    if (down?.isBetween !== true || this.#heardAll || !socket.writable) return this.#cut(fault)
     socket.end(down.closed ? undefined : closeFrame(goingAway, false))
     this.#goodbye.resolve(undefined)
     void this.#drain()
     this.#timer?.cancel()
-    this.#timer = clock.after(closeMs, () => this.#end(fault))
+    this.#timer = clock.after(closeMs, () => this.#cut(fault))
   }
 
   /** Nobody wants to know any more, but what is not read would turn our goodbye into a reset. */
@@ -196,14 +195,20 @@ export class Passage implements PassageOfCall {
     }
   }
 
-  /** Over, whoever still speaks: the upstream is cut with the lifeline. */
+  /** Both have said goodbye, or the upstream is gone: the downstream has a while to follow. */
   #end(fault: Fault): void {
     const { socket, lifeline, clock } = this.#options
     lifeline.end(fault)
     this.#timer?.cancel()
-    if (this.#frames === undefined || !socket.writableEnded) return cutShort(socket)
     const timer = clock.after(closeMs, () => socket.destroy())
     socket.on('close', () => timer.cancel())
+  }
+
+  /** Over, whoever still speaks: the upstream is cut with the lifeline. */
+  #cut(fault: Fault): void {
+    this.#options.lifeline.end(fault)
+    this.#timer?.cancel()
+    cutShort(this.#options.socket)
   }
 
   /** The connection is gone: at its end, or because the downstream left. */

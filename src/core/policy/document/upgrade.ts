@@ -19,5 +19,3 @@ export const upgrade = z.union([
     lifetime: describe(durationBetween('1s', '7d').optional(), 'The longest that a connection lives, whatever is said; without it any time.'),
   }),
 ])
-
-export type UpgradeDocument = z.output<typeof upgrade>
