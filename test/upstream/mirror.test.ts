@@ -107,6 +107,7 @@ describe('a mirror', () => {
   it('gets methods that change something only when they are named', async () => {
     const { send, copies } = setUp(json(1), json(1))
     await send(httpCall({ method: 'POST' }))
+    await send(httpCall({ upgrade: {} as never }))
     expect(copies()).toHaveLength(0)
     const named = setUp(json(1), json(1), { methods: ['POST'] })
     const bytes = Buffer.from('{"a":1}')

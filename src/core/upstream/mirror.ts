@@ -139,7 +139,8 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
 
 /** What is copied: requests whose method is named; RPCs of one message each way that change nothing, or that are named. */
 function isCopied({ call, rpc }: Mirrored, { methods, rpcs }: Mirror): boolean {
-  if (call.kind === 'http') return methods.includes(call.method)
+  // A change of protocol is a conversation, and there is only one caller to have it with.
+  if (call.kind === 'http') return call.upgrade === undefined && methods.includes(call.method)
   if (rpc === undefined || call.serverStream || !(call.messages instanceof Uint8Array)) return false
   const { method, noSideEffects, bindings } = rpc.rpc
   return noSideEffects === true || bindings.some((binding) => binding.method === 'GET') || rpcs.includes(method)
