@@ -45,6 +45,16 @@ export const metrics = {
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_certificate_reads_total: {
+    kind: 'counter',
+    help: 'Certificates that became current or were not taken, by use (a listener, cluster or egress service) and outcome: taken, failed.',
+    labels: ['use', 'outcome'],
+  },
+  sallyport_certificate_end_timestamp_seconds: {
+    kind: 'gauge',
+    help: "When one of the gateway's own certificates ends, by use, seconds since the epoch.",
+    labels: ['use'],
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'] },
   sallyport_connections_refused_total: {
     kind: 'counter',

@@ -211,20 +211,28 @@ export interface Resource {
 export interface Cluster {
   readonly name: string
   readonly quarantined: string | undefined
-  readonly sidecar: 'envoy' | 'linkerd' | 'none'
+  readonly sidecar: 'envoy' | 'istio' | 'linkerd' | 'consul' | 'none'
   readonly protocol: 'http' | 'h2' | 'grpc'
   readonly endpoints: Endpoints
   /** What the upstream reads as Host or `:authority`; undefined means the downstream's own. */
   readonly authority: string | undefined
-  readonly tls:
-    | { readonly serverName: string | undefined; readonly ca: string | undefined; readonly certificate: string | undefined; readonly key: string | undefined }
-    | undefined
+  readonly tls: ClusterTls | undefined
   readonly balance: 'round_robin' | 'least_request' | 'peak_ewma' | 'random'
   readonly connectTimeoutMs: number
   readonly caps: { readonly requests: number }
   readonly subsets: Readonly<Record<string, Subset>>
   /** The pinned descriptor set of its services. */
   readonly descriptors?: PinnedSet | undefined
+}
+
+export interface ClusterTls {
+  readonly serverName: string | undefined
+  /** SPIFFE ids, or `/*` behind one for everything below: the certificate must hold one of these, whatever else it is for. */
+  readonly spiffe?: readonly string[] | undefined
+  /** References to PEM text. */
+  readonly ca: string | undefined
+  readonly certificate: string | undefined
+  readonly key: string | undefined
 }
 
 export interface PinnedSet {

@@ -1,10 +1,9 @@
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { Place } from '../../core/upstream.ts'
 import { type DialPorts, dial } from '../channels/dial.ts'
 import { greet } from './greet.ts'
-import { noAlpn, type Trouble, troubleOf } from './trouble.ts'
+import { type Trouble, troubleOf } from './trouble.ts'
 
 /** How long something that accepted a connection may take to speak, milliseconds. */
 const patienceMs = 3_000
@@ -21,17 +20,12 @@ export async function probeEndpoint(place: Place, ports: DialPorts): Promise<Tro
     if (trouble !== undefined || endpoint.protocol !== 'grpc') return trouble
     return await callOver(await connected(place, ports), place)
   } catch (error) {
-    return error instanceof NoAlpn ? noAlpn : troubleOf(error, endpoint.tls !== undefined)
+    return troubleOf(error, endpoint.tls !== undefined)
   }
 }
 
-class NoAlpn extends Error {}
-
-async function connected({ endpoint }: Place, ports: DialPorts): Promise<Socket> {
-  const socket = await dial(endpoint, [endpoint.protocol === 'http1' ? 'http/1.1' : 'h2'], ports)
-  if (!(socket instanceof TLSSocket) || endpoint.protocol === 'http1' || socket.alpnProtocol === 'h2') return socket
-  socket.destroy()
-  throw new NoAlpn()
+function connected({ endpoint }: Place, ports: DialPorts): Promise<Socket> {
+  return dial(endpoint, [endpoint.protocol === 'http1' ? 'http/1.1' : 'h2'], ports)
 }
 
 /** gRPC's code for "try elsewhere": what a sidecar says that has nowhere to go. */

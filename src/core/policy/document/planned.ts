@@ -72,8 +72,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 }
 
 const values: Readonly<Record<string, readonly Planned[]>> = {
-  istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
-  consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
   ring_hash: [{ at: /\.balance$/, what: 'ring_hash balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
   maglev: [{ at: /\.balance$/, what: 'maglev balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
