@@ -92,9 +92,8 @@ routes: { who: { match: { path: /who }, access: { rules: [{ id: all, allow: { an
   expect(await ask(port)).toBe('200 next-client.test next')
   loading = false
   await Promise.all(load)
-  expect(new Set(answers)).toEqual(
-    new Set(['200 client.test service.test', '200 client.test next', ...(answers.includes('200 next-client.test next') ? ['200 next-client.test next'] : [])]),
-  )
+  expect(answers.filter((answer) => !/^200 (?:next-)?client\.test (?:service\.test|next)$/.test(answer))).toEqual([])
+  expect(answers).toContain('200 client.test service.test')
   expect(await gateway.admin('/metrics')).toMatch(/sallyport_certificate_reads_total\{use="listener public",outcome="failed"\} 1\n/)
 })
 

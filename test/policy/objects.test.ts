@@ -49,7 +49,7 @@ describe('a cluster', () => {
     ['endpoints: { dns: a }', 'endpoints_shape'],
     ['endpoints: { static: ["a:1"], dns: a, port: 1 }', 'endpoints_shape'],
     ['endpoints: { consul: a }', 'not_available'],
-    ['address: "a:1", sidecar: consul', 'not_available'],
+    ['address: "a:1", sidecar: kuma', 'value_invalid'],
     ['address: "a:1", balance: maglev', 'not_available'],
     ['address: "a:1", subsets: { v1: {} }', 'subset_empty'],
     ['address: "a:1", subsets: { V1: { authority: a } }', 'key_invalid'],

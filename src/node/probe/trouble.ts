@@ -14,6 +14,7 @@ const certificates: Readonly<Record<string, Trouble>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: { problem: 'its certificate is signed by itself', hint: 'Name who signs it in tls.ca.' },
   SELF_SIGNED_CERT_IN_CHAIN: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
+  CERT_SIGNATURE_FAILURE: { problem: 'its certificate is not signed by the authority that is trusted', hint: 'Name the authority in tls.ca.' },
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
 }
 
