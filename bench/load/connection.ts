@@ -4,13 +4,13 @@ import { wholeResponse } from './response.ts'
 /** One keep-alive connection that has one request under way at most. Connects again after a failure. */
 export class Connection {
   readonly #port: number
-  readonly #answered: (connection: Connection, status: number | undefined) => void
+  readonly #answered: (connection: Connection, status: number | undefined, head: string) => void
   #socket: Socket | undefined
   #rest: Buffer = Buffer.alloc(0)
   #busy = false
 
-  /** `answered` gets the status of every answer, or undefined when the connection broke with a request under way. */
-  constructor(port: number, answered: (connection: Connection, status: number | undefined) => void) {
+  /** `answered` gets the status and the head of every answer, or undefined when the connection broke with a request under way. */
+  constructor(port: number, answered: (connection: Connection, status: number | undefined, head: string) => void) {
     this.#port = port
     this.#answered = answered
   }
@@ -42,7 +42,7 @@ export class Connection {
       if (answer.bytes !== this.#rest.length || !this.#busy) throw new Error('more than was asked for')
       this.#rest = Buffer.alloc(0)
       this.#busy = false
-      this.#answered(this, answer.status)
+      this.#answered(this, answer.status, answer.head)
     } catch {
       socket.destroy()
     }
@@ -54,6 +54,6 @@ export class Connection {
     this.#rest = Buffer.alloc(0)
     if (!this.#busy) return
     this.#busy = false
-    this.#answered(this, undefined)
+    this.#answered(this, undefined, '')
   }
 }

@@ -1,6 +1,8 @@
 /** The first HTTP/1.1 response in the bytes, when it is there to its end. */
 export interface WholeResponse {
   readonly status: number
+  /** Status line and fields as they came. */
+  readonly head: string
   /** Bytes it takes up. */
   readonly bytes: number
 }
@@ -16,15 +18,15 @@ export function wholeResponse(bytes: Buffer): WholeResponse | undefined {
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1])
   if (Number.isNaN(status)) throw new Error('not an HTTP/1.1 response')
   const body = end + endOfHead.length
-  if (status === 204 || status === 304) return { status, bytes: body }
+  if (status === 204 || status === 304) return { status, head, bytes: body }
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
   if (length !== undefined) {
     const all = body + Number(length)
-    return bytes.length < all ? undefined : { status, bytes: all }
+    return bytes.length < all ? undefined : { status, head, bytes: all }
   }
   if (!/\r\ntransfer-encoding: *chunked/i.test(head)) throw new Error('a response without a length')
   const all = endOfChunks(bytes, body)
-  return all === undefined ? undefined : { status, bytes: all }
+  return all === undefined ? undefined : { status, head, bytes: all }
 }
 
 /** chunked-body of RFC 9112 section 7.1, without trailers. */

@@ -2,6 +2,7 @@ import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from './model/call.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { LimitShape } from './model/limit.ts'
 import type { Vet } from './model/route.ts'
+import type { EndpointSource } from './policy/policy.ts'
 
 /** What the core asks of the ground it stands on. Each ground supplies one set; each room names only what it uses. */
 export interface Ports {
@@ -13,12 +14,15 @@ export interface Ports {
   readonly channels: Channels
   readonly fetch: Fetch
   readonly resolve: Resolve
+  readonly discover: Discover
   readonly counters: Counters
   readonly secrets: Secrets
   readonly store: Store
   readonly shared: Shared
   readonly lasting: Lasting
   readonly ownAddresses: OwnAddresses
+  /** The zone this machine is in, as its operator names it. */
+  readonly zone?: string | undefined
   readonly journal: Journal
   readonly meter: Meter
 }
@@ -102,6 +106,8 @@ export interface Channel {
 export interface Channels {
   /** Takes a share in the endpoint's connections. Dials lazily. */
   acquire(endpoint: Endpoint): Channel
+  /** Opens one connection as calls would, TLS included, by `deadline` (monotonic milliseconds), and closes it. @throws Fault `upstream_unavailable` */
+  reach(endpoint: Endpoint, deadline: number): Promise<void>
 }
 
 /** A small request of the gateway's own (discovery, key sets, tokens). No redirects, no cookies; the body is capped. */
@@ -126,6 +132,95 @@ export interface FetchResponse {
 
 /** Every address of a host name; an IP literal is its own answer. @throws when there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** One endpoint as a source names it. */
+export interface Found {
+  readonly address: Endpoint['address']
+  /** Positive. */
+  readonly weight: number
+  readonly zone: string | undefined
+  readonly labels: Labels
+}
+
+/** How endpoints of a source are found. Nothing is asked before. */
+export type Discover = (source: EndpointSource) => Discovery
+
+/** One source of endpoints. */
+export interface Discovery {
+  /** One answer. @throws when there is none. */
+  once(lifeline: Lifeline): Promise<readonly Found[]>
+  /** Tells every answer, until the lifeline ends or something fails: then it throws, and is called again later. It may keep what it learned. */
+  follow(tell: DiscoveryTell, lifeline: Lifeline): Promise<void>
+}
+
+/** Who is told. A set may be empty; what that means is not the source's business. */
+export interface DiscoveryTell {
+  /** What the source says now. @throws Error for a set that cannot be taken. */
+  set(found: readonly Found[]): void
+  /** What the source said last still holds. */
+  alive(): void
+  /** It could not be asked, and will be asked again without being left alone. */
+  failed(why: unknown): void
+}
+
+/** DNS as discovery needs it: with times to live. What the machine knows without DNS (`localhost`, its hosts file) counts too. */
+export interface Names {
+  /** Every IPv4 and IPv6 address. A name that does not exist has none. @throws when nobody can say. */
+  addresses(host: string): Promise<NamedAddresses>
+  /** What the SRV records (RFC 2782) of a name say; none when there are none. @throws when nobody can say. */
+  services(name: string): Promise<NamedServices>
+}
+
+export interface NamedAddresses {
+  readonly addresses: readonly string[]
+  /** Undefined where nobody says. */
+  readonly ttlMs: number | undefined
+  /** The family that could not be asked, when the other answered. */
+  readonly missing?: 'ipv4' | 'ipv6' | undefined
+}
+
+export interface NamedServices {
+  readonly services: readonly NamedService[]
+  readonly ttlMs: number | undefined
+}
+
+export interface NamedService {
+  readonly host: string
+  readonly port: number
+  readonly priority: number
+  readonly weight: number
+}
+
+/** A GET of the gateway's own whose answer may go on for long: the bytes as they come. No redirects, no cookies. */
+export type Follow = (request: FollowRequest) => Promise<Followed>
+
+export interface FollowRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Reference to PEM text; undefined: the public authorities. */
+  readonly ca: string | undefined
+  /** Ends the request, and the answer under way. */
+  readonly lifeline: Lifeline
+  /** Until the headers are there. */
+  readonly timeoutMs: number
+  /** An answer that is silent for longer is cut. */
+  readonly idleMs: number
+}
+
+export interface Followed {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** A reader that stops ends the request. @throws Fault when the answer breaks off. */
+  readonly chunks: AsyncIterable<Uint8Array>
+}
+
+/** Files that are read while the gateway runs. Paths are absolute. */
+export interface Files {
+  /** The whole text, which did not change while it was read. @throws when it is missing, changes meanwhile, is no UTF-8 or longer than `limit` bytes. */
+  read(path: string, limit: number): Promise<string>
+  /** Calls `heard` when the file may have changed, appeared or gone, until it is closed. */
+  watch(path: string, heard: () => void): { close(): void }
+}
 
 /** A limit as the store needs it. Its numbers may differ from one request to the next: what is counted stays. */
 export interface LimitSpec extends LimitShape {

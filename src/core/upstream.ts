@@ -4,17 +4,30 @@ import type { Received } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
+import type { Principal } from './model/principal.ts'
 import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import { answerHealth } from './upstream/answer-health.ts'
 import { type OpenCluster, openCluster } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
+import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
+import type { EndpointStatus } from './upstream/health/roster.ts'
+import { healthState } from './upstream/health/state.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
-export { type Part, type Place, partsOf } from './upstream/places.ts'
+export type { SourceStatus } from './upstream/discovery/source.ts'
+export type { EndpointStatus } from './upstream/health/roster.ts'
+export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
+
+/** How every source of endpoints stands that some snapshot uses. */
+export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {
+  return upstreamState(lasting)
+    .sources.values()
+    .map((source) => source.status())
+}
 
 /** Anything of the ingress wing that holds a permit, a place to go and something to say. */
 export interface Sendable extends Received {
@@ -22,6 +35,8 @@ export interface Sendable extends Received {
   readonly route: Route
   readonly destination: Destination
   readonly call: HttpCall | GrpcCall
+  /** Who asks, for clusters that choose an endpoint by it. */
+  readonly principal: Principal
 }
 
 /** The same of the egress wing. */
@@ -49,7 +64,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve' | 'lasting' | 'meter'>
+type UpstreamPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
 
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000
@@ -60,10 +75,11 @@ const silentMs = 60_000
  */
 export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   const state = upstreamState(ports.lasting)
+  const health = healthState(ports.lasting)
   const board = healthBoard(ports.lasting)
   const clusters = new Map<string, OpenCluster>()
   for (const cluster of Object.values(policy.clusters)) {
-    if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, ports))
+    if (cluster.quarantined === undefined) clusters.set(cluster.name, openCluster(cluster, state, health, ports))
   }
   const targets = openTargets(policy.revision, state, ports)
   const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
@@ -75,7 +91,8 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       const cluster = clusters.get(x.destination.cluster)
       if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
       const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)
-      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
+      const key = cluster.keyOf?.(x)
+      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, key, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
     },
     async forwardOut(x) {
       const { service, target, vet } = x
@@ -95,4 +112,12 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
       targets.close()
     },
   }
+}
+
+/** The endpoints of all clusters in use, by cluster and name. */
+export function endpointsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly EndpointStatus[] {
+  const all = healthState(lasting)
+    .rosters.values()
+    .flatMap((roster) => roster.status(clock.ticks()))
+  return all.sort((a, b) => a.cluster.localeCompare(b.cluster, 'en') || a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true }))
 }

@@ -20,7 +20,7 @@ export interface AdminOptions {
 }
 
 /** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
-export function buildAdminApp(view: () => GatewayView, metrics: () => string, options: AdminOptions): Hono {
+export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, metrics: () => string | Promise<string>, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
   app.use(async (c, next) => {
@@ -32,21 +32,25 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return undefined
   })
   app.get('/livez', (c) => c.text('ok\n'))
-  app.get('/readyz', (c) => c.json(readinessOf(view()), view().phase === 'serving' ? 200 : 503))
-  app.get('/healthz', (c) => {
-    const status = view().healthOf(c.req.query('service') ?? '')
+  app.get('/readyz', async (c) => {
+    const seen = await view()
+    return c.json(readinessOf(seen), seen.phase === 'serving' ? 200 : 503)
+  })
+  app.get('/healthz', async (c) => {
+    const status = (await view()).healthOf(c.req.query('service') ?? '')
     return c.json({ status }, healthCodes[status])
   })
-  app.get('/metrics', (c) => c.body(metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
-  app.get('/revision', (c) => {
-    const { snapshot } = view()
+  app.get('/metrics', async (c) => c.body(await metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }))
+  app.get('/revision', async (c) => {
+    const { snapshot } = await view()
     return c.json({ revision: snapshot.revision, environment: snapshot.policy.environment })
   })
-  app.get('/policy/diagnostics', (c) => {
-    const { inForce, lastLoad, snapshot } = view()
+  app.get('/policy/diagnostics', async (c) => {
+    const { inForce, lastLoad, snapshot } = await view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
-  addReference(app, () => view().snapshot.policy, options.referenceScript)
+  app.get('/endpoints', async (c) => c.json({ endpoints: (await view()).endpoints }))
+  addReference(app, async () => (await view()).snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
     // Browsers say where a request comes from; a page must not do this in its reader's name.
     if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
@@ -58,15 +62,14 @@ export function buildAdminApp(view: () => GatewayView, metrics: () => string, op
     return c.json({ cleared: true })
   })
   app.get('/.well-known/jwks.json', async (c) => {
-    const keys = await view()
-      .signingKeys()
-      .catch(() => undefined)
+    const seen = await view()
+    const keys = await seen.signingKeys().catch(() => undefined)
     if (keys === undefined) return problem('credential_unavailable', 'the keys are not available')
     return c.body(keys.text, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${keys.maxAge}` })
   })
-  app.get('/', (c) => {
+  app.get('/', async (c) => {
     c.header('content-security-policy', pagePolicy)
-    return c.html(statusPage(view()))
+    return c.html(statusPage(await view()))
   })
   return app
 }

@@ -1,5 +1,5 @@
 import type { CallOptions, Channel, Channels, Endpoint } from '../core/ports.ts'
-import type { DialPorts } from './channels/dial.ts'
+import { type DialPorts, dial } from './channels/dial.ts'
 import { openGrpc } from './channels/grpc.ts'
 import { openHttp1 } from './channels/http1.ts'
 import { openHttp2 } from './channels/http2.ts'
@@ -36,6 +36,11 @@ export function createChannels(ports: DialPorts): Channels {
         open.delete(endpoint.key)
         held.wire.close()
       })
+    },
+    async reach(endpoint, deadline) {
+      const connectTimeoutMs = Math.max(1, Math.min(endpoint.connectTimeoutMs, deadline - ports.clock.ticks()))
+      const socket = await dial({ ...endpoint, connectTimeoutMs }, [endpoint.protocol === 'http1' ? 'http/1.1' : 'h2'], ports)
+      socket.destroy()
     },
   }
 }

@@ -18,7 +18,7 @@ export function createFetch(ports: DialPorts): Fetch {
   return async (request) => {
     const url = new URL(request.url)
     if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error(`${url.protocol} is not a protocol to fetch over`)
-    const endpoint = endpointOf(url, request)
+    const endpoint = endpointOf(url, request, undefined)
     const lifeline = new Lifeline()
     const wire = openHttp1(endpoint, ports)
     const timer = ports.clock.after(request.timeoutMs, () => lifeline.end(new Fault('deadline_exceeded', 'the request took too long')))
@@ -44,14 +44,15 @@ export function createFetch(ports: DialPorts): Fetch {
   }
 }
 
-function endpointOf(url: URL, request: FetchRequest): Endpoint {
+/** One connection to where a URL leads, past no rules but those of the request. */
+export function endpointOf(url: URL, request: Pick<FetchRequest, 'timeoutMs' | 'vet'>, ca: string | undefined): Endpoint {
   const secure = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   return {
     key: `fetch ${url.origin}`,
     protocol: 'http1',
     address: { kind: 'tcp', host, port: url.port === '' ? (secure ? 443 : 80) : Number(url.port) },
-    tls: secure ? { serverName: host, ca: undefined, certificate: undefined, key: undefined } : undefined,
+    tls: secure ? { serverName: host, ca, certificate: undefined, key: undefined } : undefined,
     connectTimeoutMs: Math.min(connectMs, request.timeoutMs),
     idleMs: 1,
     // Whoever has no address rules of its own may go anywhere; that there is a guard marks it as outside the mesh.
@@ -83,7 +84,7 @@ async function textOf(body: Uint8Array | AsyncIterable<Uint8Array> | undefined, 
 }
 
 /** Repeated fields joined by commas (RFC 9110 section 5.3). */
-function recordOf(fields: Fields): Record<string, string> {
+export function recordOf(fields: Fields): Record<string, string> {
   const record: Record<string, string> = Object.create(null)
   for (const [name, value] of fields.entries()) {
     const before = record[name]

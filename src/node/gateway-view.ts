@@ -2,6 +2,7 @@ import type { Health } from '../core/health.ts'
 import type { keySetsOf } from '../core/ingress/identify.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
+import type { EndpointStatus, SourceStatus } from '../core/upstream.ts'
 
 /** How an issuer's keys stand. */
 export type KeySetStatus = ReturnType<ReturnType<typeof keySetsOf>['status']>[number]
@@ -33,8 +34,8 @@ export interface GatewayView {
   /** Wall time, milliseconds. */
   readonly startedAt: number
   readonly now: number
-  /** The snapshot in force, and since when (wall time). */
-  readonly snapshot: Snapshot
+  /** What is in force, and since when (wall time). */
+  readonly snapshot: Pick<Snapshot, 'revision' | 'policy'>
   readonly publishedAt: number
   readonly inFlight: number
   /** Diagnostics of the policies in force: warnings, and the errors behind what is quarantined. */
@@ -42,10 +43,16 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** Of all clusters in use. */
+  readonly endpoints: readonly EndpointStatus[]
+  /** Where endpoints are found. */
+  readonly sources: readonly SourceStatus[]
   /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */
   healthOf(service: string): Health
   /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */
   signingKeys(): Promise<{ readonly text: string; readonly maxAge: number }>
+  /** Processes that serve: how many are wanted, and how many do. Undefined for a gateway of one process. */
+  readonly workers?: { readonly wanted: number; readonly serving: number } | undefined
   /** What the operator should know about this process, such as a Node line without security fixes. */
   readonly warnings: readonly string[]
 }

@@ -4,8 +4,9 @@ import type { Clock, Ports } from '../core/ports.ts'
 import { createCertificateNotices } from './certificate-notices.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
+import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
-import { createStoreInForce, type StoreInForce } from './gateway/store-in-force.ts'
+import { createStoreInForce, type Memory, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
 import { createLasting } from './lasting.ts'
 import { createMeter, type Registry } from './meter.ts'
@@ -29,15 +30,22 @@ export interface Ground {
   readonly spans: SpanExporter | undefined
 }
 
+/** What stands in for a store, opened over the ports of the ground that asks for it. Left out: the memory of this process. */
+export type OpenMemory = (ports: Pick<Ports, 'clock' | 'meter' | 'journal'>) => Memory
+
 /** Opens the ports. @throws Error when the state folder cannot be made. */
-export function createGround(settings: Settings, clock: Clock, journal: NodeJournal): Ground {
+export function createGround(settings: Settings, clock: Clock, journal: NodeJournal, openMemory?: OpenMemory): Ground {
   const meter = createMeter(metrics)
   const random = createRandom()
   const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
   const certificates = createCertificateNotices(meter, journal.log)
   const fetch = createFetch({ clock, resolve, secrets, certificates })
-  const inForce = createStoreInForce(settings.redisUrl, { clock, meter, journal, secrets })
+  const inForce = createStoreInForce(
+    settings.redisUrl,
+    { clock, meter, journal, secrets },
+    openMemory === undefined ? undefined : () => openMemory({ clock, meter, journal }),
+  )
   const ports: Ports = {
     clock,
     random,
@@ -46,12 +54,14 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     channels: createChannels({ clock, resolve, secrets, certificates }),
     fetch,
     resolve,
+    discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
     counters: inForce.counters,
     secrets,
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),
     shared: inForce.shared,
     lasting: createLasting(),
     ownAddresses: createOwnAddresses(clock),
+    zone: settings.zone,
     journal,
     meter,
   }

@@ -24,6 +24,8 @@ export interface JournalOptions {
 
 export interface NodeJournal extends Journal {
   readonly log: Log
+  /** Writes lines that another process has made of its records, without the last newline. */
+  pass(lines: string): void
   /** Sees every record, whatever the level. Returns a way to stop. */
   subscribe(take: (record: JournalRecord) => void): () => void
   /** Records lost because the reader is too slow. */
@@ -54,6 +56,9 @@ export function createJournal(options: JournalOptions, clock: Pick<Clock, 'now'>
   return {
     write: (record) => (record['kind'] === 'request' ? put(order.indexOf('info'), record) : log('warn', 'noted', record)),
     log,
+    pass(lines) {
+      if (!closed && !writer.line(lines)) dropped += lines.split('\n').length
+    },
     subscribe(take) {
       subscribers.add(take)
       return () => void subscribers.delete(take)

@@ -10,6 +10,7 @@ import type { ListenerOptions, ListenerSecrets, Serving } from './listeners/opti
 import { showsBadCertificate } from './listeners/peer.ts'
 import { sortByPreface } from './listeners/preface.ts'
 
+export { type CountArrivals, countArrivals } from './listeners/arrivals.ts'
 export type { ListenerOptions, ListenerSecrets } from './listeners/options.ts'
 
 /** How long a graceful end may take, milliseconds. */

@@ -3,14 +3,16 @@ import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Policy } from '../core/policy/policy.ts'
 import { buildSnapshot } from '../core/snapshot.ts'
 import { createClock } from './clock.ts'
-import { errorsIn, obstacle } from './gateway/diagnose.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { logDiagnostics } from './gateway/reloader.ts'
+import { acceptable, StartError, step, watchFrom } from './gateway/start.ts'
 import type { BoundListener, GatewayView, LastLoad } from './gateway-view.ts'
 import { createGround } from './ground.ts'
 import { createJournal, type NodeJournal } from './journal.ts'
-import { type LoadOutcome, openPolicySource, type PolicySource, type PolicySourceOptions } from './policy-source.ts'
+import { openPolicySource, type PolicySource, type PolicySourceOptions } from './policy-source.ts'
 import type { Settings } from './settings.ts'
+
+export { StartError } from './gateway/start.ts'
 
 /** A gateway that serves. */
 export interface Running {
@@ -34,17 +36,6 @@ export interface Running {
 
 /** Another way to load or to watch the folder. Left out: in a thread of its own, as soon as something changes. */
 export type StartOptions = Pick<PolicySourceOptions, 'load' | 'watch'>
-
-/** Sallyport cannot start; `diagnostics` say why. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-  readonly diagnostics: readonly Diagnostic[]
-
-  constructor(message: string, diagnostics: readonly Diagnostic[], cause?: unknown) {
-    super(message, { cause })
-    this.diagnostics = diagnostics
-  }
-}
 
 /**
  * Starts the gateway of this process: reads the policies, binds the listeners, watches the folder. Errors in single objects
@@ -71,30 +62,6 @@ export async function startSallyport(settings: Settings, options: StartOptions =
   }
 }
 
-/** Remembers a change until somebody listens. */
-function watchFrom(source: PolicySource): { readonly tell: (listener: () => void) => void } {
-  let missed = false
-  let changed = () => {
-    missed = true
-  }
-  source.watch(() => changed())
-  return {
-    tell(listener) {
-      changed = listener
-      if (missed) listener()
-    },
-  }
-}
-
-/** @throws StartError */
-function acceptable(outcome: LoadOutcome, settings: Settings): { readonly policy: Policy; readonly diagnostics: readonly Diagnostic[] } {
-  if (outcome.kind !== 'loaded')
-    throw new StartError(`the policies in ${settings.policies} cannot be served`, outcome.kind === 'failed' ? outcome.diagnostics : [])
-  const { policy, diagnostics } = outcome
-  if (settings.strict && errorsIn(diagnostics).length > 0) throw new StartError('the policies have errors, and --strict serves none that do', diagnostics)
-  return { policy, diagnostics }
-}
-
 async function openGateway(
   settings: Settings,
   ground: ReturnType<typeof createGround>,
@@ -114,16 +81,6 @@ async function openGateway(
     ground.journal.log('error', 'start_failed', { reason: error instanceof Error ? error.message : String(error) })
     await gateway.close({ hurry: true })
     throw error
-  }
-}
-
-/** @throws StartError around what `run` threw. */
-async function step<T>(run: () => Promise<T>, code: string, hint: string): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    const why = obstacle(code, error, hint)
-    throw new StartError(why.message, [why], error)
   }
 }
 

@@ -9,14 +9,19 @@ export interface Registry extends Meter {
   beforeReading(refresh: () => void): () => void
   /** Text exposition format 0.0.4. */
   text(): string
+  /** All figures as plain data. They are the registry's own: to be read or sent at once. */
+  figures(): Figures
 }
 
-interface Series {
+export interface Series {
   /** `a="x",b="y"` */
   readonly labels: string
   /** One cell for counters and gauges; for histograms a cell per bucket, then the overflow cell, then the sum. */
   readonly cells: Float64Array
 }
+
+/** The series of every metric that has any, by its name. */
+export type Figures = ReadonlyMap<string, readonly Series[]>
 
 interface Family {
   readonly name: string
@@ -55,7 +60,11 @@ export function createMeter(definitions: Readonly<Record<string, MetricDefinitio
     },
     text() {
       for (const refresh of refreshes) refresh()
-      return [...families.values()].map(familyText).join('')
+      return [...families.values()].map(({ name, definition, series }) => familyText(name, definition, [...series.values()])).join('')
+    },
+    figures() {
+      for (const refresh of refreshes) refresh()
+      return new Map([...families.values()].flatMap(({ name, series }) => (series.size === 0 ? [] : [[name, [...series.values()]]])))
     },
   }
 }
@@ -93,11 +102,18 @@ function record(cells: Float64Array, buckets: readonly number[], value: number):
   cells[sum] = (cells[sum] as number) + value
 }
 
-function familyText({ name, definition, series }: Family): string {
-  if (series.size === 0) return ''
+/** Text exposition format 0.0.4 of metrics that are kept elsewhere. */
+export function figuresText(definitions: Readonly<Record<string, MetricDefinition>>, figures: Figures): string {
+  return Object.entries(definitions)
+    .map(([name, definition]) => familyText(name, definition, figures.get(name) ?? []))
+    .join('')
+}
+
+function familyText(name: string, definition: MetricDefinition, series: readonly Series[]): string {
+  if (series.length === 0) return ''
   const head = `# HELP ${name} ${definition.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${definition.kind}\n`
   const write = definition.kind === 'histogram' ? histogramText : plainText
-  return head + [...series.values()].map((one) => write(name, one, definition.buckets ?? [])).join('')
+  return head + series.map((one) => write(name, one, definition.buckets ?? [])).join('')
 }
 
 function plainText(name: string, { labels, cells }: Series): string {

@@ -24,9 +24,11 @@ export function createOfflinePorts(at?: number): Ports {
     random: createRandom(),
     digest: (data) => createHash('sha256').update(data).digest('hex'),
     compression: createCompression(),
-    channels: { acquire: offline },
+    channels: { acquire: offline, reach: async () => offline() },
     fetch: async () => offline(),
     resolve: async () => offline(),
+    // Sources of endpoints are followed as long as a snapshot lives: one that failed would be asked again and again.
+    discover: () => ({ once: async () => offline(), follow: () => new Promise(() => {}) }),
     counters: createMemoryCounters(clock),
     secrets: { read: async () => offline() },
     store: createMemoryStore(clock),

@@ -1,4 +1,7 @@
+import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
 
 /** What an operator says outside of the policies: where they are, for which environment, and how this process behaves. */
@@ -10,12 +13,18 @@ export interface Settings {
   readonly strict: boolean
   /** Takes the place of `store.redis` in the policies. */
   readonly redisUrl: string | undefined
+  /** Servers that are asked for the endpoints of `dns` and `srv`, `address` or `address:port`; empty: those of the machine. */
+  readonly dnsServers: readonly string[]
   readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
   readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
+  /** The zone this machine is in; undefined where zones do not matter. */
+  readonly zone: string | undefined
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
   readonly stateDir: string | undefined
   /** The script of the API reference page, absolute; undefined means the pinned one of a public network. */
   readonly referenceScript: string | undefined
+  /** Processes that serve; 1 is this one alone. */
+  readonly workers: number
   readonly shutdown: { readonly lameDuckMs: number; readonly drainMs: number }
   /** The process environment, for `${NAME}` and `env:` references. */
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -32,6 +41,7 @@ export interface SettingFlags {
   readonly logFormat?: string | undefined
   readonly logTo?: string | undefined
   readonly stateDir?: string | undefined
+  readonly workers?: string | undefined
   readonly lameDuck?: string | undefined
   readonly drain?: string | undefined
 }
@@ -66,6 +76,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     policies: resolve(said('SALLYPORT_POLICIES', { name: '--policies', value: flags.policies }).value ?? 'policies'),
     strict: flags.strict ?? yes(said('SALLYPORT_STRICT'), problems),
     redisUrl: redisOf(said('REDIS_URL', { name: '--redis', value: flags.redis }), problems),
+    dnsServers: dnsServersOf(said('SALLYPORT_DNS'), problems),
     otlp: otlpOf(flags.otlp, variables, problems),
     log: {
       to: said('SALLYPORT_LOG', { name: '--log-to', value: flags.logTo }).value ?? 'stdout',
@@ -74,8 +85,10 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
       // https://no-color.org
       colour: terminal && (variables['NO_COLOR'] ?? '') === '',
     },
+    zone: said('SALLYPORT_ZONE').value,
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
     referenceScript: pathOf(said('SALLYPORT_REFERENCE_SCRIPT')),
+    workers: workersOf(said('SALLYPORT_WORKERS', { name: '--workers', value: flags.workers }), problems),
     shutdown: {
       lameDuckMs: duration(said('SALLYPORT_LAME_DUCK', { name: '--lame-duck', value: flags.lameDuck }), 5000, problems),
       drainMs: duration(said('SALLYPORT_DRAIN', { name: '--drain', value: flags.drain }), 25_000, problems),
@@ -118,8 +131,46 @@ function oneOf<Value extends string>({ name, value }: Said, known: readonly Valu
 
 function redisOf({ name, value }: Said, problems: string[]): string | undefined {
   // The URL may hold a password, so the message does not repeat it.
-  if (value !== undefined && !/^rediss?:$/.test(URL.parse(value)?.protocol ?? '')) problems.push(`${name} is not a redis:// or rediss:// URL`)
+  if (value !== undefined && !isStoreUrl(value)) problems.push(`${name} is not a redis:// or rediss:// URL, nor one of redis+sentinel:// or redis+cluster://`)
   return value
+}
+
+/** More would be a slip of the pen. */
+const mostWorkers = 256
+
+function workersOf({ name, value = '1' }: Said, problems: string[]): number {
+  if (value === 'auto') return availableParallelism()
+  const count = /^\d{1,3}$/.test(value) ? Number(value) : 0
+  if (count >= 1 && count <= mostWorkers) return count
+  problems.push(`${name} is ${JSON.stringify(value)}: a number of processes from 1 to ${mostWorkers}, or auto for one per core`)
+  return 1
+}
+
+/** Several servers in one URL are no URL to the parser of the platform. */
+function isStoreUrl(value: string): boolean {
+  try {
+    return readStoreUrl(value).kind !== 'single' || /^rediss?:$/.test(URL.parse(value)?.protocol ?? '')
+  } catch {
+    return false
+  }
+}
+
+/** The DNS servers of an environment, for a command that asks them without all the other settings. @throws SettingsError */
+export function dnsServersIn(variables: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const problems: string[] = []
+  const servers = dnsServersOf({ name: 'SALLYPORT_DNS', value: variables['SALLYPORT_DNS'] }, problems)
+  if (problems.length > 0) throw new SettingsError(problems)
+  return servers
+}
+
+/** Addresses, as Node's own resolver takes them. */
+function dnsServersOf({ name, value = '' }: Said, problems: string[]): readonly string[] {
+  const servers = value.split(',').flatMap((one) => (one.trim() === '' ? [] : [one.trim()]))
+  for (const one of servers) {
+    const bare = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(one)?.[1] ?? (isIP(one) === 6 ? one : one.replace(/:\d{1,5}$/, ''))
+    if (isIP(bare) === 0) problems.push(`${name} has ${JSON.stringify(one)}: addresses of DNS servers with or without a port, separated by commas`)
+  }
+  return servers
 }
 
 /** A number of seconds or milliseconds, as in the policies: `5s`, `500ms`, `0s`. */

@@ -6,12 +6,17 @@ export interface Signalling {
   off(event: string, listener: (...args: readonly unknown[]) => void): unknown
 }
 
+/** What signals are told to. `failed` settles when it cannot go on serving. */
+export interface Told extends Pick<Running, 'reload' | 'close' | 'bug'> {
+  readonly failed?: Promise<unknown>
+}
+
 /**
  * Serves until the process is told to stop, and returns its exit status. SIGTERM and SIGINT drain; a second one cuts what is left. SIGHUP looks at
  * the policies folder. An unhandled rejection is counted as a bug and serving goes on; after an uncaught exception nothing is certain any
  * more, so the gateway drains and the status is 1.
  */
-export async function serveUntilTold(running: Running, process: Signalling): Promise<number> {
+export async function serveUntilTold(running: Told, process: Signalling): Promise<number> {
   const end = Promise.withResolvers<number>()
   let told = false
   const stop = (status: number) => {
@@ -33,6 +38,7 @@ export async function serveUntilTold(running: Running, process: Signalling): Pro
     ],
   ]
   for (const [event, handler] of handlers) process.on(event, handler)
+  void running.failed?.then(() => stop(1))
   const status = await end.promise
   await running.close()
   for (const [event, handler] of handlers) process.off(event, handler)

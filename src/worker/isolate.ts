@@ -58,6 +58,10 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
     channels: createChannels(settings.origin, clock),
     fetch: workerFetch,
     resolve: () => Promise.reject(new Error('a Worker resolves no names')),
+    // An edge has one fixed place to go; the sources of the policies' clusters are no part of its bundle.
+    discover: () => {
+      throw new Error('a Worker finds no endpoints')
+    },
     counters: createBindingCounters(settings.limits, journal),
     secrets: createSecrets(env),
     store: createStore(environment),

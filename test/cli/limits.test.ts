@@ -42,7 +42,7 @@ describe.skipIf(!hasRedis())('sallyport limits', () => {
     const server = await startRedis()
     onTestFinished(() => server.close())
     const clock = fakeClock(Date.now())
-    const counters = createRedisCounters({ url: server.url, clock, meter: memoryMeter() })
+    const counters = createRedisCounters({ patienceMs: 2000, url: server.url, clock, meter: memoryMeter() })
     onTestFinished(() => counters.close())
     await counters.ready(5000)
     const ask = await house()
@@ -77,7 +77,7 @@ describe.skipIf(!hasRedis())('sallyport limits', () => {
     const server = await startRedis()
     onTestFinished(() => server.close())
     const clock = fakeClock(Date.now())
-    const counters = createRedisCounters({ url: server.url, clock, meter: memoryMeter() })
+    const counters = createRedisCounters({ patienceMs: 2000, url: server.url, clock, meter: memoryMeter() })
     onTestFinished(() => counters.close())
     await counters.ready(5000)
     const month: Descriptor = { ...caller, limit: { ...caller.limit, name: 'long', points: 1, windowMs: 86_400_000 } }

@@ -38,7 +38,7 @@ describe.skipIf(!installed)(`keys that are asked very often${installed ? '' : ` 
     // Redis forgets keys by its own clock, which goes on while the test's stands still: here it forgets them much later.
     const script = limitScript(`tonumber(redis.call('GET', '${clockKey}'))`).replace('wait(us) + 1)', 'wait(us) + 600000)')
     expect(script).toContain('600000')
-    const counters = createRedisCounters({ url: server.url, clock, meter: memoryMeter(), script })
+    const counters = createRedisCounters({ patienceMs: 2000, url: server.url, clock, meter: memoryMeter(), script })
     open.push(counters)
     await counters.ready(5000)
     return counters

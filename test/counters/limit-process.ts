@@ -8,7 +8,7 @@ const [url = '', times = '0', text = '[]'] = process.argv.slice(2)
 // The cast is safe: the test that starts this wrote it.
 const limits = JSON.parse(text) as readonly LimitSpec[]
 // A clock that stands still remembers no refusal for longer than it is true.
-const counters = createRedisCounters({ url, clock: fakeClock(Date.now()), meter: memoryMeter() })
+const counters = createRedisCounters({ url, clock: fakeClock(Date.now()), meter: memoryMeter(), patienceMs: 5000 })
 await counters.ready(5000)
 const passed: Record<string, number> = {}
 let degraded = 0

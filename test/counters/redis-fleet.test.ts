@@ -4,7 +4,7 @@ import { createRedisCounters, type RedisCounters } from '../../src/node/counters
 import { fakeClock } from '../support/clock.ts'
 import { memoryMeter } from '../support/ports.ts'
 import { hasRedis, redisHint } from '../support/redis.ts'
-import { type Fleet, startCluster, startWatched } from '../support/redis-fleet.ts'
+import { beginMove, type ClusterFleet, endMove, type Fleet, slotOf, startCluster, startWatched } from '../support/redis-fleet.ts'
 
 const installed = hasRedis()
 const spec = (name: string, given: Partial<LimitSpec> = {}): LimitSpec => ({
@@ -26,11 +26,12 @@ const all = [
 
 describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${redisHint})`}`, () => {
   let fleet: Fleet
+  let cluster: ClusterFleet
   let open: RedisCounters[]
   let clock: ReturnType<typeof fakeClock>
 
   const instance = async (): Promise<RedisCounters> => {
-    const counters = createRedisCounters({ url: fleet.url, clock, meter: memoryMeter() })
+    const counters = createRedisCounters({ patienceMs: 2000, url: fleet.url, clock, meter: memoryMeter() })
     open.push(counters)
     expect(await counters.ready(5000)).toBe(true)
     return counters
@@ -57,7 +58,8 @@ describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${
 
   describe('of a Cluster', () => {
     beforeAll(async () => {
-      fleet = await startCluster()
+      cluster = await startCluster()
+      fleet = cluster
     }, 60_000)
     afterAll(() => fleet.close())
 
@@ -99,17 +101,12 @@ describe.skipIf(!installed)(`counters in several servers${installed ? '' : ` (${
       const counters = await instance()
       const descriptor = on(spec('moved'), 'mover')
       await shared(counters, [descriptor])
-      const { admin } = fleet.servers[0]!
-      const slot = Number(await admin.call('CLUSTER', 'KEYSLOT', 'sallyport:limit:s:5:moved:{mover}'))
-      const owner = Math.min(2, Math.floor(slot / 5461))
-      const [from, to] = [fleet.servers[owner]!, fleet.servers[(owner + 1) % 3]!]
-      const idOf = async (server: typeof from) => String(await server.admin.call('CLUSTER', 'MYID'))
-      await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await idOf(from))
-      await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await idOf(to))
+      const { slot, from, to } = await slotOf(cluster, 'sallyport:limit:s:5:moved:{mover}')
+      await beginMove(slot, from, to)
       await from.admin.call('MIGRATE', '127.0.0.1', to.port, 'sallyport:limit:s:5:moved:{mover}', 0, 5000)
       const before = counters.degraded
       expect((await counters.take([descriptor])).readings[0]).toMatchObject({ remaining: 1, degraded: false })
-      for (const server of [to, from]) await server.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', await idOf(to))
+      await endMove(cluster, slot, from, to)
       expect((await counters.take([descriptor])).readings[0]).toMatchObject({ remaining: 0, degraded: false })
       expect([before, counters.degraded]).toEqual([false, false])
     })

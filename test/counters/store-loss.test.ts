@@ -97,6 +97,19 @@ describe('the breaker of the store', () => {
     expect(breaker.open).toBe(false)
   })
 
+  it('probes at once when there is news of the store', () => {
+    const clock = fakeClock()
+    const breaker = new StoreBreaker(clock, 1, 1000)
+    breaker.fail()
+    expect(breaker.admit()).toBe(false)
+    breaker.hint()
+    expect([breaker.admit(), breaker.admit()]).toEqual([true, false])
+    breaker.hint()
+    expect(breaker.admit()).toBe(false)
+    clock.advance(250)
+    expect(breaker.admit()).toBe(true)
+  })
+
   it('stays closed when a success comes between failures', () => {
     const breaker = new StoreBreaker(fakeClock(), 5, 1000)
     for (let i = 0; i < 20; i++) {

@@ -1,6 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
-import type { Snapshot } from '../../src/core/snapshot.ts'
 import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
@@ -16,13 +15,15 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     phase: 'serving',
     startedAt: at - 3_723_000,
     now: at,
-    snapshot: { revision: policy.revision, policy } as Snapshot,
+    snapshot: { revision: policy.revision, policy },
     publishedAt: at - 60_000,
     inFlight: 3,
     inForce: [],
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    endpoints: [],
+    sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],
@@ -46,6 +47,23 @@ describe('the admin listener', () => {
     expect(scraped.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect(await scraped.text()).toBe('# metrics\n')
     expect(await (await ask('/revision')).json()).toEqual({ revision: 'rev0', environment: 'dev' })
+  })
+
+  it('shows how every endpoint is, as JSON and on its page', async () => {
+    const one = {
+      cluster: 'orders',
+      endpoint: '10.0.0.1:80',
+      health: 'ejected',
+      cause: 'consecutive_gateway',
+      backInMs: 9_000,
+      ejections: 1,
+      active: 2,
+      answerMs: 12.34,
+    } as const
+    const given = view({ endpoints: [one] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one] })
+    const page = await (await ask('/', given)).text()
+    for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
   })
 
   it('is ready while it serves, and not before or after', async () => {

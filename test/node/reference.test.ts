@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/core/openapi.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
-import type { Snapshot } from '../../src/core/snapshot.ts'
 import { buildAdminApp } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { operationsIn, problemsOf } from '../openapi/validate.ts'
@@ -17,7 +16,7 @@ routes:
 async function openApp(referenceScript?: string) {
   let policy: Policy = clean(await loadBeside(routes))
   // The pages look at nothing but the policy in force.
-  const view = () => ({ snapshot: { revision: policy.revision, policy } as Snapshot }) as GatewayView
+  const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what the page looks at
   const app = buildAdminApp(view, () => '', { loopback: true, referenceScript, forgetIntrospections: () => Promise.resolve() })
   const ask = (path: string) => app.request(path, { headers: { host: 'localhost' } })
   return { ask, publish: (next: Policy) => void (policy = next) }

@@ -7,7 +7,8 @@ import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import type { JournalValue } from '../../src/core/ports.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
-import { ListenerSet } from '../../src/node/gateway/listener-set.ts'
+import { prepareChange } from '../../src/node/gateway/change.ts'
+import { ListenerSet, plansOf } from '../../src/node/gateway/listener-set.ts'
 import { Reloader } from '../../src/node/gateway/reloader.ts'
 import { createStoreInForce } from '../../src/node/gateway/store-in-force.ts'
 import { createMeter } from '../../src/node/meter.ts'
@@ -58,14 +59,17 @@ function gateway(first: Policy = emptyPolicy()) {
   const live = new Live(build(first))
   const meter = createMeter(metrics)
   const listeners = new ListenerSet(net.open, 1000)
+  const log = (level: string, event: string, facts?: Readonly<Record<string, JournalValue>>) => void events.push({ level, event, facts })
+  const store = createStoreInForce(undefined, ports)
   const parts = {
     load: async () => outcomes.shift() ?? ({ kind: 'unchanged' } as const),
-    build,
-    live,
-    listeners,
-    store: createStoreInForce(undefined, ports),
+    publish: async (policy: Policy) => {
+      const change = await prepareChange({ build, plans: plansOf, live, listeners, store, log }, policy)
+      return 'obstacle' in change ? change : { lost: await change.commit() }
+    },
+    inForce: () => live.current,
     now: () => ports.clock.now(),
-    log: (level: string, event: string, facts?: Readonly<Record<string, JournalValue>>) => void events.push({ level, event, facts }),
+    log,
     meter,
   }
   return { reloader: new Reloader(parts, []), live, outcomes, events, net, meter, built, listeners, ports }

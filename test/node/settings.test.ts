@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSettings, type SettingFlags, SettingsError } from '../../src/node/settings.ts'
@@ -46,9 +47,11 @@ describe('settings', () => {
   it.each([
     [{ logLevel: 'loud' }, '--log-level is "loud": one of debug, info, warn, error, silent'],
     [{ logFormat: 'xml' }, '--log-format is "xml": one of json, pretty'],
-    [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL'],
+    [{ redis: 'http://r' }, '--redis is not a redis:// or rediss:// URL, nor one of redis+sentinel:// or redis+cluster://'],
     [{ lameDuck: 'soon' }, '--lame-duck is "soon": a duration such as 5s, 500ms or 1m'],
     [{ drain: '1h' }, '--drain is "1h": a duration such as 5s, 500ms or 1m'],
+    [{ workers: 'many' }, '--workers is "many": a number of processes from 1 to 256, or auto for one per core'],
+    [{ workers: '0' }, '--workers is "0": a number of processes from 1 to 256, or auto for one per core'],
     [{ environment: 'Dev!' }, expect.stringMatching(/^--env is "Dev!": /)],
   ])('name the flag where the flag is wrong: %j', (flags, problem) => {
     const variables = { SALLYPORT_ENV: 'dev', SALLYPORT_LOG_LEVEL: 'quiet', SALLYPORT_DRAIN: 'never' }
@@ -71,6 +74,11 @@ describe('settings', () => {
     expect(problemsOf({ otlp: 'nowhere' }, { SALLYPORT_ENV: 'dev' })).toEqual(['--otlp is not an http:// or https:// URL'])
   })
 
+  it('serve with one process unless told otherwise', () => {
+    const workers = (value?: string) => readSettings({ environment: 'dev' }, { SALLYPORT_WORKERS: value }, false).workers
+    expect([workers(), workers('3'), workers('auto')]).toEqual([1, 3, availableParallelism()])
+  })
+
   it('keep colours off where NO_COLOR says so', () => {
     expect(readSettings({}, { SALLYPORT_ENV: 'dev', NO_COLOR: '1' }, true).log.colour).toBe(false)
   })
@@ -80,4 +88,9 @@ describe('settings', () => {
     expect(script({})).toBeUndefined()
     expect(script({ SALLYPORT_REFERENCE_SCRIPT: 'viewer.js' })).toBe(resolve('viewer.js'))
   })
+})
+
+it('takes the zone of the machine from its variable', () => {
+  expect(readSettings({ environment: 'dev' }, { SALLYPORT_ZONE: 'eu-1a' }, false).zone).toBe('eu-1a')
+  expect(readSettings({ environment: 'dev' }, {}, false).zone).toBeUndefined()
 })

@@ -4,6 +4,7 @@ import { loadBeside, marked } from '../support/load.ts'
 const open = 'access: { rules: [{ id: all, allow: { anonymous: true } }] }'
 const plain = 'clusters: { a: { address: "127.0.0.1:1" } }\n'
 const grpc = 'clusters: { g: { protocol: grpc, address: "127.0.0.1:2", descriptors: shop.binpb } }\n'
+const balanced = (more: string) => `clusters: { a: { address: "127.0.0.1:1", ${more} } }\nroutes: { r: { match: { path: / }, ${open}, to: a } }\n`
 const orders = (more: string) => `${grpc}routes: { r: { match: { grpc: shop.v1.Orders }, ${open}, to: g, ${more} } }\n`
 const rule = (text: string) =>
   `${plain}issuers: { main: { issuer: "https://idp.example.com", audiences: [a] } }\nroutes: { r: { match: { path: / }, to: a, access: { rules: [{ id: all, allow: { scopes: [a] } }, { id: b, ${text} }] } } }\n`
@@ -20,6 +21,9 @@ describe('what is said where it can have no effect', () => {
       'descriptors of a cluster that does not speak gRPC',
       `clusters: { a: { address: "127.0.0.1:1", «descriptors: shop.binpb } }\nroutes: { r: { match: { path: / }, ${open}, to: a } }\n`,
     ],
+    ['a key of a balancer that does not hash', balanced('balance: { policy: random, «key: client }')],
+    ['a slow start with hashing', balanced('balance: { policy: maglev, key: client, «slowStart: 30s }')],
+    ['statuses without a path', balanced('health: { tcp: true, «statuses: [204] }')],
     ['a reason of an audit rule', rule('audit: {}, «reason: x')],
     ['a reason of an allow rule without scopes', rule('allow: { methods: [GET] }, «reason: x')],
     ['hosts to guard in nonprod', pay('dev: { target: "https://a.example", «guardHosts: [b.example] }')],

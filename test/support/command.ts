@@ -78,7 +78,7 @@ export async function startServe(
   keep: Keep,
   files: Files,
   environment: string,
-  options: { readonly words?: readonly string[]; readonly variables?: Variables } = {},
+  options: { readonly words?: readonly string[]; readonly variables?: Variables; readonly patienceMs?: number } = {},
 ): Promise<Served> {
   const policies = await policiesFolder(keep, files)
   const words = ['serve', '--env', environment, '--policies', policies.path, '--log-format', 'json', ...(options.words ?? [])]
@@ -91,7 +91,7 @@ export async function startServe(
         if (found === undefined) throw new Error(`no such line in:\n${started.out()}`)
         return found
       },
-      { timeout: 10_000, interval: 10 },
+      { timeout: options.patienceMs ?? 10_000, interval: 10 },
     )
   await entry((line) => line['event'] === 'started')
   const port = (listener: string) => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import { type DiscoveryPorts, discoveryOf } from '../../src/core/discovery.ts'
 import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from '../../src/core/model/call.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import type {
@@ -8,6 +9,7 @@ import type {
   Clock,
   Counters,
   Descriptor,
+  Discover,
   Endpoint,
   Fetch,
   FetchRequest,
@@ -17,6 +19,7 @@ import type {
   Labels,
   Lasting,
   Meter,
+  Names,
   Ports,
   Random,
   Resolve,
@@ -45,6 +48,7 @@ export function fakePorts(): FakePorts
 export function fakePorts<Given extends Partial<Ports>>(given: Given): Omit<FakePorts, keyof Given> & Given
 export function fakePorts(given: Partial<Ports> = {}): Ports {
   const clock = fakeClock()
+  const resolve = fakeResolve()
   const doubles: FakePorts = {
     clock,
     random: seededRandom(1),
@@ -52,7 +56,8 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
     compression: createCompression(),
     channels: fakeChannels(),
     fetch: fakeFetch(),
-    resolve: fakeResolve(),
+    resolve,
+    discover: fakeDiscover({ clock: given.clock ?? clock, names: fakeNames(given.resolve ?? resolve) }),
     counters: windowCounters(given.clock ?? clock),
     secrets: fakeSecrets(),
     store: memoryStore(given.clock ?? clock),
@@ -95,6 +100,7 @@ export function fakeChannels(
   answer: {
     readonly http?: (call: HttpCall, options: CallOptions, endpoint: Endpoint) => Promise<HttpReply>
     readonly grpc?: (call: GrpcCall, options: CallOptions, endpoint: Endpoint) => Promise<GrpcReply>
+    readonly reach?: (endpoint: Endpoint, deadline: number) => Promise<void>
   } = {},
 ): FakeChannels {
   const nobody = () => Promise.reject(new Fault('upstream_unavailable', 'nothing listens here'))
@@ -115,7 +121,7 @@ export function fakeChannels(
       release: () => void released.push(endpoint),
     }
   }
-  return { acquire, acquired, released, calls }
+  return { acquire, acquired, released, calls, reach: answer.reach ?? nobody }
 }
 
 type FetchAnswer = Partial<FetchResponse> | Error | ((request: FetchRequest) => Partial<FetchResponse> | Promise<Partial<FetchResponse>>)
@@ -156,6 +162,28 @@ export function fakeResolve(hosts: Readonly<Record<string, readonly string[]>> =
     return addresses
   }
   return Object.assign(resolve, { asked, on: (host: string, addresses: readonly string[]) => void known.set(host, addresses) })
+}
+
+/** Finds endpoints over the doubles that are given; nothing else answers. */
+export function fakeDiscover(given: Partial<DiscoveryPorts>): Discover {
+  const ports: DiscoveryPorts = {
+    clock: fakeClock(),
+    random: seededRandom(1),
+    secrets: fakeSecrets(),
+    names: fakeNames(fakeResolve()),
+    follow: () => new Promise(() => {}),
+    files: { read: (path) => Promise.reject(new Error(`${path} is not there`)), watch: () => ({ close() {} }) },
+    ...given,
+  }
+  return (source) => discoveryOf(source, ports)
+}
+
+/** Addresses of the given resolver, without a time to live; it fails where that has none. No name has services. */
+export function fakeNames(resolve: Resolve): Names {
+  return {
+    addresses: async (host) => ({ addresses: await resolve(host), ttlMs: undefined }),
+    services: async () => ({ services: [], ttlMs: undefined }),
+  }
 }
 
 /** Fixed windows in memory: check, then commit. */

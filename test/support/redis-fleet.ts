@@ -1,103 +1,136 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { Redis } from 'ioredis'
-import { vi } from 'vitest'
-import { freePort } from './redis.ts'
-
-/** One server of several, with a client for looking and meddling. */
-export interface FleetServer {
-  readonly port: number
-  readonly admin: Redis
-  kill(): Promise<void>
-}
+import type { Certificates } from './certificates.ts'
+import { freePort, type RedisServer, startRedis } from './redis.ts'
+import { until } from './until.ts'
 
 export interface Fleet {
   readonly url: string
-  readonly servers: readonly FleetServer[]
+  readonly servers: readonly RedisServer[]
   close(): Promise<void>
 }
 
-/** Three servers with all slots of a Cluster between them. */
-export async function startCluster(): Promise<Fleet> {
-  const directory = await mkdtemp(join(tmpdir(), 'sallyport-cluster-'))
-  const servers: FleetServer[] = []
-  for (let i = 0; i < 3; i++) {
-    const port = await freePort()
+/** A Cluster: three primaries with all slots between them, in the order of their slots, then as many replicas, each of the primary in its place. */
+export interface ClusterFleet extends Fleet {
+  readonly primaries: readonly RedisServer[]
+  readonly replicas: readonly RedisServer[]
+}
+
+/** A primary, a replica, and Sentinels of which most must agree. */
+export interface WatchedFleet extends Fleet {
+  readonly primary: RedisServer
+  readonly replica: RedisServer
+  readonly sentinels: readonly RedisServer[]
+}
+
+export interface FleetWants {
+  readonly tls?: Certificates | undefined
+}
+
+/** Without replicas a node that is lost stays lost, and the others serve on. */
+export async function startCluster({ tls, replicas: wanted = 0 }: FleetWants & { readonly replicas?: 0 | 3 } = {}): Promise<ClusterFleet> {
+  const servers: RedisServer[] = []
+  for (let i = 0; i < 3 + wanted; i++) {
     const bus = await freePort()
-    servers.push(
-      await startServer(port, ['--cluster-enabled', 'yes', '--cluster-config-file', join(directory, `${port}.conf`), '--cluster-port', `${bus}`], directory),
-    )
-    const first = servers[0]
-    if (i > 0 && first !== undefined) await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', port, bus)
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`, '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no']
+    servers.push(await startRedis({ args, tls }))
+    const [first] = servers
+    if (i > 0 && first !== undefined) await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', servers[i]?.port ?? 0, bus)
   }
-  const slots = [
-    [0, 5460],
-    [5461, 10922],
-    [10923, 16383],
-  ] as const
-  for (const [i, server] of servers.entries()) await server.admin.call('CLUSTER', 'ADDSLOTSRANGE', ...(slots[i] ?? []))
-  await vi.waitFor(
-    async () => {
-      for (const { admin } of servers) {
-        const info = String(await admin.call('CLUSTER', 'INFO'))
-        if (!info.includes('cluster_state:ok') || !info.includes('cluster_known_nodes:3')) throw new Error('not joined yet')
-      }
-    },
-    { timeout: 20_000, interval: 50 },
-  )
-  return { url: `redis+cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`, servers, close: () => closeAll(servers, directory) }
+  const [primaries, replicas] = [servers.slice(0, 3), servers.slice(3)]
+  for (const [i, { admin }] of primaries.entries()) await admin.call('CLUSTER', 'ADDSLOTSRANGE', ...(slots[i] ?? []))
+  await until(() => Promise.all(servers.map((server) => contains(server, ['CLUSTER', 'INFO'], ['cluster_state:ok', `cluster_known_nodes:${servers.length}`]))))
+  for (const [i, { admin }] of replicas.entries()) await admin.call('CLUSTER', 'REPLICATE', await nodeId(primaries[i]))
+  await until(() => Promise.all(replicas.map((replica) => contains(replica, ['INFO', 'replication'], ['master_link_status:up']))))
+  // Every node must know every replica, or none is voted for.
+  if (wanted > 0) await until(() => Promise.all(servers.map((server) => hasReplicas(server, wanted))))
+  const nodes = primaries.map(({ port }) => `127.0.0.1:${port}`)
+  return { url: `redis${tls === undefined ? '' : 's'}+cluster://${nodes.join(',')}`, servers, primaries, replicas, close: () => closeAll(servers) }
 }
 
-/** A primary, a replica, and one Sentinel that alone may decide. The servers come in that order, the Sentinel last. */
-export async function startWatched(): Promise<Fleet> {
-  const directory = await mkdtemp(join(tmpdir(), 'sallyport-sentinel-'))
-  const primary = await startServer(await freePort(), [], directory)
-  const replica = await startServer(await freePort(), ['--replicaof', '127.0.0.1', `${primary.port}`], directory)
-  await vi.waitFor(
-    async () => {
-      if (!(await replica.admin.info('replication')).includes('master_link_status:up')) throw new Error('not replicated yet')
-    },
-    { timeout: 20_000, interval: 50 },
-  )
-  const file = join(directory, 'sentinel.conf')
-  const lines = [`sentinel monitor shop 127.0.0.1 ${primary.port} 1`, 'sentinel down-after-milliseconds shop 500', 'sentinel failover-timeout shop 2000']
-  await writeFile(file, `${lines.join('\n')}\n`)
-  const sentinel = await startServer(await freePort(), [], directory, [file, '--sentinel'])
-  await vi.waitFor(
-    async () => {
-      if (((await sentinel.admin.call('SENTINEL', 'REPLICAS', 'shop')) as readonly unknown[]).length !== 1) throw new Error('the replica is not seen yet')
-    },
-    { timeout: 20_000, interval: 100 },
-  )
-  const servers = [primary, replica, sentinel]
-  return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/shop`, servers, close: () => closeAll(servers, directory) }
+const slots = [
+  [0, 5460],
+  [5461, 10922],
+  [10923, 16383],
+] as const
+
+/** The id of a node of a Cluster. */
+export async function nodeId(server: RedisServer | undefined): Promise<string> {
+  return String(await server?.admin.call('CLUSTER', 'MYID'))
 }
 
-async function startServer(port: number, options: readonly string[], directory: string, before: readonly string[] = []): Promise<FleetServer> {
-  const common = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory]
-  const kept = before.length > 0 ? [] : ['--save', '', '--appendonly', 'no', '--dbfilename', `${port}.rdb`]
-  const child = spawn('redis-server', [...before, ...common, ...kept, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const orphan = () => void child.kill('SIGKILL')
-  process.once('exit', orphan)
-  child.once('exit', () => process.off('exit', orphan))
-  const admin = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 50, maxRetriesPerRequest: 100 })
-  admin.on('error', () => {})
-  await admin.ping()
-  return { port, admin, kill: () => end(child) }
+/** Where a key is: its slot, the primary that had it at the start, and the next one. */
+export async function slotOf(
+  { primaries }: ClusterFleet,
+  key: string,
+): Promise<{ readonly slot: number; readonly from: RedisServer; readonly to: RedisServer }> {
+  const slot = Number(await primaries[0]?.admin.call('CLUSTER', 'KEYSLOT', key))
+  const owner = slots.findIndex(([first, last]) => slot >= first && slot <= last)
+  const [from, to] = [primaries[owner], primaries[(owner + 1) % 3]]
+  if (from === undefined || to === undefined) throw new Error(`no node for slot ${slot}`)
+  return { slot, from, to }
 }
 
-async function closeAll(servers: readonly FleetServer[], directory: string): Promise<void> {
-  for (const { admin } of servers) admin.disconnect()
-  await Promise.all(servers.map((server) => server.kill()))
-  await rm(directory, { recursive: true, force: true })
+/** Begins to move a slot: from now on keys that are not at the old node are asked for at the new one (ASK). */
+export async function beginMove(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
+  await to.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await nodeId(from))
+  await from.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await nodeId(to))
 }
 
-function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve())
-    child.kill('SIGKILL')
-  })
+/** Moves what is in the slot, and says to all primaries whose it is (MOVED). */
+export async function endMove({ primaries }: ClusterFleet, slot: number, from: RedisServer, to: RedisServer): Promise<void> {
+  for (;;) {
+    const keys = (await from.admin.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as readonly string[]
+    if (keys.length === 0) break
+    await from.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys)
+  }
+  const owner = await nodeId(to)
+  for (const server of [to, from, ...primaries.filter((one) => one !== from && one !== to)]) await server.admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', owner)
+}
+
+/** Three Sentinels; the name of what they watch is `shop`. A primary that is silent for half a second is given up. */
+export async function startWatched({ tls }: FleetWants = {}): Promise<WatchedFleet> {
+  const primary = await startRedis({ tls })
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', `${primary.port}`], tls })
+  await until(() => contains(replica, ['INFO', 'replication'], ['master_link_status:up']))
+  const file = [`sentinel monitor shop 127.0.0.1 ${primary.port} 2`, 'sentinel down-after-milliseconds shop 500', 'sentinel failover-timeout shop 3000']
+  const sentinels = await Promise.all([0, 1, 2].map(() => startRedis({ file, args: ['--sentinel'], tls })))
+  await until(() => Promise.all(sentinels.map(knowsAll)))
+  const servers = [primary, replica, ...sentinels]
+  const nodes = sentinels.map(({ port }) => `127.0.0.1:${port}`)
+  return {
+    url: `redis${tls === undefined ? '' : 's'}+sentinel://${nodes.join(',')}/shop`,
+    servers,
+    primary,
+    replica,
+    sentinels,
+    close: () => closeAll(servers),
+  }
+}
+
+/** @throws Error until a Sentinel knows the two others and the replica. */
+async function knowsAll({ admin }: RedisServer): Promise<void> {
+  for (const [what, count] of [
+    ['REPLICAS', 1],
+    ['SENTINELS', 2],
+  ] as const)
+    if (((await admin.call('SENTINEL', what, 'shop')) as readonly unknown[]).length !== count) throw new Error(`not all ${what} are seen yet`)
+}
+
+/** Waits until a server has become the primary. */
+export function isPromoted(server: RedisServer): Promise<void> {
+  return until(() => contains(server, ['INFO', 'replication'], ['role:master']))
+}
+
+async function contains({ admin }: RedisServer, [command, ...words]: readonly [string, ...string[]], parts: readonly string[]): Promise<void> {
+  const said = String(await admin.call(command, ...words))
+  for (const part of parts) if (!said.includes(part)) throw new Error(`not yet ${part}`)
+}
+
+async function hasReplicas({ admin }: RedisServer, count: number): Promise<void> {
+  const nodes = String(await admin.call('CLUSTER', 'NODES'))
+  const linked = nodes.split('\n').filter((line) => /\bslave\b/.test(line) && line.includes('connected'))
+  if (linked.length !== count) throw new Error('not all replicas are seen yet')
+}
+
+async function closeAll(servers: readonly RedisServer[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.close()))
 }

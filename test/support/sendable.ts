@@ -2,7 +2,7 @@ import type { GrpcCall, GrpcReply, GrpcStatus, HttpCall, HttpReply } from '../..
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Retry, Route } from '../../src/core/model/route.ts'
-import type { Cluster } from '../../src/core/policy/policy.ts'
+import type { Cluster, EndpointSource, Endpoints, ShrinkRule } from '../../src/core/policy/policy.ts'
 import type { Sendable } from '../../src/core/upstream.ts'
 import { httpCall } from './calls.ts'
 import { plainRoute } from './policy.ts'
@@ -35,6 +35,11 @@ export function at(...places: readonly string[]): Cluster['endpoints'] {
   return { kind: 'static', addresses }
 }
 
+/** Endpoints that a source names, believed as usual: more than half goes only after 30 s, all of it never. */
+export function foundBy(source: EndpointSource, shrinking: Partial<ShrinkRule> = {}): Endpoints {
+  return { ...source, shrinking: { share: 0.5, confirmMs: 30_000, empty: 'keep', ...shrinking } }
+}
+
 /** Two further tries on everything, for GET and with a key for POST. */
 export function retry(given: Partial<Retry> = {}): Retry {
   return {
@@ -57,6 +62,8 @@ export interface SendableInput {
   /** Monotonic milliseconds, as the downstream stated it. */
   readonly deadline?: number
   readonly receivedAt?: number
+  /** Who asks; nobody in particular without it. */
+  readonly sub?: string
 }
 
 /** What the room reads of an exchange that was steered and translated, received at tick 1000. */
@@ -70,6 +77,8 @@ export function sendable(given: SendableInput = {}): Sendable {
     route: plainRoute('r', given.route),
     destination: { cluster: given.cluster ?? 'c', subset: given.subset },
     call: given.call ?? httpCall(),
+    client: { address: '192.0.2.1' },
+    principal: given.sub === undefined ? { kind: 'anonymous' } : { kind: 'subject', claims: { sub: given.sub } },
   }
   return slots as unknown as Sendable // the other slots belong to other rooms, and permits are minted by them alone
 }

@@ -8,8 +8,8 @@ import type { CallOptions, Endpoint } from '../../src/core/ports.ts'
 import { buildUpstream } from '../../src/core/upstream.ts'
 import { grpcCall, httpCall } from '../support/calls.ts'
 import { emptyPolicy } from '../support/policy.ts'
-import { fakeChannels, fakePorts } from '../support/ports.ts'
-import { at, cluster, grpcReply, httpReply, retry, sendable } from '../support/sendable.ts'
+import { fakeChannels, fakePorts, fakeResolve } from '../support/ports.ts'
+import { at, cluster, foundBy, grpcReply, httpReply, retry, sendable } from '../support/sendable.ts'
 import { gate, textOf } from '../support/sockets.ts'
 
 type Answer = (options: CallOptions, endpoint: Endpoint) => Promise<Reply>
@@ -20,7 +20,7 @@ function setUp(given: Partial<Cluster> = {}, answer?: Answer) {
     http: async (_call, options, endpoint) => (await (answer ?? (async () => httpReply(200)))(options, endpoint)) as ReturnType<typeof httpReply>,
     grpc: async (_call, options, endpoint) => (await (answer ?? (async () => grpcReply(['m'])))(options, endpoint)) as ReturnType<typeof grpcReply>,
   })
-  const ports = fakePorts({ channels })
+  const ports = fakePorts({ channels, resolve: fakeResolve({ 'orders.shop': ['10.0.0.1'] }) })
   return { ...ports, upstream: buildUpstream(emptyPolicy({ clusters: { c: cluster('c', given) } }), ports) }
 }
 
@@ -76,11 +76,10 @@ test('to a Linkerd proxy goes the destination with its port, on every request, f
   for (const [given, destination] of [
     [{ authority: 'orders.shop:8080' }, 'orders.shop:8080'],
     [{ authority: 'orders.shop' }, 'orders.shop:80'],
-    [{ authority: 'orders.shop', endpoints: { kind: 'dns', name: 'orders.shop', port: 9000 } }, 'orders.shop:9000'],
-    [{ endpoints: { kind: 'dns', name: 'orders.shop', port: 9000 } }, 'orders.shop:9000'],
+    [{ authority: 'orders.shop', endpoints: foundBy({ kind: 'dns', name: 'orders.shop', port: 9000 }) }, 'orders.shop:9000'],
+    [{ endpoints: foundBy({ kind: 'dns', name: 'orders.shop', port: 9000 }) }, 'orders.shop:9000'],
   ] as const satisfies readonly (readonly [Partial<Cluster>, string])[]) {
-    const { upstream, channels, resolve } = setUp({ sidecar: 'linkerd', ...given })
-    resolve.on('orders.shop', ['10.0.0.1'])
+    const { upstream, channels } = setUp({ sidecar: 'linkerd', ...given })
     await upstream.forward(sendable({ call: httpCall({ headers: hostile, authority: 'evil.example' }), route: { timeoutMs: 2_000 } }))
     expect(sentFields(channels.calls)).toEqual({ 'x-mine': 'kept', 'l5d-dst-override': destination, 'l5d-request-timeout': '2000ms' })
   }

@@ -3,10 +3,10 @@ import { Fault } from '../model/fault.ts'
 import type { Destination, Route, WeightedDestination } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { compileSticky } from '../sticky.ts'
 import { bucketOf } from './steer/bucket.ts'
 import { compilePins } from './steer/pins.ts'
 import { compileSplit } from './steer/split.ts'
-import { compileSticky } from './steer/sticky.ts'
 
 /**
  * Chooses where this one request goes and fills `destination` and `steering`: the only destination there is, else the

@@ -6,6 +6,11 @@ export interface MetricDefinition {
   readonly labels: readonly string[]
   /** Upper bounds of a histogram's buckets, ascending, without +Inf. */
   readonly buckets?: readonly number[]
+  /**
+   * What several processes that serve as one gateway say together: counters and histograms are added up; of a gauge it is the greatest
+   * figure, unless this says otherwise.
+   */
+  readonly together?: 'sum' | 'least'
 }
 
 /** Seconds, from a cached answer to the longest route timeout. */
@@ -25,7 +30,7 @@ export const metrics = {
     buckets: seconds,
   },
   sallyport_refusals_total: { kind: 'counter', help: 'Requests that the gateway itself refused or lost, by fault code.', labels: ['wing', 'code'] },
-  sallyport_in_flight_requests: { kind: 'gauge', help: 'Requests whose answer has not ended.', labels: [] },
+  sallyport_in_flight_requests: { kind: 'gauge', help: 'Requests whose answer has not ended.', labels: [], together: 'sum' },
   sallyport_upstream_duration_seconds: {
     kind: 'histogram',
     help: 'Time from the first try of an upstream call to the end of its answer.',
@@ -44,7 +49,37 @@ export const metrics = {
     buckets: seconds,
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
-  sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_upstream_endpoints: {
+    kind: 'gauge',
+    help: 'Endpoints by cluster and health: healthy, unhealthy (by active checks), ejected, probing (back from an ejection, not proven), unchecked (no check has come back).',
+    labels: ['cluster', 'health'],
+  },
+  sallyport_upstream_ejections_total: {
+    kind: 'counter',
+    help: 'Endpoints ejected, by cluster and cause: consecutive_5xx, consecutive_gateway, success_rate, slow.',
+    labels: ['cluster', 'cause'],
+  },
+  sallyport_upstream_health_checks_total: {
+    kind: 'counter',
+    help: 'Active health checks, by cluster and outcome: passed or failed.',
+    labels: ['cluster', 'outcome'],
+  },
+  sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'], together: 'sum' },
+  sallyport_discovery_age_seconds: {
+    kind: 'gauge',
+    help: 'Time since a source of endpoints last said what is in force, by cluster and source.',
+    labels: ['cluster', 'source'],
+  },
+  sallyport_discovery_endpoints: {
+    kind: 'gauge',
+    help: 'Endpoints in force, by cluster and source; state named, or kept until it is certain that they are gone.',
+    labels: ['cluster', 'source', 'state'],
+  },
+  sallyport_discovery_failures_total: {
+    kind: 'counter',
+    help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
+    labels: ['source', 'reason'],
+  },
   sallyport_certificate_reads_total: {
     kind: 'counter',
     help: 'Certificates that became current or were not taken, by use (a listener, cluster or egress service) and outcome: taken, failed.',
@@ -54,8 +89,9 @@ export const metrics = {
     kind: 'gauge',
     help: "When one of the gateway's own certificates ends, by use, seconds since the epoch.",
     labels: ['use'],
+    together: 'least',
   },
-  sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'] },
+  sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'], together: 'sum' },
   sallyport_connections_refused_total: {
     kind: 'counter',
     help: 'Downstream connections closed at once or cut, by listener and reason: full, peer, handshake, flood.',
@@ -125,8 +161,8 @@ export const metrics = {
     labels: ['cluster', 'outcome'],
   },
   process_cpu_seconds_total: { kind: 'counter', help: 'CPU time of this process, user and system.', labels: [] },
-  process_resident_memory_bytes: { kind: 'gauge', help: 'Resident memory of this process.', labels: [] },
-  process_start_time_seconds: { kind: 'gauge', help: 'When this process started, seconds since the epoch.', labels: [] },
+  process_resident_memory_bytes: { kind: 'gauge', help: 'Resident memory of this process.', labels: [], together: 'sum' },
+  process_start_time_seconds: { kind: 'gauge', help: 'When this process started, seconds since the epoch.', labels: [], together: 'least' },
   sallyport_bugs_total: { kind: 'counter', help: 'Errors nobody caught. Anything above zero is a bug in Sallyport.', labels: ['kind'] },
   sallyport_records_dropped_total: { kind: 'counter', help: 'Records lost because what reads them is too slow.', labels: [] },
   sallyport_spans_dropped_total: { kind: 'counter', help: 'Trace spans lost on the way to the collector.', labels: ['reason'] },

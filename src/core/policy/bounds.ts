@@ -2,15 +2,15 @@ import { capacityOf } from '../model/limit.ts'
 import type { Limit } from './policy.ts'
 
 /**
- * The most that one key of a limit lets through, in a sentence: with its store, and without. `shared`: the policies name a store. N is the number
- * of instances. `charged`: a route lets answers say what they cost.
+ * The most that one key of a limit lets through, in a sentence: with its store, without, and when the store comes back with less than it had
+ * counted. `shared`: the policies name a store. N is the number of instances. `charged`: a route lets answers say what they cost.
  */
 export function boundOf(said: Limit, shared: boolean, charged = false): string {
   const limit = { ...said, points: mostPoints(said) }
   const most = charged ? `${mostOf(limit)}, beside what answers say they cost more` : mostOf(limit)
   if (limit.mode === 'audit') return `refuses nothing (audit); counts ${most}`
   if (!shared) return `${most}, per process; a restart begins anew`
-  return `${most}, over all instances; ${withoutStore(limit)}`
+  return `${most}, over all instances; ${withoutStore(limit)}; what the store forgets may be had again`
 }
 
 /** What a claim says at most. */

@@ -1,6 +1,6 @@
 import type { LimitShape } from '../model/limit.ts'
 import type { ProofKind } from '../model/principal.ts'
-import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route } from '../model/route.ts'
+import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route, Sticky } from '../model/route.ts'
 
 export type EnvironmentClass = 'nonprod' | 'prod'
 
@@ -217,7 +217,13 @@ export interface Cluster {
   /** What the upstream reads as Host or `:authority`; undefined means the downstream's own. */
   readonly authority: string | undefined
   readonly tls: ClusterTls | undefined
-  readonly balance: 'round_robin' | 'least_request' | 'peak_ewma' | 'random'
+  readonly balance: BalanceKind
+  /** Undefined: nothing of it was said. */
+  readonly balancing?: Balancing | undefined
+  /** Active checks; undefined for none. */
+  readonly health?: HealthCheck | undefined
+  /** Outlier ejection; undefined for none. */
+  readonly outlier?: Outlier | undefined
   readonly connectTimeoutMs: number
   readonly caps: { readonly requests: number }
   readonly subsets: Readonly<Record<string, Subset>>
@@ -235,6 +241,46 @@ export interface ClusterTls {
   readonly key: string | undefined
 }
 
+export type BalanceKind = 'round_robin' | 'least_request' | 'peak_ewma' | 'random' | 'ring_hash' | 'maglev'
+
+export interface Balancing {
+  /** By what the hashing balancers choose. */
+  readonly key: Sticky | undefined
+  /** How long a new or returned endpoint takes to its full weight; 0 for none. */
+  readonly slowStartMs: number
+  /** With a smaller share of healthy endpoints all are used; 0 for never. */
+  readonly panic: number
+  /** Whether endpoints in the gateway's own zone come first. */
+  readonly zones: 'local' | 'any'
+}
+
+export interface HealthCheck {
+  readonly ask:
+    | { readonly kind: 'http'; readonly path: string; readonly statuses: readonly { readonly from: number; readonly to: number }[] }
+    /** grpc.health.v1; an empty name is the server as a whole. */
+    | { readonly kind: 'grpc'; readonly service: string }
+    | { readonly kind: 'tcp' }
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** So many in a row turn the verdict; the first check of all is one at once. */
+  readonly healthyAfter: number
+  readonly unhealthyAfter: number
+}
+
+export interface Outlier {
+  /** Failures in a row; 0 for never. */
+  readonly consecutive5xx: number
+  readonly consecutiveGateway: number
+  readonly successRate: { readonly minEndpoints: number; readonly minRequests: number; readonly deviations: number } | undefined
+  /** So many times the median answer time of the cluster, of at least `minRequests` in an interval. */
+  readonly slow: { readonly times: number; readonly minRequests: number } | undefined
+  readonly intervalMs: number
+  readonly ejectForMs: number
+  readonly maxEjectForMs: number
+  /** The greatest share that is out at a time, but always one, and never all. */
+  readonly maxEjected: number
+}
+
 export interface PinnedSet {
   /** Path under the policies folder. */
   readonly file: string
@@ -247,15 +293,67 @@ export interface PinnedSet {
 export interface Subset {
   readonly authority: string | undefined
   readonly endpoints: Endpoints | undefined
+  /** Labels that an endpoint must have; undefined: every endpoint. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
 }
 
-export type Endpoints =
-  | { readonly kind: 'static'; readonly addresses: readonly StaticAddress[] }
-  | { readonly kind: 'dns'; readonly name: string; readonly port: number }
+export type Endpoints = { readonly kind: 'static'; readonly addresses: readonly StaticAddress[] } | (EndpointSource & { readonly shrinking: ShrinkRule })
 
-export type StaticAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly weight: number }
-  | { readonly kind: 'unix'; readonly path: string; readonly weight: number }
+/** Where endpoints are found while the gateway runs. */
+export type EndpointSource =
+  | { readonly kind: 'dns'; readonly name: string; readonly port: number }
+  /** SRV records. */
+  | { readonly kind: 'srv'; readonly name: string }
+  /** An absolute path. */
+  | { readonly kind: 'file'; readonly path: string }
+  | ConsulSource
+  | KubernetesSource
+
+export interface ConsulSource {
+  readonly kind: 'consul'
+  /** Base URL of an agent or server, without "/" at the end. */
+  readonly address: string
+  readonly service: string
+  readonly tag: string | undefined
+  readonly datacenter: string | undefined
+  /** Reference. */
+  readonly token: string | undefined
+  /** Reference to PEM text. */
+  readonly ca: string | undefined
+  /** False: instances whose checks only warn count too. */
+  readonly passing: boolean
+  /** Any server may answer, not the leader alone. */
+  readonly stale: boolean
+}
+
+export interface KubernetesSource {
+  readonly kind: 'kubernetes'
+  /** Base URL, without "/" at the end. */
+  readonly apiServer: string
+  readonly namespace: string
+  readonly service: string
+  /** Name or number of the port of the pods. */
+  readonly port: string | number
+  /** References. */
+  readonly token: string | undefined
+  readonly ca: string | undefined
+}
+
+/** When a source that says much less than before is believed. */
+export interface ShrinkRule {
+  /** The greatest share that may go at once, from 0 to 1. */
+  readonly share: number
+  /** More than that goes when the source has said so for this long. */
+  readonly confirmMs: number
+  /** `take`: even when nothing is left. */
+  readonly empty: 'keep' | 'take'
+}
+
+export type StaticAddress = ({ readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }) & {
+  readonly weight: number
+  readonly zone?: string | undefined
+  readonly labels?: Readonly<Record<string, string>> | undefined
+}
 
 export interface Limit extends LimitShape {
   readonly name: string

@@ -76,7 +76,8 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       finish(fault.code)
     }
     const status = (code: number) => tell({ kind: 'status', code })
-    return reply.kind === 'grpc' ? relayMessages(reply, { begun, status, broken, finish }) : relayBody(reply, broken, finish)
+    const whole = (of: number) => tell({ kind: 'whole', status: of })
+    return reply.kind === 'grpc' ? relayMessages(reply, { begun, status, broken, finish }) : relayBody(reply, { whole, broken, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
     if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false })
@@ -100,13 +101,24 @@ function stillBound(reply: Reply, deadline: Deadline): boolean {
   return reply.kind === 'grpc' || (reply.body !== undefined && !(reply.body instanceof Uint8Array))
 }
 
-function relayBody(reply: HttpReply, broken: (fault: Fault) => void, finish: (outcome: string) => void): HttpReply {
+interface BodyWatch {
+  readonly whole: (status: number) => void
+  readonly broken: (fault: Fault) => void
+  readonly finish: (outcome: string) => void
+}
+
+function relayBody(reply: HttpReply, { whole, broken, finish }: BodyWatch): HttpReply {
   const outcome = `${Math.floor(reply.status / 100)}xx`
   if (reply.body === undefined || reply.body instanceof Uint8Array) {
+    whole(reply.status)
     finish(outcome)
     return reply
   }
-  const body = relay(reply.body, { ended: () => finish(outcome), broken, dropped: () => finish('dropped') })
+  const ended = () => {
+    whole(reply.status)
+    finish(outcome)
+  }
+  const body = relay(reply.body, { ended, broken, dropped: () => finish('dropped') })
   return { ...reply, body }
 }
 

@@ -1,97 +1,81 @@
-import type { Cluster } from '../policy/policy.ts'
-import type { Ports, Random } from '../ports.ts'
+import type { BalanceKind, Balancing } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
+import type { Candidate } from './balance/candidate.ts'
+import { buildPicker, type Pick as Picking } from './balance/pick.ts'
+import { type View, type ViewRule, viewOf } from './balance/view.ts'
+import { mayProve } from './health/standing.ts'
 import type { Member } from './state.ts'
 
-/** A member of one endpoint set. */
-export interface Candidate {
-  readonly member: Member
-  /** Positive. */
-  readonly weight: number
-  /** Running score of the weighted round robin. */
-  score: number
+export type { Candidate } from './balance/candidate.ts'
+
+/**
+ * Chooses one of at least one candidate. A list that has not changed is the same object: what choosing needs is prepared once per list.
+ * `key` is the text by which hashing balancers choose; without one they choose at random. `tried` are members that another is preferred to.
+ * @throws Fault `upstream_unavailable` when none is healthy and the policies want none used then
+ */
+export type Balance = (candidates: readonly Candidate[], key?: string, tried?: ReadonlySet<Member>) => Candidate
+
+/** Tells when the health of any endpoint has changed: by another number. */
+export interface Changes {
+  readonly version: number
+  /** Somebody looked, because time alone has changed something. */
+  look?(now: number): void
 }
 
-/** Chooses one of at least one candidate. */
-export type Balance = (candidates: readonly Candidate[]) => Candidate
+/** What a cluster says about balancing when it says nothing. */
+export const plainBalancing: Balancing = { key: undefined, slowStartMs: 0, panic: 0.5, zones: 'local' }
 
 type BalancePorts = Pick<Ports, 'clock' | 'random'>
 
-/** Averages forget with this time constant, milliseconds: long enough to be steady, short enough to notice a recovery. */
-const decayMs = 10_000
+const noChanges: Changes = { version: 0 }
 
-/** What a failed try counts as, milliseconds: an endpoint that refuses quickly must not look fast. */
-const failureMs = 5_000
-
-/** An endpoint without any sample but with requests under way is tried last. */
-const unknownCost = 1e9
-
-const balances: Readonly<Record<Cluster['balance'], (ports: BalancePorts) => Balance>> = {
-  round_robin: () => roundRobin,
-  random:
-    ({ random }) =>
-    (candidates) =>
-      weightedRandom(candidates, random.unit()),
-  least_request:
-    ({ random }) =>
-    (candidates) =>
-      betterOfTwo(candidates, random, (c) => (c.member.active + 1) / c.weight),
-  peak_ewma:
-    ({ clock, random }) =>
-    (candidates) =>
-      betterOfTwo(candidates, random, (c) => peakCost(c.member, clock.ticks()) / c.weight),
-}
-
-export function buildBalance(kind: Cluster['balance'], ports: BalancePorts): Balance {
-  return balances[kind](ports)
-}
-
-/** Smooth weighted round robin: every candidate gains its weight, the highest score goes and pays the sum of all. */
-function roundRobin(candidates: readonly Candidate[]): Candidate {
-  let best = candidates[0] as Candidate
-  let sum = 0
-  for (const candidate of candidates) {
-    candidate.score += candidate.weight
-    sum += candidate.weight
-    if (candidate.score > best.score) best = candidate
+/** A balancer with the memory of one endpoint set. Choosing takes constant time, or the logarithm of the number of endpoints. */
+export function buildBalance(kind: BalanceKind, ports: BalancePorts, given: Partial<ViewRule> = {}, changes: Changes = noChanges): Balance {
+  const { clock } = ports
+  const balancing = given.balancing ?? plainBalancing
+  const isHashed = kind === 'ring_hash' || kind === 'maglev'
+  // Who hashes wants the same endpoint from every gateway, wherever it runs, and at once.
+  const rule: ViewRule = {
+    checked: given.checked ?? false,
+    outlier: given.outlier ?? false,
+    zone: given.zone,
+    balancing: isHashed ? { ...balancing, slowStartMs: 0, zones: 'any' } : balancing,
   }
-  best.score -= sum
-  return best
-}
+  const picker = buildPicker(kind, ports)
+  let seen: readonly Candidate[] | undefined
+  let version = 0
+  let view: View | undefined
+  let pick: Picking | undefined
 
-function weightedRandom(candidates: readonly Candidate[], unit: number): Candidate {
-  let at = unit * candidates.reduce((sum, candidate) => sum + candidate.weight, 0)
-  for (const candidate of candidates) {
-    at -= candidate.weight
-    if (at < 0) return candidate
+  function look(candidates: readonly Candidate[], now: number): Picking {
+    const timely = view !== undefined && now >= view.until
+    view = viewOf(candidates, rule, now)
+    seen = candidates
+    version = changes.version
+    pick = picker(view, candidates)
+    if (timely) changes.look?.(now)
+    return pick
   }
-  return candidates[candidates.length - 1] as Candidate
+
+  return (candidates, key, tried) => {
+    const isStale =
+      candidates !== seen || version !== changes.version || view === undefined || (view.until !== Number.POSITIVE_INFINITY && clock.ticks() >= view.until)
+    const choose = isStale || pick === undefined ? look(candidates, clock.ticks()) : pick
+    if (!isHashed && view !== undefined && view.probing.length > 0) {
+      const proving = toProve(view.probing, tried, clock.ticks())
+      if (proving !== undefined) return proving
+    }
+    return choose(key, tried)
+  }
 }
 
-/** Power of two choices: as good as asking all, without the herd that always finds the same best one. */
-function betterOfTwo(candidates: readonly Candidate[], random: Random, cost: (candidate: Candidate) => number): Candidate {
-  const count = candidates.length
-  const i = Math.floor(random.unit() * count)
-  const first = candidates[i] as Candidate
-  if (count === 1) return first
-  const second = candidates[(i + 1 + Math.floor(random.unit() * (count - 1))) % count] as Candidate
-  return cost(second) < cost(first) ? second : first
-}
-
-/** Expected wait behind what is under way. An idle endpoint nobody has asked yet costs nothing, so it is tried soon. */
-function peakCost(member: Member, now: number): number {
-  if (member.ewma === 0) return member.active === 0 ? 0 : unknownCost + member.active
-  return member.ewma * Math.exp((member.sampledAt - now) / decayMs) * (member.active + 1)
-}
-
-/** Notes how long an endpoint took to answer. A peak counts at once, an improvement slowly. */
-export function sampleAnswer(member: Member, tookMs: number, now: number): void {
-  const took = Math.max(tookMs, 0.01)
-  const keep = Math.exp((member.sampledAt - now) / decayMs)
-  member.ewma = took > member.ewma ? took : member.ewma * keep + took * (1 - keep)
-  member.sampledAt = now
-}
-
-/** Notes that an endpoint failed. */
-export function sampleFailure(member: Member, tookMs: number, now: number): void {
-  sampleAnswer(member, Math.max(tookMs, failureMs), now)
+/** An endpoint that is back and waits for the request that proves it. */
+function toProve(probing: readonly Candidate[], tried: ReadonlySet<Member> | undefined, now: number): Candidate | undefined {
+  for (const candidate of probing) {
+    const { member } = candidate
+    if (!mayProve(member.standing, now) || tried?.has(member) === true) continue
+    member.standing.probedAt = now
+    return candidate
+  }
+  return undefined
 }

@@ -1,13 +1,21 @@
 import type { HttpCall } from '../model/call.ts'
 import { Fault } from '../model/fault.ts'
-import type { Cluster, Endpoints } from '../policy/policy.ts'
+import { FieldList } from '../model/fields.ts'
+import type { Cluster, Endpoints, Subset } from '../policy/policy.ts'
 import type { Endpoint, Ports } from '../ports.ts'
-import { buildBalance } from './balance.ts'
+import { compileSticky, type Told } from '../sticky.ts'
+import { buildBalance, plainBalancing } from './balance.ts'
+import { placeOf } from './discovery/name.ts'
+import type { SourcePorts } from './discovery/source.ts'
 import { type EndpointSet, openEndpointSet } from './discovery.ts'
+import { attend } from './health/attend.ts'
+import { watchOutliers } from './health/outlier.ts'
+import { Roster } from './health/roster.ts'
+import type { HealthState } from './health/state.ts'
 import type { HandOver } from './mesh.ts'
 import type { Shipment } from './send.ts'
-import type { UpstreamState } from './state.ts'
-import { noteTimes } from './tried.ts'
+import type { Member, UpstreamState } from './state.ts'
+import { type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
 export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'balance' | 'hand' | 'note'>
@@ -16,13 +24,15 @@ export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'ba
 export interface OpenCluster {
   /** @throws Fault `internal` for a subset that the cluster does not have. */
   plan(subset: string | undefined, kind: Call): Plan
+  /** By what a hashing balancer chooses for this exchange. */
+  readonly keyOf: ((x: Told) => string) | undefined
   close(): void
 }
 
 type Call = HttpCall['kind'] | 'grpc'
-type ClusterPorts = Pick<Ports, 'clock' | 'random' | 'channels' | 'resolve'>
+type ClusterPorts = Pick<Ports, 'channels' | 'zone'> & SourcePorts
 /** Where one subset (or the cluster itself) lives, and the name it has in the mesh. */
-type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined }
+type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined; readonly labels?: Subset['labels'] }
 
 /** Idle connections to the mesh live shorter than upstreams commonly keep theirs, so that a request rarely meets one that is closing. */
 export const idleConnectionMs = 4_000
@@ -30,23 +40,29 @@ export const idleConnectionMs = 4_000
 /** The name under which a cluster without subset stands among its places. */
 const whole = ''
 
-export function openCluster(cluster: Cluster, state: UpstreamState, ports: ClusterPorts): OpenCluster {
+export function openCluster(cluster: Cluster, state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
+  const { balancing = plainBalancing, outlier } = cluster
+  const rule = { checked: cluster.health !== undefined, outlier: outlier !== undefined }
+  const roster = health.rosters.take(cluster.name, () => new Roster(cluster.name, ports.meter))
+  roster.rule = rule
   const groupKey = `cluster ${cluster.name}`
   const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
   const places = new Map<string, Place>([[whole, { endpoints: cluster.endpoints, authority: cluster.authority }]])
   for (const [name, subset] of Object.entries(cluster.subsets)) {
-    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority })
+    places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
 
   function open(place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
-    const set = openEndpointSet(place.endpoints, at, state, ports)
+    const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
+    const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
-    const balance = buildBalance(cluster.balance, ports)
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: () => set.now(), balance, hand, note: noteTimes }
+    const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
+    const note = outlier === undefined ? noteTimes : both(noteTimes, watchOutliers(outlier, { members: mine, roster }, ports.meter))
+    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -64,10 +80,28 @@ export function openCluster(cluster: Cluster, state: UpstreamState, ports: Clust
   for (const name of places.keys()) plan(name, cluster.protocol === 'grpc' ? 'grpc' : 'http')
   return {
     plan,
+    keyOf: balancing.key === undefined ? undefined : compileSticky(balancing.key),
     close() {
       for (const set of sets) set.close()
+      health.rosters.give(cluster.name)
       state.groups.give(groupKey)
     },
+  }
+}
+
+/** What the endpoints of one place are asked by active checks: as requests would reach the service behind them. */
+function questionOf(cluster: Cluster, place: Place) {
+  if (cluster.health === undefined) return undefined
+  const fields = new FieldList()
+  if (cluster.sidecar === 'linkerd') fields.append('l5d-dst-override', destinationOf(place))
+  const authority = ({ endpoint, name }: Member) => place.authority ?? (endpoint.address.kind === 'unix' ? 'localhost' : name)
+  return { rule: cluster.health, fields, authority }
+}
+
+function both(first: Note, second: Note): Note {
+  return (member, tried) => {
+    first(member, tried)
+    second(member, tried)
   }
 }
 
@@ -89,17 +123,20 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
 
 /** The name an operator wrote for this address, to check the certificate against. */
 function dialledName(endpoints: Endpoints, address: Endpoint['address']): string {
-  if (endpoints.kind === 'dns') return endpoints.name
+  if (endpoints.kind !== 'static') {
+    const place = placeOf(endpoints)
+    if (place !== undefined) return place.host
+  }
   return address.kind === 'tcp' ? address.host : 'localhost'
 }
 
 /** What `l5d-dst-override` says: the authority in the mesh, else where the cluster lives, always with a port. */
 export function destinationOf({ endpoints, authority }: Place): string {
-  const first = endpoints.kind === 'dns' ? { host: endpoints.name, port: endpoints.port } : endpoints.addresses.find((address) => address.kind === 'tcp')
+  const first = endpoints.kind === 'static' ? endpoints.addresses.find((address) => address.kind === 'tcp') : placeOf(endpoints)
   if (authority === undefined) return `${first?.host ?? 'localhost'}:${first?.port ?? 80}`
   if (hasPort(authority)) return authority
   // A loopback port is the sidecar's own, not the service's.
-  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : first.port}`
+  return `${authority}:${first === undefined || isLoopback(first.host) ? 80 : (first.port ?? 80)}`
 }
 
 function isLoopback(host: string): boolean {

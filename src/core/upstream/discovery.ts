@@ -1,33 +1,42 @@
 import { Fault } from '../model/fault.ts'
-import type { Endpoints, StaticAddress } from '../policy/policy.ts'
-import type { Endpoint, Ports } from '../ports.ts'
+import type { Endpoints, Subset } from '../policy/policy.ts'
+import type { Endpoint, Found, Ports } from '../ports.ts'
 import type { Candidate } from './balance.ts'
+import { foundAt, hasLabels } from './discovery/found.ts'
+import { sourceName } from './discovery/name.ts'
+import { Source, type SourcePorts } from './discovery/source.ts'
+import type { Wait } from './discovery/wait.ts'
 import { openMember, type UpstreamState } from './state.ts'
 
 /** The endpoints of a cluster or subset as they are now. */
 export interface EndpointSet {
-  /** At least one. @throws Fault `upstream_unavailable` when none was ever found. */
-  now(): readonly Candidate[] | Promise<readonly Candidate[]>
+  /** At least one; before the first answer of its source it waits for that. @throws Fault `upstream_unavailable` when there is none. */
+  now(wait: Wait): readonly Candidate[] | Promise<readonly Candidate[]>
   close(): void
 }
 
-/** Makes the endpoint of an address; what else there is to know about it stands in the cluster. */
-export type EndpointAt = (address: Endpoint['address']) => Endpoint
-
-type SetPorts = Pick<Ports, 'clock' | 'channels' | 'resolve'>
-
-/** How long an answer of the resolver is taken for current, milliseconds. */
-const foundForMs = 5_000
-
-export function openEndpointSet(endpoints: Endpoints, at: EndpointAt, state: UpstreamState, ports: SetPorts): EndpointSet {
-  return endpoints.kind === 'static' ? fixedSet(endpoints.addresses, at, state, ports) : namedSet(endpoints, at, state, ports)
+/** What a set is made of. */
+export interface EndpointsWanted {
+  readonly cluster: string
+  readonly endpoints: Endpoints
+  /** Labels that an endpoint must have. */
+  readonly labels?: Subset['labels']
+  /** Makes the endpoint of an address; what else there is to know about it stands in the cluster. */
+  readonly at: (address: Endpoint['address']) => Endpoint
 }
 
-function fixedSet(addresses: readonly StaticAddress[], at: EndpointAt, state: UpstreamState, ports: SetPorts): EndpointSet {
-  const candidates = addresses.map((address) => take(at(withoutWeight(address)), address.weight, state, ports))
+type SetPorts = Pick<Ports, 'channels'> & SourcePorts
+
+export function openEndpointSet(wanted: EndpointsWanted, state: UpstreamState, ports: SetPorts): EndpointSet {
+  const { endpoints } = wanted
+  return endpoints.kind === 'static' ? fixedSet(endpoints.addresses.map(foundAt), wanted, state, ports) : sourceSet(endpoints, wanted, state, ports)
+}
+
+function fixedSet(all: readonly Found[], wanted: EndpointsWanted, state: UpstreamState, ports: SetPorts): EndpointSet {
+  const candidates = all.filter(({ labels }) => hasLabels(labels, wanted.labels)).map((found) => take(found, wanted, state, ports))
   return {
     now() {
-      if (candidates.length === 0) throw new Fault('upstream_unavailable', 'no endpoint', { internal: 'the cluster has no endpoints' })
+      if (candidates.length === 0) throw none('the cluster has no endpoints')
       return candidates
     },
     close: () => candidates.forEach((candidate) => give(candidate, state)),
@@ -35,78 +44,64 @@ function fixedSet(addresses: readonly StaticAddress[], at: EndpointAt, state: Up
 }
 
 /**
- * Endpoints behind a DNS name. Asked again when an answer is older than its time, in the background: requests use the last
- * good answer, and an empty or failed one never empties the set.
+ * Endpoints that a source names. It is followed once for all who use it, from the first who opens it to the last who closes it, and a new
+ * set takes effect when it comes. A subset whose labels fit none keeps the endpoints it had, as a cluster does.
  */
-function namedSet(endpoints: Extract<Endpoints, { kind: 'dns' }>, at: EndpointAt, state: UpstreamState, ports: SetPorts): EndpointSet {
-  const key = endpoints.name
-  const found = state.names.take(key, () => ({ addresses: [], staleAt: 0, asking: undefined }))
-  let known: readonly string[] = []
+function sourceSet(source: Exclude<Endpoints, { kind: 'static' }>, wanted: EndpointsWanted, state: UpstreamState, ports: SetPorts): EndpointSet {
+  const { shrinking, ...asked } = source
+  // The rule is part of the key, and changes with a reload: what is known of the source goes on.
+  const [same, key] = [JSON.stringify(asked), JSON.stringify({ asked, shrinking })]
+  const followed = state.sources.take(key, () => {
+    const before = state.sources.find((other) => other.startsWith(`{"asked":${same},`))
+    return new Source(sourceName(asked), shrinking, ports.discover(asked), ports, before)
+  })
   let candidates: readonly Candidate[] = []
-  let closed = false
-
-  async function ask(): Promise<void> {
-    try {
-      const addresses = [...new Set(await ports.resolve(endpoints.name))].sort()
-      if (addresses.length > 0) found.addresses = addresses
-    } catch {
-      // The last good answer stays in force; without one, `now` says so.
-    }
-    found.staleAt = ports.clock.ticks() + foundForMs
-    found.asking = undefined
-  }
-
-  function current(): readonly Candidate[] {
-    if (known === found.addresses || closed) return candidates
-    const next = found.addresses.map((host) => {
-      const kept = candidates.find((candidate) => isAt(candidate, host))
-      return kept ?? take(at({ kind: 'tcp', host, port: endpoints.port }), 1, state, ports)
-    })
-    const dropped = candidates.filter((candidate) => !next.includes(candidate))
-    known = found.addresses
+  const apply = () => {
+    const found = followed.found ?? []
+    const fitting = found.filter(({ labels }) => hasLabels(labels, wanted.labels))
+    if (fitting.length === 0 && found.length > 0) return
+    const before = new Map(candidates.map((candidate) => [candidate.member, candidate]))
+    // What stays is taken before it is given: its connections go on.
+    const next = fitting.map((one) => carried(take(one, wanted, state, ports), before))
+    const dropped = candidates
     candidates = next
     for (const candidate of dropped) give(candidate, state)
-    return candidates
   }
+  const forget = followed.watch(apply)
+  const leave = followed.enter(wanted.cluster)
+  apply()
 
-  async function first(asking: Promise<void>): Promise<readonly Candidate[]> {
-    await asking
-    if (found.addresses.length === 0) {
-      throw new Fault('upstream_unavailable', 'no endpoint', { internal: `${endpoints.name} has no address` })
-    }
-    return current()
+  const whatThereIs = () => {
+    if (candidates.length > 0) return candidates
+    throw none(followed.found === undefined || followed.found.length === 0 ? followed.problem : 'no endpoint has the labels of the subset')
   }
-
-  // What an earlier snapshot found is taken at once, before that snapshot gives it back.
-  current()
   return {
-    now() {
-      if (found.asking === undefined && ports.clock.ticks() >= found.staleAt) found.asking = ask()
-      if (found.addresses.length > 0) return current()
-      return first(found.asking ?? Promise.resolve())
-    },
+    now: (wait) => (candidates.length > 0 || followed.found !== undefined ? whatThereIs() : followed.first(wait).then(whatThereIs)),
     close() {
-      closed = true
+      forget()
+      leave()
       for (const candidate of candidates) give(candidate, state)
       candidates = []
-      state.names.give(key)
+      state.sources.give(key, (last) => last.close())
     },
   }
 }
 
-function isAt(candidate: Candidate, host: string): boolean {
-  const address = candidate.member.endpoint.address
-  return address.kind === 'tcp' && address.host === host
+/** A candidate that was there keeps its turn. */
+function carried(candidate: Candidate, before: ReadonlyMap<Candidate['member'], Candidate>): Candidate {
+  candidate.score = before.get(candidate.member)?.score ?? 0
+  return candidate
 }
 
-function take(endpoint: Endpoint, weight: number, state: UpstreamState, ports: Pick<Ports, 'channels'>): Candidate {
-  return { member: state.members.take(endpoint.key, () => openMember(endpoint, ports.channels)), weight, score: 0 }
+function none(internal: string): Fault {
+  return new Fault('upstream_unavailable', 'no endpoint', { internal })
+}
+
+function take({ address, weight, zone, labels }: Found, { at }: EndpointsWanted, state: UpstreamState, ports: Pick<Ports, 'channels'>): Candidate {
+  const endpoint = at(address)
+  return { member: state.members.take(endpoint.key, () => openMember(endpoint, ports.channels)), weight, zone, labels, score: 0 }
 }
 
 function give({ member }: Candidate, state: UpstreamState): void {
   state.members.give(member.endpoint.key, (last) => last.channel.release())
-}
-
-function withoutWeight(address: StaticAddress): Endpoint['address'] {
-  return address.kind === 'unix' ? { kind: 'unix', path: address.path } : { kind: 'tcp', host: address.host, port: address.port }
 }

@@ -1,8 +1,12 @@
+import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
+import { Lifeline, unlessEnded } from '../model/lifeline.ts'
 import type { Fields } from '../model/wire.ts'
-import type { Cluster, Endpoints, StaticAddress } from '../policy/policy.ts'
-import type { Endpoint, Resolve } from '../ports.ts'
+import type { Cluster, Endpoints } from '../policy/policy.ts'
+import type { Endpoint, Found, Ports } from '../ports.ts'
 import { destinationOf, endpointOf } from './cluster.ts'
+import { addressText, foundAt, hasLabels, inOrder } from './discovery/found.ts'
+import { sourceName } from './discovery/name.ts'
 
 /** One endpoint of a cluster, and what a call of the gateway's own says there to reach the service behind it. */
 export interface Place {
@@ -16,6 +20,9 @@ export interface Place {
   readonly sidecar: Cluster['sidecar']
 }
 
+/** What it takes to ask where endpoints are. */
+export type PlacePorts = Pick<Ports, 'clock' | 'discover'>
+
 /** Endpoints of one part of a cluster, or why its name has none. */
 export type Part = { readonly subset: string | undefined } & (
   | { readonly places: readonly Place[] }
@@ -26,22 +33,24 @@ export type Part = { readonly subset: string | undefined } & (
  * Every endpoint of a cluster and its subsets as they are now, for questions of the gateway's own (probes, drift). A subset without
  * endpoints of its own is the cluster's under another authority. Keys are apart from those of requests: no connection is shared.
  */
-export async function partsOf(cluster: Cluster, resolve: Resolve): Promise<readonly Part[]> {
-  const own = { endpoints: cluster.endpoints, authority: cluster.authority }
+export async function partsOf(cluster: Cluster, ports: PlacePorts): Promise<readonly Part[]> {
+  const own = { endpoints: cluster.endpoints, authority: cluster.authority, labels: undefined }
   const subsets = Object.entries(cluster.subsets).map(([subset, given]) => ({
     subset,
     endpoints: given.endpoints ?? cluster.endpoints,
     authority: given.authority ?? cluster.authority,
+    labels: given.labels,
   }))
   return await Promise.all(
-    [{ ...own, subset: undefined }, ...subsets].map(async ({ subset, endpoints, authority }): Promise<Part> => {
+    [{ ...own, subset: undefined }, ...subsets].map(async ({ subset, endpoints, authority, labels }): Promise<Part> => {
       try {
-        const addresses = await addressesOf(endpoints, resolve)
-        return { subset, places: addresses.map((address) => placeAt(cluster, subset, { endpoints, authority }, address)) }
+        const found = (await foundNow(endpoints, ports)).filter((one) => hasLabels(one.labels, labels))
+        if (found.length === 0) throw new Error(labels === undefined ? 'it names no endpoint' : 'no endpoint has the labels of the subset')
+        return { subset, places: found.map(({ address }) => placeAt(cluster, subset, { endpoints, authority }, address)) }
       } catch (error) {
         return {
           subset,
-          name: endpoints.kind === 'dns' ? endpoints.name : cluster.name,
+          name: endpoints.kind === 'static' ? cluster.name : sourceName(endpoints),
           problem: error instanceof Error ? error.message : String(error),
           cause: error,
         }
@@ -50,15 +59,19 @@ export async function partsOf(cluster: Cluster, resolve: Resolve): Promise<reado
   )
 }
 
-async function addressesOf(endpoints: Endpoints, resolve: Resolve): Promise<readonly Endpoint['address'][]> {
-  if (endpoints.kind === 'static') return endpoints.addresses.map(withoutWeight)
-  const hosts = [...new Set(await resolve(endpoints.name))].sort()
-  if (hosts.length === 0) throw new Error('it has no address')
-  return hosts.map((host) => ({ kind: 'tcp', host, port: endpoints.port }))
-}
+/** One answer, for a question of the gateway's own: milliseconds. */
+const patienceMs = 10_000
 
-function withoutWeight(address: StaticAddress): Endpoint['address'] {
-  return address.kind === 'unix' ? { kind: 'unix', path: address.path } : { kind: 'tcp', host: address.host, port: address.port }
+async function foundNow(endpoints: Endpoints, ports: PlacePorts): Promise<readonly Found[]> {
+  if (endpoints.kind === 'static') return endpoints.addresses.map(foundAt)
+  const lifeline = new Lifeline()
+  const timer = ports.clock.after(patienceMs, () => lifeline.end(new Fault('upstream_unavailable', 'it does not answer in time')))
+  try {
+    return await unlessEnded(lifeline, ports.discover(endpoints).once(lifeline).then(inOrder))
+  } finally {
+    timer.cancel()
+    lifeline.settle()
+  }
 }
 
 function placeAt(
@@ -81,6 +94,5 @@ function placeAt(
 
 function written(endpoints: Endpoints, address: Endpoint['address']): string {
   if (endpoints.kind === 'dns') return `${endpoints.name}:${endpoints.port}`
-  if (address.kind === 'unix') return 'localhost'
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+  return address.kind === 'unix' ? 'localhost' : addressText(address)
 }

@@ -8,6 +8,7 @@ import type { Clock, Ports } from '../ports.ts'
 import { attempt } from './attempt.ts'
 import type { Balance, Candidate } from './balance.ts'
 import { type Deadline, remainingMs } from './deadline.ts'
+import type { Wait } from './discovery/wait.ts'
 import { type HandOver, handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
@@ -24,8 +25,10 @@ export interface Shipment {
   readonly group: Group
   /** Most requests under way in the group. */
   readonly cap: number
-  readonly candidates: () => readonly Candidate[] | Promise<readonly Candidate[]>
+  readonly candidates: (wait: Wait) => readonly Candidate[] | Promise<readonly Candidate[]>
   readonly balance: Balance
+  /** By what hashing balancers choose. */
+  readonly key?: string | undefined
   readonly note: Note
   readonly deadline: Deadline
   readonly hand: HandOver
@@ -96,7 +99,7 @@ async function tryAndRepeat(job: Shipment, ports: SendPorts, enter: () => () => 
 async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: SendPorts, enter: () => () => void, replayable: boolean): Promise<Outcome> {
   const { x, deadline } = job
   x.lifeline.check()
-  const { member } = choose(await job.candidates(), tried, job.balance)
+  const { member } = job.balance(await job.candidates({ lifeline: x.lifeline, deadline: deadline.at }), job.key, tried)
   const leftMs = remainingMs(deadline, ports.clock.ticks())
   tried.add(member)
   Object.assign(x, { sent: { endpoint: member.name, attempts: tries, startedAt: x.sent?.startedAt ?? ports.clock.ticks() } })
@@ -109,13 +112,6 @@ async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: 
   } catch (error) {
     return { kind: 'fault', fault: Fault.from(error) }
   }
-}
-
-/** Another endpoint than those already tried, where there is one. */
-function choose(candidates: readonly Candidate[], tried: ReadonlySet<Member>, balance: Balance): Candidate {
-  if (tried.size === 0) return balance(candidates)
-  const fresh = candidates.filter((candidate) => !tried.has(candidate.member))
-  return balance(fresh.length > 0 ? fresh : candidates)
 }
 
 /** A gRPC reply can be judged only when its first message or its end has come. */

@@ -17,6 +17,17 @@ export class Shared<T> {
     return value
   }
 
+  /** Everything that is held. */
+  values(): readonly T[] {
+    return Array.from(this.#held.values(), ({ value }) => value)
+  }
+
+  /** One whose key fits, if any is held. */
+  find(fits: (key: string) => boolean): T | undefined {
+    for (const [key, { value }] of this.#held) if (fits(key)) return value
+    return undefined
+  }
+
   /** Gives one share back; `drop` runs with the thing when it was the last. */
   give(key: string, drop: (value: T) => void = () => {}): void {
     const there = this.#held.get(key)

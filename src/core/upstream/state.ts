@@ -1,4 +1,7 @@
 import type { Channel, Channels, Endpoint, Lasting } from '../ports.ts'
+import { addressText } from './discovery/found.ts'
+import type { Source } from './discovery/source.ts'
+import { newStanding, type Standing } from './health/standing.ts'
 import { Shared } from './shared.ts'
 
 /** One endpoint as balancers see it. Lives as long as any snapshot uses the endpoint. */
@@ -13,6 +16,8 @@ export interface Member {
   ewma: number
   /** Monotonic milliseconds of the last sample. */
   sampledAt: number
+  /** How well it is. */
+  readonly standing: Standing
 }
 
 /** What one cluster (or egress target) has under way, over all its endpoints and snapshots. */
@@ -22,32 +27,19 @@ export interface Group {
   retrying: number
 }
 
-/** What discovery last learned about one name. */
-export interface Found {
-  addresses: readonly string[]
-  /** Monotonic milliseconds from when on the name is asked again. */
-  staleAt: number
-  asking: Promise<void> | undefined
-}
-
 /** The long-lived state of the way out: it outlives snapshots and holds no more than the snapshots in use need. */
 export interface UpstreamState {
-  readonly members: Shared<Member>
+  readonly members: Pick<Shared<Member>, 'take' | 'give'>
   readonly groups: Shared<Group>
-  readonly names: Shared<Found>
+  readonly sources: Shared<Source>
 }
 
 /** The one state of this process. */
 export function upstreamState(lasting: Lasting): UpstreamState {
-  return lasting('upstream.state', () => ({ members: new Shared<Member>(), groups: new Shared<Group>(), names: new Shared<Found>() }))
+  return lasting('upstream.state', () => ({ members: new Shared<Member>(), groups: new Shared<Group>(), sources: new Shared<Source>() }))
 }
 
 /** A new member; the channel dials when it is first used. */
 export function openMember(endpoint: Endpoint, channels: Channels): Member {
-  return { endpoint, name: nameOf(endpoint), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0 }
-}
-
-function nameOf({ address }: Endpoint): string {
-  if (address.kind === 'unix') return address.path
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+  return { endpoint, name: addressText(endpoint.address), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0, standing: newStanding(0) }
 }

@@ -1,15 +1,17 @@
 import type { FaultCode } from '../model/fault.ts'
-import { sampleAnswer, sampleFailure } from './balance.ts'
+import { sampleAnswer, sampleFailure, samplePatience, sampleTypical } from './balance/times.ts'
 import type { Member } from './state.ts'
 
 /**
  * What became of one try at one endpoint, as averages, health and breakers judge it. Of one try at most one `answer`, and after it or in its
- * place at most one `status` or `fault`. What the downstream alone is to blame for is not told. `now`: monotonic milliseconds.
+ * place at most one `whole`, `status` or `fault`. What the downstream alone is to blame for is not told. `now`: monotonic milliseconds.
  */
 export type Tried = {
   readonly now: number
 } /** Response headers are here, so long after the beginning. `status`: of HTTP; undefined for gRPC, whose status comes last. */ & (
   | { readonly kind: 'answer'; readonly tookMs: number; readonly status: number | undefined }
+  /** All of an HTTP answer has come. */
+  | { readonly kind: 'whole'; readonly status: number }
   /** The gRPC status at the end. */
   | { readonly kind: 'status'; readonly code: number }
   /** No answer, or (`begun`) not all of one; so long after the beginning. */
@@ -21,6 +23,10 @@ export type Note = (member: Member, tried: Tried) => void
 
 /** How long an endpoint takes to answer: noted of every one. */
 export const noteTimes: Note = (member, tried) => {
-  if (tried.kind === 'answer') sampleAnswer(member, tried.tookMs, tried.now)
+  if (tried.kind === 'answer') {
+    sampleAnswer(member, tried.tookMs, tried.now)
+    if (tried.status === undefined || tried.status < 500) sampleTypical(member, tried.tookMs)
+  }
+  if (tried.kind === 'fault' && tried.code === 'deadline_exceeded') samplePatience(member, tried.tookMs, tried.now)
   else if (tried.kind === 'fault' && !tried.begun) sampleFailure(member, tried.tookMs, tried.now)
 }

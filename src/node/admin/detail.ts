@@ -39,7 +39,9 @@ export function readinessOf(view: GatewayView): object {
     lastLoad: { outcome: view.lastLoad.outcome, at: timeText(view.lastLoad.at), diagnostics: shownDiagnostics(view.lastLoad.diagnostics) },
     quarantined: quarantinedIn(policy),
     keySets: view.keySets,
+    sources: view.sources,
     inFlight: view.inFlight,
+    workers: view.workers,
     warnings: view.warnings,
   }
 }

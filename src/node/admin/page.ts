@@ -26,7 +26,9 @@ ${notices(view)}
 ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
+${endpointsSection(view)}
 ${keySetsSection(view)}
+${sourcesSection(view)}
 ${diagnosticsSection(view)}
 <footer>As of ${spoken(view.now)}. Reload the page for newer figures.</footer>
 </main></body>
@@ -75,6 +77,7 @@ function facts(view: GatewayView): Html {
     ['In force since', spoken(view.publishedAt)],
     ['Up for', lengthText(view.now - view.startedAt)],
     ['Requests in flight', String(view.inFlight)],
+    ...(view.workers === undefined ? [] : [['Worker processes', `${view.workers.serving} of ${view.workers.wanted}`] as const]),
   ]
   const bound = view.listeners.map(({ name, host, port }) => html`<li>${name} <code>${formatAuthority(host, port)}</code></li>`)
   return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
@@ -195,6 +198,35 @@ function keySetsSection(view: GatewayView): Html | string {
 </tr>`,
   )
   return section('Key sets', view.keySets.length, ['Issuer', 'State', 'Keys', 'Age', 'Problem'], rows, '')
+}
+
+function endpointsSection({ endpoints }: GatewayView): Html | string {
+  if (endpoints.length === 0) return ''
+  const kinds = { healthy: 'good', unhealthy: 'bad', ejected: 'bad', probing: 'warn', unchecked: '' } as const
+  const rows = endpoints.slice(0, mostEndpoints).map(
+    (one) => html`<tr>
+<th scope="row"><code>${one.endpoint}</code></th><td>${one.cluster}</td>
+<td>${tag(kinds[one.health], one.health)}${one.cause === undefined ? '' : html` <span class="soft small">${one.cause}${one.backInMs === undefined ? '' : `, back in ${lengthText(one.backInMs)}`}</span>`}</td>
+<td>${one.active}</td><td>${one.answerMs === undefined ? '' : `${one.answerMs.toFixed(1)} ms`}</td>
+</tr>`,
+  )
+  return section('Endpoints', endpoints.length, ['Endpoint', 'Cluster', 'Health', 'Under way', 'Answers in'], rows, '')
+}
+
+/** The page shows so many; `/endpoints` has all. */
+const mostEndpoints = 200
+
+function sourcesSection(view: GatewayView): Html | string {
+  if (view.sources.length === 0) return ''
+  const rows = view.sources.map(
+    ({ source, clusters, endpoints, kept, ageMs, problem }) => html`<tr>
+<th scope="row"><code>${source}</code></th>
+<td>${clusters.join(', ')}</td>
+<td>${endpoints}${kept > 0 ? html` <span class="soft small">(${kept} kept)</span>` : ''}</td>
+<td>${ageMs === undefined ? tag('bad', 'never') : lengthText(ageMs)}</td><td class="small">${problem ?? ''}</td>
+</tr>`,
+  )
+  return section('Endpoint sources', view.sources.length, ['Source', 'Clusters', 'Endpoints', 'Age', 'Problem'], rows, '')
 }
 
 function diagnosticsSection(view: GatewayView): Html {

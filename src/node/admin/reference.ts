@@ -31,19 +31,19 @@ if (window.Scalar !== undefined) {
 `
 
 /** Adds the OpenAPI document of what is in force, and the page that shows it. `file` stands in for the public script. */
-export function addReference(app: Hono, policy: () => Policy, file: string | undefined): void {
+export function addReference(app: Hono, policy: () => Policy | Promise<Policy>, file: string | undefined): void {
   const known = new WeakMap<Policy, JsonObject>()
-  const document = (): JsonObject => {
-    const now = policy()
+  const documentOf = (now: Policy): JsonObject => {
     const made = known.get(now) ?? buildOpenapi(now).document
     known.set(now, made)
     return made
   }
-  app.get('/openapi.json', (c) => c.json(document()))
-  app.get('/reference', (c) => {
+  app.get('/openapi.json', async (c) => c.json(documentOf(await policy())))
+  app.get('/reference', async (c) => {
+    const now = await policy()
     const script = c.req.query('plain') !== undefined ? undefined : file === undefined ? publicScript : ownScript
     c.header('content-security-policy', pagePolicy(script?.src))
-    return c.html(referencePage(document(), policy(), script))
+    return c.html(referencePage(documentOf(now), now, script))
   })
   app.get('/reference/start.js', (c) => c.body(startScript, 200, { 'content-type': 'text/javascript; charset=utf-8' }))
   if (file === undefined) return

@@ -1,5 +1,8 @@
 import type { Clock } from '../../core/ports.ts'
 
+/** A store that is connected and refuses is not asked more often for all its connecting. */
+const afterNewsMs = 250
+
 /**
  * Keeps callers away from a store that does not answer. Closed until `failures` calls in a row have failed; then open for
  * `openMs`, after which one call in every `openMs` is let through as a probe. The first success closes it.
@@ -10,6 +13,7 @@ export class StoreBreaker {
   readonly #openMs: number
   #failed = 0
   #probeAt = 0
+  #probedAt = -Infinity
 
   constructor(clock: Pick<Clock, 'ticks'>, failures: number, openMs: number) {
     this.#clock = clock
@@ -17,11 +21,17 @@ export class StoreBreaker {
     this.#openMs = openMs
   }
 
+  /** There is news of the store: the next call may be a probe, unless one was just now. */
+  hint(): void {
+    this.#probeAt = Math.min(this.#probeAt, this.#probedAt + afterNewsMs)
+  }
+
   /** Whether this call may go to the store. A yes while open is the probe: it must end in `succeed` or `fail`. */
   admit(): boolean {
     if (!this.open) return true
     const now = this.#clock.ticks()
     if (now < this.#probeAt) return false
+    this.#probedAt = now
     this.#probeAt = now + this.#openMs
     return true
   }

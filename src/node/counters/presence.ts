@@ -3,7 +3,7 @@ import type { Clock } from '../../core/ports.ts'
 import type { RedisClient } from './redis-client.ts'
 import { redisPrefix } from './store-key.ts'
 
-const everyMs = 5000
+const everyMs = 1000
 const aliveSeconds = 15
 
 /** KEYS[1] the set of instances by last sign of life; ARGV: our id, seconds a sign holds. By the store's clock, which all share. */
@@ -16,7 +16,7 @@ return redis.call('zcard', KEYS[1])
 `
 
 /**
- * How many instances share the store, as last seen there: each gives a sign of life when it connects and every 5 s; one
+ * How many instances share the store, as last seen there: each gives a sign of life when it connects and every second; one
  * that is silent for 15 s is gone. 1 until the store has answered once; while it is away the last number stands.
  */
 export class Presence {
@@ -30,7 +30,7 @@ export class Presence {
   constructor(client: RedisClient, clock: Pick<Clock, 'after'>) {
     this.#client = client
     this.#clock = clock
-    client.on('ready', () => void this.#sign())
+    client.on('ready', () => this.#signOn())
   }
 
   get instances(): number {
@@ -44,13 +44,18 @@ export class Presence {
     await this.#client.zrem(key, this.#id).catch(() => 0)
   }
 
-  async #sign(): Promise<void> {
+  /** Gives a sign now, which only a store that takes writes takes. Rejects with the client's error. */
+  async sign(): Promise<void> {
+    const seen: unknown = await this.#client.eval(signScript, 1, key, this.#id, aliveSeconds)
+    if (typeof seen === 'number' && seen >= 1) this.#instances = seen
+  }
+
+  #signOn(): void {
     if (this.#left) return
     this.#timer?.cancel()
-    this.#timer = this.#clock.after(everyMs, () => void this.#sign())
+    this.#timer = this.#clock.after(everyMs, () => this.#signOn())
     // While the client is not connected this fails at once, and the next connection signs again.
-    const seen: unknown = await this.#client.eval(signScript, 1, key, this.#id, aliveSeconds).catch(() => undefined)
-    if (typeof seen === 'number' && seen >= 1) this.#instances = seen
+    void this.sign().catch(() => undefined)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading } from '../../core/ports.ts'
 import { StoreBreaker } from './breaker.ts'
+import { Budget, OverBudget } from './budget.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
 import { HotKeys } from './hot-keys.ts'
@@ -22,6 +23,8 @@ export interface RedisCountersOptions {
   readonly journal?: Journal | undefined
   /** Another script than the store's usual one: its clock may be a test's. */
   readonly script?: string | undefined
+  /** What a request spends at most on waiting for the store: 20 unless said otherwise. Tests of what the store counts do not depend on how busy the machine is. */
+  readonly patienceMs?: number | undefined
 }
 
 export interface RedisCounters extends Counters {
@@ -43,12 +46,15 @@ export interface RedisCounters extends Counters {
  * dies right then.
  *
  * Neither `take` nor `peek` rejects for the store's sake. A store that is not connected, answers an error, or is silent
- * for 50 ms is done without, as each limit's `onStoreFailure` says; after 5 failures in a row it is left alone but for
- * one probe a second. What a silent store applies late counts against the limits, never for them.
+ * for 20 ms is done without, as each limit's `onStoreFailure` says; after 5 failures in a row it is left alone but for
+ * one probe a second, for which no request waits. What a silent store applies late counts against the limits, never for them.
  */
 export function createRedisCounters(options: RedisCountersOptions): RedisCounters {
   return new SharedCounters(options)
 }
+
+/** So much a request may lose in the moment in which the store is lost. */
+const usualPatienceMs = 20
 
 /** Keys whose heat is known: hot ones are few. */
 const hotKeyCap = 10_000
@@ -62,6 +68,7 @@ class SharedCounters implements RedisCounters {
   readonly #notices: Notices | undefined
   readonly #client: ReturnType<typeof connectRedis>
   readonly #limits: RedisLimits
+  readonly #budget: Budget
   readonly #leases: Leases
   readonly #presence: Presence
   readonly #breaker: StoreBreaker
@@ -70,11 +77,13 @@ class SharedCounters implements RedisCounters {
   readonly #fallback: Fallback
   #degraded = false
 
-  constructor({ url, clock, meter, journal, script }: RedisCountersOptions) {
+  constructor({ url, clock, meter, journal, script, patienceMs = usualPatienceMs }: RedisCountersOptions) {
     this.#clock = clock
     this.#meter = meter
     this.#notices = journal === undefined ? undefined : new Notices(journal)
-    this.#client = connectRedis(url)
+    // The client forgets commands that a lost connection owes: they must end by themselves.
+    this.#client = connectRedis(url, { commandTimeout: 2 * patienceMs })
+    this.#budget = new Budget(patienceMs)
     this.#limits = new RedisLimits(this.#client, createPeriods(), script)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
     this.#presence = new Presence(this.#client, clock)
@@ -82,6 +91,7 @@ class SharedCounters implements RedisCounters {
     this.#denials = new Denials(clock, defaultKeyCap)
     this.#hot = new HotKeys(clock, hotKeyCap)
     this.#fallback = new Fallback(clock, defaultKeyCap, () => this.#presence.instances)
+    this.#client.on('ready', () => this.#breaker.hint())
     meter.gauge('sallyport_limit_store_degraded', 0, {})
   }
 
@@ -97,7 +107,7 @@ class SharedCounters implements RedisCounters {
     if (inHand !== undefined) return inHand
     const asking = this.#hot.asking(descriptors)
     if (asking !== undefined) return asking.then((answered) => this.#takeAfter(answered, descriptors, 1))
-    return this.#admitted() ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
+    return this.#admitted(descriptors) ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
   }
 
   charge(descriptors: readonly Descriptor[]): readonly TakenReading[] | Promise<readonly TakenReading[]> {
@@ -109,7 +119,7 @@ class SharedCounters implements RedisCounters {
       return payment.due === 0 ? [] : [{ ...descriptor, cost: payment.due }]
     })
     if (due.length === 0) return paid
-    if (!this.#admitted()) return [...paid, ...this.#fallback.charge(due)]
+    if (!this.#admitted(due)) return [...paid, ...this.#fallback.charge(due)]
     return this.#chargeShared(due).then((readings) => [...paid, ...readings])
   }
 
@@ -117,7 +127,7 @@ class SharedCounters implements RedisCounters {
     // What is remembered answers for all it was asked with, or a limit would have no reading.
     const remembered = descriptors.length === 1 ? this.#refusedBefore(descriptors) : undefined
     if (remembered !== undefined) return remembered
-    return this.#admitted() ? this.#peekShared(descriptors) : this.#fallback.peek(descriptors)
+    return this.#admitted(descriptors) ? this.#peekShared(descriptors) : this.#fallback.peek(descriptors)
   }
 
   ready(withinMs: number): Promise<boolean> {
@@ -137,7 +147,8 @@ class SharedCounters implements RedisCounters {
 
   async close(): Promise<void> {
     this.#leases.close()
-    await this.#presence.leave()
+    // A store that is silent is not waited for.
+    await this.#budget.within(this.#presence.leave()).catch(() => undefined)
     this.#client.disconnect()
   }
 
@@ -149,11 +160,23 @@ class SharedCounters implements RedisCounters {
     return undefined
   }
 
-  /** A client that is not connected costs nothing to ask, so it needs no breaker; one that is may be frozen. */
-  #admitted(): boolean {
-    const admitted = this.#client.status === 'ready' && this.#breaker.admit()
-    if (!admitted) this.#mark(true)
-    return admitted
+  /** A client that is not connected costs nothing to ask, so it needs no breaker; one that is may be frozen. No request waits for what the probe says. */
+  #admitted(descriptors: readonly Descriptor[]): boolean {
+    const connected = this.#client.status === 'ready'
+    if (connected && !this.#breaker.open) return true
+    if (connected && this.#breaker.admit()) void this.#probe(descriptors)
+    this.#mark(true)
+    return false
+  }
+
+  async #probe(descriptors: readonly Descriptor[]): Promise<void> {
+    // A replica answers who only looks. In a Cluster it does not, and each node has keys of its own.
+    const sign = () =>
+      this.#budget.within(this.#presence.sign()).then(
+        () => [],
+        (why: unknown): readonly Outcome[] => [{ why }],
+      )
+    this.#failure(await (this.#client.isCluster ? this.#run('peek', descriptors, '') : sign()))
   }
 
   /** Somebody has asked for more of the same. Who finds nothing left of it waits for the next, or asks; a few times, so that a crowd needs few round trips. */
@@ -163,7 +186,7 @@ class SharedCounters implements RedisCounters {
     if (known !== undefined) return known
     const asking = waits < mostWaits ? this.#hot.asking(descriptors) : undefined
     if (asking !== undefined) return asking.then((again) => this.#takeAfter(again, descriptors, waits + 1))
-    return this.#admitted() ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
+    return this.#admitted(descriptors) ? this.#takeAhead(descriptors) : this.#fallback.take(descriptors)
   }
 
   /** In a Cluster points of several slots are given back when one refuses: then none are taken in advance. */
@@ -223,7 +246,8 @@ class SharedCounters implements RedisCounters {
   /** All at once, or in a Cluster all of one key at once. */
   #run(mode: StoreMode, descriptors: readonly Descriptor[], lease: string, wanted: readonly number[] = []): Promise<readonly Outcome[]> {
     const wallMs = this.#clock.now()
-    const runOne = (group: readonly Descriptor[]) => this.#limits.run(mode, group, lease, wallMs, wanted).catch((why: unknown): Outcome => ({ why }))
+    const runOne = (group: readonly Descriptor[]) =>
+      this.#budget.within(this.#limits.run(mode, group, lease, wallMs, wanted)).catch((why: unknown): Outcome => ({ why }))
     if (!this.#client.isCluster) return runOne(descriptors).then((outcome) => [outcome])
     return Promise.all(Array.from(Map.groupBy(descriptors, (descriptor) => descriptor.key).values(), runOne))
   }
@@ -303,6 +327,6 @@ function afterGivingBack(reading: TakenReading, granted: readonly Descriptor[]):
 /** A closed list, for the metric. */
 function reasonOf(why: unknown): 'timeout' | 'connection' | 'reply' {
   if (!(why instanceof Error)) return 'reply'
-  if (why.message === 'Command timed out') return 'timeout'
+  if (why instanceof OverBudget || why.message === 'Command timed out') return 'timeout'
   return why.name === 'ReplyError' ? 'reply' : 'connection'
 }

@@ -1,7 +1,7 @@
 import type { Cluster, Policy } from '../../core/policy/policy.ts'
-import type { Channels, Clock, Resolve } from '../../core/ports.ts'
+import type { Channels } from '../../core/ports.ts'
 import { compareServices, type DescriptorBook, type Difference, emptyBook, readDescriptors } from '../../core/protobuf.ts'
-import { type Place, partsOf } from '../../core/upstream.ts'
+import { type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'
 import { ReflectionError, reflect } from '../proto/reflect.ts'
 
 /** What asking one part of a cluster came to. */
@@ -12,10 +12,8 @@ export type DriftFinding = { readonly subset: string | undefined } & (
   | { readonly kind: 'failed'; readonly reason: string }
 )
 
-export interface DriftPorts {
+export interface DriftPorts extends PlacePorts {
   readonly channels: Channels
-  readonly clock: Pick<Clock, 'ticks' | 'after'>
-  readonly resolve: Resolve
   /** Ends a look before its time. */
   readonly signal?: AbortSignal | undefined
 }
@@ -49,7 +47,7 @@ export async function checkDrift(policy: Policy, cluster: Cluster, ports: DriftP
   const { services, subsets } = usedOf(policy, cluster.name)
   if (pinned === undefined || services.length === 0 || cluster.quarantined !== undefined) return []
   const findings: DriftFinding[] = []
-  for (const part of await partsOf(cluster, ports.resolve)) {
+  for (const part of await partsOf(cluster, ports)) {
     if (!subsets.has(part.subset)) continue
     if ('problem' in part) findings.push({ subset: part.subset, kind: 'failed', reason: `${part.name}: ${part.problem}` })
     else findings.push(await ask(part.places, pinned, services, ports, timeoutMs))

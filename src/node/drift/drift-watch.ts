@@ -1,11 +1,10 @@
 import type { Cluster, Policy } from '../../core/policy/policy.ts'
-import type { Clock, Meter, Random } from '../../core/ports.ts'
+import type { Meter, Random } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
 import type { Log } from '../journal.ts'
 import { checkDrift, type DriftFinding, type DriftPorts, usedOf } from './check-drift.ts'
 
 export interface DriftWatchParts extends DriftPorts {
-  readonly clock: Clock
   readonly random: Pick<Random, 'unit'>
   readonly meter: Meter & { forget(name: string): void }
   readonly log: Log

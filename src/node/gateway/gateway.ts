@@ -3,7 +3,9 @@ import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
+import { type EndpointStatus, endpointsOf, type SourceStatus, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
@@ -11,10 +13,11 @@ import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
+import { prepareChange } from './change.ts'
 import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
 import { openWalkListener } from './open-listener.ts'
 import { measureProcess } from './process-metrics.ts'
-import { Reloader } from './reloader.ts'
+import { type Published, Reloader } from './reloader.ts'
 import { drain } from './shutdown.ts'
 
 /** One running gateway: what is in force, what is bound, and how it ends. */
@@ -34,7 +37,7 @@ export class Gateway implements GatewayView {
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, ground: Ground, source: PolicySource, first: Snapshot, diagnostics: readonly Diagnostic[]) {
-    const { ports, store, journal, meter } = ground
+    const { ports, journal, meter } = ground
     const { clock } = ports
     this.#settings = settings
     this.#ground = ground
@@ -47,10 +50,8 @@ export class Gateway implements GatewayView {
     this.#reloader = new Reloader(
       {
         load: () => source.load(),
-        build: (policy) => buildSnapshot(policy, ports),
-        live: this.live,
-        listeners: this.#listeners,
-        store,
+        publish: (policy) => this.#publish(policy),
+        inForce: () => this.live.current,
         now: () => clock.now(),
         log: journal.log,
         meter,
@@ -117,6 +118,14 @@ export class Gateway implements GatewayView {
     return keySetsOf(this.#ground.ports).status()
   }
 
+  get endpoints(): readonly EndpointStatus[] {
+    return endpointsOf(this.#ground.ports)
+  }
+
+  get sources(): readonly SourceStatus[] {
+    return sourcesOf(this.#ground.ports.lasting)
+  }
+
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
     return publishedKeysOf(Object.values(this.live.current.policy.tokens), this.#ground.ports)()
   }
@@ -159,6 +168,20 @@ export class Gateway implements GatewayView {
     await Promise.allSettled([store.close(), spans?.close(), watching])
     journal.log('info', 'stopped')
     await journal.close()
+  }
+
+  async #publish(policy: Policy): Promise<Published> {
+    const { ports, store, journal } = this.#ground
+    const parts = {
+      build: (fresh: Policy) => buildSnapshot(fresh, ports),
+      plans: plansOf,
+      live: this.live,
+      listeners: this.#listeners,
+      store,
+      log: journal.log,
+    }
+    const change = await prepareChange(parts, policy)
+    return 'obstacle' in change ? change : { lost: await change.commit() }
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {

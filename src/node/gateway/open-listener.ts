@@ -1,7 +1,7 @@
 import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
 import type { Clock, Meter, Secrets } from '../../core/ports.ts'
-import { type ListenerOptions, startListener } from '../listeners.ts'
+import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
 import type { CertificateNotices } from '../tls-material.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
@@ -11,6 +11,8 @@ export interface WalkPorts {
   readonly meter: Meter
   readonly secrets: Secrets
   readonly certificates?: CertificateNotices | undefined
+  /** Who counts new connections of client networks; left out: this process. */
+  readonly arrivals?: CountArrivals | undefined
 }
 
 /** What a workload's request may be: the policies say nothing about it, for the workload is ours. */
@@ -33,6 +35,7 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     meter,
     // A load balancer in front stands for all of its downstreams; workloads come over loopback, all from one address.
     caps: { isShared: settings === undefined ? () => true : compileCidrs(settings.trustedProxies), arrivals: settings?.limits.newConnections },
+    arrivals: ports.arrivals,
   })
   const following = certificates?.follow((secrets) => listener.renew(secrets))
   return {

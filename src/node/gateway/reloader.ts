@@ -1,22 +1,20 @@
-import type { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Meter } from '../../core/ports.ts'
-import type { Snapshot } from '../../core/snapshot.ts'
 import { mostDiagnostics, quarantinedIn } from '../admin/detail.ts'
 import type { LastLoad } from '../gateway-view.ts'
 import type { Log } from '../journal.ts'
 import type { LoadOutcome } from '../policy-source.ts'
 import { errorsIn, obstacle } from './diagnose.ts'
-import { type ListenerSet, plansOf } from './listener-set.ts'
-import type { StoreInForce } from './store-in-force.ts'
+
+/** Policies that are in force with what was lost on the way, or what stands against them: then nothing has changed. */
+export type Published = { readonly lost: readonly Diagnostic[] } | { readonly obstacle: Diagnostic }
 
 export interface ReloaderParts {
   readonly load: () => Promise<LoadOutcome>
-  readonly build: (policy: Policy) => Snapshot
-  readonly live: Live
-  readonly listeners: ListenerSet
-  readonly store: StoreInForce
+  readonly publish: (policy: Policy) => Promise<Published>
+  /** Of the policies in force. */
+  readonly inForce: () => { readonly revision: string; readonly policy: Policy }
   readonly now: () => number
   readonly log: Log
   readonly meter: Meter & { forget(name: string): void }
@@ -30,7 +28,7 @@ export class Reloader {
   #inForce: readonly Diagnostic[]
   #running: Promise<unknown> = Promise.resolve()
 
-  /** `diagnostics`: what was said of the policies that `live` starts with. */
+  /** `diagnostics`: what was said of the policies that it starts with. */
   constructor(parts: ReloaderParts, diagnostics: readonly Diagnostic[]) {
     this.#parts = parts
     this.#publishedAt = parts.now()
@@ -66,42 +64,25 @@ export class Reloader {
       // Nothing changed since the last look: its outcome stands, good or bad.
       if (outcome.kind === 'unchanged') return this.#last
       if (outcome.kind === 'failed' || errorsIn(outcome.diagnostics).length > 0) return this.#refuse(outcome.diagnostics)
-      if (outcome.policy.revision === this.#parts.live.current.revision) return this.#settle('unchanged', outcome.diagnostics)
+      if (outcome.policy.revision === this.#parts.inForce().revision) return this.#settle('unchanged', outcome.diagnostics)
       return await this.#publish(outcome.policy, outcome.diagnostics)
     } catch (error) {
       return this.#refuse([obstacle('publish_failed', error, 'Look for the event of the same time in the log.')])
     }
   }
 
-  /** Everything that can fail comes before the one assignment that puts the policies in force. */
   async #publish(policy: Policy, diagnostics: readonly Diagnostic[]): Promise<LastLoad> {
-    const { live, listeners, build, log } = this.#parts
-    const store = await prepared(() => this.#parts.store.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
-    if ('obstacle' in store) return this.#refuse([...diagnostics, store.obstacle])
-    const addresses = await prepared(() => listeners.prepare(plansOf(policy)), 'listener_unavailable', 'Choose an address that is free.')
-    if ('obstacle' in addresses) {
-      await store.ready.abort()
-      return this.#refuse([...diagnostics, addresses.obstacle])
-    }
-    const snapshot = await prepared(async () => build(policy), 'snapshot_failed', 'This is a bug in Sallyport.')
-    if ('obstacle' in snapshot) {
-      await Promise.all([store.ready.abort(), addresses.ready.abort()])
-      return this.#refuse([...diagnostics, snapshot.obstacle])
-    }
-    const previous = live.current.revision
-    const letGo = store.ready.commit()
-    const drained = live.publish(snapshot.ready)
+    const previous = this.#parts.inForce().revision
+    const published = await this.#parts.publish(policy)
+    if ('obstacle' in published) return this.#refuse([...diagnostics, published.obstacle])
+    const { lost } = published
     this.#publishedAt = this.#parts.now()
-    // The previous snapshot and its store end when their last request has ended: nobody waits for that.
-    drained.then(letGo).catch((error: unknown) => log('error', 'drain_failed', { revision: previous, reason: String(error) }))
-    log('info', 'policy_published', { revision: policy.revision, previous })
-    const problems = await addresses.ready.commit()
-    const lost = problems.map((problem) => obstacle('listener_lost', new Error(problem), 'Free the address, then reload.'))
+    this.#parts.log('info', 'policy_published', { revision: policy.revision, previous })
     return this.#settle(lost.length > 0 ? 'failed' : 'published', [...lost, ...diagnostics])
   }
 
   #refuse(diagnostics: readonly Diagnostic[]): LastLoad {
-    this.#parts.log('error', 'policy_refused', { in_force: this.#parts.live.current.revision, errors: errorsIn(diagnostics).length })
+    this.#parts.log('error', 'policy_refused', { in_force: this.#parts.inForce().revision, errors: errorsIn(diagnostics).length })
     this.#last = { outcome: 'failed', at: this.#parts.now(), diagnostics }
     this.#measure('failed')
     logDiagnostics(this.#parts.log, diagnostics)
@@ -110,7 +91,7 @@ export class Reloader {
 
   #settle(outcome: LastLoad['outcome'], diagnostics: readonly Diagnostic[]): LastLoad {
     // What is in force again, after a bad file was put back, has recovered: say so.
-    if (outcome === 'unchanged' && this.#last.outcome === 'failed') this.#parts.log('info', 'policy_recovered', { revision: this.#parts.live.current.revision })
+    if (outcome === 'unchanged' && this.#last.outcome === 'failed') this.#parts.log('info', 'policy_recovered', { revision: this.#parts.inForce().revision })
     this.#last = { outcome, at: this.#parts.now(), diagnostics }
     this.#inForce = diagnostics
     this.#measure(outcome)
@@ -119,24 +100,14 @@ export class Reloader {
   }
 
   #measure(outcome: LastLoad['outcome']): void {
-    const { meter, live } = this.#parts
-    const { policy, revision } = live.current
+    const { meter, inForce } = this.#parts
+    const { policy, revision } = inForce()
     meter.count('sallyport_reload_total', { outcome })
     meter.gauge('sallyport_policy_last_reload_success', outcome === 'failed' ? 0 : 1, {})
     meter.forget('sallyport_policy_revision_info')
     meter.gauge('sallyport_policy_revision_info', 1, { revision, environment: policy.environment })
     meter.gauge('sallyport_policy_last_reload_timestamp_seconds', this.#publishedAt / 1000, {})
     meter.gauge('sallyport_policy_quarantined_objects', quarantinedIn(policy).length, {})
-  }
-}
-
-type Prepared<T> = { readonly ready: T } | { readonly obstacle: Diagnostic }
-
-async function prepared<T>(prepare: () => Promise<T>, code: string, hint: string): Promise<Prepared<T>> {
-  try {
-    return { ready: await prepare() }
-  } catch (error) {
-    return { obstacle: obstacle(code, error, hint) }
   }
 }
 

@@ -37,9 +37,13 @@ interface Behind {
 /** How long the first request may wait for the store to be there. */
 const readyMs = 1000
 
-/** `override` is a Redis URL that takes the place of the policies' own. */
-export function createStoreInForce(override: string | undefined, ports: StorePorts): StoreInForce {
-  let behind = open(undefined, ports)
+/** What takes the place of a store where the policies name none. */
+export type Memory = Pick<StoreInForce, 'counters' | 'shared'>
+
+/** `override` is a Redis URL that takes the place of the policies' own; `memory` opens what stands in for one: left out, that of this process. */
+export function createStoreInForce(override: string | undefined, ports: StorePorts, memory: () => Memory = () => ownMemory(ports)): StoreInForce {
+  const open = (url: string | undefined): Behind => (url === undefined ? { url, ...memory(), redis: undefined } : openRedis(url, ports))
+  let behind = open(undefined)
   const urlOf = async (policy: Policy) => override ?? (policy.store.redis === undefined ? undefined : await ports.secrets.read(policy.store.redis))
   return {
     counters: {
@@ -56,7 +60,7 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
     async prepare(policy) {
       const url = await urlOf(policy)
       if (url === behind.url) return { commit: () => nothing, abort: nothing }
-      const next = open(url, ports)
+      const next = open(url)
       await Promise.all([next.redis?.counters.ready(readyMs), next.redis?.shared.ready(readyMs)])
       return {
         commit: () => {
@@ -77,8 +81,11 @@ async function closed({ redis }: Behind): Promise<void> {
   await Promise.all([redis?.counters.close(), redis?.shared.close()])
 }
 
-function open(url: string | undefined, { clock, meter, journal }: StorePorts): Behind {
-  if (url === undefined) return { url, counters: createMemoryCounters(clock), shared: createMemoryShared(clock), redis: undefined }
+function ownMemory({ clock }: StorePorts): Memory {
+  return { counters: createMemoryCounters(clock), shared: createMemoryShared(clock) }
+}
+
+function openRedis(url: string, { clock, meter, journal }: StorePorts): Behind {
   const redis = { counters: createRedisCounters({ url, clock, meter, journal }), shared: createRedisShared(url) }
   return { url, ...redis, redis }
 }

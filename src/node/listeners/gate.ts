@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { networkOf, normalizeAddress } from '../../core/net.ts'
+import { countArrivals } from './arrivals.ts'
 import type { ConnectionCaps, ListenerOptions } from './options.ts'
 
 /** Who is connected, and how many may be. */
@@ -21,19 +21,9 @@ function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
-/**
- * Counts new connections per client network with rate-limiter-flexible: its memory store keeps a timer per key, which is right for windows that end
- * soon and keys that cost whoever makes them a connection each. `over` runs before anything of the connection is read.
- */
-function openFlow(arrivals: ConnectionCaps['arrivals']): (peer: string, over: () => void) => void {
-  if (arrivals === undefined) return () => {}
-  const limiter = new RateLimiterMemory({ points: arrivals.points, duration: arrivals.windowMs / 1000 })
-  return (peer, over) => void limiter.consume(networkOf(peer)).catch(over)
-}
-
-export function openGate({ caps, purpose, meter }: Pick<ListenerOptions, 'caps' | 'purpose' | 'meter'>): Gate {
+export function openGate({ caps, purpose, meter, arrivals: count = countArrivals }: Pick<ListenerOptions, 'caps' | 'purpose' | 'meter' | 'arrivals'>): Gate {
   const { total, perPeer, isShared, arrivals } = { ...defaults, ...caps }
-  const flow = openFlow(arrivals)
+  const mayArrive = arrivals === undefined ? undefined : count(purpose, arrivals)
   const sockets = new Set<Socket>()
   const peers = new Map<string, number>()
   let waiting: (() => void)[] = []
@@ -61,7 +51,8 @@ export function openGate({ caps, purpose, meter }: Pick<ListenerOptions, 'caps' 
       const mine = peers.get(peer) ?? 0
       const isOne = !isLoopback(peer) && !isShared(peer)
       if (mine >= perPeer && isOne) return refuse(socket, 'peer')
-      if (isOne) flow(peer, () => refuse(socket, 'rate'))
+      // Known before anything of the connection is read, or, where another process counts, a moment later.
+      if (isOne) void mayArrive?.(networkOf(peer)).then((may) => may || socket.destroyed || refuse(socket, 'rate'))
       sockets.add(socket)
       peers.set(peer, mine + 1)
       meter.gauge('sallyport_connections', sockets.size, { listener: purpose })

@@ -2,6 +2,7 @@ import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
 import type { Clock, Meter } from '../../core/ports.ts'
+import type { ArrivalsLimit, CountArrivals } from './arrivals.ts'
 
 /** Everything a listener needs to know. */
 export interface ListenerOptions {
@@ -17,6 +18,8 @@ export interface ListenerOptions {
   readonly clock: Clock
   readonly meter: Meter
   readonly caps?: Partial<ConnectionCaps>
+  /** Who counts new connections; left out: this process. */
+  readonly arrivals?: CountArrivals | undefined
 }
 
 /** PEM texts. */
@@ -34,7 +37,7 @@ export interface ConnectionCaps {
   /** Peers that stand for many (load balancers) have no share of their own to keep to. */
   readonly isShared: (address: string) => boolean
   /** New connections of one client network; undefined for any. */
-  readonly arrivals: { readonly points: number; readonly windowMs: number } | undefined
+  readonly arrivals: ArrivalsLimit | undefined
 }
 
 /** What the protocols of one listener share. */

@@ -4,7 +4,7 @@ import type { Cluster, Issuer, Policy } from '../../core/policy/policy.ts'
 import { signingIssuers } from '../../core/policy/requirement.ts'
 import type { Channels, Clock, Fetch } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
-import { type Part, type Place, partsOf } from '../../core/upstream.ts'
+import { type Part, type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'
 import { type DialPorts, nameOf } from '../channels/dial.ts'
 import { checkDrift, type DriftFinding, usedOf } from '../drift/check-drift.ts'
 import { probeEndpoint } from './probe-endpoint.ts'
@@ -31,7 +31,7 @@ export interface ProbeReport {
   readonly diagnostics: readonly Diagnostic[]
 }
 
-export interface ProbePorts extends DialPorts {
+export interface ProbePorts extends DialPorts, PlacePorts {
   readonly channels: Channels
   readonly fetch: Fetch
   readonly clock: Clock
@@ -73,7 +73,7 @@ function placed({ object, member, ...said }: Finding, origins: Readonly<Record<s
 
 async function probeCluster(policy: Policy, cluster: Cluster, ports: ProbePorts): Promise<Found> {
   const found: Found = { probes: [], findings: [] }
-  const parts = await partsOf(cluster, ports.resolve)
+  const parts = await partsOf(cluster, ports)
   const reached = await tryParts(cluster, parts, found, ports)
   const { services } = usedOf(policy, cluster.name)
   if (cluster.descriptors === undefined || services.length === 0) return found
@@ -117,7 +117,7 @@ function noteEndpoint({ probes, findings }: Found, cluster: Cluster, at: Pick<Pr
     message: `${at.target}${called}: ${trouble.problem}.`,
     hint: trouble.hint,
     object: `clusters.${cluster.name}`,
-    member: [...where, cluster.endpoints.kind === 'dns' ? 'endpoints' : 'address'].join('.'),
+    member: [...where, cluster.endpoints.kind === 'static' ? 'address' : 'endpoints'].join('.'),
   })
 }
 

@@ -19,6 +19,7 @@ export function createChannels(origin: { readonly host: string; readonly port: n
         release: () => {},
       }
     },
+    reach: () => Promise.reject(new Fault('not_implemented', 'an edge opens no connections by itself')),
   }
 }
 

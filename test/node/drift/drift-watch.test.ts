@@ -10,7 +10,7 @@ import { fakeClock } from '../../support/clock.ts'
 import { openGateway } from '../../support/gateway.ts'
 import { untilTheEnd } from '../../support/keep.ts'
 import { clean, loadBeside } from '../../support/load.ts'
-import { memoryMeter } from '../../support/ports.ts'
+import { fakePorts, memoryMeter } from '../../support/ports.ts'
 import { descriptorsFrom } from '../../support/protos.ts'
 import { openReflecting } from '../../support/reflecting.ts'
 import { house } from '../../support/shop.ts'
@@ -54,8 +54,8 @@ function watching() {
   const samples = memoryMeter()
   const meter = { ...samples, forget: (name: string) => void forgotten.push(name) }
   const watch = new DriftWatch({
+    discover: fakePorts().discover,
     channels: createChannels(dial),
-    resolve: dial.resolve,
     clock,
     random: { unit: () => 0.5 },
     meter,

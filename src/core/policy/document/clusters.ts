@@ -1,30 +1,20 @@
 import * as z from 'zod'
+import { balance } from './balance.ts'
 import { defaulted, describe, overridable, section } from './build.ts'
+import { endpoints, labels } from './endpoints.ts'
 import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256, spiffeId } from './fields.ts'
-
-const weight = z.int().min(1).max(1_000_000)
-
-const staticEndpoint = z.union([
-  endpointAddress,
-  z.strictObject({
-    address: describe(endpointAddress, 'host:port or unix:/path.'),
-    weight: defaulted(weight, 'clusters.weight', 'Share of the requests, relative to the others.'),
-  }),
-])
-
-const endpoints = overridable(
-  z.strictObject({
-    static: describe(z.array(staticEndpoint).min(1).optional(), 'Fixed endpoints.'),
-    dns: describe(host.optional(), 'A name whose addresses are the endpoints.'),
-    port: describe(z.int().min(1).max(65_535).optional(), 'Their port, with dns.'),
-  }),
-)
+import { health, outlier } from './health.ts'
 
 const where = {
   address: describe(overridable(endpointAddress).optional(), 'One endpoint: host:port, or unix:/path.'),
-  endpoints: describe(endpoints.optional(), 'Several endpoints: a fixed list, or dns with a port.'),
+  endpoints: describe(endpoints.optional(), 'Several endpoints: a fixed list, or where they are found: file, dns with a port, srv, consul or kubernetes.'),
   authority: describe(overridable(authority).optional(), "What the upstream reads as Host or :authority; without it the downstream's own."),
 }
+
+const subset = z.strictObject({
+  ...where,
+  labels: describe(overridable(labels).optional(), 'Labels that an endpoint must have to be of this part.'),
+})
 
 const descriptors = z.strictObject({
   file: describe(assetPath, 'Serialized FileDescriptorSet, a path under the policies folder.'),
@@ -43,8 +33,16 @@ export const cluster = z.strictObject({
     z.union([assetPath, descriptors]).optional(),
     'Serialized FileDescriptorSet of its gRPC services: a path under the policies folder, or {file, sha256, drift}.',
   ),
-  subsets: describe(z.record(name, z.strictObject(where)).optional(), 'Labelled parts, such as versions: their own authority, address or endpoints.'),
-  balance: defaulted(z.enum(['round_robin', 'least_request', 'peak_ewma', 'random']), 'clusters.balance', 'Which endpoint gets the next request.'),
+  subsets: describe(
+    z.record(name, subset).optional(),
+    'Parts, such as versions: endpoints with certain labels, or an authority, address or endpoints of their own.',
+  ),
+  balance: defaulted(balance, 'clusters.balance', 'Which endpoint gets the next request: a name, or {policy, key, slowStart, panic, zones}.'),
+  health: describe(health.optional(), 'Asks every endpoint how it is: one of path, grpc and tcp.'),
+  outlier: describe(
+    z.union([z.literal('off'), outlier]).optional(),
+    'Ejects endpoints whose requests fail; off for none. Without it: as its defaults say, but off with a sidecar.',
+  ),
   tls: describe(
     z
       .strictObject({

@@ -223,3 +223,8 @@ export const queryTests = z.record(
     .meta({ title: 'query parameter', examples: ['version'] }),
   fieldTest,
 )
+
+export const stickyKey = z
+  .string()
+  .regex(/^(?:claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128}|cookie\.[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|client)$/)
+  .meta({ title: 'sticky key', examples: ['claim.sub', 'header.x-tenant', 'cookie.session', 'client'] })

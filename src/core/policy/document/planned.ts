@@ -12,7 +12,6 @@ interface Planned {
 
 const anywhere = /(?:)/
 const authenticate = /\.authenticate\b/
-const cluster = /^clusters\.[^.]+$/
 const route = /^routes\.[^.]+$/
 const egress = /^egress\.[^.]+$/
 const target = /^egress\.[^.]+\.environments\.[^.]+$/
@@ -42,8 +41,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
-  health: [{ at: cluster, what: 'Active health checks' }],
-  outlier: [{ at: cluster, what: 'Outlier ejection' }],
   concurrency: [{ at: anywhere, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; caps: { requests } bounds a cluster.' }],
   spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
@@ -63,17 +60,11 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],
-  file: [{ at: /\.endpoints$/, what: 'Endpoints from a file', instead: 'Use static or dns.' }],
-  srv: [{ at: /\.endpoints$/, what: 'Endpoints from SRV records', instead: 'Use static or dns.' }],
-  consul: [{ at: /\.endpoints$/, what: 'Endpoints from Consul', instead: 'Use static or dns.' }],
-  kubernetes: [{ at: /\.endpoints$/, what: 'Endpoints from Kubernetes', instead: 'Use static or dns.' }],
-  xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static or dns.' }],
+  xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
 }
 
 const values: Readonly<Record<string, readonly Planned[]>> = {
-  ring_hash: [{ at: /\.balance$/, what: 'ring_hash balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
-  maglev: [{ at: /\.balance$/, what: 'maglev balancing', instead: 'Use round_robin, least_request, peak_ewma or random.' }],
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],

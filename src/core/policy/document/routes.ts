@@ -2,7 +2,22 @@ import * as z from 'zod'
 import { access } from './access.ts'
 import { defaulted, describe, filled, overridable, section } from './build.ts'
 import { cors } from './cors.ts'
-import { claimPath, claimValue, durationBetween, fieldTests, grpcService, headerName, host, method, name, path, percent, queryTests, size } from './fields.ts'
+import {
+  claimPath,
+  claimValue,
+  durationBetween,
+  fieldTests,
+  grpcService,
+  headerName,
+  host,
+  method,
+  name,
+  path,
+  percent,
+  queryTests,
+  size,
+  stickyKey,
+} from './fields.ts'
 import { translation } from './translation.ts'
 
 const match = z.strictObject({
@@ -116,14 +131,7 @@ export const route = z
     ),
     timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
     retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
-    sticky: describe(
-      z
-        .string()
-        .regex(/^(?:claim\.[^\s]{1,200}|header\.[a-z0-9!#$%&'*+.^_`|~-]{1,128}|cookie\.[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}|client)$/)
-        .meta({ title: 'sticky key', examples: ['claim.sub', 'header.x-tenant', 'cookie.session', 'client'] })
-        .optional(),
-      'Who stays on one side of the split.',
-    ),
+    sticky: describe(stickyKey.optional(), 'Who stays on one side of the split.'),
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
     answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),

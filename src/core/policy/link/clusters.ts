@@ -1,10 +1,12 @@
-import { type ClusterDocument, descriptorsIn, type WhereDocument } from '../document/clusters.ts'
-import type { Cluster, Endpoints, PinnedSet, StaticAddress, Subset } from '../policy.ts'
+import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
+import type { Cluster, Endpoints, PinnedSet, Subset } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import type { Descriptors } from './descriptors.ts'
+import { linkEndpoints } from './endpoints.ts'
+import { linkHealth } from './health.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import { checkSidecar } from './sidecar.ts'
-import { addressOf, after, ms } from './values.ts'
+import { ms } from './values.ts'
 
 const nowhere: Endpoints = { kind: 'static', addresses: [] }
 
@@ -52,7 +54,7 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
   const endpoints = linkEndpoints(linking, entry, value, [])
   if (!isSaid(entry, ['address']) && !isSaid(entry, ['endpoints']) && entry.value !== undefined)
     refuse(linking, entry, [], { code: 'endpoints_missing', message: 'The cluster does not say where it is.', hint: 'Add address: host:port, or endpoints.' })
-  const subsets = linkSubsets(linking, entry, value)
+  const subsets = linkSubsets(linking, entry, value, endpoints)
   const own = Object.entries(subsets).flatMap(([name, subset]) =>
     subset.endpoints === undefined ? [] : [{ endpoints: subset.endpoints, path: ['subsets', name] }],
   )
@@ -65,7 +67,7 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     endpoints: endpoints ?? nowhere,
     authority: value.authority,
     tls: linkTls(linking, entry, value),
-    balance: value.balance ?? 'round_robin',
+    ...linkHealth(linking, entry),
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
     caps: { requests: value.caps?.requests ?? 0 },
     subsets,
@@ -87,50 +89,43 @@ function linkTls(linking: Linking, entry: Entry<ClusterDocument>, { tls }: Parti
   return { serverName, ...(spiffe !== undefined && { spiffe: typeof spiffe === 'string' ? [spiffe] : spiffe }), ca, certificate, key }
 }
 
-function linkSubsets(linking: Linking, entry: Entry<ClusterDocument>, value: Partial<ClusterDocument>): Readonly<Record<string, Subset>> {
+function linkSubsets(
+  linking: Linking,
+  entry: Entry<ClusterDocument>,
+  value: Partial<ClusterDocument>,
+  endpoints: Endpoints | undefined,
+): Readonly<Record<string, Subset>> {
   const subsets = Object.entries(value.subsets ?? {}).map(([name, subset]): [string, Subset] => {
     const path = ['subsets', name]
     if (Object.keys(subset).length === 0 && isWhole(entry, path.join('.')))
       refuse(linking, entry, path, {
         code: 'subset_empty',
         message: `The subset "${name}" does not differ from its cluster.`,
-        hint: 'Give it an authority, an address or endpoints.',
+        hint: 'Give it labels, an authority, an address or endpoints.',
         which: 'key',
       })
-    return [name, { authority: subset.authority, endpoints: linkEndpoints(linking, entry, subset, path) }]
+    const linked = linkEndpoints(linking, entry, subset, path)
+    if (subset.labels !== undefined) checkLabels(linking, entry, subset.labels, linked ?? endpoints, path)
+    return [name, { authority: subset.authority, endpoints: linked, labels: subset.labels }]
   })
   return Object.fromEntries(subsets)
 }
 
-function linkEndpoints(linking: Linking, entry: Entry<ClusterDocument>, where: WhereDocument | Partial<ClusterDocument>, path: Path): Endpoints | undefined {
-  const { address, endpoints } = where
-  if (isSaid(entry, [...path, 'address']) && isSaid(entry, [...path, 'endpoints']))
-    refuse(linking, entry, [...path, 'endpoints'], {
-      code: 'endpoints_twice',
-      message: 'address and endpoints exclude each other.',
-      hint: 'Keep one of them.',
-      which: 'key',
-    })
-  if (address !== undefined) return { kind: 'static', addresses: [staticAddress(address, 1)] }
-  if (endpoints === undefined) return undefined
-  const inside = [...path, 'endpoints']
-  const { dns, port } = endpoints
-  if (isWhole(entry, inside.join('.')) && ((endpoints.static === undefined) === (dns === undefined) || (dns === undefined) !== (port === undefined)))
-    refuse(linking, entry, inside, {
-      code: 'endpoints_shape',
-      message: 'endpoints is either static, or dns with port.',
-      hint: 'Write { static: [host:port, …] } or { dns: name, port: 8080 }.',
-      which: 'key',
-    })
-  if (endpoints.static !== undefined)
-    return {
-      kind: 'static',
-      addresses: endpoints.static.map((one) => (typeof one === 'string' ? staticAddress(one, 1) : staticAddress(one.address, one.weight))),
-    }
-  return dns === undefined || port === undefined ? undefined : { kind: 'dns', name: dns, port }
-}
-
-function staticAddress(text: string, weight: number): StaticAddress {
-  const path = after(text, 'unix:')
-  return path === undefined ? { kind: 'tcp', ...addressOf(text), weight } : { kind: 'unix', path, weight }
+/** Labels that no endpoint can ever have would leave a subset without any. */
+function checkLabels(
+  linking: Linking,
+  entry: Entry<ClusterDocument>,
+  labels: Readonly<Record<string, string>>,
+  endpoints: Endpoints | undefined,
+  path: Path,
+): void {
+  if (endpoints === undefined || (endpoints.kind !== 'static' && endpoints.kind !== 'dns' && endpoints.kind !== 'srv')) return
+  const fits = endpoints.kind === 'static' && endpoints.addresses.some((one) => Object.entries(labels).every(([name, value]) => one.labels?.[name] === value))
+  if (fits) return
+  refuse(linking, entry, [...path, 'labels'], {
+    code: 'subset_labels',
+    message: endpoints.kind === 'static' ? 'No endpoint has these labels.' : `Endpoints from ${endpoints.kind} have no labels.`,
+    hint: endpoints.kind === 'static' ? 'Give endpoints labels: { address, labels: { … } }.' : 'Give the subset its own endpoints.',
+    which: 'key',
+  })
 }

@@ -1,4 +1,4 @@
-import type { HandOn, Retry, Route, RouteLimit, RouteMatch, Sticky, WeightedDestination } from '../../model/route.ts'
+import type { HandOn, Retry, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
@@ -19,7 +19,7 @@ import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, sugg
 import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
-import { after, bytes, fieldTests, ms, share } from './values.ts'
+import { bytes, fieldTests, ms, share, stickyOf } from './values.ts'
 
 export interface LinkedRoute {
   readonly entry: Entry<RouteDocument>
@@ -431,12 +431,4 @@ export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
     withIdempotencyKey: said.withIdempotencyKey,
     maxRetryAfterMs: ms(said.maxRetryAfter),
   }
-}
-
-function stickyOf(said: string | undefined): Sticky | undefined {
-  if (said === undefined) return undefined
-  const [claim, header, cookie] = [after(said, 'claim.'), after(said, 'header.'), after(said, 'cookie.')]
-  if (claim !== undefined) return { kind: 'claim', path: claim }
-  if (header !== undefined) return { kind: 'header', name: header }
-  return cookie === undefined ? { kind: 'client' } : { kind: 'cookie', name: cookie }
 }

@@ -1,4 +1,4 @@
-import type { FieldTest } from '../../model/route.ts'
+import type { FieldTest, Sticky } from '../../model/route.ts'
 import { parseAuthority } from '../../net.ts'
 import type { FieldTestsDocument } from '../document/routes.ts'
 import type { Address } from '../policy.ts'
@@ -46,4 +46,13 @@ function fieldTest(name: string, { exact, prefix, present, pattern }: Exclude<Fi
 /** `claim.sub` → `sub`; undefined when it begins otherwise. */
 export function after(text: string, prefix: string): string | undefined {
   return text.startsWith(prefix) ? text.slice(prefix.length) : undefined
+}
+
+/** Who stays in one place. */
+export function stickyOf(said: string | undefined): Sticky | undefined {
+  if (said === undefined) return undefined
+  const [claim, header, cookie] = [after(said, 'claim.'), after(said, 'header.'), after(said, 'cookie.')]
+  if (claim !== undefined) return { kind: 'claim', path: claim }
+  if (header !== undefined) return { kind: 'header', name: header }
+  return cookie === undefined ? { kind: 'client' } : { kind: 'cookie', name: cookie }
 }

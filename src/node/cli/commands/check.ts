@@ -4,10 +4,13 @@ import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
 import type { Limit, Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
 import { createClock } from '../../clock.ts'
+import { createDiscover } from '../../discover.ts'
 import { createFetch } from '../../fetch.ts'
 import { type Probe, type ProbeReport, probePolicy } from '../../probe/probe.ts'
+import { createRandom } from '../../random.ts'
 import { createResolve } from '../../resolve.ts'
 import { createSecrets } from '../../secrets.ts'
+import { dnsServersIn } from '../../settings.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { diagnosticText, loadAt, placeOf } from '../load.ts'
 import { type Terminal, table } from '../terminal.ts'
@@ -73,7 +76,8 @@ export const check: Command = {
 function probe(policy: Policy, origins: Parameters<typeof probePolicy>[1]): Promise<ProbeReport> {
   const clock = createClock()
   const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env) }
-  return probePolicy(policy, origins, { ...dial, channels: createChannels(dial), fetch: createFetch(dial) })
+  const discover = createDiscover({ ...dial, random: createRandom() }, dnsServersIn(process.env))
+  return probePolicy(policy, origins, { ...dial, discover, channels: createChannels(dial), fetch: createFetch(dial) })
 }
 
 /** Every descriptor set that a cluster names, with what pins it. */

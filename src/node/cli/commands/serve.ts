@@ -1,6 +1,7 @@
 import { StartError, startSallyport } from '../../main.ts'
 import { readSettings, type Settings, SettingsError } from '../../settings.ts'
-import { serveUntilTold } from '../../signals.ts'
+import { serveUntilTold, type Told } from '../../signals.ts'
+import { startWorkers } from '../../workers.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { diagnosticText } from '../load.ts'
 import type { Terminal } from '../terminal.ts'
@@ -21,6 +22,7 @@ export const serve: Command = {
     { name: 'log-format', value: 'FORM', text: 'json or pretty (default: pretty on a terminal)' },
     { name: 'log-to', value: 'WHERE', text: 'stdout, stderr or a file (default: stdout)' },
     { name: 'state', value: 'FOLDER', text: 'keep last good key sets there across restarts' },
+    { name: 'workers', value: 'N', text: 'processes that serve, or auto for one per core (default: 1)' },
     { name: 'lame-duck', value: 'TIME', text: 'how long readiness says no before draining (default: 5s)' },
     { name: 'drain', value: 'TIME', text: 'how long requests in flight may take to end (default: 25s)' },
   ],
@@ -28,7 +30,7 @@ export const serve: Command = {
   async run(args, terminal) {
     const settings = settingsOf(args, terminal)
     try {
-      return await serveUntilTold(await startSallyport(settings), process)
+      return await serveUntilTold(await start(settings, terminal), process)
     } catch (error) {
       if (!(error instanceof StartError)) throw error
       terminal.err(`Sallyport did not start: ${error.message}`)
@@ -36,6 +38,16 @@ export const serve: Command = {
       return exit.findings
     }
   },
+}
+
+function start(settings: Settings, terminal: Terminal): Promise<Told> {
+  return settings.workers === 1 ? startSallyport(settings) : startFleet(settings, terminal)
+}
+
+async function startFleet(settings: Settings, terminal: Terminal): Promise<Told> {
+  const fleet = await startWorkers(settings)
+  void fleet.failed.then((why) => terminal.err(`Sallyport ends: ${why}`))
+  return fleet
 }
 
 /** @throws UsageError with every problem. */
@@ -50,6 +62,7 @@ function settingsOf({ values, flags }: Arguments, terminal: Terminal): Settings 
     logFormat: values['log-format'],
     logTo: values['log-to'],
     stateDir: values['state'],
+    workers: values['workers'],
     lameDuck: values['lame-duck'],
     drain: values['drain'],
   }

@@ -1,18 +1,21 @@
-import { claimAt } from '../../model/claims.ts'
-import type { Metered } from '../../model/exchange.ts'
-import type { Sticky } from '../../model/route.ts'
-import type { Fields } from '../../model/wire.ts'
+import { claimAt } from './model/claims.ts'
+import type { Metered } from './model/exchange.ts'
+import type { Sticky } from './model/route.ts'
+import type { Fields } from './model/wire.ts'
+
+/** What of an exchange may tell one subject from another. */
+export type Told = Pick<Metered, 'principal' | 'request' | 'client'>
 
 /**
  * Compiles what keeps a downstream on one side: the text that is hashed. Where the request does not bring it (no such
  * claim, header or cookie, or an empty one), the client's address takes its place.
  */
-export function compileSticky(sticky: Sticky): (x: Metered) => string {
+export function compileSticky(sticky: Sticky): (x: Told) => string {
   const read = readerOf(sticky)
   return (x) => read(x) || x.client.address
 }
 
-function readerOf(sticky: Sticky): (x: Metered) => string | undefined {
+function readerOf(sticky: Sticky): (x: Told) => string | undefined {
   if (sticky.kind === 'claim') return (x) => (x.principal.kind === 'subject' ? scalarText(claimAt(x.principal.claims, sticky.path)) : '')
   if (sticky.kind === 'header') return (x) => x.request.headers.get(sticky.name)
   if (sticky.kind === 'cookie') return (x) => cookie(x.request.headers, sticky.name)

@@ -1,0 +1,81 @@
+import { pause } from '../model/pause.ts'
+import type { EndpointSource } from '../policy/policy.ts'
+import type { Discovery, Found, NamedService } from '../ports.ts'
+import type { DiscoveryPorts } from './ports.ts'
+
+type DnsPorts = Pick<DiscoveryPorts, 'clock' | 'names'>
+type Answer = { readonly found: readonly Found[]; readonly ttlMs: number | undefined }
+
+/** An answer is asked for again when its time to live is over, milliseconds: not more often, and not less. */
+const leastTtlMs = 1_000
+const mostTtlMs = 5 * 60_000
+/** Of an answer that has none, as that of a hosts file. */
+const usualTtlMs = 5_000
+
+/** The addresses of a name, A and AAAA. */
+export function dnsDiscovery({ name, port }: Extract<EndpointSource, { kind: 'dns' }>, ports: DnsPorts): Discovery {
+  let known: readonly string[] = []
+  return polled(ports, async () => {
+    const { addresses, ttlMs, missing } = await ports.names.addresses(name)
+    // One of two families that cannot be asked says nothing about its addresses.
+    const kept = missing === undefined ? [] : known.filter((address) => address.includes(':') === (missing === 'ipv6'))
+    known = [...new Set([...addresses, ...kept])]
+    return { found: known.map((host) => plain(host, port, 1)), ttlMs }
+  })
+}
+
+/**
+ * The targets of SRV records (RFC 2782), with their ports. Of several priorities the lowest counts that has an address; weights hold among
+ * its targets, and each address of a target gets its share of the target's.
+ */
+export function srvDiscovery({ name }: Extract<EndpointSource, { kind: 'srv' }>, ports: DnsPorts): Discovery {
+  return polled(ports, async () => {
+    const { services, ttlMs } = await ports.names.services(name)
+    // A target of "." says that the service is not there.
+    const there = services.filter(({ host }) => host !== '' && host !== '.')
+    let shortest = ttlMs
+    for (const priority of [...new Set(there.map((one) => one.priority))].sort((a, b) => a - b)) {
+      const answers = await addressesOf(
+        there.filter((one) => one.priority === priority),
+        ports,
+      )
+      shortest = earlier(shortest, answers.ttlMs)
+      if (answers.found.length > 0) return { found: answers.found, ttlMs: shortest }
+    }
+    return { found: [], ttlMs: shortest }
+  })
+}
+
+async function addressesOf(services: readonly NamedService[], { names }: DnsPorts): Promise<Answer> {
+  // Weight 0 is a very small chance, not none.
+  const scale = services.some(({ weight }) => weight === 0) ? 10 : 1
+  const resolved = await Promise.all(services.map(async (service) => ({ service, answer: await names.addresses(service.host) })))
+  let ttlMs: number | undefined
+  const found = resolved.flatMap(({ service, answer }) => {
+    ttlMs = earlier(ttlMs, answer.ttlMs)
+    const weight = Math.max(1, service.weight * scale)
+    return answer.addresses.map((host) => plain(host, service.port, weight / answer.addresses.length))
+  })
+  return { found, ttlMs }
+}
+
+function polled({ clock }: DnsPorts, ask: () => Promise<Answer>): Discovery {
+  return {
+    once: async () => (await ask()).found,
+    async follow(tell, lifeline) {
+      for (;;) {
+        const { found, ttlMs } = await ask()
+        tell.set(found)
+        await pause(Math.min(mostTtlMs, Math.max(leastTtlMs, ttlMs ?? usualTtlMs)), lifeline, clock)
+      }
+    },
+  }
+}
+
+function plain(host: string, port: number, weight: number): Found {
+  return { address: { kind: 'tcp', host, port }, weight, zone: undefined, labels: {} }
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
+}

@@ -1,0 +1,233 @@
+import { Fault } from '../../model/fault.ts'
+import { Lifeline } from '../../model/lifeline.ts'
+import { pause } from '../../model/pause.ts'
+import type { MetricName } from '../../observe/metrics.ts'
+import type { ShrinkRule } from '../../policy/policy.ts'
+import type { Discovery, DiscoveryTell, Found, Ports } from '../../ports.ts'
+import { inOrder, sameFound } from './found.ts'
+import { judgeShrinking } from './shrinking.ts'
+import { backOffMs, type Wait } from './wait.ts'
+
+/** How a source stands, for people. */
+export interface SourceStatus {
+  /** Kind and name. */
+  readonly source: string
+  readonly clusters: readonly string[]
+  /** In force. */
+  readonly endpoints: number
+  /** How many of them the source no longer names, but which are kept until that is certain. */
+  readonly kept: number
+  /** Since the source last said what is in force, milliseconds; undefined when it never did. */
+  readonly ageMs: number | undefined
+  /** Why the last answer was not taken. */
+  readonly problem: string | undefined
+}
+
+/** What it takes to follow sources. */
+export type SourcePorts = Pick<Ports, 'clock' | 'random' | 'meter' | 'discover'>
+
+const failures = 'sallyport_discovery_failures_total' satisfies MetricName
+
+/**
+ * One source of endpoints, followed from when it is opened until it is closed, for all who use it. What it said last stays in force
+ * whatever happens to it; a set that lacks too much of it counts only when it was said for long enough.
+ */
+export class Source {
+  readonly #name: string
+  readonly #rule: ShrinkRule
+  readonly #ports: SourcePorts
+  readonly #lifeline = new Lifeline()
+  readonly #watchers = new Set<() => void>()
+  readonly #waiting = new Set<() => void>()
+  readonly #users = new Map<string, number>()
+  /** What the source said and what was believed. */
+  #good: readonly Found[] | undefined
+  /** What it says and what is not believed yet. `since`: Infinity while it cannot be asked. */
+  #held: { readonly found: readonly Found[]; since: number } | undefined
+  #inForce: readonly Found[] | undefined
+  #confirming: { cancel(): void } | undefined
+  #saidAt: number | undefined
+  #answered = false
+  /** The last answer was not taken. */
+  #refused = false
+  #failures = 0
+  #problem: string | undefined
+
+  /** `before`: another follower of the same source, whose endpoints are good until this one has its own answer. */
+  constructor(name: string, rule: ShrinkRule, discovery: Discovery, ports: SourcePorts, before?: Source) {
+    this.#name = name
+    this.#rule = rule
+    this.#ports = ports
+    if (before?.found !== undefined) {
+      this.#good = before.#good
+      this.#inForce = before.#inForce
+      this.#saidAt = before.#saidAt
+      this.#answered = true
+    }
+    void this.#run(discovery)
+  }
+
+  /** The endpoints in force; undefined while the source has not named any. */
+  get found(): readonly Found[] | undefined {
+    return this.#inForce
+  }
+
+  /** Why there is nothing, for the record. */
+  get problem(): string {
+    return `${this.#name}: ${this.#problem ?? 'it has not answered'}`
+  }
+
+  /** Runs `changed` after every change of what is in force. Returns the way to forget it. */
+  watch(changed: () => void): () => void {
+    this.#watchers.add(changed)
+    return () => void this.#watchers.delete(changed)
+  }
+
+  /** Whose status this is. Returns the way to leave. */
+  enter(cluster: string): () => void {
+    this.#users.set(cluster, (this.#users.get(cluster) ?? 0) + 1)
+    return () => {
+      const left = (this.#users.get(cluster) ?? 1) - 1
+      if (left === 0) this.#users.delete(cluster)
+      else this.#users.set(cluster, left)
+    }
+  }
+
+  /** Settles with the first answer, be it good or none, or at the deadline. @throws Fault why the request ended. */
+  first({ lifeline, deadline }: Wait): Promise<void> {
+    if (this.#answered) return Promise.resolve()
+    const { clock } = this.#ports
+    return new Promise((resolve, reject) => {
+      const over = () => {
+        this.#waiting.delete(over)
+        timer?.cancel()
+        forget()
+        resolve()
+      }
+      const timer = Number.isFinite(deadline) ? clock.after(Math.max(0, deadline - clock.ticks()), over) : undefined
+      let forget = () => {}
+      this.#waiting.add(over)
+      forget = lifeline.onEnd((why) => {
+        this.#waiting.delete(over)
+        timer?.cancel()
+        reject(why)
+      })
+    })
+  }
+
+  status(): SourceStatus {
+    const endpoints = this.#inForce?.length ?? 0
+    const clusters = [...this.#users.keys()].sort()
+    const ageMs = this.#saidAt === undefined ? undefined : this.#ports.clock.ticks() - this.#saidAt
+    return { source: this.#name, clusters, endpoints, kept: this.#held === undefined ? 0 : endpoints - this.#held.found.length, ageMs, problem: this.#problem }
+  }
+
+  close(): void {
+    this.#confirming?.cancel()
+    this.#lifeline.end(new Fault('upstream_unavailable', 'no endpoint', { internal: 'the source was closed' }))
+  }
+
+  async #run(discovery: Discovery): Promise<void> {
+    const { clock, random } = this.#ports
+    const tell: DiscoveryTell = { set: (found) => this.#take(found), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
+    while (this.#lifeline.ended === undefined) {
+      try {
+        await discovery.follow(tell, this.#lifeline)
+      } catch (error) {
+        if (this.#lifeline.ended !== undefined) return
+        this.#broke(error)
+      }
+      await pause(backOffMs(Math.max(1, this.#failures), random), this.#lifeline, clock).catch(() => {})
+    }
+  }
+
+  #take(said: readonly Found[]): void {
+    if (this.#lifeline.ended !== undefined) return
+    const found = inOrder(said)
+    const now = this.#ports.clock.ticks()
+    const verdict = judgeShrinking(this.#good?.length ?? 0, found.length, this.#rule)
+    if (verdict === 'take') this.#believe(found, now)
+    else if (verdict === 'keep') this.#refuse()
+    else {
+      const since = this.#held === undefined || this.#held.since > now ? now : this.#held.since
+      if (now - since >= this.#rule.confirmMs) this.#believe(found, now)
+      else this.#hold(found, since, now)
+    }
+    this.#told()
+  }
+
+  #believe(found: readonly Found[], now: number): void {
+    this.#confirming?.cancel()
+    this.#held = undefined
+    this.#refused = false
+    this.#good = found
+    this.#failures = 0
+    this.#problem = found.length === 0 ? 'it names no endpoint' : undefined
+    this.#saidAt = now
+    this.#enforce(found)
+  }
+
+  #refuse(): void {
+    this.#confirming?.cancel()
+    this.#held = undefined
+    this.#refused = true
+    this.#failed('empty', 'it names no endpoint')
+    // That it answers is no reason to ask it less often than when it does well.
+    this.#failures = 0
+    if (this.#good !== undefined) this.#enforce(this.#good)
+  }
+
+  /** What is new counts at once; what is gone stays until that is certain. */
+  #hold(found: readonly Found[], since: number, now: number): void {
+    const good = this.#good ?? []
+    if (this.#held === undefined) this.#failed('shrunk', `it names ${found.length} of ${good.length} endpoints; the others are kept until that is certain`)
+    this.#failures = 0
+    this.#held = { found, since }
+    this.#confirming?.cancel()
+    this.#confirming = this.#ports.clock.after(since + this.#rule.confirmMs - now, () => this.#confirm())
+    this.#enforce(inOrder([...found, ...good]))
+  }
+
+  #confirm(): void {
+    if (this.#held !== undefined) this.#believe(this.#held.found, this.#ports.clock.ticks())
+  }
+
+  #stillSo(): void {
+    this.#failures = 0
+    if (this.#held !== undefined) return this.#take(this.#held.found)
+    if (this.#refused || this.#saidAt === undefined) return
+    this.#saidAt = this.#ports.clock.ticks()
+    this.#problem = undefined
+  }
+
+  /** What was not said without a break is not certain. */
+  #broke(why: unknown): void {
+    this.#failed('failed', reasonOf(why))
+    this.#confirming?.cancel()
+    if (this.#held !== undefined) this.#held.since = Number.POSITIVE_INFINITY
+  }
+
+  #enforce(found: readonly Found[]): void {
+    if (this.#inForce !== undefined && sameFound(this.#inForce, found)) return
+    this.#inForce = found
+    for (const changed of this.#watchers) changed()
+  }
+
+  #failed(reason: 'failed' | 'empty' | 'shrunk', problem: string): void {
+    this.#failures += 1
+    this.#problem = problem
+    this.#ports.meter.count(failures, { source: this.#name, reason })
+    this.#told()
+  }
+
+  /** Whoever waits for the first answer learns that it is here. */
+  #told(): void {
+    this.#answered = true
+    for (const over of this.#waiting) over()
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Fault) return error.detail.internal ?? error.message
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,357 @@
+import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
+import { publishedKeysOf } from '../../core/key-ring.ts'
+import { metrics } from '../../core/observe/metrics.ts'
+import type { Diagnostic } from '../../core/policy/diagnostic.ts'
+import type { Address, Policy } from '../../core/policy/policy.ts'
+import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
+import { buildAdminApp, startAdmin } from '../admin.ts'
+import { DriftWatch } from '../drift/drift-watch.ts'
+import { obstacle } from '../gateway/diagnose.ts'
+import { ListenerSet, plansOf } from '../gateway/listener-set.ts'
+import { measureProcess } from '../gateway/process-metrics.ts'
+import { type Published, Reloader } from '../gateway/reloader.ts'
+import { step } from '../gateway/start.ts'
+import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
+import type { Ground } from '../ground.ts'
+import { type Figures, figuresText } from '../meter.ts'
+import { nodeWarning } from '../node-version.ts'
+import type { PolicySource } from '../policy-source.ts'
+import type { Settings } from '../settings.ts'
+import { choosePorts } from './free-ports.ts'
+import type { Hand } from './hand.ts'
+import type { Report, Served } from './orders.ts'
+import { Supervisor } from './supervisor.ts'
+import { lasting, together } from './together.ts'
+
+/** How long a worker may take, milliseconds. */
+const patience = { begin: 30_000, prepare: 30_000, commit: 10_000, report: 1_000 } as const
+/** Beyond the drain: for connections to stores, spans and the log. */
+const endsMs = 25_000
+
+const noDiagnostics: readonly Diagnostic[] = []
+
+export interface FleetParts {
+  readonly settings: Settings
+  readonly ground: Ground
+  readonly source: PolicySource
+  readonly fork: () => Hand
+  readonly first: Policy
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/**
+ * The primary process of several that serve as one gateway. It takes no traffic: it keeps the workers running, puts policies in force in all of them
+ * or in none, answers the admin listener for all, and ends them.
+ */
+export class Fleet implements GatewayView {
+  readonly startedAt: number
+  readonly warnings: readonly string[]
+  readonly #parts: FleetParts
+  readonly #supervisor: Supervisor
+  readonly #reloader: Reloader
+  readonly #drift: DriftWatch
+  readonly #health: HealthBoard
+  readonly #admin: ListenerSet
+  readonly #failed = Promise.withResolvers<string>()
+  /** The last each worker said of itself. */
+  readonly #reports = new Map<Hand, Report>()
+  /** What workers that are gone have counted. */
+  #gone: Figures = new Map()
+  #served: Served
+  #bound: readonly BoundListener[] = []
+  #phase: Phase = 'starting'
+  #closing: Promise<void> | undefined
+
+  constructor(parts: FleetParts) {
+    const { settings, ground, fork, first, diagnostics, source } = parts
+    const { ports, meter, journal } = ground
+    const { clock } = ports
+    this.#parts = parts
+    this.startedAt = clock.now()
+    const warning = nodeWarning(process.version, this.startedAt)
+    this.warnings = warning === undefined ? [] : [warning]
+    this.#served = { policy: first, ports: {} }
+    this.#health = healthBoard(ports.lasting)
+    this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
+    this.#admin = new ListenerSet((plan) => this.#openAdmin(plan.address), settings.shutdown.drainMs)
+    this.#supervisor = new Supervisor({
+      count: settings.workers,
+      clock,
+      log: journal.log,
+      fork,
+      begin: (hand) => this.#begin(hand),
+      lost: (hand) => this.#leave(hand),
+      gaveUp: (why) => this.#fail(why),
+    })
+    const inForce = () => this.snapshot
+    const load = () => source.load()
+    this.#reloader = new Reloader({ load, publish: (policy) => this.#publish(policy), inForce, now: () => clock.now(), log: journal.log, meter }, diagnostics)
+    meter.beforeReading(() => measureProcess(meter, { startedAt: this.startedAt, inFlight: 0, keySets: [], sources: [] }, journal))
+  }
+
+  /** Starts the workers and the admin listener; ready from then on. @throws StartError or Error when a worker cannot serve or an address cannot be bound. */
+  async open(): Promise<void> {
+    const { policy } = this.#served
+    this.#served = { policy, ports: await choosePorts(policy, {}) }
+    await this.#supervisor.start()
+    await step(async () => (await this.#admin.prepare(adminPlans(policy))).commit(), 'listener_unavailable', 'Choose an address that is free.')
+    this.#phase = 'serving'
+    this.#health.setReady(true)
+    const { log } = this.#parts.ground.journal
+    for (const warning of this.warnings) log('warn', 'node_version', { message: warning })
+    for (const { name, host, port } of this.listeners) log('info', 'listening', { listener: name, host, port })
+    const { revision, environment, environmentClass, routes } = policy
+    log('info', 'started', { revision, environment, class: environmentClass, routes: routes.length, workers: this.workers.wanted })
+    this.#follow(policy)
+  }
+
+  /** Settles, with the reason, when the workers cannot be kept running. */
+  get failed(): Promise<string> {
+    return this.#failed.promise
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  get now(): number {
+    return this.#parts.ground.ports.clock.now()
+  }
+
+  get snapshot(): GatewayView['snapshot'] {
+    const { policy } = this.#served
+    return { revision: policy.revision, policy }
+  }
+
+  get publishedAt(): number {
+    return this.#reloader.publishedAt
+  }
+
+  get inFlight(): number {
+    return this.#supervisor.serving.reduce((sum, hand) => sum + (this.#reports.get(hand)?.inFlight ?? 0), 0)
+  }
+
+  get inForce(): readonly Diagnostic[] {
+    return this.#reloader.inForce
+  }
+
+  get lastLoad(): LastLoad {
+    return this.#reloader.last
+  }
+
+  get listeners(): readonly BoundListener[] {
+    return [...this.#bound, ...this.#admin.bound]
+  }
+
+  get workers(): NonNullable<GatewayView['workers']> {
+    return { wanted: this.#parts.settings.workers, serving: this.#supervisor.serving.length }
+  }
+
+  healthOf(service: string): Health {
+    return this.#health.of(service)
+  }
+
+  /** Of each issuer the keys of the worker that has most trouble with them. */
+  get keySets(): readonly KeySetStatus[] {
+    const worst = new Map<string, KeySetStatus>()
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.keySets ?? []) {
+        const there = worst.get(status.issuer)
+        if (there === undefined || troubles.indexOf(status.state) > troubles.indexOf(there.state)) worst.set(status.issuer, status)
+      }
+    }
+    return [...worst.values()]
+  }
+
+  /** Each endpoint as the worker sees it that has most trouble with it, with what all of them have under way there. */
+  get endpoints(): readonly EndpointStatus[] {
+    const worst = new Map<string, EndpointStatus>()
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.endpoints ?? []) {
+        const key = JSON.stringify([status.cluster, status.endpoint])
+        const there = worst.get(key)
+        const shown = there === undefined || ills.indexOf(status.health) > ills.indexOf(there.health) ? status : there
+        worst.set(key, { ...shown, active: status.active + (there?.active ?? 0) })
+      }
+    }
+    return [...worst.values()]
+  }
+
+  /** Each source of endpoints as the worker sees it that has heard nothing of it for longest. */
+  get sources(): readonly SourceStatus[] {
+    const oldest = new Map<string, SourceStatus>()
+    const ageOf = ({ ageMs }: SourceStatus) => ageMs ?? Number.POSITIVE_INFINITY
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.sources ?? []) {
+        const there = oldest.get(status.source)
+        if (there === undefined || ageOf(status) > ageOf(there)) oldest.set(status.source, status)
+      }
+    }
+    return [...oldest.values()]
+  }
+
+  signingKeys(): ReturnType<GatewayView['signingKeys']> {
+    return publishedKeysOf(Object.values(this.#served.policy.tokens), this.#parts.ground.ports)()
+  }
+
+  /** Looks at the policies folder now, unless the end has begun. */
+  async reload(): Promise<LastLoad> {
+    if (this.#closing !== undefined) return this.lastLoad
+    const last = await this.#reloader.reload()
+    if (this.#closing === undefined) this.#follow(this.#served.policy)
+    return last
+  }
+
+  /** Counts and logs an error that nobody caught. */
+  bug(kind: string, error: unknown): void {
+    const { meter, journal } = this.#parts.ground
+    meter.count('sallyport_bugs_total', { kind })
+    journal.log('error', 'bug', { kind, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+
+  /** Ends all of them without losing a request. Always the same end; `hurry` skips what it still waits for. */
+  close(options: { readonly hurry?: boolean } = {}): Promise<void> {
+    const again = this.#closing !== undefined
+    this.#closing ??= this.#end(options.hurry === true)
+    if (again && options.hurry === true) this.#tellToStop(true)
+    return this.#closing
+  }
+
+  async #end(hurry: boolean): Promise<void> {
+    const { ground, settings, source } = this.#parts
+    const { journal, ports, spans, store } = ground
+    this.#phase = 'draining'
+    this.#health.setReady(false)
+    source.close()
+    this.#supervisor.stop()
+    const watching = this.#drift.close()
+    await this.#look()
+    journal.log('info', 'stopping', { in_flight: this.inFlight })
+    this.#tellToStop(hurry)
+    const late = ports.clock.after(settings.shutdown.lameDuckMs + settings.shutdown.drainMs + endsMs, () => {
+      for (const hand of this.#supervisor.alive) hand.kill()
+    })
+    await Promise.all(this.#supervisor.alive.map((hand) => hand.ended))
+    late.cancel()
+    await this.#admin.close({ lameDuckMs: 0, drainMs: 0 })
+    await Promise.allSettled([store.close(), spans?.close(), watching])
+    journal.log('info', 'stopped')
+    await journal.close()
+  }
+
+  #tellToStop(hurry: boolean): void {
+    for (const hand of this.#supervisor.alive) void hand.order('stop', { hurry }, patience.commit).catch(() => undefined)
+  }
+
+  async #begin(hand: Hand): Promise<void> {
+    const { policy, ports } = this.#served
+    const { settings } = this.#parts
+    const { variables: _, ...rest } = settings
+    const bound = await hand.order('begin', { policy, ports, settings: rest, workers: settings.workers }, patience.begin)
+    if (policy !== this.#served.policy) throw new Error('the policies have changed since it was started')
+    this.#bound = bound
+  }
+
+  #leave(hand: Hand): void {
+    const report = this.#reports.get(hand)
+    this.#reports.delete(hand)
+    // What it had counted when it was last asked: so no sum that somebody has seen ever falls.
+    if (report !== undefined) this.#gone = together(metrics, [this.#gone, lasting(metrics, report.figures)])
+  }
+
+  #fail(why: string): void {
+    this.#parts.ground.journal.log('error', 'workers_failed', { reason: why })
+    this.#failed.resolve(why)
+  }
+
+  /** All of them get ready before one of them changes: what stands against it in one keeps the old policies in all. */
+  async #publish(policy: Policy): Promise<Published> {
+    const served = { policy, ports: await choosePorts(policy, this.#served.ports) }
+    const admin = await this.#admin
+      .prepare(adminPlans(policy))
+      .catch((error: unknown) => obstacle('listener_unavailable', error, 'Choose an address that is free.'))
+    if ('code' in admin) return { obstacle: admin }
+    const hands = this.#supervisor.serving
+    const ready = await Promise.all(hands.map((hand) => prepared(hand, served)))
+    const against = ready.find((one) => one !== 'ready' && one !== 'gone')
+    if (typeof against === 'object' || (hands.length > 0 && ready.every((one) => one === 'gone'))) {
+      await Promise.all([admin.abort(), ...hands.map((hand) => hand.order('abort', undefined, patience.commit).catch(() => hand.kill()))])
+      return {
+        obstacle:
+          typeof against === 'object' ? against : obstacle('workers_lost', new Error('no worker was ready for them'), 'Look at the log of the same time.'),
+      }
+    }
+    // Whoever begins from here on begins with these.
+    this.#served = served
+    const lost = await Promise.all(hands.map((hand) => this.#commit(hand)))
+    const here = (await admin.commit()).map((problem) => obstacle('listener_lost', new Error(problem), 'Free the address, then reload.'))
+    // Every worker says the same of an address that all of them have lost.
+    return { lost: [...new Map([...lost.flat(), ...here].map((one) => [one.message, one])).values()] }
+  }
+
+  /** A worker that cannot change is replaced by one that begins with the new policies. */
+  async #commit(hand: Hand): Promise<readonly Diagnostic[]> {
+    try {
+      const { lost, listeners } = await hand.order('commit', undefined, patience.commit)
+      this.#bound = listeners
+      return lost
+    } catch {
+      hand.kill()
+      return noDiagnostics
+    }
+  }
+
+  /** Asks all workers how they are. One that does not answer in time is as it was. */
+  async #look(): Promise<this> {
+    const ask = async (hand: Hand) => {
+      const report = await hand.order('report', undefined, patience.report).catch(() => undefined)
+      if (report !== undefined && this.#supervisor.serving.includes(hand)) this.#reports.set(hand, report)
+    }
+    await Promise.all(this.#supervisor.serving.map(ask))
+    return this
+  }
+
+  async #metrics(): Promise<string> {
+    await this.#look()
+    return figuresText(
+      metrics,
+      together(metrics, [this.#parts.ground.meter.figures(), this.#gone, ...[...this.#reports.values()].map(({ figures }) => figures)]),
+    )
+  }
+
+  #openAdmin(address: Address): ReturnType<typeof startAdmin> {
+    const { referenceScript } = this.#parts.settings
+    const forgetIntrospections = async () => {
+      await Promise.all(this.#supervisor.serving.map((hand) => hand.order('forget', undefined, patience.report)))
+    }
+    return startAdmin(address, (options) =>
+      buildAdminApp(
+        () => this.#look(),
+        () => this.#metrics(),
+        { ...options, referenceScript, forgetIntrospections },
+      ),
+    )
+  }
+
+  #follow(policy: Policy): void {
+    this.#health.follow(policy)
+    this.#drift.follow(policy)
+  }
+}
+
+/** From none to most. */
+const troubles: readonly KeySetStatus['state'][] = ['fresh', 'unread', 'stale', 'unavailable']
+const ills: readonly EndpointStatus['health'][] = ['healthy', 'unchecked', 'probing', 'ejected', 'unhealthy']
+
+function adminPlans(policy: Policy) {
+  return plansOf(policy).filter(({ name }) => name === 'admin')
+}
+
+/** What stands against policies in one worker; one that ended, or that is silent, cannot say. */
+async function prepared(hand: Hand, served: Served): Promise<Diagnostic | 'ready' | 'gone'> {
+  try {
+    return (await hand.order('prepare', served, patience.prepare)) ?? 'ready'
+  } catch {
+    return 'gone'
+  }
+}

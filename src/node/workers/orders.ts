@@ -1,0 +1,55 @@
+import type { Diagnostic } from '../../core/policy/diagnostic.ts'
+import type { Policy } from '../../core/policy/policy.ts'
+import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
+import type { BoundListener, KeySetStatus } from '../gateway-view.ts'
+import type { Figures } from '../meter.ts'
+import type { Settings } from '../settings.ts'
+
+/** Policies, and the real port of every listener that they give port 0, by its name. */
+export interface Served {
+  readonly policy: Policy
+  readonly ports: Readonly<Record<string, number>>
+}
+
+/** What a worker process knows of itself. */
+export interface Report {
+  readonly inFlight: number
+  readonly keySets: readonly KeySetStatus[]
+  readonly endpoints: readonly EndpointStatus[]
+  readonly sources: readonly SourceStatus[]
+  readonly figures: Figures
+}
+
+/** What the primary process tells its workers to do, and what they say when it is done. Each is one message both ways. */
+export interface Orders {
+  /** Serve; `workers` is how many do. */
+  readonly begin: readonly [given: Served & { readonly settings: Omit<Settings, 'variables'>; readonly workers: number }, done: readonly BoundListener[]]
+  /** Get ready for other policies: what stands against them, if anything. */
+  readonly prepare: readonly [given: Served, done: Diagnostic | undefined]
+  /** Put them in force: which addresses were lost, and those that are bound. */
+  readonly commit: readonly [given: undefined, done: { readonly lost: readonly Diagnostic[]; readonly listeners: readonly BoundListener[] }]
+  /** Forget what was prepared. */
+  readonly abort: readonly [given: undefined, done: undefined]
+  readonly report: readonly [given: undefined, done: Report]
+  /** Forget what issuers said of opaque tokens. */
+  readonly forget: readonly [given: undefined, done: undefined]
+  /** Drain, then end. Done when the end has begun; `hurry` cuts what is left. */
+  readonly stop: readonly [given: { readonly hurry: boolean }, done: undefined]
+}
+
+export type OrderName = keyof Orders
+
+/** A message to a worker. */
+export interface Order {
+  readonly order: number
+  readonly name: OrderName
+  readonly given: unknown
+}
+
+/** The message back. `failed`: why it could not be done, with the diagnostics of a start. */
+export type Done =
+  | { readonly done: number; readonly is: unknown }
+  | { readonly done: number; readonly failed: string; readonly diagnostics: readonly Diagnostic[] }
+
+/** Who carries out orders: one function each. */
+export type Hands = { readonly [Name in OrderName]: (given: Orders[Name][0]) => Promise<Orders[Name][1]> }

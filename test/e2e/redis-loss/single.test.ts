@@ -1,0 +1,3 @@
+import { holdsWhenLost } from './holds.ts'
+
+holdsWhenLost('single')
