@@ -13,6 +13,8 @@ export interface Settings {
   readonly strict: boolean
   /** Takes the place of `store.redis` in the policies. */
   readonly redisUrl: string | undefined
+  /** What a request spends at most on waiting for Redis, milliseconds. */
+  readonly storePatienceMs: number
   /** Servers that are asked for the endpoints of `dns` and `srv`, `address` or `address:port`; empty: those of the machine. */
   readonly dnsServers: readonly string[]
   readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
@@ -76,6 +78,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     policies: resolve(said('SALLYPORT_POLICIES', { name: '--policies', value: flags.policies }).value ?? 'policies'),
     strict: flags.strict ?? yes(said('SALLYPORT_STRICT'), problems),
     redisUrl: redisOf(said('REDIS_URL', { name: '--redis', value: flags.redis }), problems),
+    storePatienceMs: duration(said('SALLYPORT_STORE_PATIENCE'), 20, problems),
     dnsServers: dnsServersOf(said('SALLYPORT_DNS'), problems),
     otlp: otlpOf(flags.otlp, variables, problems),
     log: {

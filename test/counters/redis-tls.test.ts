@@ -39,7 +39,8 @@ describe.skipIf(!installed)(`counters over TLS${installed ? '' : ` (${redisHint}
     expect(store.url.startsWith(`${scheme}://`)).toBe(true)
     const [one, two] = [open(store.url), open(store.url)]
     expect([await one.ready(10_000), await two.ready(10_000)]).toEqual([true, true])
-    await vi.waitFor(async () => expect((await one.peek([descriptor])).readings).toMatchObject([{ remaining: 3, degraded: false }]), { timeout: 10_000 })
+    for (const counters of [one, two])
+      await vi.waitFor(async () => expect((await counters.peek([descriptor])).readings).toMatchObject([{ remaining: 3, degraded: false }]), { timeout: 10_000 })
     const taken = []
     for (const counters of [one, two, one, two]) taken.push(await counters.take([descriptor]))
     expect(taken.map(({ allowed }) => allowed)).toEqual([true, true, true, false])

@@ -31,7 +31,7 @@ describe('the settings in docs/operating.md', () => {
 
   it('have the defaults that the program has', () => {
     const byVariable = new Map(rows.map((row) => [codesIn(row['variable'])[0], codesIn(row['default'])[0]]))
-    const { strict, log, workers, shutdown, policies, otlp } = readSettings({ environment: 'dev', otlp: 'http://127.0.0.1:4318' }, {}, false)
+    const { strict, log, workers, storePatienceMs, shutdown, policies, otlp } = readSettings({ environment: 'dev', otlp: 'http://127.0.0.1:4318' }, {}, false)
     expect(policies.endsWith(`/${byVariable.get('SALLYPORT_POLICIES')}`)).toBe(true)
     expect({
       SALLYPORT_STRICT: `${strict}`,
@@ -39,6 +39,7 @@ describe('the settings in docs/operating.md', () => {
       SALLYPORT_LOG_FORMAT: log.form,
       SALLYPORT_LOG_LEVEL: log.level,
       SALLYPORT_WORKERS: `${workers}`,
+      SALLYPORT_STORE_PATIENCE: `${storePatienceMs}ms`,
       SALLYPORT_LAME_DUCK: `${shutdown.lameDuckMs / 1000}s`,
       SALLYPORT_DRAIN: `${shutdown.drainMs / 1000}s`,
       OTEL_SERVICE_NAME: otlp?.serviceName,

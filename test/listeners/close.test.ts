@@ -96,7 +96,7 @@ test('a graceful close under load loses no request, over HTTP/1.1 with keep-aliv
   const clients = Promise.all(Array.from({ length: 16 }, client))
   await enough.promise
   // In the lame duck time traffic moves elsewhere: here, it stops.
-  const closed = listener.close({ lameDuckMs: 100, drainMs: 5_000 })
+  const closed = listener.close({ lameDuckMs: 1_000, drainMs: 5_000 })
   setTimeout(() => {
     state.stopping = true
   }, 50)

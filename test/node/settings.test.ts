@@ -90,6 +90,11 @@ describe('settings', () => {
   })
 })
 
+it('takes how long a request waits for Redis from its variable', () => {
+  expect(readSettings({ environment: 'dev' }, { SALLYPORT_STORE_PATIENCE: '45ms' }, false).storePatienceMs).toBe(45)
+  expect(readSettings({ environment: 'dev' }, {}, false).storePatienceMs).toBe(20)
+})
+
 it('takes the zone of the machine from its variable', () => {
   expect(readSettings({ environment: 'dev' }, { SALLYPORT_ZONE: 'eu-1a' }, false).zone).toBe('eu-1a')
   expect(readSettings({ environment: 'dev' }, {}, false).zone).toBeUndefined()

@@ -48,10 +48,13 @@ export async function policiesFolder(keep: Keep, files: Files): Promise<Policies
   return { path, write }
 }
 
+/** What Redis counts must not depend on how busy the machine is. */
+const patient = { SALLYPORT_STORE_PATIENCE: '2s' }
+
 export async function openGateway(keep: Keep, files: Files, options: GatewayOptions = {}): Promise<Gateway> {
   const policies = await policiesFolder(keep, files)
   const flags = { environment: 'dev', policies: policies.path, logLevel: 'silent', lameDuck: '0s', drain: '2s', ...options.flags }
-  const running = await startSallyport(readSettings(flags, options.variables ?? {}, false), options.start)
+  const running = await startSallyport(readSettings(flags, { ...patient, ...options.variables }, false), options.start)
   keep(() => running.close({ hurry: true }))
   const journal: JournalRecord[] = []
   running.journal.subscribe((record) => journal.push(record))

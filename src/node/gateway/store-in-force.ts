@@ -24,6 +24,8 @@ export interface StorePorts {
   readonly meter: Meter
   readonly journal: Journal
   readonly secrets: Secrets
+  /** What a request spends at most on waiting for the store; left out: 20. */
+  readonly patienceMs?: number | undefined
 }
 
 interface Behind {
@@ -85,7 +87,7 @@ function ownMemory({ clock }: StorePorts): Memory {
   return { counters: createMemoryCounters(clock), shared: createMemoryShared(clock) }
 }
 
-function openRedis(url: string, { clock, meter, journal }: StorePorts): Behind {
-  const redis = { counters: createRedisCounters({ url, clock, meter, journal }), shared: createRedisShared(url) }
+function openRedis(url: string, { clock, meter, journal, patienceMs }: StorePorts): Behind {
+  const redis = { counters: createRedisCounters({ url, clock, meter, journal, patienceMs }), shared: createRedisShared(url) }
   return { url, ...redis, redis }
 }

@@ -93,7 +93,8 @@ export function holdsWhenLost(kind: StoreFault['kind']): void {
         const store = await fault.start()
         keep(() => store.close())
         const web = await openHttp(keep, (_, response) => response.end('web'))
-        const open = () => openGateway(keep, { 'house.yaml': house, 'web.yaml': policies(web) }, { variables: { REDIS_URL: store.url } })
+        const open = () =>
+          openGateway(keep, { 'house.yaml': house, 'web.yaml': policies(web) }, { variables: { REDIS_URL: store.url, SALLYPORT_STORE_PATIENCE: '20ms' } })
         const gateways = [await open(), await open()]
         const { refusesAlone, ask, fresh, admitted, untilExact, others } = openRun(gateways, keep)
         const checked = await sallyport(['check', '--json', '--env', 'dev', '--policies', gateways[0]!.policies.path], { REDIS_URL: store.url })

@@ -110,9 +110,9 @@ describe('a pull from a server that errs, lies or says nothing ends with a reaso
           ),
         )
       return files(large(question['fileByFilename'] ?? ''))
-    }, 25_000)
+    }, 80_000)
     expect(error).toMatchObject({ kind: 'broken', message: 'the server hands over more than 16777216 bytes' })
-  }, 30_000)
+  }, 90_000)
 
   it('silence after the question, within the time that was given', async () => {
     const started = performance.now()
