@@ -147,11 +147,13 @@ function checkCertificates(pem: string, reference: string | undefined): void {
   const begun = pem.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/g)?.length ?? 0
   if (blocks.length === 0) throw new Error(`${reference} holds no certificate`)
   if (begun !== blocks.length) throw new Error(`${reference} holds a certificate that breaks off`)
-  for (const one of blocks) {
-    try {
-      new X509Certificate(one)
-    } catch (error) {
-      throw new Error(`${reference} holds a certificate that cannot be read`, { cause: error })
-    }
+  if (!blocks.every(isReadable)) throw new Error(`${reference} holds a certificate that cannot be read`)
+}
+
+function isReadable(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
   }
 }

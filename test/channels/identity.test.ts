@@ -178,7 +178,8 @@ describe.each(protocols)('over %s, certificates that are rotated', (protocol) =>
     ahead(1_001)
     // A connection of HTTP/1.1 that waits for reuse still takes requests; others have theirs over a new one at once.
     expect(await Promise.all([ask(), ask(), ask()])).toContain('next.test')
-    expect(await Promise.all([ask(), ask(), ask()])).toEqual(protocol === 'http1' ? expect.anything() : ['next.test', 'next.test', 'next.test'])
+    const seen = await Promise.all([ask(), ask(), ask()])
+    expect(protocol === 'http1' || seen.every((who) => who === 'next.test')).toBe(true)
     finish()
     expect(await slow).toBe('client.test')
     expect(notices).toEqual([{ use: 'cluster orders' }, { use: 'cluster orders' }])

@@ -227,7 +227,7 @@ describe.skipIf(!hasEnvoy())('sallyport check --probe through the sidecar', { ti
 })
 
 describe('sallyport check --probe names what a sidecar speaks in place of what was said', { timeout: 30_000 }, () => {
-  const at = async (server: Server | ReturnType<typeof createH2>) => (await running(server as Server)).port // both are servers that listen
+  const at = async (server: Server | ReturnType<typeof createH2>) => (await running(server)).port
   let pem: Certificates
   beforeAll(async () => {
     pem = await makeCertificates()

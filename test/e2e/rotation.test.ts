@@ -27,7 +27,7 @@ function ask(port: number): Promise<string> {
       response.on('data', (data: Buffer) => {
         text += data.toString()
       })
-      response.on('end', () => resolve(`${response.statusCode} ${text} ${shown.subject.CN}`))
+      response.on('end', () => resolve(`${response.statusCode} ${text} ${String(shown.subject.CN)}`))
       response.on('error', reject)
     })
     call.on('error', reject).end()
@@ -67,9 +67,9 @@ routes: { who: { match: { path: /who }, access: { rules: [{ id: all, allow: { an
   })
   const port = gateway.port('public')
   const answers: string[] = []
-  let loading = true
-  const load = Array.from({ length: 4 }, async () => {
-    while (loading) answers.push(await ask(port).catch((error: unknown) => `failed: ${String(error)}`))
+  const load = { on: true }
+  const loads = Array.from({ length: 4 }, async () => {
+    while (load.on) answers.push(await ask(port).catch((error: unknown) => `failed: ${String(error)}`))
   })
   const taken = (use: string, count: number) =>
     gateway.entry((record) => {
@@ -90,8 +90,8 @@ routes: { who: { match: { path: /who }, access: { rules: [{ id: all, allow: { an
   await put(file('client.key'), nextClient.key)
   await taken('cluster who', 2)
   expect(await ask(port)).toBe('200 next-client.test next')
-  loading = false
-  await Promise.all(load)
+  load.on = false
+  await Promise.all(loads)
   expect(answers.filter((answer) => !/^200 (?:next-)?client\.test (?:service\.test|next)$/.test(answer))).toEqual([])
   expect(answers).toContain('200 client.test service.test')
   expect(await gateway.admin('/metrics')).toMatch(/sallyport_certificate_reads_total\{use="listener public",outcome="failed"\} 1\n/)
