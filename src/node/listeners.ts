@@ -45,7 +45,7 @@ const lineBytes = 9 * 1024
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const gate = openGate(options)
   let draining = false
-  const serving: Serving = { options, isDraining: () => draining, conversations: new Set() }
+  const serving: Serving = { options, isDraining: () => draining, conversations: new Set(), upgraded: 0 }
   const h2 = options.protocols.includes('h2') ? openHttp2Service(serving) : undefined
   const silent = new Set<Socket>()
   const server = options.tls === undefined ? openPlain(options, gate, h2, silent) : openTls(options, options.tls, gate, h2)

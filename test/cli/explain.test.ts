@@ -114,5 +114,13 @@ it('a body is of the type that is said, and JSON where none is', async () => {
 it('a WebSocket is walked like one, and not refused as an upgrade', async () => {
   const { out } = await explained('http://api.example.com/a', policies, '--header', 'Upgrade: websocket', '--header', 'Connection: Upgrade')
   expect(out).not.toContain('no upgrade is offered here')
-  expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
+  expect(out).toContain('this route does not change to that protocol')
+})
+
+it('a change of protocol is walked to the end where the route passes it on', async () => {
+  const upgrade = (protocol: string) => ['--header', `Upgrade: ${protocol}`, '--header', 'Connection: Upgrade'] as const
+  const passing = policies.replaceAll('to: ', 'upgrade: [websocket, tcp], to: ')
+  for (const protocol of ['websocket', 'TCP']) expect((await explained('http://api.example.com/a', passing, ...upgrade(protocol))).out).toContain('Forwarded: ')
+  expect((await explained('http://api.example.com/a', passing, ...upgrade('ssh'))).out).toContain('this route does not change to that protocol')
+  expect((await explained('http://api.example.com/a', passing, ...upgrade('h2c'))).out).toContain('no upgrade is offered here')
 })

@@ -1,4 +1,5 @@
 import type { Cors } from './cors.ts'
+import type { PassLimits } from './wire.ts'
 
 /** Variables of the matched template, decoded once after the match. A null-prototype object. */
 export type Params = Readonly<Record<string, string>>
@@ -74,8 +75,16 @@ export interface Route {
   readonly translate: TranslateOptions
   /** Undefined: pages of other origins may not call it. */
   readonly cors?: Cors | undefined
+  /** Connections that change their protocol pass through to the upstream. Undefined: none do. */
+  readonly upgrade?: RouteUpgrade | undefined
   /** The route answers with an OpenAPI document instead of going anywhere; its split is empty. */
   readonly openapi?: PublishedApi | undefined
+}
+
+/** Which changes of protocol a route passes on, and for how long. */
+export interface RouteUpgrade extends PassLimits {
+  /** `websocket`, or other names as the upstream is asked for them. */
+  readonly protocols: readonly string[]
 }
 
 /** Which document a route publishes. */

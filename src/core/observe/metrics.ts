@@ -92,6 +92,17 @@ export const metrics = {
     together: 'least',
   },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'], together: 'sum' },
+  sallyport_upgraded_connections: {
+    kind: 'gauge',
+    help: 'Open downstream connections that have changed their protocol, WebSockets among them, by listener.',
+    labels: ['listener'],
+    together: 'sum',
+  },
+  sallyport_upgraded_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of connections that have changed their protocol, by route and direction (in, out), counted when they end.',
+    labels: ['route', 'direction'],
+  },
   sallyport_connections_refused_total: {
     kind: 'counter',
     help: 'Downstream connections closed at once or cut, by listener and reason: full, peer, handshake, flood.',

@@ -7,7 +7,7 @@ import type { MetricName } from '../observe/metrics.ts'
 import type { Clock, Ports } from '../ports.ts'
 import { attempt } from './attempt.ts'
 import type { Balance, Candidate } from './balance.ts'
-import { type Deadline, remainingMs } from './deadline.ts'
+import { type Deadline, isTold, remainingMs } from './deadline.ts'
 import type { Wait } from './discovery/wait.ts'
 import { type HandOver, handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
@@ -103,7 +103,7 @@ async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: 
   const leftMs = remainingMs(deadline, ports.clock.ticks())
   tried.add(member)
   Object.assign(x, { sent: { endpoint: member.name, attempts: tries, startedAt: x.sent?.startedAt ?? ports.clock.ticks() } })
-  const call = handOver(job.call, deadline.until === 'message' ? undefined : leftMs, job.hand, job.retry !== undefined)
+  const call = handOver(job.call, isTold(deadline) ? leftMs : undefined, job.hand, job.retry !== undefined)
   const { idleMs, label } = job
   try {
     const reply = await attempt({ call, member, deadline, idleMs, lifeline: x.lifeline, label, note: job.note }, ports, enter())

@@ -8,6 +8,7 @@ import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
 import { type DialPorts, dial, materialOf, nameOf, reasonOf } from './dial.ts'
 import { pump } from './send-body.ts'
+import { refuseUpgrade } from './upgrade.ts'
 import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
 
 /** A connection, and how many of our streams it carries. */
@@ -48,6 +49,7 @@ export function openHttp2(endpoint: Endpoint, ports: DialPorts): Wire {
 
   return {
     async http(call, options) {
+      refuseUpgrade(call)
       try {
         return await tryOnce(call, options)
       } catch (error) {

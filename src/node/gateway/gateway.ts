@@ -14,6 +14,7 @@ import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
 import { prepareChange } from './change.ts'
+import { limitRoutes } from './limit-routes.ts'
 import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
 import { openWalkListener } from './open-listener.ts'
 import { measureProcess } from './process-metrics.ts'
@@ -190,7 +191,12 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        { ...options, referenceScript: this.#settings.referenceScript, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
+        {
+          ...options,
+          referenceScript: this.#settings.referenceScript,
+          forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
+          limits: limitRoutes(this.#ground, this.#ground.store.counters),
+        },
       ),
     )
   }

@@ -7,6 +7,7 @@ import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
+import { limitRoutes } from '../gateway/limit-routes.ts'
 import { ListenerSet, plansOf } from '../gateway/listener-set.ts'
 import { measureProcess } from '../gateway/process-metrics.ts'
 import { type Published, Reloader } from '../gateway/reloader.ts'
@@ -17,6 +18,7 @@ import { type Figures, figuresText } from '../meter.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
+import { openFleetBook } from './fleet-book.ts'
 import { choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
 import type { Report, Served } from './orders.ts'
@@ -324,11 +326,12 @@ export class Fleet implements GatewayView {
     const forgetIntrospections = async () => {
       await Promise.all(this.#supervisor.serving.map((hand) => hand.order('forget', undefined, patience.report)))
     }
+    const book = openFleetBook(() => this.#supervisor.serving)
     return startAdmin(address, (options) =>
       buildAdminApp(
         () => this.#look(),
         () => this.#metrics(),
-        { ...options, referenceScript, forgetIntrospections },
+        { ...options, referenceScript, forgetIntrospections, limits: limitRoutes(this.#parts.ground, book) },
       ),
     )
   }

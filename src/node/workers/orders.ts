@@ -1,6 +1,8 @@
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
+import type { Descriptor } from '../../core/ports.ts'
 import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
+import type { Standing } from '../counters.ts'
 import type { BoundListener, KeySetStatus } from '../gateway-view.ts'
 import type { Figures } from '../meter.ts'
 import type { Settings } from '../settings.ts'
@@ -33,6 +35,10 @@ export interface Orders {
   readonly report: readonly [given: undefined, done: Report]
   /** Forget what issuers said of opaque tokens. */
   readonly forget: readonly [given: undefined, done: undefined]
+  /** How a limit stands where this worker counts. */
+  readonly lookAtLimit: readonly [given: Descriptor, done: Standing]
+  /** Forget what a limit has counted: there, or `here` only what this worker remembers of it. Whether anything was counted there. */
+  readonly forgetLimit: readonly [given: { readonly descriptor: Descriptor; readonly here: boolean }, done: boolean]
   /** Drain, then end. Done when the end has begun; `hurry` cuts what is left. */
   readonly stop: readonly [given: { readonly hurry: boolean }, done: undefined]
 }

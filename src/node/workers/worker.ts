@@ -5,7 +5,7 @@ import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot } from '../../core/snapshot.ts'
 import { endpointsOf, sourcesOf } from '../../core/upstream.ts'
 import { createClock } from '../clock.ts'
-import { createGuardedCounters } from '../counters.ts'
+import { createGuardedCounters, type KeptCounters } from '../counters.ts'
 import { type ChangeParts, type PreparedChange, prepareChange } from '../gateway/change.ts'
 import { ListenerSet } from '../gateway/listener-set.ts'
 import { openWalkListener } from '../gateway/open-listener.ts'
@@ -50,6 +50,13 @@ export class Worker {
     forget: async () => {
       await this.#serving.forget()
       return undefined
+    },
+    lookAtLimit: async (descriptor) => this.#serving.limits.look(descriptor),
+    forgetLimit: async ({ descriptor, here }) => {
+      const { limits } = this.#serving
+      if (!here) return limits.forget(descriptor)
+      limits.forgetHere(descriptor)
+      return false
     },
     stop: async ({ hurry }) => {
       if (hurry) this.#site?.hurry()
@@ -166,6 +173,10 @@ class Site {
 
   report(): Report {
     return { ...this.#state(), figures: this.#ground.meter.figures() }
+  }
+
+  get limits(): KeptCounters {
+    return this.#ground.store.counters
   }
 
   forget(): Promise<void> {

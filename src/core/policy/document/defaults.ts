@@ -115,6 +115,7 @@ export const defaults = {
   'routes.handOn.claims': { value: {}, reason: 'services learn what they are told on purpose' },
   'routes.handOn.header': { value: 'authorization', reason: 'where services look for a token' },
   'routes.allow': { value: [], reason: 'services disagree on what %2F and ";" mean in a path' },
+  'routes.upgrade.idle': { value: '5m', reason: 'clients that keep a connection alive ping more often, and one that nobody uses costs a place' },
   'routes.bindings': { value: [], reason: 'google.api.http in the descriptors says it' },
   'routes.cors.headers': { value: ['authorization', 'content-type'], reason: 'what a page needs to call a JSON API with a token' },
   'routes.cors.expose': { value: ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id'], reason: 'what the gateway itself says to callers' },

@@ -38,7 +38,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   fault: [{ at: anywhere, what: 'Fault injection' }],
   faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
   concurrency: [{ at: anywhere, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; caps: { requests } bounds a cluster.' }],

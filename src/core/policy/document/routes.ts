@@ -19,6 +19,7 @@ import {
   stickyKey,
 } from './fields.ts'
 import { translation } from './translation.ts'
+import { upgrade } from './upgrade.ts'
 
 const match = z.strictObject({
   host: describe(host.optional(), 'One host name.'),
@@ -150,6 +151,7 @@ export const route = z
     bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
     translate: translation,
     cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
+    upgrade: describe(upgrade.optional(), 'Protocols that pass through to the upstream: [websocket], or {protocols, idle, lifetime}; without it none.'),
     bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
   })
   // Editors are told; the loader's own check says more.

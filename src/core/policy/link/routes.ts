@@ -19,6 +19,7 @@ import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, sugg
 import { checkResponse } from './response-cost.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
+import { linkUpgrade } from './upgrade.ts'
 import { bytes, fieldTests, ms, share, stickyOf } from './values.ts'
 
 export interface LinkedRoute {
@@ -86,6 +87,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   warnImpossible(linking, entry, match?.grpc, book)
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
+  const upgrade = linkUpgrade(linking, entry, around.clusters)
   warnNoEffect(linking, entry, value, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
@@ -106,6 +108,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? plainTranslation,
     cors,
+    ...(upgrade === undefined ? {} : { upgrade }),
     ...(openapi === undefined ? {} : { openapi }),
   }
   return { entry, inline, hidden, route, sight: undefined }
@@ -378,13 +381,19 @@ function checkCost(linking: Linking, entry: Entry<RouteDocument>, path: Path, co
   })
 }
 
+/** Why a route for RPCs has no use for what path routes say. */
+const ownWays: Readonly<Record<string, string>> = {
+  allow: 'a grpc route decodes its variables itself',
+  upgrade: 'streaming RPCs take WebSockets without it',
+}
+
 /** What a route says and its kind cannot use would be believed. */
 function checkNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): void {
   const isGrpc = value.match?.grpc !== undefined
-  const idle = isGrpc ? ['allow'] : value.match?.path === undefined ? [] : ['translate', 'bindings']
+  const idle = isGrpc ? ['allow', 'upgrade'] : value.match?.path === undefined ? [] : ['translate', 'bindings']
   for (const key of idle) {
     if (!isSaid(entry, [key])) continue
-    const message = isGrpc ? `"${key}" is for path routes: a grpc route decodes its variables itself.` : `"${key}" is for grpc routes.`
+    const message = isGrpc ? `"${key}" is for path routes: ${ownWays[key]}.` : `"${key}" is for grpc routes.`
     refuse(linking, entry, [key], { code: 'no_effect', message, hint: 'Remove it.', which: 'key' })
   }
 }

@@ -39,6 +39,7 @@ const routeKeys = [
   'bodyLimit',
   'translate',
   'cors',
+  'upgrade',
   'bindings',
 ]
 
