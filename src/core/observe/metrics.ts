@@ -98,6 +98,17 @@ export const metrics = {
     help: 'Aborts that this process decided, by route, destination and reason: errors, latency.',
     labels: ['route', 'destination', 'reason'],
   },
+  sallyport_certificate_reads_total: {
+    kind: 'counter',
+    help: 'Certificates that became current or were not taken, by use (a listener, cluster or egress service) and outcome: taken, failed.',
+    labels: ['use', 'outcome'],
+  },
+  sallyport_certificate_end_timestamp_seconds: {
+    kind: 'gauge',
+    help: "When one of the gateway's own certificates ends, by use, seconds since the epoch.",
+    labels: ['use'],
+    together: 'least',
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'], together: 'sum' },
   sallyport_upgraded_connections: {
     kind: 'gauge',

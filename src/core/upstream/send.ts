@@ -103,7 +103,7 @@ async function tryOnce(job: Shipment, tried: Set<Member>, tries: number, ports: 
   const leftMs = remainingMs(deadline, ports.clock.ticks())
   tried.add(member)
   Object.assign(x, { sent: { endpoint: member.name, attempts: tries, startedAt: x.sent?.startedAt ?? ports.clock.ticks() } })
-  const call = handOver(job.call, isTold(deadline) ? leftMs : undefined, job.hand)
+  const call = handOver(job.call, isTold(deadline) ? leftMs : undefined, job.hand, job.retry !== undefined)
   const { idleMs, label } = job
   try {
     const reply = await attempt({ call, member, deadline, idleMs, lifeline: x.lifeline, label, note: job.note }, ports, enter())

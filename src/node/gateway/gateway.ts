@@ -191,7 +191,7 @@ export class Gateway implements GatewayView {
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
-    if (plan.name !== 'admin') return openWalkListener(plan, this.live, this.#ground.ports)
+    if (plan.name !== 'admin') return openWalkListener(plan, this.live, { ...this.#ground.ports, certificates: this.#ground.certificates })
     return startAdmin(plan.address, (options) =>
       buildAdminApp(
         () => this,

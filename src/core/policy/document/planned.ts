@@ -59,8 +59,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 }
 
 const values: Readonly<Record<string, readonly Planned[]>> = {
-  istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
-  consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
