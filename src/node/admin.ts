@@ -17,6 +17,8 @@ export interface AdminOptions {
   readonly referenceScript?: string | undefined
   /** Forgets what issuers said of opaque tokens, on every replica. */
   readonly forgetIntrospections: () => Promise<void>
+  /** Gives a guarded destination its weight back, on every replica. False when there is none of that name. */
+  readonly rearmGuard: (route: string, destination: string) => Promise<boolean>
   readonly limits: LimitRoutes
 }
 
@@ -63,6 +65,17 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
       return problem('idp_unavailable', 'forgotten here; other replicas could not be told, because the shared store does not answer')
     }
     return c.json({ cleared: true })
+  })
+  app.get('/guards', async (c) => c.json({ guards: (await view()).guards }))
+  app.post('/guards/rearm', async (c) => {
+    if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
+    try {
+      const found = await options.rearmGuard(c.req.query('route') ?? '', c.req.query('destination') ?? '')
+      if (!found) return problem('route_not_found', 'the policies in force guard no such destination: say ?route=NAME&destination=CLUSTER or CLUSTER/SUBSET')
+    } catch {
+      return problem('upstream_unavailable', 'armed again here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ armed: true })
   })
   addLimits(app, async () => (await view()).snapshot.policy, options.limits)
   app.get('/.well-known/jwks.json', async (c) => {

@@ -1,5 +1,6 @@
 import type { Health } from '../core/health.ts'
 import type { keySetsOf } from '../core/ingress/identify.ts'
+import type { GuardStatus } from '../core/ingress/steer.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../core/upstream.ts'
@@ -43,6 +44,8 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** Guarded destinations of the policies in force. */
+  readonly guards: readonly GuardStatus[]
   /** Of all clusters in use. */
   readonly endpoints: readonly EndpointStatus[]
   /** Breakers and adaptive limits. */

@@ -119,7 +119,7 @@ describe('sallyport limits of a gateway', () => {
     const limits = fakeLimitRoutes()
     const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what these routes look at
     const admin = await startAdmin({ host: '127.0.0.1', port: 0 }, (options) =>
-      buildAdminApp(view, () => '', { ...options, forgetIntrospections: async () => {}, limits }),
+      buildAdminApp(view, () => '', { ...options, forgetIntrospections: async () => {}, rearmGuard: async () => false, limits }),
     )
     onTestFinished(() => admin.close())
     return { ...limits, url: `http://127.0.0.1:${admin.port}`, port: admin.port }

@@ -25,7 +25,7 @@ async function openApp(book?: Partial<LimitBook>) {
   const limits = fakeLimitRoutes()
   const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what these routes look at
   const given = { ...limits, book: { ...limits.book, ...book } }
-  const app = buildAdminApp(view, () => '', { loopback: true, forgetIntrospections: async () => {}, limits: given })
+  const app = buildAdminApp(view, () => '', { loopback: true, forgetIntrospections: async () => {}, rearmGuard: async () => false, limits: given })
   const take = (times: number, name = 'per-caller') => {
     const limit = policy.limits[name]
     if (limit === undefined) throw new Error(`no limit ${name}`)

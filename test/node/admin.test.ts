@@ -10,6 +10,7 @@ const at = Date.UTC(2026, 0, 1)
 const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 2, column: 5, message: 'It is wrong.', hint: 'Mend it.', object: 'routes.a' }
 
 const forgetIntrospections = async () => {}
+const rearmGuard = async () => false
 const limits = fakeLimitRoutes()
 
 function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
@@ -24,6 +25,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    guards: [],
     endpoints: [],
     shields: [],
     sources: [],
@@ -38,7 +40,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true, forgetIntrospections, limits },
+    { loopback: true, forgetIntrospections, rearmGuard, limits },
   )
   return app.request(path, { headers })
 }
@@ -129,9 +131,42 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false, forgetIntrospections, limits },
+      { loopback: false, forgetIntrospections, rearmGuard, limits },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
+  })
+
+  it('shows guarded destinations, on its page too, and arms one again for an operator and for no web page', async () => {
+    const figures = { answers: 600, errors: 60 }
+    const guard = { errorRateDelta: 0.01, p95Ratio: 1.3, minSamples: 500, windowMs: 300_000 }
+    const aborted = { at, why: 'errors at least 7.00 %' }
+    const one = { route: 'orders', destination: { cluster: 'orders', subset: 'v2' }, guard, aborted, canary: figures, others: { answers: 9_000, errors: 9 } }
+    expect(await (await ask('/guards', view({ guards: [one] }))).json()).toMatchObject({ guards: [{ route: 'orders', aborted }] })
+    expect(await (await ask('/', view({ guards: [one] }))).text()).toContain('errors at least 7.00 %')
+    const asked: string[] = []
+    const app = (rearm: (route: string, destination: string) => Promise<boolean>) =>
+      buildAdminApp(
+        () => view(),
+        () => '',
+        { loopback: true, forgetIntrospections, rearmGuard: rearm, limits },
+      )
+    const arm = async (answer: () => boolean, headers: Record<string, string> = {}) => {
+      const rearm = async (route: string, destination: string) => {
+        asked.push(`${route} ${destination}`)
+        return answer()
+      }
+      const path = '/guards/rearm?route=orders&destination=orders/v2'
+      return (await app(rearm).request(path, { method: 'POST', headers: { host: 'localhost', ...headers } })).status
+    }
+    expect(await arm(() => true)).toBe(200)
+    expect(asked).toEqual(['orders orders/v2'])
+    expect(await arm(() => true, { origin: 'https://evil.example' })).toBe(403)
+    expect(asked).toHaveLength(1)
+    expect(await arm(() => false)).toBe(404)
+    const lost = () => {
+      throw new Error('no store')
+    }
+    expect(await arm(lost)).toBe(503)
   })
 
   it('forgets what issuers said of opaque tokens, for an operator and for no web page', async () => {
@@ -140,7 +175,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections: forget, limits },
+        { loopback: true, forgetIntrospections: forget, rearmGuard, limits },
       )
     const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
       app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
@@ -185,7 +220,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { ...options, forgetIntrospections, limits },
+        { ...options, forgetIntrospections, rearmGuard, limits },
       ),
     )
     onTestFinished(() => admin.close())
@@ -195,7 +230,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          { ...options, forgetIntrospections, limits },
+          { ...options, forgetIntrospections, rearmGuard, limits },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

@@ -18,7 +18,13 @@ async function openApp(referenceScript?: string) {
   let policy: Policy = clean(await loadBeside(routes))
   // The pages look at nothing but the policy in force.
   const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what the page looks at
-  const app = buildAdminApp(view, () => '', { loopback: true, referenceScript, forgetIntrospections: () => Promise.resolve(), limits: fakeLimitRoutes() })
+  const app = buildAdminApp(view, () => '', {
+    loopback: true,
+    referenceScript,
+    forgetIntrospections: () => Promise.resolve(),
+    rearmGuard: async () => false,
+    limits: fakeLimitRoutes(),
+  })
   const ask = (path: string) => app.request(path, { headers: { host: 'localhost' } })
   return { ask, publish: (next: Policy) => void (policy = next) }
 }

@@ -103,7 +103,47 @@ export const metrics = {
     help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
     labels: ['source', 'reason'],
   },
+  sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
+  sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
+  sallyport_mirror_requests_total: {
+    kind: 'counter',
+    help: 'Copies of requests, by route and outcome: answered, failed, busy (too many under way), body (too large to keep).',
+    labels: ['route', 'outcome'],
+  },
+  sallyport_mirror_comparisons_total: {
+    kind: 'counter',
+    help: 'Answers compared with those of the mirror, by route and outcome: same, different, left (too large, or not to be read).',
+    labels: ['route', 'outcome'],
+  },
+  sallyport_guard_aborted: { kind: 'gauge', help: '1 while a guarded destination has lost its weight.', labels: ['route', 'destination'] },
+  sallyport_guard_aborts_total: {
+    kind: 'counter',
+    help: 'Aborts that this process decided, by route, destination and reason: errors, latency.',
+    labels: ['route', 'destination', 'reason'],
+  },
+  sallyport_certificate_reads_total: {
+    kind: 'counter',
+    help: 'Certificates that became current or were not taken, by use (a listener, cluster or egress service) and outcome: taken, failed.',
+    labels: ['use', 'outcome'],
+  },
+  sallyport_certificate_end_timestamp_seconds: {
+    kind: 'gauge',
+    help: "When one of the gateway's own certificates ends, by use, seconds since the epoch.",
+    labels: ['use'],
+    together: 'least',
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'], together: 'sum' },
+  sallyport_upgraded_connections: {
+    kind: 'gauge',
+    help: 'Open downstream connections that have changed their protocol, WebSockets among them, by listener.',
+    labels: ['listener'],
+    together: 'sum',
+  },
+  sallyport_upgraded_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of connections that have changed their protocol, by route and direction (in, out), counted when they end.',
+    labels: ['route', 'direction'],
+  },
   sallyport_connections_refused_total: {
     kind: 'counter',
     help: 'Downstream connections closed at once or cut, by listener and reason: full, peer, handshake, flood.',

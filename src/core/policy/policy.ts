@@ -211,14 +211,12 @@ export interface Resource {
 export interface Cluster {
   readonly name: string
   readonly quarantined: string | undefined
-  readonly sidecar: 'envoy' | 'linkerd' | 'none'
+  readonly sidecar: 'envoy' | 'istio' | 'linkerd' | 'consul' | 'none'
   readonly protocol: 'http' | 'h2' | 'grpc'
   readonly endpoints: Endpoints
   /** What the upstream reads as Host or `:authority`; undefined means the downstream's own. */
   readonly authority: string | undefined
-  readonly tls:
-    | { readonly serverName: string | undefined; readonly ca: string | undefined; readonly certificate: string | undefined; readonly key: string | undefined }
-    | undefined
+  readonly tls: ClusterTls | undefined
   readonly balance: BalanceKind
   /** Undefined: nothing of it was said. */
   readonly balancing?: Balancing | undefined
@@ -244,6 +242,16 @@ export interface Caps {
   readonly pending?: number
   /** Requests that are being repeated at once, whatever the budgets of routes allow. */
   readonly retries?: number | undefined
+}
+
+export interface ClusterTls {
+  readonly serverName: string | undefined
+  /** SPIFFE ids, or `/*` behind one for everything below: the certificate must hold one of these, whatever else it is for. */
+  readonly spiffe?: readonly string[] | undefined
+  /** References to PEM text. */
+  readonly ca: string | undefined
+  readonly certificate: string | undefined
+  readonly key: string | undefined
 }
 
 export type BalanceKind = 'round_robin' | 'least_request' | 'peak_ewma' | 'random' | 'ring_hash' | 'maglev'

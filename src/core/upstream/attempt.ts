@@ -107,7 +107,7 @@ function passed(): Fault {
 
 /** Whether the deadline bounds more than the headers, which are here. */
 function stillBound(reply: Reply, deadline: Deadline): boolean {
-  if (!Number.isFinite(deadline.at) || deadline.until === 'headers') return false
+  if (!Number.isFinite(deadline.at) || deadline.until === 'headers' || deadline.until === 'upgrade') return false
   return reply.kind === 'grpc' || (reply.body !== undefined && !(reply.body instanceof Uint8Array))
 }
 

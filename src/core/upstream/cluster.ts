@@ -122,6 +122,8 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   const protocol = kind === 'grpc' ? 'grpc' : cluster.protocol === 'http' ? 'http1' : 'h2'
   const tls = cluster.tls && {
     serverName: cluster.tls.serverName ?? hostOf(place.authority) ?? dialledName(place.endpoints, address),
+    spiffe: cluster.tls.spiffe,
+    use: `cluster ${cluster.name}`,
     ca: cluster.tls.ca,
     certificate: cluster.tls.certificate,
     key: cluster.tls.key,

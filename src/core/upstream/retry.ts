@@ -94,8 +94,10 @@ export function looksAtCodes({ on }: Retry): boolean {
   return on.some((condition) => typeof condition === 'string' && condition !== 'connect' && condition !== 'reset' && condition !== 'deadline')
 }
 
-/** What is safe where a route with hedges does not say. */
-const safeMethods: readonly string[] = ['GET', 'HEAD']
+/** What may be sent twice where the route does not say it: as `retry:` has it without saying more. */
+const harmless: Pick<Retry, 'methods' | 'withIdempotencyKey'> = { methods: ['GET', 'HEAD'], withIdempotencyKey: ['POST', 'PATCH', 'PUT', 'DELETE'] }
+
+const neither = { plain: false, keyed: false } as const
 
 /** Paths of RPCs that mean the same once and twice, by route: their descriptors say so, or the policies do. */
 const safeRpcs = new WeakMap<Route, ReadonlySet<string>>()
@@ -105,11 +107,13 @@ const safeRpcs = new WeakMap<Route, ReadonlySet<string>>()
  * because of an Idempotency-Key that the upstream gets.
  */
 export function safetyOf({ route, request }: Asked, call: HttpCall | GrpcCall): { readonly plain: boolean; readonly keyed: boolean } {
-  const { retry } = route
+  // A connection that changes its protocol is no request that could be repeated.
+  if (call.kind === 'http' && call.upgrade !== undefined) return neither
+  const { methods, withIdempotencyKey } = route.retry ?? harmless
   const method = call.kind === 'http' ? call.method : request.method
   const fields = call.kind === 'http' ? call.headers : call.metadata
-  const plain = (retry?.methods ?? safeMethods).includes(method) || (call.kind === 'grpc' && safeRpcsOf(route).has(call.path))
-  return { plain, keyed: plain || (retry !== undefined && fields.has('idempotency-key') && retry.withIdempotencyKey.includes(method)) }
+  const plain = methods.includes(method) || (call.kind === 'grpc' && safeRpcsOf(route).has(call.path))
+  return { plain, keyed: plain || (fields.has('idempotency-key') && withIdempotencyKey.includes(method)) }
 }
 
 interface Asked {

@@ -9,12 +9,12 @@ import { runTries } from './tries.ts'
  * what the last try met
  */
 export async function send(job: Shipment, ports: SendPorts): Promise<Reply> {
-  const out = await admit(job, ports)
+  const admitted = await admit(job, ports)
   let parts = 1
   // The request counts until nothing of it is under way: neither a try whose answer still flows, nor the loop that may start one.
   const leave = () => {
     parts -= 1
-    if (parts === 0) out()
+    if (parts === 0) admitted.over()
   }
   const enter = () => {
     parts += 1
@@ -23,6 +23,7 @@ export async function send(job: Shipment, ports: SendPorts): Promise<Reply> {
   try {
     return await runTries(job, ports, enter)
   } finally {
+    admitted.answered()
     leave()
   }
 }

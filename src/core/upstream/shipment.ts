@@ -30,8 +30,8 @@ export interface Shipment {
   readonly hand: HandOver
   readonly retry: Retry | undefined
   readonly hedge?: Hedge | undefined
-  /** It means the same once and twice: by itself, or (`keyed`) because of its key. */
-  readonly safety: { readonly plain: boolean; readonly keyed: boolean }
+  /** It means the same once and twice: by itself, or (`keyed`) because of its key. Without it: neither. */
+  readonly safety?: { readonly plain: boolean; readonly keyed: boolean } | undefined
   readonly idleMs: number
 }
 

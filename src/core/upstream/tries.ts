@@ -5,7 +5,7 @@ import type { Retry } from '../model/route.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Clock } from '../ports.ts'
 import { attempt, overtaken, tooLong } from './attempt.ts'
-import { remainingMs } from './deadline.ts'
+import { isTold, remainingMs } from './deadline.ts'
 import { hedgeDelayMs } from './hedge.ts'
 import { handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
@@ -37,6 +37,9 @@ const names = {
 
 const alone: May = { replayable: false, safe: false, plain: false }
 
+/** How bodies are kept where nothing is said about retries. */
+const usual = {} as const
+
 /** How long a try that may not be joined yet is left before the budget is asked again, milliseconds. */
 const askAgainMs = 100
 
@@ -44,8 +47,8 @@ const askAgainMs = 100
 export async function runTries(job: Shipment, ports: SendPorts, enter: Enter): Promise<Reply> {
   const { retry, hedge } = job
   if (retry === undefined && hedge === undefined) return standing(await new Tries(job, ports, enter, alone).once())
-  const { call, replayable } = await keepForReplay(job.call, retry)
-  return new Tries({ ...job, call }, ports, enter, { replayable, safe: job.safety.keyed, plain: job.safety.plain }).run()
+  const { call, replayable } = await keepForReplay(job.call, retry ?? usual)
+  return new Tries({ ...job, call }, ports, enter, { replayable, safe: job.safety?.keyed ?? false, plain: job.safety?.plain ?? false }).run()
 }
 
 /** The tries of one request. */
@@ -174,8 +177,8 @@ class Tries {
             this.#job.note(of, tried)
             pass.note(of, tried)
           }
-    const stated = deadline.until === 'message' ? undefined : Math.min(leftMs, Math.ceil(perTryMs ?? leftMs))
-    const call = handOver(this.#job.call, stated, this.#job.hand)
+    const stated = isTold(deadline) ? Math.min(leftMs, Math.ceil(perTryMs ?? leftMs)) : undefined
+    const call = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
       const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note }, this.#ports, ended)
       if (reply.kind === 'grpc' && this.#looks) return await peek(reply)

@@ -26,6 +26,7 @@ ${notices(view)}
 ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
+${guardsSection(view)}
 ${endpointsSection(view)}
 ${shieldsSection(view)}
 ${keySetsSection(view)}
@@ -187,6 +188,17 @@ function target(one: EgressTarget | undefined): Html | string {
   if (one === undefined) return html`<span class="soft">no target</span>`
   if (one.mode !== 'live') return tag('', one.mode)
   return html`${tag('good', 'live')}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
+}
+
+function guardsSection({ guards }: GatewayView): Html | string {
+  if (guards.length === 0) return ''
+  const rows = guards.map(({ route, destination: { cluster, subset }, aborted, canary, others }) => {
+    const state =
+      aborted === undefined ? tag('good', 'armed') : html`${tag('bad', 'aborted')} ${spoken(aborted.at)}<br><span class="soft small">${aborted.why}</span>`
+    const seen = html`${canary.errors} of ${canary.answers}<br><span class="soft small">others ${others.errors} of ${others.answers}</span>`
+    return html`<tr><th scope="row">${route}</th><td><code>${subset === undefined ? cluster : `${cluster}/${subset}`}</code></td><td>${state}</td><td>${seen}</td></tr>`
+  })
+  return section('Guards', guards.length, ['Route', 'Destination', 'State', 'Errors in its window'], rows, '')
 }
 
 function keySetsSection(view: GatewayView): Html | string {

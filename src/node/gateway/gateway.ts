@@ -1,5 +1,6 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { type GuardStatus, guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
@@ -119,6 +120,10 @@ export class Gateway implements GatewayView {
     return keySetsOf(this.#ground.ports).status()
   }
 
+  get guards(): readonly GuardStatus[] {
+    return guardStatus(this.#ground.ports.lasting)
+  }
+
   get endpoints(): readonly EndpointStatus[] {
     return endpointsOf(this.#ground.ports)
   }
@@ -190,7 +195,7 @@ export class Gateway implements GatewayView {
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
-    if (plan.name !== 'admin') return openWalkListener(plan, this.live, this.#ground.ports)
+    if (plan.name !== 'admin') return openWalkListener(plan, this.live, { ...this.#ground.ports, certificates: this.#ground.certificates })
     return startAdmin(plan.address, (options) =>
       buildAdminApp(
         () => this,
@@ -199,6 +204,7 @@ export class Gateway implements GatewayView {
           ...options,
           referenceScript: this.#settings.referenceScript,
           forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
+          rearmGuard: (route, destination) => rearmGuard(this.#ground.ports.lasting, route, destination),
           limits: limitRoutes(this.#ground, this.#ground.store.counters),
         },
       ),

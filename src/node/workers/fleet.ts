@@ -1,4 +1,5 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
+import type { GuardStatus } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { metrics } from '../../core/observe/metrics.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
@@ -206,6 +207,27 @@ export class Fleet implements GatewayView {
     return [...oldest.values()]
   }
 
+  /** Each guarded destination with what all workers saw of it, and aborted when one of them has aborted it. */
+  get guards(): readonly GuardStatus[] {
+    const joined = new Map<string, GuardStatus>()
+    const sum = (one: GuardStatus['canary'], other: GuardStatus['canary']) => ({ answers: one.answers + other.answers, errors: one.errors + other.errors })
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.guards ?? []) {
+        const key = JSON.stringify([status.route, status.destination, status.guard])
+        const there = joined.get(key)
+        if (there === undefined) joined.set(key, status)
+        else
+          joined.set(key, {
+            ...there,
+            aborted: there.aborted ?? status.aborted,
+            canary: sum(there.canary, status.canary),
+            others: sum(there.others, status.others),
+          })
+      }
+    }
+    return [...joined.values()]
+  }
+
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
     return publishedKeysOf(Object.values(this.#served.policy.tokens), this.#parts.ground.ports)()
   }
@@ -340,12 +362,16 @@ export class Fleet implements GatewayView {
     const forgetIntrospections = async () => {
       await Promise.all(this.#supervisor.serving.map((hand) => hand.order('forget', undefined, patience.report)))
     }
+    const rearmGuard = async (route: string, destination: string) => {
+      const found = await Promise.all(this.#supervisor.serving.map((hand) => hand.order('rearm', { route, destination }, patience.report)))
+      return found.includes(true)
+    }
     const book = openFleetBook(() => this.#supervisor.serving)
     return startAdmin(address, (options) =>
       buildAdminApp(
         () => this.#look(),
         () => this.#metrics(),
-        { ...options, referenceScript, forgetIntrospections, limits: limitRoutes(this.#parts.ground, book) },
+        { ...options, referenceScript, forgetIntrospections, rearmGuard, limits: limitRoutes(this.#parts.ground, book) },
       ),
     )
   }

@@ -1,3 +1,4 @@
+import type { GuardStatus } from '../../core/ingress/steer.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Descriptor } from '../../core/ports.ts'
@@ -20,6 +21,7 @@ export interface Report {
   readonly endpoints: readonly EndpointStatus[]
   readonly shields: readonly ShieldStatus[]
   readonly sources: readonly SourceStatus[]
+  readonly guards: readonly GuardStatus[]
   readonly figures: Figures
 }
 
@@ -36,6 +38,8 @@ export interface Orders {
   readonly report: readonly [given: undefined, done: Report]
   /** Forget what issuers said of opaque tokens. */
   readonly forget: readonly [given: undefined, done: undefined]
+  /** Give a guarded destination its weight back: whether there is one of that name. */
+  readonly rearm: readonly [given: { readonly route: string; readonly destination: string }, done: boolean]
   /** How a limit stands where this worker counts. */
   readonly lookAtLimit: readonly [given: Descriptor, done: Standing]
   /** Forget what a limit has counted: there, or `here` only what this worker remembers of it. Whether anything was counted there. */

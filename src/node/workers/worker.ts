@@ -1,5 +1,6 @@
 import { type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { Live } from '../../core/live.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot } from '../../core/snapshot.ts'
@@ -51,6 +52,7 @@ export class Worker {
       await this.#serving.forget()
       return undefined
     },
+    rearm: async ({ route, destination }) => this.#serving.rearm(route, destination),
     lookAtLimit: async (descriptor) => this.#serving.limits.look(descriptor),
     forgetLimit: async ({ descriptor, here }) => {
       const { limits } = this.#serving
@@ -183,6 +185,10 @@ class Site {
     return introspectionsOf(this.#ground.ports).clear()
   }
 
+  rearm(route: string, destination: string): Promise<boolean> {
+    return rearmGuard(this.#ground.ports.lasting, route, destination)
+  }
+
   /** Skips what the end still waits for. */
   hurry(): void {
     this.#hurry.abort()
@@ -215,6 +221,7 @@ class Site {
       endpoints: endpointsOf(ports),
       shields: shieldsOf(ports),
       sources: sourcesOf(ports.lasting),
+      guards: guardStatus(ports.lasting),
     }
   }
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { balance } from './balance.ts'
 import { defaulted, describe, overridable, section } from './build.ts'
 import { endpoints, labels } from './endpoints.ts'
-import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
+import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256, spiffeId } from './fields.ts'
 import { health, outlier } from './health.ts'
 import { breaker } from './protect.ts'
 
@@ -27,7 +27,7 @@ const descriptors = z.strictObject({
 })
 
 export const cluster = z.strictObject({
-  sidecar: defaulted(z.enum(['envoy', 'linkerd', 'none']), 'clusters.sidecar', 'Hand-off conventions of the proxy beside the gateway.'),
+  sidecar: defaulted(z.enum(['envoy', 'istio', 'linkerd', 'consul', 'none']), 'clusters.sidecar', 'Hand-off conventions of the proxy beside the gateway.'),
   protocol: defaulted(z.enum(['http', 'h2', 'grpc']), 'clusters.protocol', 'What the upstream speaks.'),
   ...where,
   descriptors: describe(
@@ -48,6 +48,10 @@ export const cluster = z.strictObject({
     z
       .strictObject({
         serverName: describe(host.optional(), 'Name in the certificate; without it the authority.'),
+        spiffe: describe(
+          z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
+          'Whose certificate it must be: its SPIFFE id, or spiffe://domain/path/* for everything below. Its other names count for nothing then.',
+        ),
         ca: describe(pem.optional(), 'Who signs its certificate, PEM.'),
         certificate: describe(pem.optional(), "The gateway's own certificate, PEM."),
         key: describe(pem.optional(), 'Its private key, PEM.'),

@@ -31,14 +31,8 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   ],
   tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
-  mirror: [{ at: anywhere, what: 'Mirroring' }],
-  guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
   hedge: [{ at: egress, what: 'Hedging calls to third parties', instead: 'Write retry.' }],
-  failover: [{ at: anywhere, what: 'Failover to a second cluster' }],
-  fault: [{ at: anywhere, what: 'Fault injection' }],
-  faults: [{ at: anywhere, what: 'Fault injection' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   concurrency: [{ at: route, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; concurrency: adaptive protects a cluster.' }],
   spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
@@ -64,8 +58,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 }
 
 const values: Readonly<Record<string, readonly Planned[]>> = {
-  istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
-  consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],

@@ -19,7 +19,9 @@ import {
   stickyKey,
 } from './fields.ts'
 import { hedge } from './protect.ts'
+import { failover, faults, guard, mirror } from './steering.ts'
 import { translation } from './translation.ts'
+import { upgrade } from './upgrade.ts'
 
 const match = z.strictObject({
   host: describe(host.optional(), 'One host name.'),
@@ -94,6 +96,8 @@ const destination = z.strictObject({
     ).optional(),
     'A request that fits goes here whatever the weights.',
   ),
+  guard: describe(guard.optional(), 'Takes its weight away, for good, when it does worse than the destinations without a guard.'),
+  failover: describe(failover.optional(), 'A second cluster, that takes what this one cannot.'),
 })
 
 const binding = z.strictObject({
@@ -145,6 +149,8 @@ export const route = z
     hedge: describe(hedge.optional(), 'Sends safe calls a second time, to another endpoint, when the first takes long; without it never.'),
     sticky: describe(stickyKey.optional(), 'Who stays on one side of the split.'),
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+    mirror: describe(mirror.optional(), 'A second service that gets copies of requests; nobody waits for it.'),
+    faults: describe(faults.optional(), 'Faults that are injected, in nonprod only.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
     answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
     resource: describe(name.optional(), 'The resource it is a part of: challenges name its metadata.'),
@@ -162,6 +168,7 @@ export const route = z
     bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
     translate: translation,
     cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
+    upgrade: describe(upgrade.optional(), 'Protocols that pass through to the upstream: [websocket], or {protocols, idle, lifetime}; without it none.'),
     bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
   })
   // Editors are told; the loader's own check says more.

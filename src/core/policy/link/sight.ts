@@ -40,6 +40,7 @@ const routeKeys = [
   'bodyLimit',
   'translate',
   'cors',
+  'upgrade',
   'bindings',
 ]
 

@@ -13,11 +13,19 @@ const names = {
   pending: 'sallyport_upstream_pending_requests',
 } as const satisfies Record<string, MetricName>
 
+/** A request that is under way. */
+export interface Admitted {
+  /** Its answer begins, or there is none: what an adaptive limit counts ends here, as the time that it looks at does. Called once. */
+  answered(): void
+  /** Nothing of it is under way any more. */
+  over(): void
+}
+
 /**
- * Lets a request in, at once or after it has waited for a place, and counts it; the function that comes back counts it out.
+ * Lets a request in, at once or after it has waited for a place, and counts it.
  * @throws Fault `deadline_exceeded` when the time that is left is not enough, `overloaded` where there is neither a place nor room to wait
  */
-export async function admit(job: Job, ports: AdmissionPorts): Promise<() => void> {
+export async function admit(job: Job, ports: AdmissionPorts): Promise<Admitted> {
   const { group, label, shield } = job
   const { clock, meter } = ports
   const refuse = (reason: string, fault: Fault) => {
@@ -43,10 +51,15 @@ export async function admit(job: Job, ports: AdmissionPorts): Promise<() => void
     if (group.waiting.length >= pending) throw refuse(pending > 0 ? 'pending' : underCap() ? 'concurrency' : 'cap', full(label, underCap()))
     await waitIn(job, { fits, enter }, ports)
   }
-  return () => {
-    count(-1)
-    part?.(clock.ticks())
-    group.waiting.next()
+  return {
+    answered() {
+      part?.(clock.ticks())
+      if (part !== undefined) group.waiting.next()
+    },
+    over() {
+      count(-1)
+      group.waiting.next()
+    },
   }
 }
 
