@@ -17,7 +17,7 @@ import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import { sendWithSpare } from './upstream/failover.ts'
 import type { EndpointStatus } from './upstream/health/roster.ts'
 import { healthState } from './upstream/health/state.ts'
-import { type MirrorPorts, type MirrorRoute, openMirror } from './upstream/mirror.ts'
+import { type MessageJson, type MirrorPorts, type MirrorRoute, openMirror } from './upstream/mirror.ts'
 import type { ShieldStatus } from './upstream/protect/shield.ts'
 import { shieldState } from './upstream/protect/state.ts'
 import { isSafeOut, safetyOf } from './upstream/retry.ts'
@@ -83,9 +83,9 @@ const silentMs = 60_000
 
 /**
  * Opens the clusters of a policy. Connections, averages and counts live outside the snapshot: an endpoint that the previous one uses too
- * keeps them.
+ * keeps them. `messageJson` lets mirrors compare messages field by field.
  */
-export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
+export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?: MessageJson): Upstream {
   const state = upstreamState(ports.lasting)
   const health = healthState(ports.lasting)
   const board = healthBoard(ports.lasting)
@@ -100,7 +100,10 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
     const there = route.mirror === undefined || route.quarantined !== undefined ? undefined : clusters.get(route.mirror.cluster)
     if (route.mirror === undefined || there === undefined) continue
     const { subset } = route.mirror
-    mirrors.set(route.name, openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind), keyOf: there.keyOf }))
+    mirrors.set(
+      route.name,
+      openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind), keyOf: there.keyOf, messageJson }),
+    )
   }
 
   async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {

@@ -5,6 +5,7 @@ import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import type { Mirror, MirrorDiff, Route } from '../../src/core/model/route.ts'
 import type { JournalRecord } from '../../src/core/ports.ts'
+import { buildMessageJson } from '../../src/core/protobuf.ts'
 import { buildUpstream, type Sendable } from '../../src/core/upstream.ts'
 import { chunkedBody, grpcCall, httpCall } from '../support/calls.ts'
 import { clean, loadBeside } from '../support/load.ts'
@@ -35,7 +36,7 @@ function setUp(main: Answer, second: Answer, given: Partial<Mirror> = {}, own: P
   const mirror: Mirror = { cluster: 'shadow', subset: undefined, share: 1, methods: ['GET', 'HEAD'], rpcs: [], requests: 32, diff: plainDiff, ...given }
   const clusters = { c: cluster('c', { endpoints: at('10.0.0.1:80') }), shadow: cluster('shadow', { endpoints: at('10.0.0.9:80'), authority: 'shadow.test' }) }
   const x = sendable({ route: { ...own, mirror } })
-  const upstream = buildUpstream({ ...policy, clusters, routes: [x.route] }, ports)
+  const upstream = buildUpstream({ ...policy, clusters, routes: [x.route] }, ports, buildMessageJson({ ...policy, routes: [x.route] }))
   const send = (call: HttpCall | GrpcCall = httpCall(), more: object = {}) =>
     upstream.forward({
       ...sendable(),

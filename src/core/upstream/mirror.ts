@@ -8,7 +8,6 @@ import type { MetricName } from '../observe/metrics.ts'
 import { buildRedactor, maskedValues } from '../observe/redact.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
-import { buildRouteCodecs } from '../protobuf.ts'
 import { addressedTo } from './address.ts'
 import type { OpenCluster, Plan } from './cluster.ts'
 import { type Captured, capture, drain, keptBytes } from './mirror/capture.ts'
@@ -29,6 +28,9 @@ export interface Mirrored extends Received {
 /** Forwards a request, and sends a copy of it where its route and its kind ask for that. The answer is that of `forward`, at its own pace. */
 export type MirrorRoute = (x: Mirrored, forward: (call: HttpCall | GrpcCall) => Promise<Reply>) => Promise<Reply>
 
+/** What a message is as JSON; undefined for a type that its route does not know. @throws Error for bytes that are no such message */
+export type MessageJson = (route: string, type: string, bytes: Uint8Array) => { readonly json: unknown } | undefined
+
 interface Around {
   readonly policy: Policy
   readonly ports: MirrorPorts
@@ -37,6 +39,8 @@ interface Around {
   readonly plan: (kind: 'http' | 'grpc') => Plan
   /** What its balancer chooses an endpoint by. */
   readonly keyOf: OpenCluster['keyOf']
+  /** Without it answers of services are compared byte for byte. */
+  readonly messageJson: MessageJson | undefined
 }
 
 const names = { requests: 'sallyport_mirror_requests_total', comparisons: 'sallyport_mirror_comparisons_total' } as const satisfies Record<string, MetricName>
@@ -55,7 +59,8 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
   const { ports } = around
   const { diff } = mirror
   const compare = diff === undefined ? undefined : compileCompare(diff)
-  const jsonOf = buildJsonOf(route, around)
+  // Messages are compared as the JSON that they are for JSON callers.
+  const jsonOf = ({ rpc }: Mirrored, bytes: Uint8Array): Seen['body'] => around.messageJson?.(route.name, rpc?.rpc.output ?? '', bytes) ?? { bytes }
   const count = (name: MetricName, outcome: string) => ports.meter.count(name, { route: route.name, outcome })
   let active = 0
 
@@ -158,16 +163,5 @@ function bodyOf(bytes: Uint8Array, type: string): Seen['body'] {
     return { json: JSON.parse(new TextDecoder().decode(bytes)) as unknown }
   } catch {
     return { bytes }
-  }
-}
-
-/** Messages are compared as the JSON that they are for JSON callers. Types are read when the first answers are compared. */
-function buildJsonOf(route: Route, { policy }: Around): (x: Mirrored, bytes: Uint8Array) => Seen['body'] {
-  let types: ReturnType<typeof buildRouteCodecs> | undefined
-  return ({ rpc }, bytes) => {
-    types ??= buildRouteCodecs({ routes: [route], descriptors: policy.descriptors })
-    const own = types.get(route.name)
-    const output = own?.registry.getMessage(rpc?.rpc.output ?? '')
-    return own === undefined || output === undefined ? { bytes } : { json: JSON.parse(own.codec.toText(output, bytes)) as unknown }
   }
 }
