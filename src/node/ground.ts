@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createCassettes } from './cassettes.ts'
+import { createCertificateNotices } from './certificate-notices.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
@@ -17,6 +18,7 @@ import { createResolve } from './resolve.ts'
 import { createSecrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { createFileStore, createMemoryStore } from './store.ts'
+import type { CertificateNotices } from './tls-material.ts'
 
 /** Everything the core stands on in this process, with the sides of it that only this ground knows. */
 export interface Ground {
@@ -24,6 +26,7 @@ export interface Ground {
   readonly store: StoreInForce
   readonly journal: NodeJournal
   readonly meter: Registry
+  readonly certificates: CertificateNotices
   /** Undefined when no collector is set. */
   readonly spans: SpanExporter | undefined
 }
@@ -37,7 +40,8 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
   const random = createRandom()
   const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
-  const fetch = createFetch({ clock, resolve, secrets })
+  const certificates = createCertificateNotices(meter, journal.log)
+  const fetch = createFetch({ clock, resolve, secrets, certificates })
   const inForce = createStoreInForce(
     settings.redisUrl,
     { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs },
@@ -48,7 +52,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     random,
     digest: (data) => hash('sha256', data, 'hex'),
     compression: createCompression(),
-    channels: createChannels({ clock, resolve, secrets }),
+    channels: createChannels({ clock, resolve, secrets, certificates }),
     fetch,
     resolve,
     discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
@@ -63,7 +67,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, journal, meter, certificates, spans: spansOf(settings, ports, journal) }
 }
 
 /** Every record of a sampled request goes to the collector as well. */

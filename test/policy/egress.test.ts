@@ -67,7 +67,8 @@ describe('a target', () => {
           `    host: pay.egress.internal
     allow: [{ methods: [POST], path: /v1/charges }, { id: read, methods: [GET], path: "/v1/charges/{id}" }]
     timeout: { connect: 2s }
-    retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s }
+    retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s, perTry: 2s }
+    breaker: { failures: 50%, minRequests: 20, consecutive: 5, open: 30s }
     mask: { responses: true, jsonPaths: [$.pan] }
 `,
         ),
@@ -85,7 +86,18 @@ describe('a target', () => {
       ],
       connectTimeoutMs: 2000,
       timeoutMs: 15_000,
-      retry: { attempts: 1, on: ['connect', 429], budget: 0.2, methods: ['GET'], withIdempotencyKey: ['POST'], maxRetryAfterMs: 3000 },
+      retry: {
+        attempts: 1,
+        on: ['connect', 429],
+        budget: 0.2,
+        methods: ['GET'],
+        withIdempotencyKey: ['POST'],
+        maxRetryAfterMs: 3000,
+        perTryMs: 2000,
+        rpcs: [],
+        bodies: 65_536,
+      },
+      breaker: { consecutive: 5, failures: 0.5, minRequests: 20, windowMs: 10_000, openMs: 30_000, probes: 3 },
       mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], jsonPaths: ['$.pan'], responses: true },
     })
     expect(policy.egress['pay']?.targets).toEqual({
@@ -360,7 +372,8 @@ describe('ways in and callers', () => {
     [service(target).replace('checkout: {}', 'checkout: { listener: public }'), 'value_invalid'],
     [service(target).replace('checkout: {}', 'checkout: { token: x }'), 'not_available'],
     [service(target, '    kind: tcp\n'), 'not_available'],
-    [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
+    [service(target, '    breaker: { failures: half }\n'), 'value_invalid'],
+    [service(target, '    hedge: {}\n'), 'not_available'],
     [service(target, '    quota: { vendor: { rate: 0/1s } }\n'), 'quota_rate'],
     [service(target, '    quota: { vendor: { rate: 5/100ms } }\n'), 'quota_rate'],
     [service(target, '    quota: { vendor: { rate: 5/25h } }\n'), 'quota_rate'],

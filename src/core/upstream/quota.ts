@@ -9,8 +9,8 @@ import { pauseOf } from './quota/pause.ts'
 
 /** What keeps the calls to one vendor in one environment within what was agreed with it. */
 export interface QuotaGate {
-  /** Lets one try of a caller's call go, at once or after a wait. @throws Fault `vendor_paused`, `quota_exceeded`, `cost_exceeded`, `limiter_unavailable`, or why the request ended. */
-  pass(caller: string, wait: Wait): Promise<void>
+  /** Lets one try of a caller's call go, at once or after a wait. Answers whether it has not gone yet. @throws Fault `vendor_paused`, `quota_exceeded`, `cost_exceeded`, `limiter_unavailable`, or why the request ended. */
+  pass(caller: string, wait: Wait): Promise<() => boolean>
   /** The same channels, which tell the gate when a try is answered, and what the vendor says about its limits. */
   watch(channels: Channels): Channels
 }
@@ -74,7 +74,7 @@ class Gate implements QuotaGate {
     this.#ledger = state.ledger.ledger
   }
 
-  async pass(caller: string, wait: Wait): Promise<void> {
+  async pass(caller: string, wait: Wait): Promise<() => boolean> {
     const { clock } = this.#ports
     const until = Math.min(wait.deadline, clock.ticks() + this.#quota.maxRetryAfterMs)
     const account = this.#ledger?.account(caller)
@@ -84,7 +84,10 @@ class Gate implements QuotaGate {
       for (;;) {
         wait.lifeline.check()
         const refusal = this.#pause() ?? (await this.#take(caller, wait))
-        if (refusal === undefined) return this.#count(waited ? 'waited' : 'passed')
+        if (typeof refusal === 'function') {
+          this.#count(waited ? 'waited' : 'passed')
+          return refusal
+        }
         if (refusal.waitMs >= until - clock.ticks() || !refusal.passes) {
           this.#count(refusal.outcome)
           throw refusal.fault()
@@ -136,7 +139,7 @@ class Gate implements QuotaGate {
     return refusal('vendor_paused', 'paused', leftMs, leftMs, `${this.#labels.service} asked not to be called`)
   }
 
-  async #take(caller: string, { lifeline }: Wait): Promise<Refusal | undefined> {
+  async #take(caller: string, { lifeline }: Wait): Promise<Refusal | (() => boolean)> {
     const { clock, counters, meter } = this.#ports
     const over = this.#ledger?.over(caller, clock.ticks())
     const ledger = this.#ledger
@@ -154,16 +157,16 @@ class Gate implements QuotaGate {
     }
     const { cost } = this.#quota
     if (cost !== undefined) meter.count(names.cost, { ...this.#labels, currency: cost.currency }, cost.perCall)
-    if (place === undefined) return undefined
-    const ticket: Ticket = place
-    this.#state.ready.push(ticket)
+    const ticket: Ticket = { answered: place?.answered ?? (() => {}) }
+    const { ready } = this.#state
+    ready.push(ticket)
     // A call that never gets on its way gives its turn back, but not its place: nobody knows.
     lifeline.onOver(() => {
-      const at = this.#state.ready.indexOf(ticket)
-      if (at >= 0) this.#state.ready.splice(at, 1)
+      const at = ready.indexOf(ticket)
+      if (at >= 0) ready.splice(at, 1)
       ticket.answered(clock.ticks())
     })
-    return undefined
+    return () => ready.includes(ticket)
   }
 
   async #counted(counters: Ports['counters'], undo: () => void): Promise<Taken> {

@@ -4,9 +4,11 @@ import type { Endpoint, Ports } from '../ports.ts'
 import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
+import { Shield } from './protect/shield.ts'
+import { shieldState } from './protect/state.ts'
 import { openGate, type QuotaGate } from './quota.ts'
-import { openMember, type UpstreamState } from './state.ts'
-import { noteTimes } from './tried.ts'
+import { newGroup, openMember, type UpstreamState } from './state.ts'
+import { both, noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
@@ -16,7 +18,7 @@ export interface OpenTargets {
 }
 
 /** Requests under way to one target at once. */
-const cap = 1024
+const caps = { requests: 1024 } as const
 
 /**
  * Connections to third parties are kept by service, environment, place and policy revision: a socket that was opened under one
@@ -29,16 +31,24 @@ export function openTargets(
 ): OpenTargets {
   const open = new Map<string, { readonly plan: Plan; readonly gate: QuotaGate | undefined; readonly close: () => void }>()
   const balance = buildBalance('round_robin', ports)
+  const shields = shieldState(ports.lasting)
 
-  function openTarget(service: EgressService, environment: string, endpoint: Endpoint, groupKey: string) {
+  function openTarget(service: EgressService, endpoint: Endpoint, environment: string) {
     const gate = openGate(service, environment, ports)
-    const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
+    const groupKey = `egress ${service.name} ${environment}`
+    const group = state.groups.take(groupKey, newGroup)
+    // Like connections: what was learnt under one set of rules does not count under another.
+    const shieldKey = `${groupKey} ${revision}`
+    const shield = shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
+    shield.rule = { breaker: service.breaker, adaptive: false, most: caps.requests }
     const member = state.members.take(endpoint.key, () => openMember(endpoint, gate?.watch(ports.channels) ?? ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
-    const plan: Plan = { label: service.name, group, cap, candidates: () => candidates, balance, hand: { sidecar: 'none', destination: '' }, note: noteTimes }
+    const hand = { sidecar: 'none', destination: '' } as const
+    const plan: Plan = { label: service.name, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
+      shields.give(shieldKey)
     }
     return { plan, gate, close }
   }
@@ -49,7 +59,7 @@ export function openTargets(
       const endpoint = endpointOf(service, target, vet, revision)
       let there = open.get(endpoint.key)
       if (there === undefined) {
-        there = openTarget(service, target.environment, endpoint, `egress ${service.name} ${target.environment}`)
+        there = openTarget(service, endpoint, target.environment)
         open.set(endpoint.key, there)
       }
       const { plan, gate } = there
@@ -62,17 +72,18 @@ export function openTargets(
   }
 }
 
-/** The gate is met before every try. */
+/** The gate is met before every try of one call. Who looks for another endpoint and finds none has made no try: the next one goes by the same pass. */
 function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string): Plan['candidates'] {
+  let unused: () => boolean = () => false
   return async (wait) => {
-    await gate.pass(caller, wait)
+    if (!unused()) unused = await gate.pass(caller, wait)
     return candidates(wait)
   }
 }
 
 function endpointOf(service: EgressService, target: LiveTarget, vet: Vet, revision: string): Endpoint {
   const { host, port, scheme, ca } = target
-  const tls = scheme === 'https' ? { serverName: host, ca, certificate: undefined, key: undefined } : undefined
+  const tls = scheme === 'https' ? { serverName: host, use: `egress ${service.name}`, ca, certificate: undefined, key: undefined } : undefined
   const key = JSON.stringify(['egress', service.name, target.environment, revision, target.origin, ca ?? null, service.connectTimeoutMs])
   const address = { kind: 'tcp', host, port } as const
   return { key, protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: idleConnectionMs, vet }

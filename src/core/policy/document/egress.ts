@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { checkJsonPath } from '../../json-path.ts'
 import { checked, defaulted, describe, overridable, section } from './build.ts'
 import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, rate, safeUrl, secret, text, url } from './fields.ts'
+import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
 
 export const caller = z.strictObject({
@@ -177,6 +178,7 @@ export const egress = z.strictObject({
       .optional(),
     'By what the vendor knows that a call is the same one again.',
   ),
+  breaker: describe(breaker.optional(), 'Leaves the service alone when it fails, each environment by itself; without it never.'),
   mask: section(
     {
       headers: defaulted(z.array(headerName), 'egress.mask.headers', 'Headers whose values never stand in a record.'),
