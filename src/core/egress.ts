@@ -2,6 +2,7 @@ import { buildAddress } from './egress/address.ts'
 import { buildAnswer, buildRefuse } from './egress/answer.ts'
 import { buildAttribute } from './egress/attribute.ts'
 import { buildCredential } from './egress/credential.ts'
+import { buildDisturb } from './egress/disturb.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
@@ -28,6 +29,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const mock = buildMock(policy, ports)
   const replay = buildReplay(ports)
   const record = buildRecord(ports)
+  const disturb = buildDisturb(policy, ports)
   const credential = buildCredential(policy, ports)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
@@ -40,12 +42,13 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
-      if (!isLive(placed)) return trail.close(answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed)))
+      await disturb(placed)
+      if (!isLive(placed)) return trail.close(disturb.shape(placed, answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed))))
       const credentialed = trail.reach(await credential(placed))
       const reply = await record(credentialed, (x) => upstream.forwardOut(x))
-      return trail.close(answer(credentialed, reply))
+      return trail.close(disturb.shape(credentialed, answer(credentialed, reply)))
     } catch (error) {
-      return trail.close(refuse(trail.last, trail.fail(Fault.from(error))))
+      return trail.close(disturb.shape(trail.last, refuse(trail.last, trail.fail(Fault.from(error)))))
     }
   }
 }

@@ -26,6 +26,25 @@ describe('a target', () => {
     })
   })
 
+  it('has the faults that its nonprod environment wants, in every mode that answers', async () => {
+    const faults =
+      'faults: { latency: { percent: 10%, for: 2s }, reset: { percent: 1% }, status: { percent: 5% }, bandwidth: { percent: 5%, perSecond: 10KiB } }'
+    const policy = clean(
+      await loadBeside(
+        service(`      dev: { target: "https://a.example", ${faults} }
+      staging: { mode: replay, cassette: pay, faults: { reset: { percent: 2% } } }
+      prod: { target: "https://b.example", faults: { reset: { percent: 0% } } }
+`),
+      ),
+    )
+    expect(policy.egress['pay']?.targets).toMatchObject({
+      dev: {
+        faults: { latency: { share: 0.1, ms: 2000 }, reset: { share: 0.01 }, status: { share: 0.05, status: 503 }, bandwidth: { share: 0.05, bytes: 10_240 } },
+      },
+      staging: { faults: { reset: { share: 0.02 } } },
+    })
+  })
+
   it('knows what its vendor calls an idempotency key, for retries too', async () => {
     const said = '    retry: { withIdempotencyKey: [POST] }\n    idempotency: { header: x-request-key }\n'
     const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
@@ -174,6 +193,8 @@ describe('a target', () => {
     ['dev: { mode: mock, mock: gone.yaml }', 'mock_missing', 9],
     ['dev: { mode: mock, mock: ../gone.yaml }', 'value_invalid', 9],
     ['dev: { mode: replay }', 'key_missing', 9],
+    ['prod: { target: "https://a.example", faults: { reset: { percent: 1% } } }', 'faults_in_prod', 9],
+    ['dev: { target: "https://a.example", faults: {} }', 'value_invalid', 9],
     ['dev: { mode: record, target: "https://a.example" }', 'key_missing', 9],
     ['dev: { mode: record, cassette: pay }', 'key_missing', 9],
     ['prod: { mode: record, target: "https://a.example", cassette: pay }', 'record_in_prod', 9],

@@ -12,7 +12,7 @@ import { buildChoose } from './place/choose.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
-  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
+  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
   readonly rule: string
   readonly ok: boolean
   readonly detail: string
@@ -114,7 +114,22 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
   const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
-  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target))], target }
+  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
+}
+
+function explainFaults(target: EgressTarget): readonly ExplainLine[] {
+  const faults = target.mode === 'deny' ? undefined : target.faults
+  if (faults === undefined) return []
+  const { latency, reset, status, bandwidth } = faults
+  const of = (fault: { readonly share: number } | undefined, words: string) =>
+    fault === undefined || fault.share === 0 ? [] : [`${fault.share * 100}% ${words}`]
+  const said = [
+    of(latency, `wait ${latency?.ms} ms`),
+    of(reset, 'are broken off'),
+    of(status, `are answered ${status?.status}`),
+    of(bandwidth, `get ${bandwidth?.bytes} bytes a second`),
+  ].flat()
+  return [line('faults', true, `of the calls ${said.join(', ')}`)]
 }
 
 function describeMode(target: EgressTarget): string {

@@ -382,12 +382,22 @@ export type EgressTarget =
       readonly sharesAddressWithProd: boolean
       /** PEM bundle reference (`file:…`) that replaces the system's roots. */
       readonly ca: string | undefined
+      readonly faults?: EgressFaults | undefined
       /** Mode record: every answer is written down. Nonprod only. */
       readonly record?: CassetteUse | undefined
     }
-  | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook }
-  | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse }
+  | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook; readonly faults?: EgressFaults | undefined }
+  | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
+
+/** Faults that are injected in nonprod, each into its share of the calls (0 to 1). */
+export interface EgressFaults {
+  readonly latency: { readonly share: number; readonly ms: number } | undefined
+  readonly reset: { readonly share: number } | undefined
+  readonly status: { readonly share: number; readonly status: number } | undefined
+  /** `bytes` per second. */
+  readonly bandwidth: { readonly share: number; readonly bytes: number } | undefined
+}
 
 /** A folder of recorded answers, and what makes a request the one that was recorded. */
 export interface CassetteUse {

@@ -116,7 +116,11 @@ export const metrics = {
     labels: ['source', 'reason'],
   },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
-  sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
+  sallyport_faults_injected_total: {
+    kind: 'counter',
+    help: 'Faults injected on purpose, by route (or egress service) and kind: delay, abort; on egress latency, reset, status, bandwidth.',
+    labels: ['route', 'kind'],
+  },
   sallyport_mirror_requests_total: {
     kind: 'counter',
     help: 'Copies of requests, by route and outcome: answered, failed, busy (too many under way), body (too large to keep).',

@@ -1,4 +1,4 @@
-import type { Arrived, Asked, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
+import type { Arrived, Asked, Credentialed, Injected, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal, Subject } from '../model/principal.ts'
 import { modeOf, type Params } from '../model/route.ts'
@@ -45,7 +45,7 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     limits: x.readings === undefined || x.readings.length === 0 ? undefined : x.readings.map(readingOf),
     destination: x.destination === undefined ? undefined : { cluster: x.destination.cluster, subset: x.destination.subset },
     steering: x.steering === undefined ? undefined : { by: x.steering.by, bucket: x.steering.bucket },
-    injected: x.injected === undefined ? undefined : { delay_ms: x.injected.delayMs, abort: x.injected.status },
+    injected: x.injected === undefined ? undefined : injectedOf(x.injected),
     failover: x.failedOver === undefined ? undefined : { cluster: x.failedOver.cluster, subset: x.failedOver.subset },
     egress: m.wing === 'egress' ? egressOf(x) : undefined,
     endpoint: x.sent?.endpoint,
@@ -169,6 +169,10 @@ function askedOfPoint(asked: Asked, clean: Clean): JournalValue {
 function readingOf(reading: Reading): JournalValue {
   const { limit, remaining, resetMs, degraded, charged, audit } = reading
   return { limit, remaining, reset_ms: Math.round(resetMs), degraded, charged, audit }
+}
+
+function injectedOf({ delayMs, status, reset, bytesPerSecond }: Injected): JournalRecord {
+  return { delay_ms: delayMs, abort: status, reset: reset === true ? true : undefined, bytes_per_second: bytesPerSecond }
 }
 
 function egressOf(x: Furthest): JournalRecord {

@@ -181,6 +181,7 @@ export const defaults = {
   'egress.environments.allowAddresses': { value: [], reason: 'a third party has a public address' },
   'egress.environments.match.headers': { value: [], reason: 'most headers say who asks, not what for' },
   'egress.environments.match.body': { value: true, reason: 'what is sent makes the difference' },
+  'egress.environments.faults.status.status': { value: 503, reason: 'what a vendor that is down answers' },
   'egress.environments.guardHosts': { value: [], reason: 'the target itself is always guarded' },
   'egress.environments.sharesAddressWithProd': { value: false, reason: 'two environments at one address are a mistake unless known' },
   'egress.environments.inject.format': { value: '{secret}', reason: 'the bare value' },

@@ -1,7 +1,25 @@
 import * as z from 'zod'
 import { checkJsonPath } from '../../json-path.ts'
-import { checked, defaulted, describe, overridable, section } from './build.ts'
-import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, rate, safeUrl, secret, text, url } from './fields.ts'
+import { checked, defaulted, describe, filled, overridable, section } from './build.ts'
+import {
+  address,
+  assetPath,
+  cidr,
+  durationBetween,
+  headerName,
+  method,
+  name,
+  path,
+  pattern,
+  pem,
+  percent,
+  rate,
+  safeUrl,
+  secret,
+  size,
+  text,
+  url,
+} from './fields.ts'
 import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
 
@@ -68,6 +86,31 @@ const guardHost = z
   .regex(/^(?:[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/)
   .meta({ title: 'host or host:port in lower case', examples: ['api.pay.example'] })
 
+const faultShare = describe(overridable(percent), 'Share of the calls.')
+
+const faults = filled(
+  z.strictObject({
+    latency: describe(
+      z.strictObject({ percent: faultShare, for: describe(durationBetween('1ms', '1h'), 'How long each waits.') }).optional(),
+      'Keeps calls waiting before they go on.',
+    ),
+    reset: describe(z.strictObject({ percent: faultShare }).optional(), 'Breaks calls off, as if the vendor had.'),
+    status: describe(
+      z
+        .strictObject({
+          percent: faultShare,
+          status: defaulted(z.int().min(400).max(599), 'egress.environments.faults.status.status', 'HTTP status of the answer.'),
+        })
+        .optional(),
+      'Answers in place of the vendor.',
+    ),
+    bandwidth: describe(
+      z.strictObject({ percent: faultShare, perSecond: describe(size, 'So much of the answer comes in a second.') }).optional(),
+      'Lets answers trickle.',
+    ),
+  }),
+)
+
 export const target = z.strictObject({
   mode: describe(
     z.enum(['live', 'mock', 'record', 'replay', 'deny']).optional(),
@@ -83,6 +126,7 @@ export const target = z.strictObject({
     },
     'With mode record or replay: what makes a request the one that was recorded.',
   ),
+  faults: describe(faults.optional(), 'Faults that are injected here, in nonprod only.'),
   inject: describe(inject.optional(), 'A secret in a header or query parameter.'),
   basic: describe(basic.optional(), 'HTTP Basic.'),
   oauth2: describe(oauth2.optional(), 'OAuth2 client credentials.'),

@@ -1,4 +1,4 @@
-import type { CassetteUse, Credential, EgressTarget, SecretRule } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressFaults, EgressTarget, SecretRule } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -6,6 +6,7 @@ import type { EnvironmentClass } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
+import { bytes, ms, share } from './values.ts'
 
 interface TargetPlace {
   readonly path: Path
@@ -17,6 +18,31 @@ interface TargetPlace {
 
 /** Checks and links one target. Undefined when it cannot be read. */
 export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+  const target = targetOf(linking, entry, said, place)
+  const faults = faultsOf(linking, entry, said, place)
+  return target === undefined || target.mode === 'deny' || faults === undefined ? target : { ...target, faults }
+}
+
+function faultsOf(linking: Linking, entry: Entry<EgressDocument>, { faults }: TargetDocument, { path, kind }: TargetPlace): EgressFaults | undefined {
+  if (faults === undefined) return undefined
+  const { latency, reset, status, bandwidth } = faults
+  if ([latency, reset, status, bandwidth].every((one) => share(one?.percent ?? '0%') === 0)) return undefined
+  if (kind === 'prod')
+    refuse(linking, entry, [...path, 'faults'], {
+      code: 'faults_in_prod',
+      message: 'Faults are not injected in an environment of class prod.',
+      hint: 'Remove them, or write percent: 0%.',
+      which: 'key',
+    })
+  return {
+    latency: latency && { share: share(latency.percent), ms: ms(latency.for) },
+    reset: reset && { share: share(reset.percent) },
+    status: status && { share: share(status.percent), status: status.status },
+    bandwidth: bandwidth && { share: share(bandwidth.percent), bytes: Math.max(1, bytes(bandwidth.perSecond)) },
+  }
+}
+
+function targetOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
   const mode = modeOf(linking, entry, said, place)
   checkMembers(linking, entry, said, mode, place)
   checkGuarding(linking, entry, said, place)
@@ -42,10 +68,10 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
 }
 
 const membersOf = {
-  live: ['target', 'inject', 'basic', 'oauth2', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca'],
-  mock: ['mock'],
-  record: ['target', 'inject', 'basic', 'oauth2', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'cassette', 'match'],
-  replay: ['cassette', 'match'],
+  live: ['target', 'inject', 'basic', 'oauth2', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'faults'],
+  mock: ['mock', 'faults'],
+  record: ['target', 'inject', 'basic', 'oauth2', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'cassette', 'match', 'faults'],
+  replay: ['cassette', 'match', 'faults'],
   deny: ['reason'],
 } as const
 
