@@ -28,7 +28,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
   const replay = buildReplay(ports)
-  const record = buildRecord(ports)
+  const record = buildRecord(policy, ports)
   const disturb = buildDisturb(policy, ports)
   const credential = buildCredential(policy, ports)
   const answer = buildAnswer()

@@ -103,6 +103,15 @@ describe('a recorded call', () => {
     expect((await ask('dev', 'GET', '/')).status).toBe(501)
     expect(vendor.calls).toEqual([])
   })
+
+  it('is refused in prod, whatever the policies say, and nothing is called', async () => {
+    const vendor = fakeVendor()
+    const target = live('prod', 'https://pay.example', { record: { name: 'pay', headers: [], body: true } })
+    const policy = egressPolicy({ services: [linked(service('pay'), target)], environmentClass: 'prod' })
+    const walk = buildEgress(policy, vendor, fakePorts({ cassettes: fakeCassettes() }))
+    const reply = await walk(arrival('GET', '/', host, { listener: 'egress', scheme: 'http', peer: '127.0.0.1' }))
+    expect([reply.status, vendor.calls]).toEqual([501, []])
+  })
 })
 
 describe('a cassette', () => {

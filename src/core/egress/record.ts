@@ -6,6 +6,7 @@ import type { CassetteUse } from '../model/route.ts'
 import type { Body, Fields } from '../model/wire.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import { isoTime } from '../observe/time.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Cassettes, Ports } from '../ports.ts'
 import { recordBody } from './cassette/body.ts'
 import { buildCleaner, type Cleaner } from './cassette/clean.ts'
@@ -27,10 +28,12 @@ const answerBytes = 1 << 20
  * was the last, the interaction is written, cleaned of everything secret. One in which a secret would still stand, in whatever spelling, is not
  * written. Where the ground keeps no cassettes nothing is called.
  */
-export function buildRecord(ports: Pick<Ports, 'clock' | 'meter' | 'cassettes'>): Record {
+export function buildRecord({ environmentClass }: Pick<Policy, 'environmentClass'>, ports: Pick<Ports, 'clock' | 'meter' | 'cassettes'>): Record {
   return async function record(x, forward) {
     const use = x.target.record
     if (use === undefined) return forward(x)
+    // The loader refuses it; what customers said in production is never written down all the same.
+    if (environmentClass === 'prod') throw new Fault('not_implemented', 'nothing is recorded in an environment of class prod')
     const cassettes = cassettesOf(ports)
     const sent = await x.call.body?.bytes(recordedRequestBytes)
     if (sent !== undefined) Object.assign(x, { call: { ...x.call, body: bodyOf(sent) } })
