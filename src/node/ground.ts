@@ -43,7 +43,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
   const fetch = createFetch({ clock, resolve, secrets, certificates })
   const inForce = createStoreInForce(
     settings.redisUrl,
-    { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs },
+    { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs, environment: settings.environment },
     openMemory === undefined ? undefined : () => openMemory({ clock, meter, journal }),
   )
   const ports: Ports = {
