@@ -142,9 +142,23 @@ describe('a target', () => {
     ['dev: { target: "https://a.example", oauth2: { tokenUrl: "http://a.example/t", clientId: a, clientSecret: env:X } }', 'value_invalid', 9],
     [
       'dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, clientSecret: env:X, auth: private_key_jwt } }',
-      'not_available',
+      'client_credential',
       9,
     ],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a } }', 'client_credential', 9],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, certificate: env:C } }', 'client_credential', 9],
+    [
+      'dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, key: env:K, certificate: env:C, keyId: k } }',
+      'no_effect',
+      9,
+    ],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, key: env:K, clientSecret: env:C } }', 'no_effect', 9],
+    [
+      'dev: { target: "https://a.example", exchange: { tokenUrl: "https://a.example/t", clientId: a, key: env:K }, basic: { username: u, password: env:P } }',
+      'credential_twice',
+      9,
+    ],
+    ['dev: { target: "http://a.example", tls: { certificate: env:C, key: env:K } }', 'tls_clear_text', 9],
     ['tset: { target: "https://a.example" }', 'environment_unknown', 9],
     ['dev: { target: "https://a.example", record: true }', 'not_available', 9],
   ])('that says %s is refused, whatever environment is in force', async (environments, code, line) => {

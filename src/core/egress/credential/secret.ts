@@ -28,7 +28,7 @@ function compileCheck(rule: SecretRule): (value: string) => string | undefined {
   const wanted = rule.pattern === undefined ? undefined : searchPattern(rule.pattern)
   const forbidden = rule.forbidPattern === undefined ? undefined : searchPattern(rule.forbidPattern)
   return (value) => {
-    if (hasControl(value)) return 'holds a control character'
+    if (hasControl(rule.lines === true ? value.replaceAll(/[\r\n\t]/g, '') : value)) return 'holds a control character'
     if (!value.isWellFormed()) return 'is not well-formed text'
     if (wanted !== undefined && !wanted(value)) return `does not fit its pattern ${rule.pattern}`
     return forbidden?.(value) === true ? `fits the forbidden pattern ${rule.forbidPattern}` : undefined

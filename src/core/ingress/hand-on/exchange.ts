@@ -87,7 +87,7 @@ async function ask(exchange: TokenExchange, { token, exp }: Given, { clock, fetc
   const grant = { type: 'urn:ietf:params:oauth:grant-type:token-exchange', parameters }
   // http is for loopback alone, which the loader has seen to.
   const insecure = exchange.tokenUrl.startsWith('http:')
-  const { value, lifetimeMs } = await requestToken(exchange, secret, grant, { fetch, vet: undefined, insecure })
+  const { value, lifetimeMs } = await requestToken(exchange, secret, grant, { fetch, vet: undefined, clock, insecure })
   const bounded = Math.min(lifetimeMs ?? Number.POSITIVE_INFINITY, leftMs)
   return { value, lifetimeMs: Number.isFinite(bounded) ? bounded : undefined }
 }

@@ -49,14 +49,32 @@ const basic = z.strictObject({
   ...shape,
 })
 
-const oauth2 = z.strictObject({
+const tokens = (scope: 'egress.environments.oauth2.scope' | 'egress.environments.exchange.scope') => ({
   tokenUrl: describe(safeUrl, 'Token endpoint, https.'),
   clientId: describe(text, 'Client id.'),
-  clientSecret: describe(secret, 'Where the client secret is.'),
-  auth: defaulted(z.enum(['client_secret_basic', 'client_secret_post']), 'egress.environments.oauth2.auth', 'How the client proves itself.'),
-  scope: defaulted(z.array(text), 'egress.environments.oauth2.scope', 'Scopes to ask for.'),
+  clientSecret: describe(secret.optional(), 'Where the client secret is.'),
+  key: describe(secret.optional(), 'Where the private key is, PEM or JWK: of private_key_jwt, or of the certificate.'),
+  keyId: describe(text.optional(), 'With private_key_jwt: kid of the assertion, where the key is no JWK that says it.'),
+  issuer: describe(text.optional(), 'With private_key_jwt: audience of the assertion; without it the URL of the token endpoint.'),
+  certificate: describe(pem.optional(), 'With tls_client_auth: the client certificate, PEM.'),
+  ca: describe(pem.optional(), "Certificate authorities of the token endpoint in place of the system's, PEM."),
+  auth: describe(
+    z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth']).optional(),
+    'How the client proves itself. Left out: tls_client_auth with a certificate, private_key_jwt with a key alone, else client_secret_basic.',
+  ),
+  scope: defaulted(z.array(text), scope, 'Scopes to ask for.'),
   audience: describe(text.optional(), 'Audience to ask for.'),
+  resource: describe(z.array(url).min(1).optional(), 'Where the token is to be used (RFC 8707).'),
   ...shape,
+})
+
+const oauth2 = z.strictObject(tokens('egress.environments.oauth2.scope'))
+
+const exchange = z.strictObject(tokens('egress.environments.exchange.scope'))
+
+const targetTls = z.strictObject({
+  certificate: describe(pem, 'Client certificate that is shown to the target, PEM.'),
+  key: describe(secret, 'Its private key, PEM.'),
 })
 
 const guardHost = z
@@ -74,6 +92,8 @@ export const target = z.strictObject({
   inject: describe(inject.optional(), 'A secret in a header or query parameter.'),
   basic: describe(basic.optional(), 'HTTP Basic.'),
   oauth2: describe(oauth2.optional(), 'OAuth2 client credentials.'),
+  exchange: describe(exchange.optional(), "A token in exchange for the caller's own (RFC 8693)."),
+  tls: describe(targetTls.optional(), 'A client certificate of our own; beside any other credential.'),
   guardHosts: defaulted(
     z.array(guardHost),
     'egress.environments.guardHosts',
@@ -128,3 +148,4 @@ export const egress = z.strictObject({
 export type CallerDocument = z.output<typeof caller>
 export type EgressDocument = z.output<typeof egress>
 export type TargetDocument = z.output<typeof target>
+export type TokensDocument = z.output<typeof oauth2>

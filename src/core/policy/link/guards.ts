@@ -66,7 +66,8 @@ function secretsOf({ environment, target }: Place): readonly { readonly referenc
   return [
     ...at(target.inject?.secret, 'inject', 'secret'),
     ...at(target.basic?.password, 'basic', 'password'),
-    ...at(target.oauth2?.clientSecret, 'oauth2', 'clientSecret'),
+    ...at(target.tls?.key, 'tls', 'key'),
+    ...(['oauth2', 'exchange'] as const).flatMap((kind) => [...at(target[kind]?.clientSecret, kind, 'clientSecret'), ...at(target[kind]?.key, kind, 'key')]),
   ]
 }
 
@@ -92,7 +93,7 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
     for (const { of, host } of namesOf(target)) {
       const service = production.get(plainHost(host))
       if (service === undefined) continue
-      const path = ['environments', environment, ...(of === 'target' ? ['target'] : ['oauth2', 'tokenUrl'])]
+      const path = ['environments', environment, ...(of === 'target' ? ['target'] : [isCallers(target) ? 'exchange' : 'oauth2', 'tokenUrl'])]
       refuse(linking, entry, path, {
         code: 'target_is_prod',
         message: `This nonprod ${of === 'target' ? 'target' : 'token endpoint'} is a production host of "${service}".`,
@@ -100,6 +101,10 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
       })
     }
   }
+}
+
+function isCallers({ credential }: LiveTarget): boolean {
+  return credential?.kind === 'oauth2' && credential.subject === 'caller'
 }
 
 function distinct(guards: readonly GuardHost[]): readonly GuardHost[] {
