@@ -34,8 +34,8 @@ export type OpenMemory = (ports: Pick<Ports, 'clock' | 'meter' | 'journal'>) => 
 export function createGround(settings: Settings, clock: Clock, journal: NodeJournal, openMemory?: OpenMemory): Ground {
   const meter = createMeter(metrics)
   const random = createRandom()
-  const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
+  const secrets = createSecrets(settings.variables, { clock, resolve })
   const fetch = createFetch({ clock, resolve, secrets })
   const inForce = createStoreInForce(
     settings.redisUrl,

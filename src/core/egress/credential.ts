@@ -1,4 +1,5 @@
 import type { Credentialed, PlacedLive } from '../model/exchange.ts'
+import { inTime } from '../model/in-time.ts'
 import type { Credential, LiveTarget } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -27,6 +28,8 @@ const nothingSecret: readonly string[] = Object.freeze([])
  */
 export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'lasting' | 'digest'>): AddCredential {
   const readSecret = buildReadSecret(ports.secrets)
+  const inItsTime = (x: PlacedLive, value: Promise<string>) =>
+    inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
   const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
 
@@ -42,7 +45,7 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
     const { credential, certificate } = x.target
     if (certificate !== undefined) await checkCertificate(certificate, ports.secrets)
     if (credential === undefined) return credentialed(x, undefined, undefined)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(secretRuleOf(credential))), undefined)
+    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined)
     const { token, beside, spoil } = await getToken(x, credential)
     const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)
     return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil)

@@ -16,8 +16,13 @@ export function buildReadSecret(secrets: Secrets): ReadSecret {
   return async (rule) => {
     const check = checks.get(rule) ?? compileCheck(rule)
     checks.set(rule, check)
-    const value = await secrets.read(rule.reference).catch(() => '')
-    const problem = value === '' ? 'is missing or empty' : check(value)
+    let why = ''
+    const value = await secrets.read(rule.reference).catch((error: unknown) => {
+      // A vault has more than one reason; messages of these errors hold no value.
+      if (rule.reference.startsWith('vault:') && error instanceof Error) why = ` (${error.message})`
+      return ''
+    })
+    const problem = value === '' ? `is missing or empty${why}` : check(value)
     if (problem !== undefined) throw unavailable(`the secret ${rule.reference} ${problem}`)
     return value
   }
