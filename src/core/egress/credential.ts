@@ -7,6 +7,7 @@ import type { Ports, Secrets } from '../ports.ts'
 import { type Injection, inject, injectedHeader } from './credential/inject.ts'
 import { outgoingCall } from './credential/outgoing.ts'
 import { buildReadSecret, unavailable } from './credential/secret.ts'
+import { buildSign, isSigning, type Signing } from './credential/sign.ts'
 import { buildTokens } from './credential/token-request.ts'
 
 /** @throws Fault `credential_unavailable`, or why the request was cut short while it waited for a token. */
@@ -28,12 +29,13 @@ const nothingSecret: readonly string[] = Object.freeze([])
  */
 export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'lasting' | 'digest'>): AddCredential {
   const readSecret = buildReadSecret(ports.secrets)
-  const inItsTime = (x: PlacedLive, value: Promise<string>) =>
+  const inItsTime = <T>(x: PlacedLive, value: Promise<T>) =>
     inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
+  const sign = buildSign(readSecret, ports)
   const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
 
-  function prepare(credential: Credential, secret: string): Injection {
+  function prepare(credential: Exclude<Credential, Signing>, secret: string): Injection {
     const last = prepared.get(credential)
     if (last?.secret === secret) return last.injection
     const injection = inject(credential, secret)
@@ -41,10 +43,17 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
     return injection
   }
 
+  /** Last of all: what is signed stays as it is. */
+  async function signed(x: PlacedLive, credential: Signing): Promise<Credentialed> {
+    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential))))
+    return Object.assign(x, { call, secrets, spoil: undefined })
+  }
+
   return async function credential(x) {
     const { credential, certificate } = x.target
     if (certificate !== undefined) await checkCertificate(certificate, ports.secrets)
     if (credential === undefined) return credentialed(x, undefined, undefined)
+    if (isSigning(credential)) return signed(x, credential)
     if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined)
     const { token, beside, spoil } = await getToken(x, credential)
     const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)

@@ -295,6 +295,30 @@ export type Credential =
       /** RFC 8707. */
       readonly resource: readonly string[]
     }
+  /** AWS Signature Version 4. */
+  | {
+      readonly kind: 'sigv4'
+      readonly region: string
+      readonly service: string
+      readonly accessKeyId: SecretRule
+      readonly secret: SecretRule
+      readonly sessionToken: SecretRule | undefined
+      /** `unsigned`: the body is not part of the signature, and streams. */
+      readonly payload: 'signed' | 'unsigned'
+    }
+  /** HMAC (RFC 2104) over a message made from the call. */
+  | {
+      readonly kind: 'hmac'
+      readonly secret: SecretRule
+      readonly algorithm: 'sha256' | 'sha384' | 'sha512'
+      /** Template of what is signed. */
+      readonly message: string
+      readonly header: string
+      /** Holds `{signature}`; `{timestamp}` too where the vendor reads it there. */
+      readonly format: string
+      readonly encoding: 'hex' | 'base64'
+      readonly timestampHeader: string | undefined
+    }
 
 /** A secret reference with the shape its value must, and must not, have (RE2, searched anywhere). */
 export interface SecretRule {

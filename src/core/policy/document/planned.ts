@@ -53,8 +53,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
   jsonPaths: [{ at: /^egress\.[^.]+\.mask$/, what: 'Masking members of bodies', instead: 'Remove it: records hold no bodies.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
-  sigv4: [{ at: target, what: 'AWS signatures' }],
-  hmac: [{ at: target, what: 'HMAC signatures' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],

@@ -67,6 +67,8 @@ function secretsOf({ environment, target }: Place): readonly { readonly referenc
     ...at(target.inject?.secret, 'inject', 'secret'),
     ...at(target.basic?.password, 'basic', 'password'),
     ...at(target.tls?.key, 'tls', 'key'),
+    ...(['accessKeyId', 'secretAccessKey', 'sessionToken'] as const).flatMap((member) => at(target.sigv4?.[member], 'sigv4', member)),
+    ...at(target.hmac?.secret, 'hmac', 'secret'),
     ...(['oauth2', 'exchange'] as const).flatMap((kind) => [...at(target[kind]?.clientSecret, kind, 'clientSecret'), ...at(target[kind]?.key, kind, 'key')]),
   ]
 }

@@ -8,6 +8,7 @@ import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linki
 import type { Mocks } from './mocks.ts'
 import { linkTokens } from './oauth2.ts'
 import { secretRule } from './secret-rule.ts'
+import { linkHmac, linkSigV4 } from './signing.ts'
 
 interface TargetPlace {
   readonly path: Path
@@ -39,7 +40,7 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
 }
 
 const membersOf = {
-  live: ['target', 'inject', 'basic', 'oauth2', 'exchange', 'tls', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca'],
+  live: ['target', 'inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac', 'tls', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca'],
   mock: ['mock'],
   deny: ['reason'],
 } as const
@@ -156,7 +157,7 @@ function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: Ta
 }
 
 function linkCredential(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): Credential | undefined {
-  const given = (['inject', 'basic', 'oauth2', 'exchange'] as const).filter((key) => isSaid(entry, [...path, key]))
+  const given = (['inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac'] as const).filter((key) => isSaid(entry, [...path, key]))
   if (given.length > 1)
     refuse(linking, entry, [...path, given[1] ?? ''], {
       code: 'credential_twice',
@@ -167,6 +168,8 @@ function linkCredential(linking: Linking, entry: Entry<EgressDocument>, said: Ta
   if (said.inject !== undefined) return linkInject(linking, entry, said.inject, [...path, 'inject'])
   if (said.basic !== undefined) return { kind: 'basic', username: said.basic.username, password: secretRule(said.basic.password, said.basic) }
   if (said.oauth2 !== undefined) return linkTokens(linking, entry, said.oauth2, [...path, 'oauth2'], 'client')
+  if (said.sigv4 !== undefined) return linkSigV4(said.sigv4)
+  if (said.hmac !== undefined) return linkHmac(linking, entry, said.hmac, [...path, 'hmac'])
   return said.exchange === undefined ? undefined : linkTokens(linking, entry, said.exchange, [...path, 'exchange'], 'caller')
 }
 
