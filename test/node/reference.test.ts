@@ -5,6 +5,7 @@ import type { Policy } from '../../src/core/policy/policy.ts'
 import { buildAdminApp } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { operationsIn, problemsOf } from '../openapi/validate.ts'
+import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { clean, loadBeside } from '../support/load.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
@@ -17,7 +18,13 @@ async function openApp(referenceScript?: string) {
   let policy: Policy = clean(await loadBeside(routes))
   // The pages look at nothing but the policy in force.
   const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what the page looks at
-  const app = buildAdminApp(view, () => '', { loopback: true, referenceScript, forgetIntrospections: () => Promise.resolve() })
+  const app = buildAdminApp(view, () => '', {
+    loopback: true,
+    referenceScript,
+    forgetIntrospections: () => Promise.resolve(),
+    rearmGuard: async () => false,
+    limits: fakeLimitRoutes(),
+  })
   const ask = (path: string) => app.request(path, { headers: { host: 'localhost' } })
   return { ask, publish: (next: Policy) => void (policy = next) }
 }
