@@ -196,5 +196,16 @@ describe('a token in exchange for the caller’s own', () => {
     const bad = await call({ headers: { authorization: 'Bearer made-up' } })
     expect([bad.status, await bad.json()]).toMatchObject([503, { code: 'credential_unavailable' }])
     expect(shown).toEqual([])
+    // What was made up costs nobody else anything.
+    expect((await call({ headers: { authorization: `Bearer ${await someToken()}` } })).status).toBe(200)
+  })
+
+  it('is not asked for again and again, whoever calls, while the provider is in trouble', async () => {
+    const { call } = await open(exchange(), gatewaySecret)
+    await issuer.fail('error')
+    onTestFinished(() => issuer.fail(undefined))
+    const before = await asked()
+    for (let i = 0; i < 10; i++) expect((await call({ headers: { authorization: `Bearer token-${i}` } })).status).toBe(503)
+    expect((await asked()) - before).toBeLessThan(10)
   })
 })

@@ -239,6 +239,21 @@ describe('a secret', () => {
     expect(JSON.stringify(diagnostics)).not.toContain('SHARED_KEY')
   })
 
+  it.each([
+    [
+      'oauth2: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',
+      'exchange: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',
+    ],
+    ['sigv4: { region: eu, service: s3, accessKeyId: env:A, secretAccessKey: env:SHARED }', 'hmac: { secret: env:SHARED, message: "{body}", header: x }'],
+    ['tls: { certificate: env:C, key: env:SHARED }', 'inject: { header: a, secret: env:SHARED }'],
+    ['inject: { header: a, secret: "vault:kv/pay#key" }', 'inject: { header: a, secret: "vault:kv/pay?version=2#key" }'],
+  ])('belongs to one environment in every kind of credential: %s', async (one, other) => {
+    const { diagnostics } = await loadBeside(
+      service(`      dev: { target: "https://a.example", ${one} }\n      staging: { target: "https://b.example", ${other} }`),
+    )
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(['secret_shared'])
+  })
+
   it('written as a variable is refused without being shown, and the reference is named', async () => {
     const loaded = await loadBeside(service('      dev: { target: "https://a.example", inject: { header: a, secret: "${PAY_KEY}" } }'), {
       variables: { PAY_KEY: 'sk_live_4242' },

@@ -1,3 +1,4 @@
+import { EndpointStandings } from '../../endpoint-standings.ts'
 import type { PlacedLive } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import { inTime } from '../../model/in-time.ts'
@@ -38,6 +39,8 @@ export function buildTokens(readSecret: ReadSecret, insecure: boolean, ports: To
     () => new TokenCache(ports.clock, { refreshShare: 0.8, usableShare: 0.9, marginMs: 5_000, most: mostExchanged }),
   )
 
+  const standings = new EndpointStandings(ports.clock)
+
   async function ask(x: PlacedLive, credential: OAuth2, grant: Grant): Promise<Token> {
     const { ca, certificate, auth, secret: rule, issuer: audience } = credential
     // The connection reads its key itself, when the handshake needs it; here it is held to its rule.
@@ -52,7 +55,9 @@ export function buildTokens(readSecret: ReadSecret, insecure: boolean, ports: To
     const subject = credential.subject === 'caller' ? callersToken(x) : undefined
     const cache = subject === undefined ? own : exchanged
     const key = tokenKey(x, credential, subject === undefined ? undefined : await ports.digest(subject))
-    const asked = cache.get(key, () => ask(x, credential, grantOf(credential, subject)))
+    const request = () => ask(x, credential, grantOf(credential, subject))
+    // Callers' tokens are many: an endpoint that is in trouble over one is not asked about the next.
+    const asked = cache.get(key, () => (subject === undefined ? request() : standings.run(credential.tokenUrl, request)))
     const limits = { lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }
     try {
       const token = await inTime(limits, asked, ports.clock)

@@ -48,8 +48,10 @@ function checkSecrets(linking: Linking, places: readonly Place[]): void {
   const owners = new Map<string, { readonly place: Place; readonly path: Path }>()
   for (const place of places) {
     for (const { reference, path } of secretsOf(place)) {
-      const owner = owners.get(reference)
-      if (owner === undefined) owners.set(reference, { place, path })
+      // Versions of a Vault secret are one secret.
+      const one = reference.replace(/\?version=\d+(?=#)/, '')
+      const owner = owners.get(one)
+      if (owner === undefined) owners.set(one, { place, path })
       else if (owner.place.environment !== place.environment)
         // The reference itself is not named: of the other class not even that may be known.
         refuse(linking, place.entry, path, {
