@@ -28,7 +28,7 @@ export interface FakeVault {
   /** Who may log in as the role `gateway`. */
   account(jwt: string, lease: { readonly ttl: number; readonly renewable: boolean; readonly left?: number }): void
   /** What it answers to everything from now on; undefined puts it right. */
-  answer(instead: 'sealed' | 'standby' | 'error' | 'html' | 'nothing' | undefined): void
+  answer(instead: 'sealed' | 'standby' | 'error' | 'html' | 'nothing' | 'silence' | undefined): void
   readonly namespace: { required: string | undefined }
 }
 
@@ -46,6 +46,7 @@ export async function openVault(keep: Keep): Promise<FakeVault> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request)
     asked.push(`${request.method} ${request.url}`)
+    if (instead === 'silence') return
     if (instead === 'nothing') request.socket.destroy()
     else if (instead === 'sealed') send(response, 503, { errors: ['Vault is sealed'] })
     else if (instead === 'standby') response.writeHead(307, { location: 'https://10.0.0.2:8200/' }).end()
@@ -103,7 +104,10 @@ export async function openVault(keep: Keep): Promise<FakeVault> {
   }
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  keep(() => new Promise((resolve) => server.close(() => resolve())))
+  keep(() => {
+    server.close()
+    server.closeAllConnections()
+  })
   return {
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,

@@ -51,7 +51,7 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
 
   return async function credential(x) {
     const { credential, certificate } = x.target
-    if (certificate !== undefined) await checkCertificate(certificate, ports.secrets)
+    if (certificate !== undefined) await inItsTime(x, checkCertificate(certificate, ports.secrets))
     if (credential === undefined) return credentialed(x, undefined, undefined)
     if (isSigning(credential)) return signed(x, credential)
     if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined)
