@@ -5,6 +5,7 @@ import { buildCredential } from './egress/credential.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
+import { buildRenew } from './egress/renew.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -25,6 +26,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
   const credential = buildCredential(policy, ports)
+  const forward = buildRenew(credential, upstream.forwardOut)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
 
@@ -38,7 +40,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const placed = trail.reach(place(allowed))
       if (!isLive(placed)) return trail.close(answer(placed, await mock(placed)))
       const credentialed = trail.reach(await credential(placed))
-      const reply = await upstream.forwardOut(credentialed)
+      const reply = await forward(credentialed)
       return trail.close(answer(credentialed, reply))
     } catch (error) {
       return trail.close(refuse(trail.last, trail.fail(Fault.from(error))))

@@ -29,7 +29,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
       instead: 'Write ask: beside rules:, for all that they allow.',
     },
   ],
-  tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   hedge: [{ at: egress, what: 'Hedging calls to third parties', instead: 'Write retry.' }],
   compose: [{ at: route, what: 'Composing several calls' }],
@@ -47,12 +46,8 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
   jsonPaths: [{ at: /^egress\.[^.]+\.mask$/, what: 'Masking members of bodies', instead: 'Remove it: records hold no bodies.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
-  sigv4: [{ at: target, what: 'AWS signatures' }],
-  hmac: [{ at: target, what: 'HMAC signatures' }],
-  exchange: [{ at: target, what: 'Token exchange (RFC 8693) for a third party', instead: 'Use oauth2.' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
-  key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],
   xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
 }
@@ -60,7 +55,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 const values: Readonly<Record<string, readonly Planned[]>> = {
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
-  private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
 }
 
 /** The sentence for a planned key in the mapping at `path`, or undefined. */

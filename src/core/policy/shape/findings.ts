@@ -117,8 +117,6 @@ function emptyProblem(path: Path, facts: FieldFacts): { readonly message: string
 function secretProblem(at: Node, facts: FieldFacts): { readonly code: string; readonly message: string; readonly hint: string } {
   const written = at.kind === 'scalar' ? at.text : ''
   const variable = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(written)?.[1]
-  if (written.startsWith('vault:'))
-    return { code: 'not_available', message: 'References to a vault are not available in this version.', hint: 'Write env:NAME or file:/path.' }
   if (facts.title?.startsWith('format') === true)
     return {
       code: 'value_invalid',
