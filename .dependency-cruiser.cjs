@@ -24,7 +24,7 @@ module.exports = {
       severity: 'error',
       comment: 'The address guard belongs to the whole egress wing; the egress report asks the deciders of every room.',
       from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/explain\\.ts$' },
-      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/guard\\.ts$'] },
+      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential)\\.ts$'] },
     },
     {
       name: 'a-room-does-not-use-upstream',
@@ -81,7 +81,7 @@ module.exports = {
     {
       name: 'only-core-egress-credential-reads-secrets-packages',
       severity: 'error',
-      from: { path: '^src/core/', pathNot: '^src/core/(egress/credential|ingress/identify/introspection/|token-endpoint\\.ts$)' },
+      from: { path: '^src/core/', pathNot: '^src/core/(egress/credential|ingress/identify/introspection/|token-endpoint\\.ts$|client-proof\\.ts$)' },
       to: { path: '^node_modules/oauth4webapi' },
     },
   ],

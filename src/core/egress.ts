@@ -7,6 +7,7 @@ import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
 import { buildRecord } from './egress/record.ts'
+import { buildRenew } from './egress/renew.ts'
 import { buildReplay } from './egress/replay.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
@@ -31,6 +32,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const record = buildRecord(policy, ports)
   const disturb = buildDisturb(policy, ports)
   const credential = buildCredential(policy, ports)
+  const forward = buildRenew(credential, upstream.forwardOut)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
 
@@ -45,7 +47,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       await disturb(placed)
       if (!isLive(placed)) return trail.close(disturb.shape(placed, answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed))))
       const credentialed = trail.reach(await credential(placed))
-      const reply = await record(credentialed, (x) => upstream.forwardOut(x))
+      const reply = await record(credentialed, forward)
       return trail.close(disturb.shape(credentialed, answer(credentialed, reply)))
     } catch (error) {
       return trail.close(disturb.shape(trail.last, refuse(trail.last, trail.fail(Fault.from(error)))))

@@ -124,6 +124,17 @@ export interface FetchRequest {
   /** Bytes; a longer answer rejects. */
   readonly limit: number
   readonly vet?: Vet | undefined
+  /** Of an https URL; undefined: the public authorities, and no certificate of our own. */
+  readonly tls?: FetchTls | undefined
+}
+
+/** References to PEM text. */
+export interface FetchTls {
+  /** In place of the public authorities. */
+  readonly ca: string | undefined
+  /** What the gateway shows of itself, with its key. */
+  readonly certificate: string | undefined
+  readonly key: string | undefined
 }
 
 export interface FetchResponse {

@@ -26,12 +26,11 @@ const unstatedMs = 300_000
 const longestMs = 3_600_000
 const firstWaitMs = 1_000
 const longestWaitMs = 30_000
-/** A vendor that refuses a token this young would refuse the next one too. */
-const youngMs = 10_000
+/** A vendor that refuses the next token so soon would refuse the one after it too. */
+const spoilMs = 10_000
 
 interface Held {
   readonly value: string
-  readonly obtainedAt: number
   readonly refreshAt: number
   readonly expiresAt: number
 }
@@ -39,6 +38,7 @@ interface Held {
 interface Entry {
   held: Held | undefined
   asking: Promise<Held> | undefined
+  spoiledAt: number
   failure: { readonly error: Error; readonly until: number; readonly waitMs: number } | undefined
 }
 
@@ -70,15 +70,20 @@ export class TokenCache {
     return (await this.#ask(entry, request)).value
   }
 
-  /** The vendor refused this token: it is not used again, unless it was fresh, when another would fare no better. */
-  spoil(key: string, value: string): void {
+  /** The vendor refused this token: it is not used again, unless one was refused moments ago, when another would fare no better. Whether there is, or may be, another one. */
+  spoil(key: string, value: string): boolean {
     const entry = this.#entries.get(key)
-    if (entry?.held?.value === value && this.#clock.ticks() - entry.held.obtainedAt >= youngMs) entry.held = undefined
+    if (entry?.held?.value !== value) return true
+    const now = this.#clock.ticks()
+    if (now - entry.spoiledAt < spoilMs) return false
+    entry.spoiledAt = now
+    entry.held = undefined
+    return true
   }
 
   /** Forgets the longest unused entries beyond a bound: reloads change keys. */
   #entry(key: string): Entry {
-    const entry = this.#entries.get(key) ?? { held: undefined, asking: undefined, failure: undefined }
+    const entry = this.#entries.get(key) ?? { held: undefined, asking: undefined, spoiledAt: Number.NEGATIVE_INFINITY, failure: undefined }
     this.#entries.delete(key)
     this.#entries.set(key, entry)
     for (const oldest of this.#entries.keys()) {
@@ -120,7 +125,6 @@ function hold(token: Token, startedAt: number, { refreshShare, usableShare, marg
   const lifeMs = Math.min(longestMs, token.lifetimeMs ?? unstatedMs)
   return {
     value: token.value,
-    obtainedAt: startedAt,
     refreshAt: startedAt + lifeMs * refreshShare,
     expiresAt: startedAt + Math.max(lifeMs - marginMs, lifeMs * usableShare),
   }

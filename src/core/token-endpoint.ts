@@ -1,14 +1,14 @@
 import * as oauth from 'oauth4webapi'
+import { type ClientProof, clientProof } from './client-proof.ts'
 import { Fault } from './model/fault.ts'
 import type { Vet } from './model/route.ts'
-import type { Fetch } from './ports.ts'
+import type { Clock, Fetch, FetchTls } from './ports.ts'
 import type { Token } from './token-cache.ts'
 
 /** Where tokens are asked for, and as whom. */
-export interface TokenEndpoint {
+export interface TokenEndpoint extends ClientProof {
   readonly tokenUrl: string
   readonly clientId: string
-  readonly auth: 'client_secret_basic' | 'client_secret_post'
 }
 
 /** What is asked for (RFC 6749 section 4.5). */
@@ -21,6 +21,9 @@ export interface Grant {
 export interface Via {
   readonly fetch: Fetch
   readonly vet: Vet | undefined
+  readonly tls?: FetchTls | undefined
+  /** Of assertions. */
+  readonly clock: Pick<Clock, 'now'>
   readonly insecure: boolean
 }
 
@@ -41,13 +44,15 @@ const answerLimit = 64 * 1024
 /** `b64token` of RFC 6750 section 2.1: what may stand behind `Bearer`. */
 const bearer = /^[A-Za-z0-9\-._~+/]{1,8192}=*$/
 
-/** Asks a token endpoint for a bearer token. @throws TokenRequestError */
-export async function requestToken(endpoint: TokenEndpoint, clientSecret: string, grant: Grant, via: Via): Promise<Token> {
+/** Asks a token endpoint for a bearer token. `secret` is what `clientProof` makes of it. @throws TokenRequestError */
+export async function requestToken(endpoint: TokenEndpoint, secret: string, grant: Grant, via: Via): Promise<Token> {
   const server: oauth.AuthorizationServer = { issuer: endpoint.tokenUrl, token_endpoint: endpoint.tokenUrl }
   const client: oauth.Client = { client_id: endpoint.clientId }
-  const proof = endpoint.auth === 'client_secret_basic' ? oauth.ClientSecretBasic(clientSecret) : oauth.ClientSecretPost(clientSecret)
-  const options = { [oauth.customFetch]: fetchThrough(via.fetch, via.vet), [oauth.allowInsecureRequests]: via.insecure }
+  const options = { [oauth.customFetch]: fetchThrough(via), [oauth.allowInsecureRequests]: via.insecure }
   try {
+    const proof = await clientProof(endpoint, secret, via.clock).catch((error: unknown) => {
+      throw new TokenProblem(error instanceof Error ? error.message : 'the key cannot be used')
+    })
     const response = await oauth.genericTokenEndpointRequest(server, client, proof, grant.type, grant.parameters, options)
     return tokenOf(await oauth.processGenericTokenEndpointResponse(server, client, response))
   } catch (error) {
@@ -64,14 +69,14 @@ function tokenOf(answer: oauth.TokenEndpointResponse): Token {
   return { value: answer.access_token, lifetimeMs: answer.expires_in * 1000 }
 }
 
-/** Something of our own words about a token. */
+/** Something in our own words about a token, or what it is asked for with. */
 class TokenProblem extends Error {
   override readonly name = 'TokenProblem'
 }
 
-function fetchThrough(fetch: Fetch, vet: Vet | undefined): (url: string, options: oauth.CustomFetchOptions<'POST', URLSearchParams>) => Promise<Response> {
+function fetchThrough({ fetch, vet, tls }: Via): (url: string, options: oauth.CustomFetchOptions<'POST', URLSearchParams>) => Promise<Response> {
   return async (url, options) => {
-    const answer = await fetch({ url, method: 'POST', headers: options.headers, body: options.body.toString(), timeoutMs, limit: answerLimit, vet })
+    const answer = await fetch({ url, method: 'POST', headers: options.headers, body: options.body.toString(), timeoutMs, limit: answerLimit, vet, tls })
     return new Response(answer.text, { status: answer.status, headers: answer.headers })
   }
 }

@@ -3,7 +3,7 @@ import { FieldList } from '../core/model/fields.ts'
 import { Lifeline } from '../core/model/lifeline.ts'
 import { addPiece } from '../core/model/pieces.ts'
 import type { Body, Fields } from '../core/model/wire.ts'
-import type { Endpoint, Fetch, FetchRequest } from '../core/ports.ts'
+import type { Endpoint, Fetch, FetchRequest, FetchTls } from '../core/ports.ts'
 import type { DialPorts } from './channels/dial.ts'
 import { openHttp1 } from './channels/http1.ts'
 
@@ -18,7 +18,7 @@ export function createFetch(ports: DialPorts): Fetch {
   return async (request) => {
     const url = new URL(request.url)
     if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error(`${url.protocol} is not a protocol to fetch over`)
-    const endpoint = endpointOf(url, request, undefined)
+    const endpoint = endpointOf(url, request, request.tls)
     const lifeline = new Lifeline()
     const wire = openHttp1(endpoint, ports)
     const timer = ports.clock.after(request.timeoutMs, () => lifeline.end(new Fault('deadline_exceeded', 'the request took too long')))
@@ -45,14 +45,14 @@ export function createFetch(ports: DialPorts): Fetch {
 }
 
 /** One connection to where a URL leads, past no rules but those of the request. */
-export function endpointOf(url: URL, request: Pick<FetchRequest, 'timeoutMs' | 'vet'>, ca: string | undefined): Endpoint {
+export function endpointOf(url: URL, request: Pick<FetchRequest, 'timeoutMs' | 'vet'>, { ca, certificate, key }: Partial<FetchTls> = {}): Endpoint {
   const secure = url.protocol === 'https:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
   return {
     key: `fetch ${url.origin}`,
     protocol: 'http1',
     address: { kind: 'tcp', host, port: url.port === '' ? (secure ? 443 : 80) : Number(url.port) },
-    tls: secure ? { serverName: host, ca, certificate: undefined, key: undefined } : undefined,
+    tls: secure ? { serverName: host, ca, certificate, key } : undefined,
     connectTimeoutMs: Math.min(connectMs, request.timeoutMs),
     idleMs: 1,
     // Whoever has no address rules of its own may go anywhere; that there is a guard marks it as outside the mesh.

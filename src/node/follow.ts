@@ -16,7 +16,7 @@ export function createFollow(ports: DialPorts): Follow {
     const url = new URL(request.url)
     if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error(`${url.protocol} is not a protocol to fetch over`)
     request.lifeline.check()
-    const wire = openHttp1(endpointOf(url, { timeoutMs: request.timeoutMs }, request.ca), ports)
+    const wire = openHttp1(endpointOf(url, { timeoutMs: request.timeoutMs }, { ca: request.ca }), ports)
     try {
       const reply = await wire.http(callOf(url, request), {
         lifeline: request.lifeline,

@@ -38,13 +38,13 @@ export type OpenMemory = (ports: Pick<Ports, 'clock' | 'meter' | 'journal'>) => 
 export function createGround(settings: Settings, clock: Clock, journal: NodeJournal, openMemory?: OpenMemory): Ground {
   const meter = createMeter(metrics)
   const random = createRandom()
-  const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
+  const secrets = createSecrets(settings.variables, { clock, resolve })
   const certificates = createCertificateNotices(meter, journal.log)
   const fetch = createFetch({ clock, resolve, secrets, certificates })
   const inForce = createStoreInForce(
     settings.redisUrl,
-    { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs },
+    { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs, environment: settings.environment },
     openMemory === undefined ? undefined : () => openMemory({ clock, meter, journal }),
   )
   const ports: Ports = {

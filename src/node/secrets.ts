@@ -1,5 +1,10 @@
 import { open, stat } from 'node:fs/promises'
-import type { Secrets } from '../core/ports.ts'
+import type { Clock, Resolve, Secrets } from '../core/ports.ts'
+import { createClock } from './clock.ts'
+import { createFetch } from './fetch.ts'
+import { createResolve } from './resolve.ts'
+import { readVaultSettings } from './vault/settings.ts'
+import { createVault } from './vault/vault.ts'
 
 interface Kept {
   /** Identity of the file's content: any rewrite or replacement changes it. */
@@ -11,10 +16,47 @@ const largest = 1024 * 1024
 
 /**
  * Secrets of this process: `env:NAME` from its variables, `file:/path` from a file that is read again when it
- * changes. One newline at the end of a file is not part of the value. Messages of errors name the reference, never
+ * changes, `vault:mount/path#field` from the Vault that `VAULT_ADDR` names. One newline at the end of a file is not part of the value. Messages of errors name the reference, never
  * a value. @throws Error for a reference that is missing, empty, too large, or of an unknown kind.
  */
-export function createSecrets(variables: Readonly<Record<string, string | undefined>>): Secrets {
+export function createSecrets(variables: Readonly<Record<string, string | undefined>>, ports: VaultGround = {}): Secrets {
+  const own = createOwnSecrets(variables)
+  let vault: Secrets | undefined
+  return {
+    async read(reference) {
+      if (!reference.startsWith('vault:')) return own.read(reference)
+      vault ??= openVault(variables, own, ports)
+      const value = await vault.read(reference)
+      if (value === '') throw new Error(`${reference} is empty`)
+      return value
+    },
+  }
+}
+
+/** What Vault is reached through; left out: the machine's. */
+interface VaultGround {
+  readonly clock?: Clock
+  readonly resolve?: Resolve
+}
+
+/** Opened when the first secret of it is wanted: most houses have none. */
+function openVault(
+  variables: Readonly<Record<string, string | undefined>>,
+  secrets: Secrets,
+  { clock = createClock(), resolve = createResolve(clock) }: VaultGround,
+): Secrets {
+  const problems: string[] = []
+  const settings = readVaultSettings(variables, problems)
+  if (settings === undefined || problems.length > 0) throw new Error(problems[0] ?? 'VAULT_ADDR is not set: there is no Vault to ask')
+  // A renewal that waits must not keep a process alive that has nothing else to do.
+  const after: Clock['after'] = (ms, run) => {
+    const timer = setTimeout(run, Math.min(ms, 2 ** 31 - 1)).unref()
+    return { cancel: () => clearTimeout(timer) }
+  }
+  return createVault(settings, { clock: { ticks: () => clock.ticks(), after }, fetch: createFetch({ clock, resolve, secrets }), secrets })
+}
+
+function createOwnSecrets(variables: Readonly<Record<string, string | undefined>>): Secrets {
   const files = new Map<string, Kept>()
   return {
     async read(reference) {
@@ -26,7 +68,7 @@ export function createSecrets(variables: Readonly<Record<string, string | undefi
 }
 
 function fromVariable(variables: Readonly<Record<string, string | undefined>>, reference: string): string {
-  if (!reference.startsWith('env:')) throw new Error(`${reference.split(':', 1)[0] ?? ''}: is not a kind of secret reference; use env: or file:`)
+  if (!reference.startsWith('env:')) throw new Error(`${reference.split(':', 1)[0] ?? ''}: is not a kind of secret reference; use env:, file: or vault:`)
   const value = variables[reference.slice(4)]
   if (value === undefined) throw new Error(`${reference} is not set`)
   return value

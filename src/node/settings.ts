@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
+import { readVaultSettings } from './vault/settings.ts'
 
 /** What an operator says outside of the policies: where they are, for which environment, and how this process behaves. */
 export interface Settings {
@@ -101,6 +102,8 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     },
     variables,
   }
+  // Whoever reads a secret there reads these again; what is wrong with them is said before anybody does.
+  readVaultSettings(variables, problems)
   if (problems.length > 0) throw new SettingsError(problems)
   return settings
 }

@@ -47,7 +47,7 @@ describe.skipIf(!hasRedis())('sallyport limits', () => {
     const server = await startRedis()
     onTestFinished(() => server.close())
     const clock = fakeClock(Date.now())
-    const counters = createRedisCounters({ patienceMs: 2000, url: server.url, clock, meter: memoryMeter() })
+    const counters = createRedisCounters({ patienceMs: 2000, space: 'dev', url: server.url, clock, meter: memoryMeter() })
     onTestFinished(() => counters.close())
     await counters.ready(5000)
     const ask = await house()

@@ -308,6 +308,21 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     }
   })
 
+  it('count apart for other environments on the same server, and are other instances', async () => {
+    const instanceOf = (space: string) => {
+      const counters = createRedisCounters({ url: server.url, clock, meter, journal, patienceMs: 2000, space })
+      open.push(counters)
+      return counters
+    }
+    const [prod, dev] = [instanceOf('prod'), instanceOf('dev')]
+    expect([await prod.ready(5000), await dev.ready(5000)]).toEqual([true, true])
+    expect(await passedOf(prod, [on(spec('a', { points: 2 }))], 3)).toBe(2)
+    expect(await passedOf(dev, [on(spec('a', { points: 2, windowMs: 1000 }))], 3)).toBe(2)
+    expect((await prod.peek([on(spec('a', { points: 2 }))])).allowed).toBe(false)
+    await vi.waitFor(async () => expect(await server.admin.zcard('sallyport:limit:prod:instances')).toBe(1))
+    expect(await server.admin.exists('sallyport:limit:prod:s:1:a:{k}', 'sallyport:limit:dev:s:1:a:{k}', 'sallyport:limit:s:1:a:{k}')).toBe(2)
+  })
+
   it('take their sign away when they close', async () => {
     const counters = await instance()
     await vi.waitFor(async () => expect(await server.admin.zcard('sallyport:limit:instances')).toBe(1))

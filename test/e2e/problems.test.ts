@@ -149,6 +149,7 @@ const rows: readonly Row[] = [
   { name: 'an upstream that takes too long', code: 'deadline_exceeded', where: 'upstream', sent: get('/slow') },
   { name: 'a deadline that has no time left', code: 'deadline_exceeded', where: 'upstream', sent: get('/web/x', ['x-server-timeout', '0']) },
   { name: 'more at a time than the cluster takes', code: 'overloaded', where: 'upstream', sent: get('/busy'), meanwhile: fillBusy },
+  { name: 'an upstream that failed and is left alone', code: 'circuit_open', where: 'upstream', sent: get('/left'), meanwhile: failOnce },
   { name: 'an egress service of no such name', code: 'service_unknown', listener: 'egress', where: 'egress', sent: charge('nobody') },
   {
     name: 'a call that the service does not allow',
@@ -201,6 +202,12 @@ async function reachLimit(): Promise<() => Promise<void>> {
   return async () => {}
 }
 
+/** Lets the upstream of `/left` fail. */
+async function failOnce(): Promise<() => Promise<void>> {
+  await http1(gateway.port('public'), { path: '/left' })
+  return async () => {}
+}
+
 /** Takes the one place of `/busy`. */
 async function fillBusy(): Promise<() => Promise<void>> {
   const before = arrived
@@ -250,7 +257,7 @@ access:
       - { id: own-tenant-only, deny: { paths: ["/v1/tenants/{tenant}/**"] }, when: claims.tenant != request.params.tenant }
   fragile: { rules: [{ id: all, allow: { anonymous: true } }, { id: number, deny: {}, when: "int(request.query.n) > 1" }] }
 clusters:
-${grpc('orders', orders.port)}${grpc('orders-large', large)}${grpc('orders-dead', dead)}${http('web', web)}${http('silent', silent)}${http('busy', silent, ', caps: { requests: 1 }')}${http('garbage', garbage)}${http('reset', reset)}${http('dead', dead)}
+${grpc('orders', orders.port)}${grpc('orders-large', large)}${grpc('orders-dead', dead)}${http('web', web)}${http('silent', silent)}${http('busy', silent, ', caps: { requests: 1 }')}${http('garbage', garbage)}${http('reset', reset)}${http('dead', dead)}${http('left', garbage, ', breaker: { consecutive: 1, open: 30s }')}
 routes:
   orders: { match: { grpc: shop.v1.Orders }, access: orders, to: orders }
   orders-large: { match: { grpc: shop.v1.Orders, hosts: [large.example] }, access: orders, to: orders-large }
@@ -263,6 +270,7 @@ routes:
   garbage: { match: { path: /garbage }, ${anyone}, to: garbage }
   reset: { match: { path: /reset }, ${anyone}, to: reset }
   dead: { match: { path: /dead }, ${anyone}, to: dead }
+  left: { match: { path: /left }, ${anyone}, to: left }
   slow: { match: { path: /slow }, ${anyone}, timeout: 150ms, to: silent }
   busy: { match: { path: /busy }, ${anyone}, timeout: 10s, to: busy }
 `,
@@ -450,7 +458,6 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     revocations_unavailable: 'e2e/api-keys.test.ts',
     certificate_invalid: 'e2e/client-certificates.test.ts',
     decision_unavailable: 'e2e/decision-points.test.ts',
-    circuit_open: 'upstream/protect/shield.test.ts',
     fault_injected: 'egress/disturb.test.ts, disturb/disturb.test.ts',
     quota_exceeded: 'upstream/vendor-quota.test.ts',
     cost_exceeded: 'upstream/vendor-quota.test.ts',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { buildGuard } from '../../src/core/egress/guard.ts'
 import type { LiveTarget } from '../../src/core/model/route.ts'
 import type { GuardHost, Policy } from '../../src/core/policy/policy.ts'
-import { bearer, egressPolicy, linked, live, secretRule, service } from '../support/egress.ts'
+import { bearer, egressPolicy, linked, live, oauth2, service } from '../support/egress.ts'
 import { fakePorts, fakeResolve } from '../support/ports.ts'
 
 const prodHost: GuardHost = { host: 'api.pay.example', port: 443, service: 'payments' }
@@ -39,15 +39,7 @@ describe('the production guard by name', () => {
   })
 
   it('denies a token endpoint on a production host', () => {
-    const credential = {
-      kind: 'oauth2',
-      tokenUrl: 'https://API.pay.example/token',
-      clientId: 'a',
-      auth: 'client_secret_basic',
-      clientSecret: secretRule('env:A'),
-      scope: [],
-      audience: undefined,
-    } as const
+    const credential = oauth2('https://API.pay.example/token', 'env:A')
     expect(guarded({ ...sandbox, credential }).names()).toMatch(/token endpoint api\.pay\.example is production/)
     expect(guarded({ ...sandbox, credential: { ...credential, tokenUrl: 'https://auth.pay.example/token' } }).names()).toBeUndefined()
   })

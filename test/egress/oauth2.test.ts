@@ -1,40 +1,34 @@
+import { decodeJwt, decodeProtectedHeader, exportPKCS8, generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { buildAnswer } from '../../src/core/egress/answer.ts'
 import { buildCredential } from '../../src/core/egress/credential.ts'
 import { openExchange, type PlacedLive } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
-import type { Credential } from '../../src/core/model/route.ts'
 import type { FetchRequest, FetchResponse } from '../../src/core/ports.ts'
 import { arrival } from '../support/arrival.ts'
-import { egressPolicy, linked, live, secretRule, service } from '../support/egress.ts'
+import { oauth2 as anOAuth2, egressPolicy, linked, live, type OAuth2, secretRule, service } from '../support/egress.ts'
 import { fakeFetch, fakePorts, fakeSecrets } from '../support/ports.ts'
 
 const tokenUrl = 'https://auth.crm.example/token'
 const json = { 'content-type': 'application/json' }
 
-type OAuth2 = Extract<Credential, { kind: 'oauth2' }>
-const oauth2 = (rest: Partial<OAuth2> = {}): OAuth2 => ({
-  kind: 'oauth2',
-  tokenUrl,
-  clientId: 'shop',
-  auth: 'client_secret_basic',
-  clientSecret: secretRule('env:CRM'),
-  scope: ['read', 'write'],
-  audience: undefined,
-  ...rest,
-})
+const oauth2 = (rest: Partial<OAuth2> = {}): OAuth2 => anOAuth2(tokenUrl, 'env:CRM', { scope: ['read', 'write'], ...rest })
 
 /** An issuer that hands out t1, t2, … until it is told otherwise. */
 function bench(
-  given: { credential?: OAuth2; answer?: (request: FetchRequest, count: number) => Partial<FetchResponse> | Promise<Partial<FetchResponse>> } = {},
+  given: {
+    credential?: OAuth2
+    secrets?: Readonly<Record<string, string>>
+    answer?: (request: FetchRequest, count: number) => Partial<FetchResponse> | Promise<Partial<FetchResponse>>
+  } = {},
 ) {
   let count = 0
   let answer =
     given.answer ??
     ((_: FetchRequest, n: number) => ({ headers: json, text: JSON.stringify({ access_token: `t${n}`, token_type: 'Bearer', expires_in: 100 }) }))
   const fetch = fakeFetch({ [given.credential?.tokenUrl ?? tokenUrl]: (request) => answer(request, ++count) })
-  const ports = fakePorts({ fetch, secrets: fakeSecrets({ 'env:CRM': 'p/w+1', 'env:OTHER': 'other' }) })
+  const ports = fakePorts({ fetch, secrets: fakeSecrets({ 'env:CRM': 'p/w+1', 'env:OTHER': 'other', ...given.secrets }) })
   const build = (environment = 'test', credential = given.credential ?? oauth2(), name = 'crm', environmentClass: 'nonprod' | 'prod' = 'nonprod') => {
     const target = live(environment, 'https://api.crm.example', { credential })
     const of = service(name)
@@ -90,6 +84,22 @@ describe('an OAuth2 token', () => {
     })
   })
 
+  it('is asked for with an assertion that names its key and for whom it is', async () => {
+    const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+    const credential = oauth2({ auth: 'private_key_jwt', secret: secretRule('env:KEY', { lines: true }), keyId: 'k1', issuer: 'https://auth.crm.example' })
+    const { build, fetch } = bench({ credential, secrets: { 'env:KEY': await exportPKCS8(privateKey) } })
+    await build().send()
+    const assertion = new URLSearchParams(fetch.requests[0]?.body).get('client_assertion') ?? ''
+    expect(decodeProtectedHeader(assertion)).toEqual({ alg: 'ES256', kid: 'k1' })
+    expect(decodeJwt(assertion)).toMatchObject({ iss: 'shop', sub: 'shop', aud: 'https://auth.crm.example', jti: expect.any(String) })
+  })
+
+  it('is asked for with every place where it is to be used', async () => {
+    const { build, fetch } = bench({ credential: oauth2({ resource: ['https://a.example', 'https://b.example'] }) })
+    await build().send()
+    expect(new URLSearchParams(fetch.requests[0]?.body).getAll('resource')).toEqual(['https://a.example', 'https://b.example'])
+  })
+
   it('is asked for once, however many wait', async () => {
     const { build, fetch } = bench()
     const { token } = build()
@@ -108,7 +118,7 @@ describe('an OAuth2 token', () => {
     ['another environment', (build: ReturnType<typeof bench>['build']) => build('dev')],
     ['another service', (build: ReturnType<typeof bench>['build']) => build('test', oauth2(), 'crm2')],
     ['another client', (build: ReturnType<typeof bench>['build']) => build('test', oauth2({ clientId: 'shop2' }))],
-    ['another secret reference', (build: ReturnType<typeof bench>['build']) => build('test', oauth2({ clientSecret: secretRule('env:OTHER') }))],
+    ['another secret reference', (build: ReturnType<typeof bench>['build']) => build('test', oauth2({ secret: secretRule('env:OTHER') }))],
     ['another scope', (build: ReturnType<typeof bench>['build']) => build('test', oauth2({ scope: ['read write'] }))],
     ['another audience', (build: ReturnType<typeof bench>['build']) => build('test', oauth2({ audience: 'a' }))],
   ])('is never shared with %s', async (_, other) => {
@@ -250,7 +260,7 @@ describe('a vendor that answers 401', () => {
     const { build, fetch } = bench()
     const { send } = build()
     for (let i = 0; i < 10; i++) answer(await send(), unauthorized)
-    expect(fetch.requests.length).toBe(1)
+    expect(fetch.requests.length).toBe(2)
   })
 
   it('about an old token does not cost the new one', async () => {

@@ -65,6 +65,16 @@ describe('a target', () => {
     })
   })
 
+  it.each([
+    'oauth2: { tokenUrl: "https://a.example/t", clientId: c, clientSecret: env:S }',
+    'exchange: { tokenUrl: "https://a.example/t", clientId: c, clientSecret: env:S }',
+    'sigv4: { region: eu, service: s3, accessKeyId: env:I, secretAccessKey: env:S }',
+    'hmac: { secret: env:S, message: "{body}", header: x-proof }',
+    'tls: { certificate: env:C, key: env:S }',
+  ])('records with every kind of credential: %s', async (credential) => {
+    expect(await codes(service(`      dev: { mode: record, target: "https://a.example", cassette: pay, ${credential} }\n`))).toEqual([])
+  })
+
   it('is linked with everything the walk needs', async () => {
     const policy = clean(
       await loadBeside(
@@ -203,15 +213,34 @@ describe('a target', () => {
     ['dev: { target: "https://a.example", inject: { header: a, format: "{secret}{secret}", secret: env:X } }', 'format_shape', 9],
     ['dev: { target: "https://a.example", inject: { header: a, format: Bearer, secret: env:X } }', 'value_invalid', 9],
     ['dev: { target: "https://a.example", inject: { query: a, format: "{secret}", secret: env:X } }', 'no_effect', 9],
-    ['dev: { target: "https://a.example", inject: { header: a, secret: "vault:kv/pay#x" } }', 'not_available', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, secret: "vault:kv/pay" } }', 'secret_literal', 9],
+    ['dev: { target: "https://a.example", inject: { header: a, secret: "vault:kv/../sys#x" } }', 'secret_literal', 9],
     ['dev: { target: "https://a.example", inject: { header: a, secret: 12345 } }', 'secret_literal', 9],
     ['dev: { target: "https://a.example", inject: { header: a, secret: env:X }, basic: { username: u, password: env:Y } }', 'credential_twice', 9],
     ['dev: { target: "https://a.example", oauth2: { tokenUrl: "http://a.example/t", clientId: a, clientSecret: env:X } }', 'value_invalid', 9],
     [
       'dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, clientSecret: env:X, auth: private_key_jwt } }',
-      'not_available',
+      'client_credential',
       9,
     ],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a } }', 'client_credential', 9],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, certificate: env:C } }', 'client_credential', 9],
+    [
+      'dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, key: env:K, certificate: env:C, keyId: k } }',
+      'no_effect',
+      9,
+    ],
+    ['dev: { target: "https://a.example", oauth2: { tokenUrl: "https://a.example/t", clientId: a, key: env:K, clientSecret: env:C } }', 'no_effect', 9],
+    [
+      'dev: { target: "https://a.example", exchange: { tokenUrl: "https://a.example/t", clientId: a, key: env:K }, basic: { username: u, password: env:P } }',
+      'credential_twice',
+      9,
+    ],
+    ['dev: { target: "https://a.example", hmac: { secret: env:S, message: "{verb}", header: x } }', 'placeholder_unknown', 9],
+    ['dev: { target: "https://a.example", hmac: { secret: env:S, message: "{timestamp}", header: x } }', 'timestamp_half', 9],
+    ['dev: { target: "https://a.example", hmac: { secret: env:S, message: "{body}", header: x, timestampHeader: y } }', 'timestamp_half', 9],
+    ['dev: { target: "https://a.example", sigv4: { region: EU, service: s3, accessKeyId: env:A, secretAccessKey: env:B } }', 'value_invalid', 9],
+    ['dev: { target: "http://a.example", tls: { certificate: env:C, key: env:K } }', 'tls_clear_text', 9],
     ['tset: { target: "https://a.example" }', 'environment_unknown', 9],
     ['dev: { target: "https://a.example", record: true }', 'key_unknown', 9],
   ])('that says %s is refused, whatever environment is in force', async (environments, code, line) => {
@@ -273,6 +302,21 @@ describe('a secret', () => {
       { code: 'secret_shared', line: 10, message: 'This secret belongs to the environment "dev" of egress.pay already, at a.yaml:9:72.' },
     ])
     expect(JSON.stringify(diagnostics)).not.toContain('SHARED_KEY')
+  })
+
+  it.each([
+    [
+      'oauth2: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',
+      'exchange: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',
+    ],
+    ['sigv4: { region: eu, service: s3, accessKeyId: env:A, secretAccessKey: env:SHARED }', 'hmac: { secret: env:SHARED, message: "{body}", header: x }'],
+    ['tls: { certificate: env:C, key: env:SHARED }', 'inject: { header: a, secret: env:SHARED }'],
+    ['inject: { header: a, secret: "vault:kv/pay#key" }', 'inject: { header: a, secret: "vault:kv/pay?version=2#key" }'],
+  ])('belongs to one environment in every kind of credential: %s', async (one, other) => {
+    const { diagnostics } = await loadBeside(
+      service(`      dev: { target: "https://a.example", ${one} }\n      staging: { target: "https://b.example", ${other} }`),
+    )
+    expect(diagnostics.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual(['secret_shared'])
   })
 
   it('written as a variable is refused without being shown, and the reference is named', async () => {

@@ -5,6 +5,8 @@ import type { Credential, EgressService, EgressTarget, LiveTarget, MockAnswer, S
 import type { Caller, GuardHost, LinkedEgress, Policy } from '../../src/core/policy/policy.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 
+export type OAuth2 = Extract<Credential, { kind: 'oauth2' }>
+
 /** A linked policy for the egress wing: environments dev and test (process: dev), callers and services as given. */
 export function egressPolicy(given: {
   readonly services?: readonly LinkedEgress[]
@@ -94,6 +96,26 @@ export function linked(of: EgressService, ...targets: readonly EgressTarget[]): 
 
 export function secretRule(reference: string, rest: Partial<SecretRule> = {}): SecretRule {
   return { reference, pattern: undefined, forbidPattern: undefined, ...rest }
+}
+
+/** Tokens of the client `shop`, by its secret. */
+export function oauth2(tokenUrl: string, reference: string, rest: Partial<OAuth2> = {}): OAuth2 {
+  return {
+    kind: 'oauth2',
+    subject: 'client',
+    tokenUrl,
+    clientId: 'shop',
+    auth: 'client_secret_basic',
+    secret: secretRule(reference),
+    keyId: undefined,
+    issuer: undefined,
+    certificate: undefined,
+    ca: undefined,
+    scope: [],
+    audience: undefined,
+    resource: [],
+    ...rest,
+  }
 }
 
 export function bearer(reference: string, rest: Partial<SecretRule> = {}): Credential {

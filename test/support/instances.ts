@@ -7,7 +7,7 @@ export async function untilMet(url: string, count: number): Promise<void> {
   let since = Number.POSITIVE_INFINITY
   try {
     await until(async () => {
-      const said = (await client.call('ZRANGE', 'sallyport:limit:instances', '0', '-1', 'WITHSCORES')) as readonly (readonly [id: string, sign: string])[]
+      const said = (await client.call('ZRANGE', 'sallyport:limit:dev:instances', '0', '-1', 'WITHSCORES')) as readonly (readonly [id: string, sign: string])[]
       const signs = said.map(([, sign]) => Number(sign))
       if (signs.length !== count) throw new Error(`${signs.length} of ${count} gateways are there`)
       since = Math.min(since, Math.max(...signs))

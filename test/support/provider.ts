@@ -9,6 +9,8 @@ import type { Answers, ClientName, Hits, IssuerPlan, Order, ProviderFault, Provi
 export interface IdentityProvider {
   /** The `iss` of its tokens. */
   readonly url: string
+  /** Where it asks for client certificates; undefined without TLS. */
+  readonly tlsUrl: string | undefined
   /** Private key of its client `assertion`. */
   readonly clientKey: CryptoKey
   /** A new key that signs from now on; those before stay in the key set unless `alone`. Returns its key id. */
@@ -64,6 +66,7 @@ type Tell = <Done extends Order['do']>(order: Extract<Order, { readonly do: Done
 function issuerOf(port: number, clientKey: CryptoKey, plans: Map<number, IssuerPlan>, tell: Tell): IdentityProvider {
   return {
     url: `http://127.0.0.1:${port}`,
+    tlsUrl: plans.get(port)?.tls === undefined ? undefined : `https://127.0.0.1:${plans.get(port)?.tlsPort}`,
     clientKey,
     async rotate({ alone = false } = {}) {
       const plan = plans.get(port)

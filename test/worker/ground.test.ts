@@ -107,7 +107,7 @@ ${bothClusters}`)
   ])('says of %s with a rule that allows %s: %s', async (authenticate, allow, expected) => {
     const loaded = await load(`listeners: { public: { address: "127.0.0.1:0" } }
 issuers:
-  asked: { issuer: "https://i.example.com", audiences: [a], introspection: { clientId: g, clientSecret: file:/s } }
+  asked: { issuer: "https://i.example.com", audiences: [a], introspection: { clientId: g, clientSecret: "vault:kv/s#x" } }
   bound: { issuer: "https://b.example.com", audiences: [a], proof: { required: dpop, nonceKey: file:/n } }
 certificates: { mesh: { subject: dns-san } }
 access: { p: { authenticate: ${authenticate}, rules: [{ id: a, allow: ${allow} }] } }

@@ -95,15 +95,15 @@ function checkCredentials(policy: Policy, routes: readonly Route[]): readonly Fi
   })
   const issuersBy = (kinds: readonly ProofKind[]) => new Set(leaves.flatMap(({ kind, name }) => (kinds.includes(kind) ? [name] : [])))
   const inFile = (issuer: string, member: string, what: string): Finding => {
-    const message = `A Worker has no files, and ${what} is one.`
+    const message = `A Worker has no files and no Vault, and ${what} is kept in one.`
     return { severity: 'error', code: 'worker_secret_file', message, hint: 'Name a secret of the Worker: env:NAME.', object: `issuers.${issuer}`, member }
   }
   const asked = Array.from(issuersBy(['introspection'])).flatMap((name) => {
-    const unread = policy.issuers[name]?.introspection?.credential.startsWith('file:') === true
+    const unread = policy.issuers[name]?.introspection?.credential.startsWith('env:') === false
     return unread ? [inFile(name, 'introspection', `the credential for asking "${name}" about tokens`)] : []
   })
   const nonces = Array.from(issuersBy(['jwt', 'introspection'])).flatMap((name) => {
-    const unread = policy.issuers[name]?.proof.nonceKey?.startsWith('file:') === true
+    const unread = policy.issuers[name]?.proof.nonceKey?.startsWith('env:') === false
     return unread ? [inFile(name, 'proof', `the key of the nonces for proofs with tokens of "${name}"`)] : []
   })
   return [...blind, ...asked, ...nonces]

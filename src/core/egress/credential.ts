@@ -1,15 +1,14 @@
 import type { Credentialed, PlacedLive } from '../model/exchange.ts'
-import { Fault } from '../model/fault.ts'
-import { unlessEnded } from '../model/lifeline.ts'
-import type { Credential } from '../model/route.ts'
+import { inTime } from '../model/in-time.ts'
+import type { Credential, LiveTarget } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { Ports } from '../ports.ts'
-import { TokenCache } from '../token-cache.ts'
+import type { Ports, Secrets } from '../ports.ts'
 import { type Injection, inject, injectedHeader } from './credential/inject.ts'
 import { outgoingCall } from './credential/outgoing.ts'
 import { buildReadSecret, unavailable } from './credential/secret.ts'
-import { type OAuth2, requestToken } from './credential/token-request.ts'
+import { buildSign, isSigning, type Signing } from './credential/sign.ts'
+import { buildTokens } from './credential/token-request.ts'
 
 /** @throws Fault `credential_unavailable`, or why the request was cut short while it waited for a token. */
 export type AddCredential = (x: PlacedLive) => Credentialed | Promise<Credentialed>
@@ -26,17 +25,18 @@ const nothingSecret: readonly string[] = Object.freeze([])
  * Builds the room that makes the call the vendor gets: the caller's credentials and the mesh's headers out, the target's
  * credential in. The only room whose ports name secrets. A credential that cannot be had refuses the call.
  *
- * A vendor that answers 401 to an OAuth2 token makes the gateway forget the token (`spoil`); the answer goes to the caller, whose next
- * call gets a fresh one. Nothing is sent again: a body may be gone, and 401 does not say that nothing was done.
+ * A vendor that answers 401 to an OAuth2 token makes the gateway forget the token (`spoil`): `renew` asks for another one.
  */
-export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'fetch' | 'secrets' | 'lasting'>): AddCredential {
+export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'fetch' | 'secrets' | 'lasting' | 'digest'>): AddCredential {
   const readSecret = buildReadSecret(ports.secrets)
-  const tokens = ports.lasting('egress.tokens', () => new TokenCache(ports.clock))
+  const inItsTime = <T>(x: PlacedLive, value: Promise<T>) =>
+    inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
+  const sign = buildSign(readSecret, ports)
+  const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
   const newKey = () => ports.random.uuid()
-  const insecure = policy.environmentClass === 'nonprod'
 
-  function prepare(credential: Credential, secret: string): Injection {
+  function prepare(credential: Exclude<Credential, Signing>, secret: string): Injection {
     const last = prepared.get(credential)
     if (last?.secret === secret) return last.injection
     const injection = inject(credential, secret)
@@ -44,33 +44,33 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'ra
     return injection
   }
 
-  async function tokenFor(x: PlacedLive, credential: OAuth2, key: string): Promise<string> {
-    const ask = async () => requestToken(credential, await readSecret(credential.clientSecret), { fetch: ports.fetch, vet: x.vet, insecure })
-    try {
-      return await unlessEnded(x.lifeline, tokens.get(key, ask))
-    } catch (error) {
-      x.lifeline.check()
-      throw error instanceof Fault ? error : unavailable(error instanceof Error ? error.message : 'no token')
-    }
+  /** Last of all: what is signed stays as it is. */
+  async function signed(x: PlacedLive, credential: Signing): Promise<Credentialed> {
+    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
+    return Object.assign(x, { call, secrets, spoil: undefined })
   }
 
   return async function credential(x) {
-    const { credential } = x.target
+    const { credential, certificate } = x.target
+    if (certificate !== undefined) await inItsTime(x, checkCertificate(certificate, ports.secrets))
     if (credential === undefined) return credentialed(x, undefined, undefined, newKey)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await readSecret(secretRuleOf(credential))), undefined, newKey)
-    const key = tokenKey(x, credential)
-    const token = await tokenFor(x, credential, key)
-    return credentialed(x, prepare(credential, token), () => tokens.spoil(key, token), newKey)
+    if (isSigning(credential)) return signed(x, credential)
+    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
+    const { token, beside, spoil } = await getToken(x, credential)
+    const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)
+    return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil, newKey)
   }
 }
 
-function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: (() => void) | undefined, newKey: () => string): Credentialed {
-  const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
-  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
+/** The connection reads them again for each handshake; without them here, nothing is dialled, and the record says why. */
+async function checkCertificate({ certificate, key }: NonNullable<LiveTarget['certificate']>, secrets: Secrets): Promise<void> {
+  for (const reference of [certificate, key]) {
+    const value = await secrets.read(reference).catch(() => '')
+    if (!value.includes('-----BEGIN ')) throw unavailable(`the client certificate's ${reference} is missing, empty or no PEM text`)
+  }
 }
 
-/** Everything that makes two tokens differ: none crosses services, environments or clients. */
-function tokenKey(x: PlacedLive, credential: OAuth2): string {
-  const { tokenUrl, clientId, auth, clientSecret, scope, audience } = credential
-  return JSON.stringify([x.service.name, x.target.environment, tokenUrl, clientId, auth, clientSecret.reference, scope, audience])
+function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: Credentialed['spoil'], newKey: () => string): Credentialed {
+  const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
+  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
 }

@@ -1,7 +1,7 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import { type Credential, type EgressService, type EgressTarget, type LiveTarget, modeOf } from '../model/route.ts'
-import { secretRuleOf } from '../model/secret-rule.ts'
+import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule } from '../model/route.ts'
+import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { keyedMethods } from './credential/outgoing.ts'
@@ -168,18 +168,27 @@ async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPor
     }),
   )
   const unresolved = addresses.length === 0 ? [line('address', false, `${target.host} has no address`)] : []
-  return [...(await explainSecret(target.credential, ports)), ...production, ...unresolved, ...judged]
+  return [...(await explainSecrets(target, ports)), ...production, ...unresolved, ...judged]
 }
 
-async function explainSecret(credential: Credential | undefined, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
-  if (credential === undefined) return []
-  const rule = secretRuleOf(credential)
-  try {
-    await buildReadSecret(ports.secrets)(rule)
-    return [line('secret', true, `${rule.reference} is present`)]
-  } catch (error) {
-    return [line('secret', false, internalOf(error) ?? `the secret ${rule.reference} cannot be read`)]
-  }
+/** Those of the credential, and the key and certificate that are shown to the target. */
+function explainSecrets({ credential, certificate }: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+  const read = buildReadSecret(ports.secrets)
+  const own = certificate === undefined ? [] : [certificate.certificate, certificate.key]
+  const rules = [
+    ...(credential === undefined ? [] : secretRulesOf(credential)),
+    ...own.map((reference): SecretRule => ({ reference, pattern: undefined, forbidPattern: undefined, lines: true })),
+  ]
+  return Promise.all(
+    rules.map(async (rule) => {
+      try {
+        await read(rule)
+        return line('secret', true, `${rule.reference} is present`)
+      } catch (error) {
+        return line('secret', false, internalOf(error) ?? `the secret ${rule.reference} cannot be read`)
+      }
+    }),
+  )
 }
 
 /** The operator may read what the caller may not. */

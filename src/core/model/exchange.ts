@@ -161,8 +161,8 @@ export interface Credentialed extends PlacedLive {
   readonly call: HttpCall
   /** Values that must not appear in anything that is written down. */
   readonly secrets: readonly string[]
-  /** Forgets the credential that was added, when it was a token and the vendor refused it. */
-  readonly spoil: (() => void) | undefined
+  /** Forgets the credential that was added, when it was a token and the vendor refused it. Whether another one may be had. */
+  readonly spoil: (() => boolean) | undefined
 }
 
 /** What an external decision point said of a request, or what its failing meant. */

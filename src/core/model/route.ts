@@ -1,3 +1,4 @@
+import type { ClientAuth } from './client-auth.ts'
 import type { Cors } from './cors.ts'
 import type { PassLimits } from './wire.ts'
 
@@ -382,6 +383,8 @@ export type EgressTarget =
       readonly sharesAddressWithProd: boolean
       /** PEM bundle reference (`file:…`) that replaces the system's roots. */
       readonly ca: string | undefined
+      /** What the gateway shows of itself: references to PEM text. */
+      readonly certificate?: { readonly certificate: string; readonly key: string } | undefined
       readonly faults?: EgressFaults | undefined
       /** Mode record: every answer is written down. Nonprod only. */
       readonly record?: CassetteUse | undefined
@@ -431,12 +434,49 @@ export type Credential =
   | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRule }
   | {
       readonly kind: 'oauth2'
+      /** `caller`: the caller's own bearer token is exchanged (RFC 8693); `client`: the gateway asks for itself. */
+      readonly subject: 'client' | 'caller'
       readonly tokenUrl: string
       readonly clientId: string
-      readonly auth: 'client_secret_basic' | 'client_secret_post'
-      readonly clientSecret: SecretRule
+      readonly auth: ClientAuth
+      /** The client secret; of `private_key_jwt` and `tls_client_auth` the private key. */
+      readonly secret: SecretRule
+      /** Of `private_key_jwt`: names the key where the key itself does not. */
+      readonly keyId: string | undefined
+      /** Of `private_key_jwt`: for whom the assertion is made; undefined: the token endpoint's URL. */
+      readonly issuer: string | undefined
+      /** Of `tls_client_auth`: reference to PEM text. */
+      readonly certificate: string | undefined
+      /** Authorities of the token endpoint in place of the public ones: reference to PEM text. */
+      readonly ca: string | undefined
       readonly scope: readonly string[]
       readonly audience: string | undefined
+      /** RFC 8707. */
+      readonly resource: readonly string[]
+    }
+  /** AWS Signature Version 4. */
+  | {
+      readonly kind: 'sigv4'
+      readonly region: string
+      readonly service: string
+      readonly accessKeyId: SecretRule
+      readonly secret: SecretRule
+      readonly sessionToken: SecretRule | undefined
+      /** `unsigned`: the body is not part of the signature, and streams. */
+      readonly payload: 'signed' | 'unsigned'
+    }
+  /** HMAC (RFC 2104) over a message made from the call. */
+  | {
+      readonly kind: 'hmac'
+      readonly secret: SecretRule
+      readonly algorithm: 'sha256' | 'sha384' | 'sha512'
+      /** Template of what is signed. */
+      readonly message: string
+      readonly header: string
+      /** Holds `{signature}`; `{timestamp}` too where the vendor reads it there. */
+      readonly format: string
+      readonly encoding: 'hex' | 'base64'
+      readonly timestampHeader: string | undefined
     }
 
 /** A secret reference with the shape its value must, and must not, have (RE2, searched anywhere). */
@@ -444,6 +484,8 @@ export interface SecretRule {
   readonly reference: string
   readonly pattern: string | undefined
   readonly forbidPattern: string | undefined
+  /** PEM text or a JWK, which have line ends; anything else has none. */
+  readonly lines?: true
 }
 
 /** Canned answers of a vendor. The first that fits answers. */

@@ -82,9 +82,9 @@ function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string):
 }
 
 function endpointOf(service: EgressService, target: LiveTarget, vet: Vet, revision: string): Endpoint {
-  const { host, port, scheme, ca } = target
-  const tls = scheme === 'https' ? { serverName: host, use: `egress ${service.name}`, ca, certificate: undefined, key: undefined } : undefined
-  const key = JSON.stringify(['egress', service.name, target.environment, revision, target.origin, ca ?? null, service.connectTimeoutMs])
+  const { host, port, scheme, ca, certificate: own } = target
+  const tls = scheme === 'https' ? { serverName: host, use: `egress ${service.name}`, ca, certificate: own?.certificate, key: own?.key } : undefined
+  const key = JSON.stringify(['egress', service.name, target.environment, revision, target.origin, ca ?? null, own ?? null, service.connectTimeoutMs])
   const address = { kind: 'tcp', host, port } as const
   return { key, protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: idleConnectionMs, vet }
 }

@@ -29,7 +29,9 @@ export async function withLimitKey(args: Arguments, terminal: Terminal, run: (ke
     if (sound === undefined) return exit.findings
     const counted = countedIn(sound.policy, args.positionals, limit)
     const url = await redisUrlOf(args, sound.policy)
-    return await (url === undefined ? run(createGatewayDesk(adminOf(sound.policy), args.positionals, limit)) : inRedis(url, counted, run))
+    return await (url === undefined
+      ? run(createGatewayDesk(adminOf(sound.policy), args.positionals, limit))
+      : inRedis(url, sound.policy.environment, counted, run))
   } catch (error) {
     if (error instanceof KeyProblem) throw new UsageError(error.message)
     if (error instanceof UsageError) throw error
@@ -38,8 +40,8 @@ export async function withLimitKey(args: Arguments, terminal: Terminal, run: (ke
   }
 }
 
-async function inRedis(url: string, counted: readonly Counted[], run: (key: LimitKey) => Promise<number>): Promise<number> {
-  const desk = openLimitDesk(url)
+async function inRedis(url: string, environment: string, counted: readonly Counted[], run: (key: LimitKey) => Promise<number>): Promise<number> {
+  const desk = openLimitDesk(url, environment)
   try {
     await desk.ready(5000)
     return await run(redisKey(counted, desk))

@@ -48,12 +48,12 @@ interface Known {
   readonly text: string
 }
 
-export function createCallWriter(periods: Periods): CallWriter {
+export function createCallWriter(periods: Periods, space?: string): CallWriter {
   const known = new WeakMap<LimitSpec, Known>()
   const knownOf = (limit: LimitSpec): Known => {
     const found = known.get(limit)
     if (found !== undefined) return found
-    const fresh = { prefix: prefixOf(limit), text: textOf(limit) }
+    const fresh = { prefix: prefixOf(limit, space), text: textOf(limit) }
     known.set(limit, fresh)
     return fresh
   }
@@ -117,13 +117,13 @@ function answerOf({ mode, descriptors, wanted }: Asked, next: () => number): Sto
  * Where a descriptor is counted. What is in braces decides the slot of a Cluster, so limits with the same key stand together; an algorithm
  * has keys of its own, for what it keeps is no other's.
  */
-export function redisKey({ limit, key }: Descriptor): string {
-  return `${prefixOf(limit)}${key}}`
+export function redisKey({ limit, key }: Descriptor, space?: string): string {
+  return `${prefixOf(limit, space)}${key}}`
 }
 
-function prefixOf(limit: LimitSpec): string {
+function prefixOf(limit: LimitSpec, space: string | undefined): string {
   const letter = { gcra: 'g', sliding: 's', calendar: 'c', concurrency: 'p' }[limit.algorithm.kind]
-  return `${redisPrefix}:${letter}:${limitPrefix(limit)}:{`
+  return `${redisPrefix(space)}:${letter}:${limitPrefix(limit)}:{`
 }
 
 function textOf({ algorithm: { kind }, points, windowMs, burst }: LimitSpec): string {

@@ -11,10 +11,10 @@ export interface LimitDesk extends LimitBook {
   close(): void
 }
 
-/** @throws Error for a URL that cannot be read */
-export function openLimitDesk(url: string): LimitDesk {
+/** `space`: the environment whose limits they are. @throws Error for a URL that cannot be read */
+export function openLimitDesk(url: string, space: string): LimitDesk {
   const client = connectRedis(url, { connectionName: 'sallyport-limits', commandTimeout: 2000 })
-  const limits = new RedisLimits(client, createPeriods())
+  const limits = new RedisLimits(client, createPeriods(), undefined, space)
   return {
     async ready(withinMs) {
       if (client.status === 'ready') return
@@ -31,7 +31,7 @@ export function openLimitDesk(url: string): LimitDesk {
       if (standing === undefined) throw new Error('the store did not say how the limit stands')
       return standing
     },
-    forget: async (descriptor) => (await client.del(redisKey(descriptor))) === 1,
+    forget: async (descriptor) => (await client.del(redisKey(descriptor, space))) === 1,
     close: () => client.disconnect(),
   }
 }

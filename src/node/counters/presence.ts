@@ -24,12 +24,14 @@ export class Presence {
   readonly #clock: Pick<Clock, 'after'>
   readonly #signed: (sign: Promise<void>) => void
   readonly #id = randomUUID()
+  readonly #key: string
   #timer: { cancel(): void } | undefined
   #instances = 1
   #left = false
 
   /** `signed` is given every sign of life that is under way. */
-  constructor(client: RedisClient, clock: Pick<Clock, 'after'>, signed: (sign: Promise<void>) => void) {
+  constructor(client: RedisClient, clock: Pick<Clock, 'after'>, signed: (sign: Promise<void>) => void, space?: string) {
+    this.#key = `${redisPrefix(space)}:instances`
     this.#signed = signed
     this.#client = client
     this.#clock = clock
@@ -44,12 +46,12 @@ export class Presence {
   async leave(): Promise<void> {
     this.#left = true
     this.#timer?.cancel()
-    await this.#client.zrem(key, this.#id).catch(() => 0)
+    await this.#client.zrem(this.#key, this.#id).catch(() => 0)
   }
 
   /** Gives a sign now, which only a store that takes writes takes. Rejects with the client's error. */
   async sign(): Promise<void> {
-    const seen: unknown = await this.#client.eval(signScript, 1, key, this.#id, aliveSeconds)
+    const seen: unknown = await this.#client.eval(signScript, 1, this.#key, this.#id, aliveSeconds)
     if (typeof seen === 'number' && seen >= 1) this.#instances = seen
   }
 
@@ -63,5 +65,3 @@ export class Presence {
     void sign.catch(() => undefined)
   }
 }
-
-const key = `${redisPrefix}:instances`

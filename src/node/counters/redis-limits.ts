@@ -27,9 +27,9 @@ export class RedisLimits {
   #waiting: Waiting[] = []
   #underWay = 0
 
-  constructor(client: RedisClient, periods: Periods, script: string = limitScript()) {
+  constructor(client: RedisClient, periods: Periods, script: string = limitScript(), space?: string) {
     this.#client = client
-    this.#write = createCallWriter(periods)
+    this.#write = createCallWriter(periods, space)
     this.#script = script
     this.#digest = createHash('sha1').update(script).digest('hex')
     // Before anything is asked, so that the first flood is not one of scripts. The nodes of a Cluster learn it one by one.

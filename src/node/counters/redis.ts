@@ -26,6 +26,8 @@ export interface RedisCountersOptions {
   readonly script?: string | undefined
   /** What a request spends at most on waiting for the store: 20 unless said otherwise. Tests of what the store counts do not depend on how busy the machine is. */
   readonly patienceMs?: number | undefined
+  /** Counts together with those that say the same: the environment. */
+  readonly space?: string | undefined
 }
 
 export interface RedisCounters extends KeptCounters {
@@ -69,6 +71,7 @@ class SharedCounters implements RedisCounters {
   readonly #notices: Notices | undefined
   readonly #client: ReturnType<typeof connectRedis>
   readonly #limits: RedisLimits
+  readonly #space: string | undefined
   readonly #budget: Budget
   readonly #leases: Leases
   readonly #presence: Presence
@@ -78,16 +81,17 @@ class SharedCounters implements RedisCounters {
   readonly #fallback: Fallback
   #degraded = false
 
-  constructor({ url, clock, meter, journal, script, patienceMs = usualPatienceMs }: RedisCountersOptions) {
+  constructor({ url, clock, meter, journal, script, patienceMs = usualPatienceMs, space }: RedisCountersOptions) {
+    this.#space = space
     this.#clock = clock
     this.#meter = meter
     this.#notices = journal === undefined ? undefined : new Notices(journal)
     // The client forgets commands that a lost connection owes: they must end by themselves.
     this.#client = connectRedis(url, { commandTimeout: 2 * patienceMs })
     this.#budget = new Budget(patienceMs)
-    this.#limits = new RedisLimits(this.#client, createPeriods(), script)
+    this.#limits = new RedisLimits(this.#client, createPeriods(), script, space)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
-    this.#presence = new Presence(this.#client, clock, (sign) => this.#hear(sign))
+    this.#presence = new Presence(this.#client, clock, (sign) => this.#hear(sign), space)
     this.#breaker = new StoreBreaker(clock, 5, 1000)
     this.#denials = new Denials(clock, defaultKeyCap)
     this.#hot = new HotKeys(clock, hotKeyCap)
@@ -139,7 +143,7 @@ class SharedCounters implements RedisCounters {
   }
 
   async forget(descriptor: Descriptor): Promise<boolean> {
-    const count = await patiently(() => this.#client.del(redisKey(descriptor)))
+    const count = await patiently(() => this.#client.del(redisKey(descriptor, this.#space)))
     this.forgetHere(descriptor)
     return count > 0
   }

@@ -1,7 +1,12 @@
 import type { Descriptor, LimitSpec } from '../../core/ports.ts'
 
-/** Every key of the limit store starts so. */
-export const redisPrefix = 'sallyport:limit'
+/**
+ * How every key of the limit store starts. `space` keeps apart what counts on one server without counting together: environments, whose limits
+ * have the same names and other numbers.
+ */
+export function redisPrefix(space: string | undefined): string {
+  return space === undefined ? 'sallyport:limit' : `sallyport:limit:${space}`
+}
 
 /** The name of a limit as the start of its keys, length-prefixed: limit `a` with key `b:c` and limit `a:b` with key `c` stay apart. */
 export function limitPrefix(limit: LimitSpec): string {

@@ -24,6 +24,8 @@ export interface StorePorts {
   readonly meter: Meter
   readonly journal: Journal
   readonly secrets: Secrets
+  /** Limits of other environments on the same server are counted apart. */
+  readonly environment?: string | undefined
   /** What a request spends at most on waiting for the store; left out: 20. */
   readonly patienceMs?: number | undefined
 }
@@ -90,7 +92,7 @@ function ownMemory({ clock }: StorePorts): Memory {
   return { counters: createMemoryCounters(clock), shared: createMemoryShared(clock) }
 }
 
-function openRedis(url: string, { clock, meter, journal, patienceMs }: StorePorts): Behind {
-  const redis = { counters: createRedisCounters({ url, clock, meter, journal, patienceMs }), shared: createRedisShared(url) }
+function openRedis(url: string, { clock, meter, journal, patienceMs, environment }: StorePorts): Behind {
+  const redis = { counters: createRedisCounters({ url, clock, meter, journal, patienceMs, space: environment }), shared: createRedisShared(url) }
   return { url, ...redis, redis }
 }

@@ -5,7 +5,7 @@ import { bytesOf } from '../chunks.ts'
 /**
  * The edge's own small requests (discovery, key sets). Redirects are answers like any other. The time counts from the start to the
  * last byte, the size is cut at the limit. What one request starts, others may wait for: it goes on when its own client has gone.
- * @throws Error for a URL that is not http(s), for an address guard, which this ground cannot keep, and for an answer that is late or too long.
+ * @throws Error for a URL that is not http(s), for an address guard or TLS settings, which this ground cannot keep, and for an answer that is late or too long.
  */
 export const workerFetch: Fetch = (request) => {
   const answer = run(request)
@@ -13,8 +13,9 @@ export const workerFetch: Fetch = (request) => {
   return answer
 }
 
-async function run({ url, method, headers, body, timeoutMs, limit, vet }: FetchRequest): Promise<FetchResponse> {
+async function run({ url, method, headers, body, timeoutMs, limit, vet, tls }: FetchRequest): Promise<FetchResponse> {
   if (vet !== undefined) throw new Error('a Worker cannot judge the address that a name resolves to')
+  if (tls !== undefined) throw new Error('a Worker has no authorities or certificates of its own')
   if (!/^https?:/.test(url)) throw new Error('this is not a URL to fetch')
   const signal = AbortSignal.timeout(Math.max(1, timeoutMs))
   const response = await fetch(url, { method, headers, body: body ?? null, redirect: 'manual', signal })

@@ -20,6 +20,7 @@ function configurationOf(plan: IssuerPlan, post: Post): Readonly<Record<string, 
     jwks: { keys: plan.keys },
     clients: clientsOf(plan),
     scopes: ['openid', 'offline_access'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'none'],
     cookies: { keys: ['only-for-tests'] },
     ttl: { AccessToken: 300, ClientCredentials: 300, IdToken: 300, RefreshToken: 600, Session: 600, Grant: 600, Interaction: 60, AuthorizationCode: 60 },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
@@ -45,7 +46,7 @@ function featuresOf(plan: IssuerPlan): object {
     revocation: { enabled: true, allowedPolicy: () => true },
     backchannelLogout: { enabled: true },
     dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => plan.nonce },
-    mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: certificateOf },
+    mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: certificateOf, ...tlsClientAuth },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resources.api.url,
@@ -64,6 +65,7 @@ function clientsOf(plan: IssuerPlan): readonly object[] {
     machine('assertion', { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [plan.clientKey] } }),
     machine('bound', { ...secret('bound'), dpop_bound_access_tokens: true }),
     machine('certified', { ...secret('certified'), tls_client_certificate_bound_access_tokens: true }),
+    machine('mutual', { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_dns: 'client.test' }),
     machine('gateway', { ...secret('gateway'), grant_types: ['client_credentials', exchangeGrant] }),
     {
       client_id: 'app',
@@ -78,6 +80,14 @@ function clientsOf(plan: IssuerPlan): readonly object[] {
 /** The verified or unverified certificate of the connection: RFC 8705 binds to either. */
 function certificateOf({ req }: { readonly req: IncomingMessage }): unknown {
   return req.socket instanceof TLSSocket ? req.socket.getPeerX509Certificate() : undefined
+}
+
+/** RFC 8705 section 2.1: a certificate that the listener's authority signed, with the name that the client registered. */
+const tlsClientAuth = {
+  tlsClientAuth: true,
+  certificateAuthorized: ({ req }: { readonly req: IncomingMessage }) => req.socket instanceof TLSSocket && req.socket.authorized,
+  certificateSubjectMatches: ({ req }: { readonly req: IncomingMessage }, _property: string, expected: string) =>
+    req.socket instanceof TLSSocket && (req.socket.getPeerX509Certificate()?.subjectAltName ?? '').split(', ').includes(`DNS:${expected}`),
 }
 
 function resourceServer(url: string): object {

@@ -16,7 +16,7 @@ export const callbackUrl = 'https://app.example.com/callback'
 export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** Which client authenticates how; each has the secret `secretOf` gives. */
-export const clientNames = ['basic', 'post', 'assertion', 'bound', 'certified', 'app', 'gateway'] as const
+export const clientNames = ['basic', 'post', 'assertion', 'bound', 'certified', 'mutual', 'app', 'gateway'] as const
 export type ClientName = (typeof clientNames)[number]
 
 /** A client's secret, where it has one. */

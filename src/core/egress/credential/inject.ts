@@ -1,5 +1,6 @@
 import type { Credential } from '../../model/route.ts'
 import { hasControl, unavailable } from './secret.ts'
+import type { Signing } from './sign.ts'
 
 /** What a credential adds to the call. */
 export interface Injection {
@@ -11,12 +12,12 @@ export interface Injection {
 
 /** The header that a credential sets, lower-case; it is taken from the caller's request first. */
 export function injectedHeader(credential: Credential): string | undefined {
-  if (credential.kind === 'header') return credential.header.toLowerCase()
+  if (credential.kind === 'header' || credential.kind === 'hmac') return credential.header.toLowerCase()
   return credential.kind === 'query' ? undefined : 'authorization'
 }
 
 /** Shapes a secret (for OAuth2, the token) into what goes on the wire. @throws Fault `credential_unavailable` for a value that cannot go there. */
-export function inject(credential: Credential, secret: string): Injection {
+export function inject(credential: Exclude<Credential, Signing>, secret: string): Injection {
   if (credential.kind === 'header') return inHeader(credential.header.toLowerCase(), filled(credential.format, secret), [secret])
   if (credential.kind === 'query') return { header: undefined, query: { name: credential.parameter, value: secret }, secrets: [secret] }
   if (credential.kind === 'oauth2') return inHeader('authorization', `Bearer ${secret}`, [secret])

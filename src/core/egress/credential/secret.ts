@@ -16,8 +16,13 @@ export function buildReadSecret(secrets: Secrets): ReadSecret {
   return async (rule) => {
     const check = checks.get(rule) ?? compileCheck(rule)
     checks.set(rule, check)
-    const value = await secrets.read(rule.reference).catch(() => '')
-    const problem = value === '' ? 'is missing or empty' : check(value)
+    let why = ''
+    const value = await secrets.read(rule.reference).catch((error: unknown) => {
+      // A vault has more than one reason; messages of these errors hold no value.
+      if (rule.reference.startsWith('vault:') && error instanceof Error) why = ` (${error.message})`
+      return ''
+    })
+    const problem = value === '' ? `is missing or empty${why}` : check(value)
     if (problem !== undefined) throw unavailable(`the secret ${rule.reference} ${problem}`)
     return value
   }
@@ -28,7 +33,7 @@ function compileCheck(rule: SecretRule): (value: string) => string | undefined {
   const wanted = rule.pattern === undefined ? undefined : searchPattern(rule.pattern)
   const forbidden = rule.forbidPattern === undefined ? undefined : searchPattern(rule.forbidPattern)
   return (value) => {
-    if (hasControl(value)) return 'holds a control character'
+    if (hasControl(rule.lines === true ? value.replaceAll(/[\r\n\t]/g, '') : value)) return 'holds a control character'
     if (!value.isWellFormed()) return 'is not well-formed text'
     if (wanted !== undefined && !wanted(value)) return `does not fit its pattern ${rule.pattern}`
     return forbidden?.(value) === true ? `fits the forbidden pattern ${rule.forbidPattern}` : undefined

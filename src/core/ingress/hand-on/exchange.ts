@@ -1,9 +1,10 @@
+import { EndpointStandings } from '../../endpoint-standings.ts'
 import type { Steered } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
 import type { Policy, TokenExchange } from '../../policy/policy.ts'
-import type { Clock, Ports } from '../../ports.ts'
+import type { Ports } from '../../ports.ts'
 import { type Token, TokenCache } from '../../token-cache.ts'
-import { requestToken, TokenRequestError } from '../../token-endpoint.ts'
+import { requestToken } from '../../token-endpoint.ts'
 import { tokenKinds } from './token-kinds.ts'
 
 export type ExchangePorts = Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'digest' | 'lasting'>
@@ -14,26 +15,17 @@ export type Exchange = (name: string, x: Steered, subject: Subject) => Promise<s
 /** Used as long as can be; as many as there are downstreams at a time. */
 const exchangedRules = { refreshShare: 0.8, usableShare: 0.9, marginMs: 5_000, most: 10_000 }
 
-const firstWaitMs = 1_000
-const longestWaitMs = 30_000
-
-/** One endpoint's standing: while it is in trouble nobody is sent there, whoever asks. */
-interface Standing {
-  waitMs: number
-  until: number
-}
-
 /** Builds what exchanges tokens (RFC 8693): one request per token and target at a time, its answer used until its end or the end of the token it was given for. */
 export function buildExchange(policy: Policy, ports: ExchangePorts): Exchange {
   const cache = ports.lasting('tokens.exchanged', () => new TokenCache(ports.clock, exchangedRules))
-  const standings = new Map<string, Standing>()
+  const standings = new EndpointStandings(ports.clock)
   return async (name, x, subject) => {
     const exchange = policy.exchanges[name]
     if (exchange === undefined) throw new Error(`no exchange ${name}`)
     const given = tokenOf(x, subject)
     if (given === undefined) return undefined
     const key = JSON.stringify([exchange, await ports.digest(given.token)])
-    return cache.get(key, () => guarded(standings, exchange.tokenUrl, ports.clock, () => ask(exchange, given, ports)))
+    return cache.get(key, () => standings.run(exchange.tokenUrl, () => ask(exchange, given, ports)))
   }
 }
 
@@ -57,22 +49,6 @@ export function exchangeable(subject: Subject): Subject | undefined {
   return [subject, ...(subject.also ?? [])].find(({ by }) => tokenKinds.has(by))
 }
 
-async function guarded(standings: Map<string, Standing>, url: string, clock: Pick<Clock, 'ticks'>, run: () => Promise<Token>): Promise<Token> {
-  const standing = standings.get(url)
-  if (standing !== undefined && clock.ticks() < standing.until) throw new Error('the token endpoint is in trouble and is left alone for a while')
-  try {
-    const token = await run()
-    standings.delete(url)
-    return token
-  } catch (error) {
-    // A grant that was refused says nothing about the endpoint.
-    if (error instanceof TokenRequestError && error.refused) throw error
-    const waitMs = standing === undefined ? firstWaitMs : Math.min(longestWaitMs, standing.waitMs * 2)
-    standings.set(url, { waitMs, until: clock.ticks() + waitMs })
-    throw error
-  }
-}
-
 async function ask(exchange: TokenExchange, { token, exp }: Given, { clock, fetch, secrets }: ExchangePorts): Promise<Token> {
   const leftMs = exp === undefined ? Number.POSITIVE_INFINITY : exp * 1000 - clock.now()
   const parameters = new URLSearchParams({
@@ -87,7 +63,7 @@ async function ask(exchange: TokenExchange, { token, exp }: Given, { clock, fetc
   const grant = { type: 'urn:ietf:params:oauth:grant-type:token-exchange', parameters }
   // http is for loopback alone, which the loader has seen to.
   const insecure = exchange.tokenUrl.startsWith('http:')
-  const { value, lifetimeMs } = await requestToken(exchange, secret, grant, { fetch, vet: undefined, insecure })
+  const { value, lifetimeMs } = await requestToken(exchange, secret, grant, { fetch, vet: undefined, clock, insecure })
   const bounded = Math.min(lifetimeMs ?? Number.POSITIVE_INFINITY, leftMs)
   return { value, lifetimeMs: Number.isFinite(bounded) ? bounded : undefined }
 }

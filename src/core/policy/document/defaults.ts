@@ -185,8 +185,12 @@ export const defaults = {
   'egress.environments.guardHosts': { value: [], reason: 'the target itself is always guarded' },
   'egress.environments.sharesAddressWithProd': { value: false, reason: 'two environments at one address are a mistake unless known' },
   'egress.environments.inject.format': { value: '{secret}', reason: 'the bare value' },
-  'egress.environments.oauth2.auth': { value: 'client_secret_basic', reason: 'every server must take it (RFC 6749 section 2.3.1)' },
   'egress.environments.oauth2.scope': { value: [], reason: 'the server decides' },
+  'egress.environments.sigv4.payload': { value: 'signed', reason: 'nobody may change the body on the way' },
+  'egress.environments.hmac.algorithm': { value: 'sha256', reason: 'what most vendors ask for' },
+  'egress.environments.hmac.encoding': { value: 'hex', reason: 'what most vendors ask for' },
+  'egress.environments.hmac.format': { value: '{signature}', reason: 'the bare value' },
+  'egress.environments.exchange.scope': { value: [], reason: 'the server decides' },
 
   'mocks.status': { value: 200, reason: 'a mock answers well unless told otherwise' },
   'mocks.headers': { value: {}, reason: 'the content type comes from the answer' },

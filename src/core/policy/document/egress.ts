@@ -69,14 +69,71 @@ const basic = z.strictObject({
   ...shape,
 })
 
-const oauth2 = z.strictObject({
+const tokens = (scope: 'egress.environments.oauth2.scope' | 'egress.environments.exchange.scope') => ({
   tokenUrl: describe(safeUrl, 'Token endpoint, https.'),
   clientId: describe(text, 'Client id.'),
-  clientSecret: describe(secret, 'Where the client secret is.'),
-  auth: defaulted(z.enum(['client_secret_basic', 'client_secret_post']), 'egress.environments.oauth2.auth', 'How the client proves itself.'),
-  scope: defaulted(z.array(text), 'egress.environments.oauth2.scope', 'Scopes to ask for.'),
+  clientSecret: describe(secret.optional(), 'Where the client secret is.'),
+  key: describe(secret.optional(), 'Where the private key is, PEM or JWK: of private_key_jwt, or of the certificate.'),
+  keyId: describe(text.optional(), 'With private_key_jwt: kid of the assertion, where the key is no JWK that says it.'),
+  issuer: describe(text.optional(), 'With private_key_jwt: audience of the assertion; without it the URL of the token endpoint.'),
+  certificate: describe(pem.optional(), 'With tls_client_auth: the client certificate, PEM.'),
+  ca: describe(pem.optional(), "Certificate authorities of the token endpoint in place of the system's, PEM."),
+  auth: describe(
+    z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth']).optional(),
+    'How the client proves itself. Left out: tls_client_auth with a certificate, private_key_jwt with a key alone, else client_secret_basic.',
+  ),
+  scope: defaulted(z.array(text), scope, 'Scopes to ask for.'),
   audience: describe(text.optional(), 'Audience to ask for.'),
+  resource: describe(z.array(url).min(1).optional(), 'Where the token is to be used (RFC 8707).'),
   ...shape,
+})
+
+const oauth2 = z.strictObject(tokens('egress.environments.oauth2.scope'))
+
+const exchange = z.strictObject(tokens('egress.environments.exchange.scope'))
+
+const scopePart = z
+  .string()
+  .regex(/^[a-z0-9-]{1,64}$/)
+  .meta({ title: 'AWS name', examples: ['eu-central-1', 's3'] })
+
+const sigv4 = z.strictObject({
+  region: describe(scopePart, 'Region that is signed for.'),
+  service: describe(scopePart, 'Service that is signed for, such as s3 or execute-api.'),
+  accessKeyId: describe(secret, 'Where the access key id is.'),
+  secretAccessKey: describe(secret, 'Where the secret access key is.'),
+  sessionToken: describe(secret.optional(), 'Where the session token of temporary keys is.'),
+  payload: defaulted(z.enum(['signed', 'unsigned']), 'egress.environments.sigv4.payload', 'unsigned leaves the body out of the signature, and streams it.'),
+  ...shape,
+})
+
+const hmac = z.strictObject({
+  secret: describe(secret, 'Where the key is.'),
+  algorithm: defaulted(z.enum(['sha256', 'sha384', 'sha512']), 'egress.environments.hmac.algorithm', 'Hash of the HMAC.'),
+  message: describe(
+    z
+      .string()
+      .min(1)
+      .meta({ title: 'message template', examples: ['{timestamp}.{method}.{path}.{body}'] }),
+    'What is signed, of {method}, {host}, {path}, {query}, {timestamp}, {body} and {bodyHash}.',
+  ),
+  header: describe(headerName, 'Header that carries the signature.'),
+  format: defaulted(
+    z
+      .string()
+      .regex(/^[\x20-\x7e]*\{signature\}[\x20-\x7e]*$/)
+      .meta({ title: 'format that holds {signature}', examples: ['t={timestamp},v1={signature}'] }),
+    'egress.environments.hmac.format',
+    'Value of the header, of {signature} and {timestamp}.',
+  ),
+  encoding: defaulted(z.enum(['hex', 'base64']), 'egress.environments.hmac.encoding', 'How the signature is written.'),
+  timestampHeader: describe(headerName.optional(), 'Header that carries {timestamp}, in seconds since 1970.'),
+  ...shape,
+})
+
+const targetTls = z.strictObject({
+  certificate: describe(pem, 'Client certificate that is shown to the target, PEM.'),
+  key: describe(secret, 'Its private key, PEM.'),
 })
 
 const jsonPath = checked(checkJsonPath, { title: 'path to a member of JSON', examples: ['$.card.number', '$..pan'] })
@@ -130,6 +187,10 @@ export const target = z.strictObject({
   inject: describe(inject.optional(), 'A secret in a header or query parameter.'),
   basic: describe(basic.optional(), 'HTTP Basic.'),
   oauth2: describe(oauth2.optional(), 'OAuth2 client credentials.'),
+  exchange: describe(exchange.optional(), "A token in exchange for the caller's own (RFC 8693)."),
+  sigv4: describe(sigv4.optional(), 'AWS Signature Version 4.'),
+  hmac: describe(hmac.optional(), 'An HMAC over the call.'),
+  tls: describe(targetTls.optional(), 'A client certificate of our own; beside any other credential.'),
   guardHosts: defaulted(
     z.array(guardHost),
     'egress.environments.guardHosts',
@@ -241,3 +302,6 @@ export const egress = z.strictObject({
 export type CallerDocument = z.output<typeof caller>
 export type EgressDocument = z.output<typeof egress>
 export type TargetDocument = z.output<typeof target>
+export type HmacDocument = z.output<typeof hmac>
+export type SigV4Document = z.output<typeof sigv4>
+export type TokensDocument = z.output<typeof oauth2>

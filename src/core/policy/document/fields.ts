@@ -58,11 +58,12 @@ export const sha256 = lexical('SHA-256 in lower-case hex', /^[0-9a-f]{64}$/, 'a3
 export const claimPath = lexical('claim', /^[^\s\p{Cc}]{1,256}$/u, 'tenant', 'realm_access.roles')
 
 /** A reference to a secret, never the secret itself. */
-export const secretPattern = /^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\p{Cc}]+)$/u
+export const secretPattern =
+  /^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\p{Cc}]+|vault:[A-Za-z0-9_-]+(?:\/(?!\.+[/?#])[A-Za-z0-9_.-]+)+(?:\?version=[1-9]\d{0,8})?#[A-Za-z0-9_.-]+)$/u
 export const secret = z
   .string()
   .regex(secretPattern)
-  .meta({ title: 'secret reference', examples: ['env:PAY_KEY', 'file:/run/secrets/pay'], 'x-secret': true })
+  .meta({ title: 'secret reference', examples: ['env:PAY_KEY', 'file:/run/secrets/pay', 'vault:kv/pay#key'], 'x-secret': true })
 /** A reference to PEM text. */
 export const pem = secret.meta({ title: 'reference to PEM text', examples: ['file:/run/tls/tls.crt', 'env:TLS_CERTIFICATE'] })
 

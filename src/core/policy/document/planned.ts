@@ -1,10 +1,10 @@
 /*
- * What the design of the format holds and this version does not do. Such a key or value is refused with a sentence of its
- * own, never ignored: a policy that says more than the gateway does would be believed.
+ * What the design of the format holds and this version does not do. Such a key is refused with a sentence of its own,
+ * never ignored: a policy that says more than the gateway does would be believed.
  */
 
 interface Planned {
-  /** Where it may stand: the dotted path of the mapping around a key, or of the value. */
+  /** Where it may stand: the dotted path of the mapping around the key. */
   readonly at: RegExp
   readonly what: string
   readonly instead?: string
@@ -14,7 +14,6 @@ const anywhere = /(?:)/
 const authenticate = /\.authenticate\b/
 const route = /^routes\.[^.]+$/
 const egress = /^egress\.[^.]+$/
-const target = /^egress\.[^.]+\.environments\.[^.]+$/
 const limit = /^limits\.[^.]+$/
 
 const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
@@ -29,7 +28,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
       instead: 'Write ask: beside rules:, for all that they allow.',
     },
   ],
-  tls: [{ at: target, what: 'TLS settings per target', instead: 'An https target is always verified; ca: names other authorities.' }],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   hedge: [{ at: egress, what: 'Hedging calls to third parties', instead: 'Write retry.' }],
   compose: [{ at: route, what: 'Composing several calls' }],
@@ -42,32 +40,15 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
-  sigv4: [{ at: target, what: 'AWS signatures' }],
-  hmac: [{ at: target, what: 'HMAC signatures' }],
-  exchange: [{ at: target, what: 'Token exchange (RFC 8693) for a third party', instead: 'Use oauth2.' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
-  key: [{ at: /\.oauth2$/, what: 'private_key_jwt', instead: 'Use clientSecret.' }],
   xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
 }
 
-const values: Readonly<Record<string, readonly Planned[]>> = {
-  private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],
-}
-
 /** The sentence for a planned key in the mapping at `path`, or undefined. */
 export function plannedKey(path: string, key: string): { readonly message: string; readonly hint: string } | undefined {
-  return find(keys, key, path, `"${key}"`)
-}
-
-/** The sentence for a planned value at `path`, or undefined. */
-export function plannedValue(path: string, value: string): { readonly message: string; readonly hint: string } | undefined {
-  return find(values, value, path, `"${value}"`)
-}
-
-function find(table: Readonly<Record<string, readonly Planned[]>>, word: string, path: string, quoted: string) {
-  const planned = Object.hasOwn(table, word) ? table[word]?.find(({ at }) => at.test(path)) : undefined
+  const planned = Object.hasOwn(keys, key) ? keys[key]?.find(({ at }) => at.test(path)) : undefined
   if (planned === undefined) return undefined
-  return { message: `${planned.what} (${quoted}) is not available in this version.`, hint: planned.instead ?? 'Remove it.' }
+  return { message: `${planned.what} ("${key}") is not available in this version.`, hint: planned.instead ?? 'Remove it.' }
 }

@@ -48,8 +48,10 @@ function checkSecrets(linking: Linking, places: readonly Place[]): void {
   const owners = new Map<string, { readonly place: Place; readonly path: Path }>()
   for (const place of places) {
     for (const { reference, path } of secretsOf(place)) {
-      const owner = owners.get(reference)
-      if (owner === undefined) owners.set(reference, { place, path })
+      // Versions of a Vault secret are one secret.
+      const one = reference.replace(/\?version=\d+(?=#)/, '')
+      const owner = owners.get(one)
+      if (owner === undefined) owners.set(one, { place, path })
       else if (owner.place.environment !== place.environment)
         // The reference itself is not named: of the other class not even that may be known.
         refuse(linking, place.entry, path, {
@@ -66,7 +68,10 @@ function secretsOf({ environment, target }: Place): readonly { readonly referenc
   return [
     ...at(target.inject?.secret, 'inject', 'secret'),
     ...at(target.basic?.password, 'basic', 'password'),
-    ...at(target.oauth2?.clientSecret, 'oauth2', 'clientSecret'),
+    ...at(target.tls?.key, 'tls', 'key'),
+    ...(['accessKeyId', 'secretAccessKey', 'sessionToken'] as const).flatMap((member) => at(target.sigv4?.[member], 'sigv4', member)),
+    ...at(target.hmac?.secret, 'hmac', 'secret'),
+    ...(['oauth2', 'exchange'] as const).flatMap((kind) => [...at(target[kind]?.clientSecret, kind, 'clientSecret'), ...at(target[kind]?.key, kind, 'key')]),
   ]
 }
 
@@ -92,7 +97,7 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
     for (const { of, host } of namesOf(target)) {
       const service = production.get(plainHost(host))
       if (service === undefined) continue
-      const path = ['environments', environment, ...(of === 'target' ? ['target'] : ['oauth2', 'tokenUrl'])]
+      const path = ['environments', environment, ...(of === 'target' ? ['target'] : [isCallers(target) ? 'exchange' : 'oauth2', 'tokenUrl'])]
       refuse(linking, entry, path, {
         code: 'target_is_prod',
         message: `This nonprod ${of === 'target' ? 'target' : 'token endpoint'} is a production host of "${service}".`,
@@ -100,6 +105,10 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
       })
     }
   }
+}
+
+function isCallers({ credential }: LiveTarget): boolean {
+  return credential?.kind === 'oauth2' && credential.subject === 'caller'
 }
 
 function distinct(guards: readonly GuardHost[]): readonly GuardHost[] {

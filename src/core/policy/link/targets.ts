@@ -1,4 +1,4 @@
-import type { CassetteUse, Credential, EgressFaults, EgressTarget, SecretRule } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -6,6 +6,9 @@ import type { EnvironmentClass } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
+import { linkTokens } from './oauth2.ts'
+import { secretRule } from './secret-rule.ts'
+import { linkHmac, linkSigV4 } from './signing.ts'
 import { bytes, ms, share } from './values.ts'
 
 interface TargetPlace {
@@ -67,10 +70,13 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
   return undefined
 }
 
+/** What calls out, with and without being written down. */
+const callOut = ['target', 'inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac', 'tls', 'allowAddresses', 'sharesAddressWithProd', 'ca'] as const
+
 const membersOf = {
-  live: ['target', 'inject', 'basic', 'oauth2', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'faults'],
+  live: [...callOut, 'faults'],
   mock: ['mock', 'faults'],
-  record: ['target', 'inject', 'basic', 'oauth2', 'allowAddresses', 'sharesAddressWithProd', 'ca', 'cassette', 'match', 'faults'],
+  record: [...callOut, 'cassette', 'match', 'faults'],
   replay: ['cassette', 'match', 'faults'],
   deny: ['reason'],
 } as const
@@ -175,7 +181,25 @@ function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
     allowAddresses: said.allowAddresses,
     sharesAddressWithProd: said.sharesAddressWithProd,
     ca: said.ca,
+    certificate: linkCertificate(linking, entry, said, url.scheme, place),
   }
+}
+
+function linkCertificate(
+  linking: Linking,
+  entry: Entry<EgressDocument>,
+  { tls }: TargetDocument,
+  scheme: 'http' | 'https',
+  { path }: TargetPlace,
+): LiveTarget['certificate'] {
+  if (tls !== undefined && scheme === 'http')
+    refuse(linking, entry, [...path, 'tls'], {
+      code: 'tls_clear_text',
+      message: 'A certificate is shown in TLS alone, and this target is reached in clear text.',
+      hint: 'Write an https target, or remove tls.',
+      which: 'key',
+    })
+  return tls
 }
 
 const linkLocal = compileCidrs(['169.254.0.0/16', 'fe80::/10'])
@@ -196,7 +220,7 @@ function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: Ta
 }
 
 function linkCredential(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): Credential | undefined {
-  const given = (['inject', 'basic', 'oauth2'] as const).filter((key) => isSaid(entry, [...path, key]))
+  const given = (['inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac'] as const).filter((key) => isSaid(entry, [...path, key]))
   if (given.length > 1)
     refuse(linking, entry, [...path, given[1] ?? ''], {
       code: 'credential_twice',
@@ -206,9 +230,10 @@ function linkCredential(linking: Linking, entry: Entry<EgressDocument>, said: Ta
     })
   if (said.inject !== undefined) return linkInject(linking, entry, said.inject, [...path, 'inject'])
   if (said.basic !== undefined) return { kind: 'basic', username: said.basic.username, password: secretRule(said.basic.password, said.basic) }
-  if (said.oauth2 === undefined) return undefined
-  const { tokenUrl, clientId, clientSecret, auth, scope, audience } = said.oauth2
-  return { kind: 'oauth2', tokenUrl, clientId, auth, clientSecret: secretRule(clientSecret, said.oauth2), scope, audience }
+  if (said.oauth2 !== undefined) return linkTokens(linking, entry, said.oauth2, [...path, 'oauth2'], 'client')
+  if (said.sigv4 !== undefined) return linkSigV4(said.sigv4)
+  if (said.hmac !== undefined) return linkHmac(linking, entry, said.hmac, [...path, 'hmac'])
+  return said.exchange === undefined ? undefined : linkTokens(linking, entry, said.exchange, [...path, 'exchange'], 'caller')
 }
 
 function linkInject(linking: Linking, entry: Entry<EgressDocument>, inject: NonNullable<TargetDocument['inject']>, path: Path): Credential | undefined {
@@ -235,11 +260,4 @@ function linkInject(linking: Linking, entry: Entry<EgressDocument>, inject: NonN
       hint: 'Write it once, such as "Bearer {secret}".',
     })
   return { kind: 'header', header: inject.header ?? '', format: inject.format, secret }
-}
-
-function secretRule(
-  reference: string,
-  { pattern, forbidPattern }: { readonly pattern?: string | undefined; readonly forbidPattern?: string | undefined },
-): SecretRule {
-  return { reference, pattern, forbidPattern }
 }

@@ -1,10 +1,10 @@
 import * as oauth from 'oauth4webapi'
+import { clientProof } from '../../../client-proof.ts'
 import type { Introspection } from '../../../policy/policy.ts'
 import type { FetchResponse } from '../../../ports.ts'
 import { discover } from '../fetch-keys.ts'
 import type { IdentifyPorts } from '../ports.ts'
 import { isJsonObject, type JsonObject, parseStrictJson } from '../strict-json.ts'
-import { readClientKey } from './client-key.ts'
 
 /** Whom to ask, and as whom. */
 export interface Source {
@@ -66,17 +66,7 @@ async function post(token: string, endpoint: string, source: Source, ports: AskP
 }
 
 async function proofOf({ auth, credential }: Introspection, { secrets, clock }: AskPorts): Promise<oauth.ClientAuth> {
-  const secret = await secrets.read(credential)
-  if (auth === 'client_secret_basic') return oauth.ClientSecretBasic(secret)
-  if (auth === 'client_secret_post') return oauth.ClientSecretPost(secret)
-  const { key, kid, alg } = await readClientKey(secret)
-  return oauth.PrivateKeyJwt(kid === undefined ? { key } : { key, kid }, {
-    [oauth.modifyAssertion]: (header, payload) => {
-      const now = Math.floor(clock.now() / 1000)
-      header['alg'] = alg
-      Object.assign(payload, { iat: now, nbf: now, exp: now + 60 })
-    },
-  })
+  return clientProof({ auth }, await secrets.read(credential), clock)
 }
 
 function answerIn({ status, headers, text }: FetchResponse): JsonObject {
