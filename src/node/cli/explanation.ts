@@ -26,7 +26,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     wouldAsk: asked.map(({ decider, audit }) => ({ decider, audit })),
     decision: decision && decisionOf(decision),
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
-    limits,
+    limits: limits.map(untold),
     destination: last.destination && { ...last.destination, ...last.steering },
     ...(last.route === undefined || last.destination === undefined ? {} : steeringNotes(last.route, last.destination)),
     handedOn,
@@ -47,6 +47,11 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
             because: refusal.detail.internal,
           },
   }
+}
+
+/** What is left only a running gateway or its store knows: what stands here was never touched. */
+function untold({ standing, ...limit }: Rehearsal['limits'][number]) {
+  return { ...limit, standing: standing.kind === 'within' ? { kind: 'untold' as const } : standing }
 }
 
 /** Where the decision fell and by which rule; without a rule, which allow rule came closest and the matcher that kept it from fitting. */
@@ -92,7 +97,8 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
     parts.push(`${head('Rules')}\n${table(one.rules.map((rule) => ['  ', mark(rule.matched), effectText(rule), rule.id, ruleText(rule)]))}`)
   if (one.decision !== undefined) parts.push(`${head('Decision')}    ${decisionText(one.decision)}`)
   for (const { decider, audit } of one.wouldAsk) parts.push(`${head('Would ask')}   ${decider}${audit ? ' (audit: its answer decides nothing)' : ''}`)
-  if (one.limits.length > 0) parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}`)
+  if (one.limits.length > 0)
+    parts.push(`${head('Limits')}\n${table(one.limits.map((limit) => ['  ', limit.limit, limit.key, standingText(limit)]))}\n  ${leftHint}`)
   if (one.destination !== undefined) {
     const { cluster, subset, by, bucket } = one.destination
     parts.push(
@@ -154,11 +160,14 @@ function ruleText({ skipped, failed }: Traced): string {
   return failed.error === undefined ? `${failed.what} must be ${failed.expected}, is ${failed.actual}` : `${failed.matcher}: ${failed.error}`
 }
 
+const leftHint = 'How much of them is left nobody was asked: "sallyport limits show KEY" does.'
+
 const whenText = { early: ', before authentication', failures: ', of failures' } as const
 
 function standingText({ standing, quota, cost, because, when }: Explanation['limits'][number]): string {
   if (standing.kind === 'skipped') return 'not counted: a part of its key is missing'
-  return `${standing.kind}, ${standing.remaining} of ${quota} left${because === undefined ? '' : ` (${because})`}${when === undefined ? '' : whenText[when]}${cost === 1 ? '' : `, this request costs ${cost}`}`
+  const [bound, costs] = [`at most ${quota}`, `, this request costs ${cost}`]
+  return `${standing.kind === 'untold' ? bound : `${standing.kind}, ${bound}`}${because === undefined ? '' : ` (${because})`}${when === undefined ? '' : whenText[when]}${cost === 1 ? '' : costs}`
 }
 
 function outcomeText({ outcome, permit, wouldAsk }: Explanation, terminal: Terminal): string {

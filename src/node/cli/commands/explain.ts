@@ -82,11 +82,16 @@ async function openStore(policy: Policy): Promise<RedisShared | undefined> {
   const wanted =
     Object.values(policy.apiKeys).some(({ store }) => store.kind === 'redis') ||
     Object.values(policy.issuers).some(({ revocation }) => revocation !== undefined)
-  const url = process.env['REDIS_URL'] ?? (policy.store.redis === undefined ? undefined : await createSecrets(process.env).read(policy.store.redis))
-  if (!wanted || url === undefined) return undefined
+  const named = policy.store.redis
+  if (!wanted || named === undefined) return undefined
+  const url = process.env['REDIS_URL'] ?? (await createSecrets(process.env).read(named).catch(refused))
   const store = createRedisShared(url)
   await store.ready(1000)
   return store
+}
+
+function refused(error: unknown): never {
+  throw new UsageError(`the keys and revocations are in the store of the policies: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
 }
 
 async function certificateOf(args: Arguments): Promise<Uint8Array | undefined> {
