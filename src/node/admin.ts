@@ -4,9 +4,11 @@ import { Fault, type FaultCode } from '../core/model/fault.ts'
 import { problemAnswer } from '../core/model/problem.ts'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
+import { addEgress, isFromPage } from './admin/egress.ts'
 import { statusPage } from './admin/page.ts'
 import { addReference } from './admin/reference.ts'
 import type { BoundListener, GatewayView } from './gateway-view.ts'
+import type { SwitchDesk } from './switching.ts'
 
 /** Only the inline style of our own page may take effect. */
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -17,9 +19,11 @@ export interface AdminOptions {
   readonly referenceScript?: string | undefined
   /** Forgets what issuers said of opaque tokens, on every replica. */
   readonly forgetIntrospections: () => Promise<void>
+  /** Switches egress services to other environments. */
+  readonly switches: SwitchDesk
 }
 
-/** The gateway's own routes: health, metrics and what is in force. Nothing here changes what is in force. */
+/** The gateway's own routes: health, metrics and what is in force. Switches of egress services alone change something of it. */
 export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, metrics: () => string | Promise<string>, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
@@ -52,8 +56,7 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
   app.get('/endpoints', async (c) => c.json({ endpoints: (await view()).endpoints }))
   addReference(app, async () => (await view()).snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
-    // Browsers say where a request comes from; a page must not do this in its reader's name.
-    if (c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined) return problem('forbidden', 'this is not for web pages')
+    if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
     try {
       await options.forgetIntrospections()
     } catch {
@@ -61,6 +64,7 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
     }
     return c.json({ cleared: true })
   })
+  addEgress(app, view, options.switches)
   app.get('/.well-known/jwks.json', async (c) => {
     const seen = await view()
     const keys = await seen.signingKeys().catch(() => undefined)

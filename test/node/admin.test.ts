@@ -3,12 +3,14 @@ import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
 import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
+import type { SwitchDesk } from '../../src/node/switching.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'
 
 const at = Date.UTC(2026, 0, 1)
 const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 2, column: 5, message: 'It is wrong.', hint: 'Mend it.', object: 'routes.a' }
 
 const forgetIntrospections = async () => {}
+const noSwitches: SwitchDesk = { switch: () => Promise.reject(new Error('nobody switches here')) }
 
 function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
   return {
@@ -35,7 +37,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true, forgetIntrospections },
+    { loopback: true, forgetIntrospections, switches: noSwitches },
   )
   return app.request(path, { headers })
 }
@@ -111,7 +113,7 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false, forgetIntrospections },
+      { loopback: false, forgetIntrospections, switches: noSwitches },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
   })
@@ -122,7 +124,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections: forget },
+        { loopback: true, forgetIntrospections: forget, switches: noSwitches },
       )
     const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
       app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
@@ -167,7 +169,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { ...options, forgetIntrospections },
+        { ...options, forgetIntrospections, switches: noSwitches },
       ),
     )
     onTestFinished(() => admin.close())
@@ -177,7 +179,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          { ...options, forgetIntrospections },
+          { ...options, forgetIntrospections, switches: noSwitches },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

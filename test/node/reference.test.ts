@@ -17,7 +17,12 @@ async function openApp(referenceScript?: string) {
   let policy: Policy = clean(await loadBeside(routes))
   // The pages look at nothing but the policy in force.
   const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what the page looks at
-  const app = buildAdminApp(view, () => '', { loopback: true, referenceScript, forgetIntrospections: () => Promise.resolve() })
+  const app = buildAdminApp(view, () => '', {
+    loopback: true,
+    referenceScript,
+    forgetIntrospections: () => Promise.resolve(),
+    switches: { switch: () => Promise.reject(new Error('nobody switches here')) },
+  })
   const ask = (path: string) => app.request(path, { headers: { host: 'localhost' } })
   return { ask, publish: (next: Policy) => void (policy = next) }
 }

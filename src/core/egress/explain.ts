@@ -2,12 +2,14 @@ import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
 import type { Credential, EgressService, EgressTarget, LiveTarget } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
+import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildReadSecret } from './credential/secret.ts'
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
 import { buildChoose } from './place/choose.ts'
+import { switchOf } from './switched.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
@@ -41,6 +43,8 @@ export interface EgressRow {
   readonly target: string | undefined
   /** The reference, never the value. */
   readonly secret: string | undefined
+  /** Every caller that chooses nothing itself is sent here: somebody has switched the service. */
+  readonly switched?: { readonly by: string; readonly reason: string; readonly at: string; readonly endsAt: string | undefined } | undefined
 }
 
 /**
@@ -65,8 +69,17 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
 /** Every service in every environment of this process's class, in the policies' order. */
 export function listEgress(policy: Policy): readonly EgressRow[] {
   return Object.values(policy.egress).flatMap(({ service, targets }) =>
-    policy.environments.map((environment) => rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment))),
+    policy.environments.map((environment) => ({
+      ...rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment)),
+      switched: switchedTo(policy, service.name, environment),
+    })),
   )
+}
+
+function switchedTo(policy: Policy, service: string, environment: string): EgressRow['switched'] {
+  const one = switchOf(policy, service)
+  if (one === undefined || one.environment !== environment) return undefined
+  return { by: one.by, reason: one.reason, at: isoTime(one.at), endsAt: one.endsAt === undefined ? undefined : isoTime(one.endsAt) }
 }
 
 function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
@@ -102,7 +115,7 @@ interface ExplainedPlace {
 }
 
 function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, wanted: string | undefined): ExplainedPlace {
-  const choice = buildChoose(policy)(caller, wanted)
+  const choice = buildChoose(policy)(caller, wanted, linked.service.name)
   const environment = choice.environment ?? wanted ?? policy.environment
   const within = policy.environments.includes(environment)
   const target = new Map(Object.entries(linked.targets)).get(environment)

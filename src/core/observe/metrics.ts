@@ -125,6 +125,7 @@ export const metrics = {
   },
   sallyport_decider_open: { kind: 'gauge', help: '1 while a decision point that failed several times in a row is left alone.', labels: ['decider'] },
   sallyport_reload_total: { kind: 'counter', help: 'Policy loads, by outcome: published, unchanged, failed.', labels: ['outcome'] },
+  sallyport_egress_switches_total: { kind: 'counter', help: 'Requests to switch an egress service, by outcome: switched, refused.', labels: ['outcome'] },
   sallyport_policy_revision_info: { kind: 'gauge', help: '1 for the policy revision in force.', labels: ['revision', 'environment'] },
   sallyport_policy_last_reload_success: { kind: 'gauge', help: '1 when the last policy load was good, 0 when it failed and older policies serve.', labels: [] },
   sallyport_policy_last_reload_timestamp_seconds: { kind: 'gauge', help: 'When the policies in force were published, seconds since the epoch.', labels: [] },

@@ -13,6 +13,7 @@ import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
+import { type StagedChange, Switching } from '../switching.ts'
 import { prepareChange } from './change.ts'
 import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
 import { openWalkListener } from './open-listener.ts'
@@ -32,6 +33,9 @@ export class Gateway implements GatewayView {
   readonly #reloader: Reloader
   readonly #drift: DriftWatch
   readonly #health: HealthBoard
+  readonly #switching: Switching
+  /** The policies as they came from the files. */
+  #loaded: Policy
   readonly #hurry = new AbortController()
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -44,6 +48,7 @@ export class Gateway implements GatewayView {
     this.#source = source
     this.startedAt = clock.now()
     this.live = new Live(first)
+    this.#loaded = first.policy
     const warning = nodeWarning(process.version, this.startedAt)
     this.warnings = warning === undefined ? [] : [warning]
     this.#listeners = new ListenerSet((plan) => this.#open(plan), settings.shutdown.drainMs)
@@ -57,6 +62,16 @@ export class Gateway implements GatewayView {
         meter,
       },
       diagnostics,
+    )
+    this.#switching = new Switching(
+      {
+        inForce: () => this.live.current.policy,
+        loaded: () => this.#loaded,
+        inFlight: () => this.inFlight,
+        alone: (run) => this.#reloader.alone(run),
+        prepare: (policy) => this.#stage(policy),
+      },
+      { clock, random: ports.random, log: journal.log, meter },
     )
     this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
@@ -160,6 +175,7 @@ export class Gateway implements GatewayView {
     // Who watches must not hold the end up.
     const leaving = ports.clock.after(this.#settings.shutdown.lameDuckMs, () => this.#health.end())
     this.#source.close()
+    this.#switching.close()
     const watching = this.#drift.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
@@ -170,7 +186,35 @@ export class Gateway implements GatewayView {
     await journal.close()
   }
 
-  async #publish(policy: Policy): Promise<Published> {
+  async #publish(loaded: Policy): Promise<Published> {
+    const change = await this.#prepare(this.#switching.over(loaded))
+    if ('obstacle' in change) return change
+    this.#loaded = loaded
+    return { lost: await change.commit() }
+  }
+
+  async #stage(policy: Policy): Promise<StagedChange | { readonly obstacle: Diagnostic }> {
+    const change = await this.#prepare(policy)
+    if ('obstacle' in change) return change
+    let release = () => {}
+    return {
+      hold: async () => {
+        release = this.live.hold()
+      },
+      async commit() {
+        const committed = change.commit()
+        // In force from this turn on.
+        release()
+        await committed
+      },
+      async abort() {
+        release()
+        await change.abort()
+      },
+    }
+  }
+
+  #prepare(policy: Policy): ReturnType<typeof prepareChange> {
     const { ports, store, journal } = this.#ground
     const parts = {
       build: (fresh: Policy) => buildSnapshot(fresh, ports),
@@ -180,8 +224,7 @@ export class Gateway implements GatewayView {
       store,
       log: journal.log,
     }
-    const change = await prepareChange(parts, policy)
-    return 'obstacle' in change ? change : { lost: await change.commit() }
+    return prepareChange(parts, policy)
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
@@ -190,7 +233,12 @@ export class Gateway implements GatewayView {
       buildAdminApp(
         () => this,
         () => this.#ground.meter.text(),
-        { ...options, referenceScript: this.#settings.referenceScript, forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear() },
+        {
+          ...options,
+          referenceScript: this.#settings.referenceScript,
+          forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
+          switches: this.#switching,
+        },
       ),
     )
   }

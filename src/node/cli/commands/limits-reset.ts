@@ -1,7 +1,7 @@
-import { hostname, userInfo } from 'node:os'
 import { type Command, exit, UsageError } from '../command.ts'
 import { isoTime } from '../keys.ts'
 import { limitOptions, standingOf, withCounted } from '../limits.ts'
+import { whoAmI } from '../who.ts'
 
 export const limitsReset: Command = {
   name: 'limits reset',
@@ -20,7 +20,7 @@ export const limitsReset: Command = {
       const found = await desk.forget(one.descriptor)
       const after = await standingOf(one, desk)
       const time = isoTime(Math.floor(Date.now() / 1000))
-      const by = args.values['by'] ?? `${userName()}@${hostname()}`
+      const by = args.values['by'] ?? whoAmI()
       const { limit, key, quota } = before
       const record = { time, event: 'limit_reset', by, limit, key, found, quota, remainingBefore: before.remaining, remaining: after.remaining }
       // One line, to be appended to a log.
@@ -37,13 +37,4 @@ export const limitsReset: Command = {
       }
       return exit.ok
     }),
-}
-
-/** A container may run under a number that no user has. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid-${process.getuid?.() ?? '?'}`
-  }
 }
