@@ -1,9 +1,11 @@
 import { switchedPolicy, switchObstacle, switchOf } from '../core/egress/switched.ts'
 import type { EgressSwitch, Policy } from '../core/policy/policy.ts'
-import type { Clock, Meter, Random } from '../core/ports.ts'
+import type { Clock, Meter, Random, Shared } from '../core/ports.ts'
 import type { Log } from './journal.ts'
-import type { StagedChange, SwitchStage } from './switching/stage.ts'
+import { Replicas } from './switching/replicas.ts'
+import type { SwitchStage } from './switching/stage.ts'
 
+export { type OwnShared, openOwnShared } from './switching/own-shared.ts'
 export type { StagedChange, SwitchStage } from './switching/stage.ts'
 
 /** What an operator asks for. */
@@ -47,6 +49,8 @@ export interface SwitchDesk {
 
 export interface SwitchingPorts {
   readonly clock: Clock
+  /** What all replicas see alike; that of this process where there is one alone. */
+  readonly shared: Shared
   readonly random: Pick<Random, 'hex'>
   readonly log: Log
   readonly meter: Pick<Meter, 'count'>
@@ -72,11 +76,26 @@ export class Switching implements SwitchDesk {
   readonly #stage: SwitchStage
   readonly #ports: SwitchingPorts
   readonly #kept = new Map<string, Kept>()
+  readonly #replicas: Replicas
+  /** Ids of switches whose time is over, which the store may still name because it was away then. */
+  readonly #over = new Set<string>()
   #closed = false
 
   constructor(stage: SwitchStage, ports: SwitchingPorts) {
     this.#stage = stage
     this.#ports = ports
+    this.#replicas = new Replicas({
+      ...ports,
+      environment: stage.inForce().environment,
+      alone: stage.alone,
+      prepare: (switches) => stage.prepare(switchedPolicy(stage.loaded(), this.#alive(switches))),
+      keep: (switches, fresh) => this.#keepAll(this.#alive(switches), fresh),
+    })
+  }
+
+  /** Puts in force what other replicas have switched. To be called before anything is served; waits for no store that is away. Never rejects. */
+  begin(): Promise<void> {
+    return this.#replicas.begin()
   }
 
   /** Policies as they come from the files, with what is switched. */
@@ -94,10 +113,12 @@ export class Switching implements SwitchDesk {
   /** Ends no switch, but no timer keeps the process. */
   close(): void {
     this.#closed = true
+    this.#replicas.close()
     for (const { timer } of this.#kept.values()) timer?.cancel()
   }
 
   async #try(request: SwitchRequest): Promise<SwitchOutcome> {
+    if ((await this.#replicas.isCurrent().catch(() => undefined)) === false) return refused('revision_changed', 'another replica has switched: look again', 412)
     const before = this.#stage.inForce()
     if (request.revision !== before.revision) {
       return refused('revision_changed', `the revision in force is ${before.revision}, not ${request.revision}: look again`, 412)
@@ -105,7 +126,8 @@ export class Switching implements SwitchDesk {
     const obstacle = switchObstacle(before, request.service, request.environment)
     if (obstacle !== undefined) return refused(obstacle.code, obstacle.message, obstacle.code === 'service_unknown' ? 404 : 409)
     const one = this.#made(request)
-    const next = this.#with(request.service, one)
+    const list = this.#with(request.service, one)
+    const next = switchedPolicy(this.#stage.loaded(), list)
     const done = {
       service: request.service,
       before: whereOf(before, request.service),
@@ -113,23 +135,13 @@ export class Switching implements SwitchDesk {
       revision: next.revision,
       inFlight: this.#stage.inFlight(),
       endsAt: one?.endsAt,
-      replicas: 1,
-      waiting: [],
     }
-    if (request.dryRun) return { kind: 'dry_run', ...done }
+    if (request.dryRun) return { kind: 'dry_run', ...done, replicas: 0, waiting: [] }
     const staged = await this.#stage.prepare(next)
     if ('obstacle' in staged) return refused(staged.obstacle.code, staged.obstacle.message, 503)
-    await this.#commit(staged, request.service, one)
-    return { kind: 'switched', ...done }
-  }
-
-  async #commit(staged: StagedChange, service: string, one: EgressSwitch | undefined): Promise<void> {
-    await staged.hold().catch(async (error: unknown) => {
-      await staged.abort()
-      throw error
-    })
-    this.#keep(service, one)
-    await staged.commit()
+    const decision = await this.#replicas.decide(list, staged)
+    if (decision.kind === 'refused') return refused(decision.code, decision.message, decision.code === 'store_unavailable' ? 503 : 409)
+    return { kind: 'switched', ...done, replicas: decision.replicas, waiting: decision.waiting }
   }
 
   #made({ service, environment, by, reason, ttlMs }: SwitchRequest): EgressSwitch | undefined {
@@ -138,20 +150,35 @@ export class Switching implements SwitchDesk {
     return { id: this.#ports.random.hex(4), service, environment, by, reason, at, endsAt: ttlMs === undefined ? undefined : at + ttlMs }
   }
 
-  #with(service: string, one: EgressSwitch | undefined): Policy {
+  #with(service: string, one: EgressSwitch | undefined): readonly EgressSwitch[] {
     const others = this.#all().filter((other) => other.service !== service)
-    return switchedPolicy(this.#stage.loaded(), one === undefined ? others : [...others, one])
+    return one === undefined ? others : [...others, one]
+  }
+
+  /** Without those whose time is over; by the wall clock for whoever was not there when they began. */
+  #alive(switches: readonly EgressSwitch[]): readonly EgressSwitch[] {
+    const now = this.#ports.clock.now()
+    return switches.filter(({ id, service, endsAt }) => !this.#over.has(id) && (endsAt === undefined || endsAt > now || this.#kept.get(service)?.one.id === id))
+  }
+
+  #keepAll(switches: readonly EgressSwitch[], fresh: boolean): void {
+    for (const service of this.#kept.keys()) if (!switches.some((one) => one.service === service)) this.#keep(service, undefined, 0)
+    for (const one of switches) {
+      // One that is kept already goes on by its own clock.
+      if (this.#kept.get(one.service)?.one.id === one.id) continue
+      const { endsAt } = one
+      this.#keep(one.service, one, endsAt === undefined ? undefined : Math.max(0, endsAt - (fresh ? one.at : this.#ports.clock.now())))
+    }
   }
 
   #all(): readonly EgressSwitch[] {
     return Array.from(this.#kept.values(), ({ one }) => one)
   }
 
-  #keep(service: string, one: EgressSwitch | undefined): void {
+  #keep(service: string, one: EgressSwitch | undefined, ms: number | undefined): void {
     this.#kept.get(service)?.timer?.cancel()
     this.#kept.delete(service)
     if (one === undefined) return
-    const ms = one.endsAt === undefined ? undefined : Math.max(0, one.endsAt - this.#ports.clock.now())
     this.#kept.set(service, { one, timer: ms === undefined || this.#closed ? undefined : this.#ports.clock.after(ms, () => void this.#end(one)) })
   }
 
@@ -167,12 +194,42 @@ export class Switching implements SwitchDesk {
         return await this.#try({ ...request, revision: this.#stage.inForce().revision })
       })
       if (outcome === undefined) return
+      if (outcome.kind === 'refused' && outcome.code === 'store_unavailable') return await this.#endHere(one)
+      // Other replicas end it at the same moment: one of them does it for all.
+      if (outcome.kind === 'refused' && ['switch_busy', 'revision_changed'].includes(outcome.code)) return this.#endSoon(one)
       this.#audit({ ...request, revision: '' }, outcome)
       if (outcome.kind !== 'refused') return
     } catch (error) {
       this.#ports.log('error', 'egress_switch_failed', { service, reason: error instanceof Error ? error.message : String(error) })
     }
+    this.#endSoon(one)
+  }
+
+  #endSoon(one: EgressSwitch): void {
     if (!this.#closed) this.#ports.clock.after(againMs, () => void this.#end(one))
+  }
+
+  /** Without the store every replica ends it by its own clock. */
+  async #endHere(one: EgressSwitch): Promise<void> {
+    await this.#stage.alone(async () => {
+      const list = this.#with(one.service, undefined)
+      const staged = await this.#stage.prepare(switchedPolicy(this.#stage.loaded(), list))
+      if ('obstacle' in staged) return this.#endSoon(one)
+      await staged.hold()
+      this.#over.add(one.id)
+      this.#keepAll(list, true)
+      await staged.commit()
+      this.#ports.log('info', 'egress_switch', {
+        outcome: 'switched',
+        service: one.service,
+        by: 'ttl',
+        reason: 'its time is over',
+        before: one.environment,
+        after: asPolicies,
+        revision: this.#stage.inForce().revision,
+      })
+      return undefined
+    })
   }
 
   #audit(request: SwitchRequest, outcome: SwitchOutcome): void {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Served, sallyport, startServe } from '../support/command.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { type Keep, untilTheEnd } from '../support/keep.ts'
+import { hasRedis, type RedisServer, startRedis } from '../support/redis.ts'
 import { openHttp } from '../support/shop.ts'
 
 const keep = untilTheEnd()
@@ -93,15 +94,16 @@ function stepsBack(all: readonly Loaded[], fresh: string): readonly Loaded[] {
   return all.filter(({ body, askedAt }) => body !== fresh && askedAt > first)
 }
 
-/** Four callers that never pause. `stop` answers everything they were told, in the order it was asked for, with the tick of the question. */
-function load(port: number): { readonly count: () => number; stop(): Promise<readonly Loaded[]> } {
+/** Four callers that never pause, and go to all ports in turn. `stop` answers everything they were told, in the order it was asked for, with the tick of the question. */
+function load(...ports: readonly number[]): { readonly count: () => number; stop(): Promise<readonly Loaded[]> } {
   const said: Loaded[] = []
   const going = new AbortController()
   const callers = Array.from({ length: 4 }, async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    let turn = 0
     while (!going.signal.aborted) {
       const askedAt = performance.now()
-      said.push({ ...(await call(port, '/', { agent })), askedAt, saidAt: performance.now() })
+      said.push({ ...(await call(ports[turn++ % ports.length] ?? 0, '/', { agent })), askedAt, saidAt: performance.now() })
     }
     agent.destroy()
   })
@@ -230,6 +232,78 @@ describe('switching an egress service at run time', () => {
     expect((await call(payments)).status).toBe(503)
     await ask({ admin: adminPort, body: { back: true } })
     expect((await call(payments)).body).toBe('sandbox')
+  })
+})
+
+describe.skipIf(!hasRedis())('switching on several replicas around one Redis', () => {
+  const prefix = 'sallyport:egress.switch:dev:'
+  const open = (url: string) => openGateway(keep, files, { flags: { redis: url } })
+  const payments = (gateway: Gateway) => gateway.port('egress:payments')
+
+  async function redis(): Promise<RedisServer> {
+    const server = await startRedis()
+    keep(() => server.close())
+    return server
+  }
+
+  it('moves all of them at one moment, so that no caller sees the old target after anybody saw the new one', { timeout: patienceMs }, async () => {
+    const { url } = await redis()
+    const gateways = [await open(url), await open(url), await open(url)]
+    const [first, second] = gateways as [Gateway, Gateway]
+    const callers = load(...gateways.map(payments))
+    await moreThan(callers.count, 50)
+    const { said } = await ask({ admin: first.port('admin'), body: { environment: 'test' } })
+    const switchedAt = performance.now()
+    expect(said).toMatchObject({ switched: true, replicas: 3, waiting: [] })
+    await moreThan(callers.count, callers.count() + 50)
+    const there = await callers.stop()
+    expect(there.every(({ status }) => status === 200)).toBe(true)
+    expect(new Set(there.filter(({ askedAt }) => askedAt > switchedAt).map(({ body, revision }) => `${body} ${String(revision)}`))).toEqual(
+      new Set([`staging ${String(said['revision'])}`]),
+    )
+    expect(stepsBack(there, 'staging')).toEqual([])
+    // Back, by another one; and one that comes later knows.
+    const late = await open(url)
+    expect((await call(payments(late))).body).toBe('staging')
+    expect((await ask({ admin: second.port('admin'), body: { back: true } })).said).toMatchObject({ switched: true, replicas: 4 })
+    for (const gateway of [...gateways, late]) expect((await call(payments(gateway))).body).toBe('sandbox')
+  })
+
+  it('changes nothing when one of them does not answer, or cannot', { timeout: patienceMs }, async () => {
+    const { url, admin } = await redis()
+    const [first, second] = [await open(url), await open(url)]
+    await admin.set(`${prefix}slot:9`, 'ghost')
+    expect(await ask({ admin: first.port('admin'), body: { environment: 'test' } })).toMatchObject({ status: 409, said: { code: 'replica_silent' } })
+    for (const gateway of [first, second]) expect((await call(payments(gateway))).body).toBe('sandbox')
+    await admin.del(`${prefix}slot:9`)
+    expect((await ask({ admin: first.port('admin'), body: { environment: 'test' } })).said).toMatchObject({ switched: true, replicas: 2 })
+  })
+
+  it('goes on as before when whoever proposed has died while all held their calls', { timeout: patienceMs }, async () => {
+    const { url, admin } = await redis()
+    const gateway = await open(url)
+    const one = { id: '00000000', service: 'payments', environment: 'test', by: 'ghost', reason: 'dies', at: Date.now() }
+    const proposal = { epoch: 'e1', switches: [one], by: 'ghost' }
+    const [member] = (await admin.mget(`${prefix}slot:0`)) as [string]
+    await admin.set(`${prefix}proposal`, JSON.stringify({ ...proposal, phase: 'prepare' }))
+    const says = (word: string) => vi.waitFor(async () => expect(await admin.get(`${prefix}word:e1:${member}`)).toBe(word), { timeout: patienceMs })
+    await says('ready')
+    await admin.set(`${prefix}proposal`, JSON.stringify({ ...proposal, phase: 'hold' }))
+    await says('holding')
+    expect((await call(payments(gateway))).body).toBe('sandbox')
+    expect(await admin.exists(`${prefix}decide:e1`, `${prefix}proposal`)).toBe(1)
+  })
+
+  it('follows a decision that it heard of too late, and ends a switch in time although the store is gone', { timeout: patienceMs }, async () => {
+    const server = await redis()
+    const gateway = await open(server.url)
+    const one = { id: '0000000a', service: 'payments', environment: 'test', by: 'ghost', reason: 'is elsewhere', at: Date.now(), endsAt: Date.now() + 4000 }
+    await server.admin.set(`${prefix}current`, JSON.stringify({ epoch: 'e2', switches: [one] }))
+    await vi.waitFor(async () => expect((await call(payments(gateway))).body).toBe('staging'), { timeout: patienceMs, interval: 20 })
+    await server.kill()
+    await vi.waitFor(async () => expect((await call(payments(gateway))).body).toBe('sandbox'), { timeout: patienceMs, interval: 20 })
+    expect(await ask({ admin: gateway.port('admin'), body: { environment: 'test' } })).toMatchObject({ status: 503, said: { code: 'store_unavailable' } })
+    await server.restart()
   })
 })
 

@@ -71,7 +71,7 @@ export class Gateway implements GatewayView {
         alone: (run) => this.#reloader.alone(run),
         prepare: (policy) => this.#stage(policy),
       },
-      { clock, random: ports.random, log: journal.log, meter },
+      { clock, shared: ports.shared, random: ports.random, log: journal.log, meter },
     )
     this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
@@ -80,6 +80,7 @@ export class Gateway implements GatewayView {
 
   /** Binds the listeners of the policy in force; ready from then on. @throws Error when an address cannot be bound. */
   async open(): Promise<void> {
+    await this.#switching.begin()
     await (await this.#listeners.prepare(plansOf(this.live.current.policy))).commit()
     this.#phase = 'serving'
     this.#health.follow(this.live.current.policy)

@@ -17,7 +17,7 @@ import { type Figures, figuresText } from '../meter.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
-import { type StagedChange, Switching } from '../switching.ts'
+import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../switching.ts'
 import { choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
 import type { Report, Served } from './orders.ts'
@@ -60,6 +60,7 @@ export class Fleet implements GatewayView {
   #gone: Figures = new Map()
   #served: Served
   readonly #switching: Switching
+  readonly #shared: OwnShared
   /** The policies as they came from the files. */
   #loaded: Policy
   #bound: readonly BoundListener[] = []
@@ -76,6 +77,7 @@ export class Fleet implements GatewayView {
     this.warnings = warning === undefined ? [] : [warning]
     this.#served = { policy: first, ports: {} }
     this.#loaded = first
+    this.#shared = openOwnShared(settings.redisUrl, ports)
     this.#switching = new Switching(
       {
         inForce: () => this.#served.policy,
@@ -84,7 +86,7 @@ export class Fleet implements GatewayView {
         alone: (run) => this.#reloader.alone(run),
         prepare: (policy) => this.#stage(policy),
       },
-      { clock, random: ports.random, log: journal.log, meter },
+      { clock, shared: this.#shared.shared, random: ports.random, log: journal.log, meter },
     )
     this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
@@ -108,6 +110,8 @@ export class Fleet implements GatewayView {
   async open(): Promise<void> {
     const { policy } = this.#served
     this.#served = { policy, ports: await choosePorts(policy, {}) }
+    await this.#shared.follow(policy)
+    await this.#switching.begin()
     await this.#supervisor.start()
     await step(async () => (await this.#admin.prepare(adminPlans(policy))).commit(), 'listener_unavailable', 'Choose an address that is free.')
     this.#phase = 'serving'
@@ -250,7 +254,7 @@ export class Fleet implements GatewayView {
     await Promise.all(this.#supervisor.alive.map((hand) => hand.ended))
     late.cancel()
     await this.#admin.close({ lameDuckMs: 0, drainMs: 0 })
-    await Promise.allSettled([store.close(), spans?.close(), watching])
+    await Promise.allSettled([store.close(), this.#shared.close(), spans?.close(), watching])
     journal.log('info', 'stopped')
     await journal.close()
   }
@@ -284,6 +288,7 @@ export class Fleet implements GatewayView {
     const change = await this.#prepare(this.#switching.over(loaded))
     if ('obstacle' in change) return change
     this.#loaded = loaded
+    await this.#shared.follow(loaded)
     return { lost: await change.commit() }
   }
 
