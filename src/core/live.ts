@@ -15,6 +15,7 @@ export class Live {
   #inFlight = 0
   #idle: (() => void)[] = []
   #held: Promise<void> | undefined
+  readonly #watching = new Set<() => void>()
 
   constructor(first: Snapshot) {
     this.#current = hold(first)
@@ -51,6 +52,7 @@ export class Live {
   publish(next: Snapshot): Promise<void> {
     const previous = this.#current
     this.#current = hold(next)
+    for (const changed of this.#watching) changed()
     return retire(previous)
   }
 
@@ -71,6 +73,12 @@ export class Live {
   /** Settles when egress calls may begin: at once, unless they are held. */
   async begin(): Promise<void> {
     while (this.#held !== undefined) await this.#held
+  }
+
+  /** Calls `changed` whenever another snapshot is in force. Returns a way to stop. */
+  watch(changed: () => void): () => void {
+    this.#watching.add(changed)
+    return () => void this.#watching.delete(changed)
   }
 
   /** Settles once no request is under way. */

@@ -1,7 +1,8 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import type { Credential, EgressService, EgressTarget, LiveTarget } from '../model/route.ts'
+import type { Credential, EgressService, EgressTarget, LiveTarget, StreamTarget } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
+import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -57,10 +58,10 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
   const { service } = linked
   const caller = question.caller ?? service.callers[0] ?? ''
   const placed = explainPlace(policy, linked, caller, question.environment)
-  const live = placed.target?.mode === 'live' ? await explainLive(policy, placed.target, ports) : []
+  const live = placed.target?.mode === 'live' || placed.target?.mode === 'tcp' ? await explainLive(policy, placed.target, ports) : []
   return [
     line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
-    ...explainPermit(service, caller, question),
+    ...(service.stream === undefined ? explainPermit(service, caller, question) : [explainCaller(service, caller)]),
     ...placed.lines,
     ...live,
   ]
@@ -83,6 +84,7 @@ function switchedTo(policy: Policy, service: string, environment: string): Egres
 }
 
 function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
+  if (target?.mode === 'tcp') return { service, environment, mode: 'tcp', target: streamText(target), secret: undefined }
   if (target?.mode !== 'live') return { service, environment, mode: target?.mode ?? 'none', target: undefined, secret: undefined }
   return {
     service,
@@ -99,14 +101,22 @@ function waysIn(service: EgressService): string {
 }
 
 function explainPermit(service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
-  const listed = service.callers.includes(caller)
-  const first = line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+  const first = explainCaller(service, caller)
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
   // Asked for a caller who may, so that the line is about method and path alone.
   const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
   const allow = decision.rule === undefined ? line('allow', false, decision.reason) : line('allow', true, `${service.name}/${decision.rule}`)
   return [first, line('path', true, path.path), allow]
+}
+
+function explainCaller(service: EgressService, caller: string): ExplainLine {
+  const listed = service.callers.includes(caller)
+  return line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+}
+
+function streamText({ host, port, tls }: StreamTarget): string {
+  return `${tls ? 'tls' : 'tcp'}://${formatAuthority(host, port)}`
 }
 
 interface ExplainedPlace {
@@ -124,12 +134,12 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
     line('ceiling', within, within ? `${environment} is ${policy.environmentClass}` : `${environment} is not a ${policy.environmentClass} environment`),
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
-  const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
+  const where = target.mode === 'live' ? target.origin + target.basePath : target.mode === 'tcp' ? streamText(target) : `none: answered by the gateway`
   const mode = target.mode === 'deny' ? `deny${target.reason === undefined ? '' : `: ${target.reason}`}` : target.mode
   return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', mode)], target }
 }
 
-async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+async function explainLive(policy: Policy, target: LiveTarget | StreamTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
   const guard = buildGuard(policy, ports)
   const named = guard.checkNames(target)
   const production = policy.guards.length === 0 ? [] : [line('production', named === undefined, named ?? 'no name of this target is a production host')]

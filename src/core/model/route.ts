@@ -230,6 +230,18 @@ export interface EgressService {
   readonly timeoutMs: number
   readonly retry: Retry | undefined
   readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
+  /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
+  readonly stream?: StreamSettings | undefined
+}
+
+/** What a TCP service is. Durations in milliseconds. */
+export interface StreamSettings {
+  readonly protocol: 'postgres' | undefined
+  readonly maxConnections: number
+  readonly idleMs: number
+  readonly lifetimeMs: number
+  /** Undefined: connections to a target that is no longer in force stay. */
+  readonly drainMs: number | undefined
 }
 
 /** Where an egress service lives in one environment. */
@@ -251,8 +263,27 @@ export type EgressTarget =
       /** PEM bundle reference (`file:…`) that replaces the system's roots. */
       readonly ca: string | undefined
     }
+  | StreamTarget
   | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
+
+/** Where the bytes of a TCP service go. */
+export interface StreamTarget {
+  readonly mode: 'tcp'
+  readonly environment: string
+  readonly host: string
+  readonly port: number
+  /** TLS from the first byte, verified against `host`. */
+  readonly tls: boolean
+  readonly ca: string | undefined
+  readonly allowAddresses: readonly string[]
+  readonly sharesAddressWithProd: boolean
+  /** The workload brings its own, inside the stream. */
+  readonly credential: undefined
+}
+
+/** What the guards need to know of a target. */
+export type GuardedTarget = Pick<LiveTarget | StreamTarget, 'host' | 'credential' | 'allowAddresses' | 'sharesAddressWithProd'>
 
 export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
 

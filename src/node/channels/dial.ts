@@ -3,10 +3,17 @@ import { type ConnectionOptions, checkServerIdentity, connect as connectTls } fr
 import { Fault } from '../../core/model/fault.ts'
 import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/ports.ts'
 
+interface OpenWith {
+  readonly clock: Clock
+  readonly allowHalfOpen?: boolean | undefined
+}
+
 export interface DialPorts {
   readonly clock: Clock
   readonly resolve: Resolve
   readonly secrets: Secrets
+  /** What the peer ends can still be written to. */
+  readonly allowHalfOpen?: boolean
 }
 
 /**
@@ -21,19 +28,19 @@ export async function dial(endpoint: Endpoint, alpn: readonly string[], ports: D
   const left = () => Math.max(0, until - clock.ticks())
   try {
     const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports.secrets)]))
-    return await firstThatOpens(places, tls, left, clock)
+    return await firstThatOpens(places, tls, left, ports)
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault('upstream_unavailable', 'the upstream is not reachable', { cause: error, internal: `${nameOf(endpoint)}: ${reasonOf(error)}` })
   }
 }
 
-async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, clock: Clock): Promise<Socket> {
+async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, how: OpenWith): Promise<Socket> {
   let last: unknown = new Error('no address')
   for (const place of places) {
     if (left() === 0) break
     try {
-      return await open(place, tls, left(), clock)
+      return await open(place, tls, left(), how)
     } catch (error) {
       last = error
     }
@@ -72,15 +79,15 @@ async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], secr
     ...(key !== undefined && { key }),
     // RFC 6066 section 3: a literal address is no server name.
     ...(isIP(serverName) === 0 && { servername: serverName }),
-    ALPNProtocols: [...alpn],
+    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     minVersion: 'TLSv1.2',
     checkServerIdentity: (_dialled, certificate) => checkServerIdentity(serverName, certificate),
   }
 }
 
-function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, clock: Clock): Promise<Socket> {
+function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, { clock, allowHalfOpen = false }: OpenWith): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
+    const socket = tls === undefined ? connectTcp({ ...place, allowHalfOpen }) : connectTls(Object.assign({ ...place, ...tls }, { allowHalfOpen }))
     const fail = (error: Error) => {
       timer.cancel()
       socket.destroy()

@@ -1,14 +1,18 @@
 import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
 import type { ListenerTls } from '../../core/policy/policy.ts'
-import type { Clock, Meter, Secrets } from '../../core/ports.ts'
+import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
 import { type CountArrivals, type ListenerOptions, type ListenerSecrets, startListener } from '../listeners.ts'
+import { openStreams } from '../streams.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
 export interface WalkPorts {
   readonly clock: Clock
   readonly meter: Meter
   readonly secrets: Secrets
+  readonly resolve: Resolve
+  readonly random: Pick<Random, 'uuid'>
+  readonly journal: Journal
   /** Who counts new connections of client networks; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
 }
@@ -18,6 +22,7 @@ const egressLimits: ListenerOptions['limits'] = { headerBytes: 16 * 1024, header
 
 /** Binds a listener that feeds a walk: the public one the ingress walk, all others the egress walk. @throws Error when it cannot. */
 export async function openWalkListener(plan: ListenerPlan, live: Live, ports: WalkPorts): Promise<RunningListener> {
+  if (plan.stream === true) return await openStreams({ name: plan.name, address: plan.address, live, ports })
   const { clock, meter } = ports
   const { settings } = plan
   const wing = plan.name === 'public' ? 'ingress' : 'egress'

@@ -7,6 +7,8 @@ import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
 import { linkRetry } from './routes.ts'
+import { checkHttp, linkStreamTarget } from './stream-targets.ts'
+import { checkKind, linkStream } from './streams.ts'
 import { linkTarget } from './targets.ts'
 import { addressOf, ms } from './values.ts'
 
@@ -51,11 +53,13 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     timeoutMs: ms(value.timeout?.total ?? ''),
     retry: linkRetry(value.retry),
     mask: value.mask ?? { headers: [], responses: true },
+    ...(value.kind === 'tcp' && { stream: linkStream(value) }),
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
 }
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
+  checkKind(linking, entry, value)
   if (!isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
     refuse(linking, entry, [], {
       code: 'way_missing',
@@ -135,8 +139,11 @@ function linkTargets(
     const path = ['environments', environment]
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
-    const linked = linkTarget(linking, entry, target, { path, environment, kind, mocks })
-    if (linked?.mode === 'live') live.push({ entry, environment, target: linked })
+    const place = { path, environment, kind, mocks }
+    const isTcp = entry.value?.kind === 'tcp'
+    if (!isTcp) checkHttp(linking, entry, target, place)
+    const linked = isTcp ? linkStreamTarget(linking, entry, target, place) : linkTarget(linking, entry, target, place)
+    if (linked?.mode === 'live' || linked?.mode === 'tcp') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }
   return Object.fromEntries(kept)

@@ -7,7 +7,7 @@ import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
 
-interface TargetPlace {
+export interface TargetPlace {
   readonly path: Path
   readonly environment: string
   /** Undefined where the environment's own declaration is broken: then nothing is served, and only what holds in every class is said. */
@@ -66,7 +66,7 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
 }
 
 /** The production guard stands in nonprod processes, and denies hosts of prod environments. */
-function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
+export function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
   if (kind === undefined) return
   const isProd = kind === 'prod'
   const idle = isProd ? 'sharesAddressWithProd' : 'guardHosts'
@@ -121,7 +121,7 @@ function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
 const linkLocal = compileCidrs(['169.254.0.0/16', 'fe80::/10'])
 
 /** In production the guard must not be opened to metadata services, nor to everything. */
-function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
+export function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
   for (const [i, network] of said.allowAddresses.entries()) {
     const holds = compileCidrs([network])
     const wide = network.endsWith('/0')
