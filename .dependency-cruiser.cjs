@@ -62,6 +62,7 @@ module.exports = {
           '^src/core/protobuf(\\.ts$|/)',
           '^src/core/openapi(\\.ts$|/)',
           '^src/core/policy/',
+          '^src/core/snapshot\\.ts$',
           '^src/core/ingress/(translate|respond)(\\.ts$|/)',
           '^src/core/ingress/authorize/ask/',
         ],

@@ -28,17 +28,16 @@ const [requests, concurrency] = [Number(values.requests), Number(values.concurre
 interface Fault {
   readonly name: string
   /**
-   * How requests may end that fell to it before it was ejected: half an answer cannot be asked for again, and who waited until the deadline has no
-   * time left for another try. Undefined: none may fail.
+   * How requests may end that fell to it before it was ejected: half an answer that flows cannot be asked for again. Undefined: none may fail.
    */
-  readonly mayEnd: 'broken' | '504' | undefined
+  readonly mayEnd: 'broken' | undefined
   harm(end: FaultyEndpoint): Promise<void> | void
   heal(end: FaultyEndpoint): Promise<void> | void
 }
 
 const faults: readonly Fault[] = [
   { name: 'killed', mayEnd: undefined, harm: (end) => end.kill(), heal: (end) => end.restart() },
-  { name: 'frozen', mayEnd: '504', harm: (end) => end.freeze(), heal: (end) => end.thaw() },
+  { name: 'frozen', mayEnd: undefined, harm: (end) => end.freeze(), heal: (end) => end.thaw() },
   { name: 'restarted', mayEnd: undefined, harm: (end) => end.restart(), heal: () => {} },
   { name: 'answers 503', mayEnd: undefined, harm: (end) => end.say('503'), heal: (end) => end.say('ok') },
   { name: 'resets in mid-body', mayEnd: 'broken', harm: (end) => end.say('cut'), heal: (end) => end.say('ok') },
@@ -79,7 +78,7 @@ const policy = (port: number, admin: number, ends: readonly FaultyEndpoint[]) =>
       match: { path: '/{**}' },
       access: { rules: [{ id: 'all', allow: { anonymous: true } }] },
       timeout: '2s',
-      retry: { attempts: 3, on: ['connect', 'reset', 'unavailable'], budget: '100%' },
+      retry: { attempts: 3, budget: '100%' },
       to: 'web',
     },
   },

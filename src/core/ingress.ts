@@ -1,4 +1,5 @@
 import { buildAsk, buildAuthorize, buildExtAuthzGrpc } from './ingress/authorize.ts'
+import { buildDisturb } from './ingress/disturb.ts'
 import { buildHandOn } from './ingress/hand-on.ts'
 import { buildIdentify } from './ingress/identify.ts'
 import { buildLimit } from './ingress/limit.ts'
@@ -7,7 +8,7 @@ import { buildPublish } from './ingress/publish.ts'
 import { buildReceive } from './ingress/receive.ts'
 import { buildRescue, buildRespond } from './ingress/respond.ts'
 import { buildReveal } from './ingress/reveal.ts'
-import { buildSteer } from './ingress/steer.ts'
+import { buildGuardedSteer } from './ingress/steer.ts'
 import { buildTranslate } from './ingress/translate.ts'
 import { buildWellKnown } from './ingress/well-known.ts'
 import { publishedKeysOf } from './key-ring.ts'
@@ -35,7 +36,8 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
   const authorize = buildAuthorize(policy, ports, buildAsk(policy, ports, upstream.consult, buildExtAuthzGrpc))
   const limit = buildLimit(policy, ports)
   const publish = buildPublish(policy)
-  const steer = buildSteer(policy, ports)
+  const guarded = buildGuardedSteer(policy, ports)
+  const disturb = buildDisturb(policy, ports)
   const handOn = buildHandOn(policy, ports)
   const translate = buildTranslate(policy, ports)
   const respond = buildRespond(policy, ports)
@@ -58,18 +60,24 @@ export function buildIngress(policy: Policy, upstream: Upstream, ports: Ports): 
       const metered = trail.reach(await limit(permitted))
       const published = publish(metered)
       if (published !== undefined) return trail.close(await reveal(metered, published))
-      const steered = trail.reach(steer(metered))
+      const steered = trail.reach(guarded.steer(metered))
+      const disturbed = disturb(steered)
+      if (disturbed !== undefined) await disturbed
       const introduced = trail.reach(await handOn(steered))
       const translated = trail.reach(await translate(introduced))
-      const reply = trail.hear(await limit.charge(translated, await upstream.forward(translated)))
-      const answer = await respond(translated, reply)
+      const reply = trail.hear(await limit.charge(translated, await guarded.watch(translated, () => upstream.forward(translated))))
+      const answer = disturb.mark(translated, await respond(translated, reply))
       limit.answered(translated, answer.status)
       return trail.close(await reveal(translated, answer))
     } catch (error) {
       const fault = trail.fail(Fault.from(error))
       limit.answered(trail.last, fault.status)
-      return trail.close(await reveal(trail.last, rescue(trail.last, fault), fault))
+      return trail.close(await reveal(trail.last, disturb.mark(trail.last, rescue(trail.last, fault)), fault))
     }
   }
-  return Object.assign(walk, { close: () => identify.close() })
+  const close = () => {
+    identify.close()
+    guarded.close()
+  }
+  return Object.assign(walk, { close })
 }

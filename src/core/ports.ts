@@ -70,7 +70,12 @@ export interface Endpoint {
 }
 
 export interface EndpointTls {
+  /** The name in the certificate, unless `spiffe` is given; sent as SNI where it is no address. */
   readonly serverName: string
+  /** SPIFFE ids (or patterns of them) of which the certificate must hold one; its other names count for nothing then. */
+  readonly spiffe?: readonly string[] | undefined
+  /** Whose these are, for notices: `cluster orders`. */
+  readonly use?: string | undefined
   /** References (`file:…`, `env:…`) to PEM text. */
   readonly ca: string | undefined
   readonly certificate: string | undefined

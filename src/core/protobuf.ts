@@ -8,6 +8,7 @@ export { type BoundParts, companionsOf, demandsOf, isMakeable } from './protobuf
 export { collide, etagField, fieldOf, isAnything, isTextual, isTextualType, resolvePath } from './protobuf/fields.ts'
 export { buildJsonCodec, emptyMessage, type JsonCodec, type JsonCodecOptions, serialize } from './protobuf/json-codec.ts'
 export { jsonText } from './protobuf/json-text.ts'
+export { buildMessageJson } from './protobuf/message-json.ts'
 export { buildRouteCodecs, type RouteTypes } from './protobuf/route-codecs.ts'
 export { bindingProblem, rpcsOf } from './protobuf/rules.ts'
 export { buildSizes, isDemanded } from './protobuf/sizes.ts'

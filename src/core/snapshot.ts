@@ -3,6 +3,7 @@ import { buildEgress, type Egress } from './egress.ts'
 import { buildIngress, type Ingress } from './ingress.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
+import { buildMessageJson } from './protobuf.ts'
 import { buildUpstream } from './upstream.ts'
 
 /** One policy revision, compiled: both wings, ready to walk. Immutable. */
@@ -19,7 +20,7 @@ export interface Snapshot {
 
 /** Compiles a linked policy over the ground's ports. */
 export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
-  const upstream = buildUpstream(policy, ports)
+  const upstream = buildUpstream(policy, ports, buildMessageJson(policy))
   const ingress = buildIngress(policy, upstream, ports)
   return Object.freeze({
     revision: policy.revision,

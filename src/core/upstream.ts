@@ -5,15 +5,22 @@ import { Fault } from './model/fault.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { Permit } from './model/permit.ts'
 import type { Principal } from './model/principal.ts'
-import type { Destination, EgressService, LiveTarget, Route, Vet } from './model/route.ts'
+import type { Destination, EgressService, Failover, LiveTarget, Route, RpcMatch, Vet } from './model/route.ts'
+import type { MetricName } from './observe/metrics.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
+import { addressedTo } from './upstream/address.ts'
 import { answerHealth } from './upstream/answer-health.ts'
 import { type OpenCluster, openCluster } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
 import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
+import { sendWithSpare } from './upstream/failover.ts'
 import type { EndpointStatus } from './upstream/health/roster.ts'
 import { healthState } from './upstream/health/state.ts'
+import { type MessageJson, type MirrorPorts, type MirrorRoute, openMirror } from './upstream/mirror.ts'
+import type { ShieldStatus } from './upstream/protect/shield.ts'
+import { shieldState } from './upstream/protect/state.ts'
+import { isSafeOut, safetyOf } from './upstream/retry.ts'
 import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
@@ -21,6 +28,7 @@ import { openTargets } from './upstream/target.ts'
 export type { SourceStatus } from './upstream/discovery/source.ts'
 export type { EndpointStatus } from './upstream/health/roster.ts'
 export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
+export type { ShieldStatus } from './upstream/protect/shield.ts'
 
 /** How every source of endpoints stands that some snapshot uses. */
 export function sourcesOf(lasting: Ports['lasting']): readonly SourceStatus[] {
@@ -35,6 +43,8 @@ export interface Sendable extends Received {
   readonly route: Route
   readonly destination: Destination
   readonly call: HttpCall | GrpcCall
+  /** Set on gRPC routes. */
+  readonly rpc?: RpcMatch | undefined
   /** Who asks, for clusters that choose an endpoint by it. */
   readonly principal: Principal
 }
@@ -64,16 +74,18 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
+type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
+
+const failovers = 'sallyport_failovers_total' satisfies MetricName
 
 /** A body or stream that is silent for longer is cut. Milliseconds; the same on both sides of the gateway. */
 const silentMs = 60_000
 
 /**
  * Opens the clusters of a policy. Connections, averages and counts live outside the snapshot: an endpoint that the previous one uses too
- * keeps them.
+ * keeps them. `messageJson` lets mirrors compare messages field by field.
  */
-export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
+export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?: MessageJson): Upstream {
   const state = upstreamState(ports.lasting)
   const health = healthState(ports.lasting)
   const board = healthBoard(ports.lasting)
@@ -83,22 +95,58 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   }
   const targets = openTargets(policy.revision, state, ports)
   const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
+  const mirrors = new Map<string, MirrorRoute>()
+  for (const route of policy.routes) {
+    const there = route.mirror === undefined || route.quarantined !== undefined ? undefined : clusters.get(route.mirror.cluster)
+    if (route.mirror === undefined || there === undefined) continue
+    const { subset } = route.mirror
+    mirrors.set(
+      route.name,
+      openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind), keyOf: there.keyOf, messageJson }),
+    )
+  }
+
+  async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {
+    const cluster = clusters.get(x.destination.cluster)
+    if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
+    const { route, destination } = x
+    const deadline = deadlineOf(x.deadline, x.receivedAt + route.timeoutMs, sent)
+    const to = (there: OpenCluster, subset: string | undefined, call: HttpCall | GrpcCall) =>
+      send({ x, call, deadline, retry, hedge, safety, idleMs, key: there.keyOf?.(x), ...there.plan(subset, call.kind) }, ports)
+    const failover = failoverOf(route, destination)
+    const { retry, hedge } = route
+    const safety = retry === undefined && hedge === undefined && failover === undefined ? undefined : safetyOf(x, sent)
+    const spare = failover === undefined ? undefined : clusters.get(failover.cluster)
+    if (failover === undefined || spare === undefined) return to(cluster, destination.subset, sent)
+    return sendWithSpare({
+      x,
+      call: sent,
+      failover,
+      retry,
+      safe: safety?.keyed ?? false,
+      first: (call) => to(cluster, destination.subset, call),
+      second(call) {
+        Object.assign(x, { failedOver: failover })
+        ports.meter.count(failovers, { cluster: destination.cluster, to: failover.cluster })
+        return to(spare, failover.subset, addressedTo(call, policy, failover, x.request.authority))
+      },
+    })
+  }
 
   return {
     async forward(x) {
       if (x.route.answer === 'health' && x.call.kind === 'grpc')
         return answerHealth({ call: x.call, lifeline: x.arrival.lifeline, deadline: x.deadline, idleMs }, board, ports.clock)
-      const cluster = clusters.get(x.destination.cluster)
-      if (cluster === undefined) throw new Fault('config_quarantined', 'this destination is not available', { internal: x.destination.cluster })
-      const deadline = deadlineOf(x.deadline, x.receivedAt + x.route.timeoutMs, x.call)
-      const key = cluster.keyOf?.(x)
-      return send({ x, call: x.call, deadline, retry: x.route.retry, idleMs, key, ...cluster.plan(x.destination.subset, x.call.kind) }, ports)
+      const mirror = mirrors.get(x.route.name)
+      return mirror === undefined ? forwardTo(x, x.call) : mirror(x, (call) => forwardTo(x, call))
     },
     async forwardOut(x) {
       const { service, target, vet } = x
       const deadline = deadlineOf(x.deadline, x.receivedAt + service.timeoutMs, x.call)
       const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
-      return send({ x, call: x.call, deadline, retry, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+      const safe = isSafeOut(x.call, retry)
+      const safety = { plain: safe, keyed: safe }
+      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
     },
     async consult(name, call, { lifeline, deadline }) {
       const cluster = clusters.get(name)
@@ -114,10 +162,25 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts): Upstream {
   }
 }
 
+function failoverOf({ split }: Route, { cluster, subset }: Destination): Failover | undefined {
+  for (const one of split) if (one.cluster === cluster && one.subset === subset) return one.failover
+  return undefined
+}
+
 /** The endpoints of all clusters in use, by cluster and name. */
 export function endpointsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly EndpointStatus[] {
   const all = healthState(lasting)
     .rosters.values()
     .flatMap((roster) => roster.status(clock.ticks()))
   return all.sort((a, b) => a.cluster.localeCompare(b.cluster, 'en') || a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true }))
+}
+
+/** Everything in use that a breaker or an adaptive limit protects, by name. */
+export function shieldsOf({ lasting, clock }: Pick<Ports, 'lasting' | 'clock'>): readonly ShieldStatus[] {
+  const now = clock.ticks()
+  const all = shieldState(lasting).values()
+  return all
+    .map((shield) => shield.status(now))
+    .filter((status) => status !== undefined)
+    .sort((a, b) => a.place.localeCompare(b.place, 'en'))
 }

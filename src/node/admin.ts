@@ -1,12 +1,12 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import { Fault, type FaultCode } from '../core/model/fault.ts'
-import { problemAnswer } from '../core/model/problem.ts'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
-import { addEgress, isFromPage } from './admin/egress.ts'
+import { addEgress } from './admin/egress.ts'
+import { addLimits, type LimitRoutes } from './admin/limits.ts'
 import { statusPage } from './admin/page.ts'
 import { addReference } from './admin/reference.ts'
+import { isFromPage, problem } from './admin/refusal.ts'
 import type { BoundListener, GatewayView } from './gateway-view.ts'
 import type { SwitchDesk } from './switching.ts'
 
@@ -21,9 +21,12 @@ export interface AdminOptions {
   readonly forgetIntrospections: () => Promise<void>
   /** Switches egress services to other environments. */
   readonly switches: SwitchDesk
+  /** Gives a guarded destination its weight back, on every replica. False when there is none of that name. */
+  readonly rearmGuard: (route: string, destination: string) => Promise<boolean>
+  readonly limits: LimitRoutes
 }
 
-/** The gateway's own routes: health, metrics and what is in force. Switches of egress services alone change something of it. */
+/** The gateway's own routes: health, metrics, what is in force and what limits have counted. Switches of egress services alone change the policies in force. */
 export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, metrics: () => string | Promise<string>, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
@@ -53,7 +56,10 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
     const { inForce, lastLoad, snapshot } = await view()
     return c.json({ revision: snapshot.revision, inForce, lastLoad: { ...lastLoad, at: new Date(lastLoad.at).toISOString() } })
   })
-  app.get('/endpoints', async (c) => c.json({ endpoints: (await view()).endpoints }))
+  app.get('/endpoints', async (c) => {
+    const { endpoints, shields } = await view()
+    return c.json({ endpoints, protection: shields })
+  })
   addReference(app, async () => (await view()).snapshot.policy, options.referenceScript)
   app.post('/introspection/clear', async (c) => {
     if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
@@ -65,6 +71,18 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
     return c.json({ cleared: true })
   })
   addEgress(app, view, options.switches)
+  app.get('/guards', async (c) => c.json({ guards: (await view()).guards }))
+  app.post('/guards/rearm', async (c) => {
+    if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')
+    try {
+      const found = await options.rearmGuard(c.req.query('route') ?? '', c.req.query('destination') ?? '')
+      if (!found) return problem('route_not_found', 'the policies in force guard no such destination: say ?route=NAME&destination=CLUSTER or CLUSTER/SUBSET')
+    } catch {
+      return problem('upstream_unavailable', 'armed again here; other replicas could not be told, because the shared store does not answer')
+    }
+    return c.json({ armed: true })
+  })
+  addLimits(app, async () => (await view()).snapshot.policy, options.limits)
   app.get('/.well-known/jwks.json', async (c) => {
     const seen = await view()
     const keys = await seen.signingKeys().catch(() => undefined)
@@ -80,11 +98,6 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
 
 /** As grpc-gateway answers health over HTTP. */
 const healthCodes = { SERVING: 200, NOT_SERVING: 503, SERVICE_UNKNOWN: 404 } as const
-
-function problem(code: FaultCode, message: string): Response {
-  const { status, headers, body } = problemAnswer(new Fault(code, message), { id: undefined, showRule: false, head: false })
-  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: [...headers.entries()].map(([name, value]): [string, string] => [name, value]) })
-}
 
 /** A bound admin listener. */
 export interface AdminListener extends BoundListener {

@@ -1,8 +1,9 @@
 import type { Health } from '../core/health.ts'
 import type { keySetsOf } from '../core/ingress/identify.ts'
+import type { GuardStatus } from '../core/ingress/steer.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import type { EndpointStatus, SourceStatus } from '../core/upstream.ts'
+import type { EndpointStatus, ShieldStatus, SourceStatus } from '../core/upstream.ts'
 
 /** How an issuer's keys stand. */
 export type KeySetStatus = ReturnType<ReturnType<typeof keySetsOf>['status']>[number]
@@ -43,8 +44,12 @@ export interface GatewayView {
   readonly lastLoad: LastLoad
   readonly listeners: readonly BoundListener[]
   readonly keySets: readonly KeySetStatus[]
+  /** Guarded destinations of the policies in force. */
+  readonly guards: readonly GuardStatus[]
   /** Of all clusters in use. */
   readonly endpoints: readonly EndpointStatus[]
+  /** Breakers and adaptive limits. */
+  readonly shields: readonly ShieldStatus[]
   /** Where endpoints are found. */
   readonly sources: readonly SourceStatus[]
   /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
+import { createCertificateNotices } from './certificate-notices.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
@@ -16,6 +17,7 @@ import { createResolve } from './resolve.ts'
 import { createSecrets } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { createFileStore, createMemoryStore } from './store.ts'
+import type { CertificateNotices } from './tls-material.ts'
 
 /** Everything the core stands on in this process, with the sides of it that only this ground knows. */
 export interface Ground {
@@ -23,6 +25,7 @@ export interface Ground {
   readonly store: StoreInForce
   readonly journal: NodeJournal
   readonly meter: Registry
+  readonly certificates: CertificateNotices
   /** Undefined when no collector is set. */
   readonly spans: SpanExporter | undefined
 }
@@ -36,7 +39,8 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
   const random = createRandom()
   const secrets = createSecrets(settings.variables)
   const resolve = createResolve(clock)
-  const fetch = createFetch({ clock, resolve, secrets })
+  const certificates = createCertificateNotices(meter, journal.log)
+  const fetch = createFetch({ clock, resolve, secrets, certificates })
   const inForce = createStoreInForce(
     settings.redisUrl,
     { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs },
@@ -47,7 +51,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     random,
     digest: (data) => hash('sha256', data, 'hex'),
     compression: createCompression(),
-    channels: createChannels({ clock, resolve, secrets }),
+    channels: createChannels({ clock, resolve, secrets, certificates }),
     fetch,
     resolve,
     discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
@@ -61,7 +65,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, journal, meter, certificates, spans: spansOf(settings, ports, journal) }
 }
 
 /** Every record of a sampled request goes to the collector as well. */

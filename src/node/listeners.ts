@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerOptions } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import type { Clock } from '../core/ports.ts'
@@ -24,6 +24,8 @@ export interface GracefulClose {
 export interface Listener {
   /** Where it listens; the port is real when 0 was asked for. */
   readonly address: { readonly host: string; readonly port: number }
+  /** New handshakes use these; connections that are there stay as they are. Without TLS nothing happens. @throws Error for what does not fit together */
+  renew(secrets: ListenerSecrets): void
   /** Settles when every connection is gone. A second call may shorten the end; it never lengthens it. */
   close(graceful?: GracefulClose): Promise<void>
 }
@@ -43,7 +45,7 @@ const lineBytes = 9 * 1024
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const gate = openGate(options)
   let draining = false
-  const serving: Serving = { options, isDraining: () => draining, conversations: new Set() }
+  const serving: Serving = { options, isDraining: () => draining, conversations: new Set(), upgraded: 0 }
   const h2 = options.protocols.includes('h2') ? openHttp2Service(serving) : undefined
   const silent = new Set<Socket>()
   const server = options.tls === undefined ? openPlain(options, gate, h2, silent) : openTls(options, options.tls, gate, h2)
@@ -72,6 +74,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const { port } = server.address() as AddressInfo // it is bound to an address, not to a pipe
   return {
     address: { host: options.address.host, port },
+    renew(secrets) {
+      // Its session tickets go with the old context: nobody comes back on the word of an authority that is not trusted any more.
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(secrets, options.protocols))
+    },
     close: (graceful = { lameDuckMs: 0, drainMs: 0 }) => end(graceful),
   }
 }

@@ -18,6 +18,9 @@ export interface PullWatch {
   readonly over: (whole: boolean) => void
 }
 
+/** An idle limit for a stream over whose silence somebody else watches: the longest wait there is. Milliseconds. */
+export const endless = 2 ** 31 - 1
+
 /** A running pull: chunks, and a way to break it from outside. */
 export interface Pull extends AsyncIterableIterator<Uint8Array> {
   /** The reader gets this fault instead of another chunk. */

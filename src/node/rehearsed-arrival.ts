@@ -1,5 +1,6 @@
 import type { Arrival } from '../core/model/exchange.ts'
 import { Lifeline } from '../core/model/lifeline.ts'
+import { hidesRequests, protocolName } from '../core/model/upgrade.ts'
 import type { SocketOffer } from '../core/model/wire.ts'
 
 /** A request as a person or a policy test writes it down. */
@@ -24,7 +25,8 @@ export function rehearsedArrival(request: WrittenRequest): Arrival {
   const { method, scheme, host, target, headers, json, client, certificate } = request
   const bare = { ...request, headers: headers.filter((_, i) => !/^(?:upgrade|connection)$/i.test(headers[i - (i % 2)] ?? '')) }
   const bytes = json === undefined ? undefined : new TextEncoder().encode(json)
-  if (asksForSocket(method, headers)) return { ...rehearsedArrival({ ...bare, json: undefined }), socket: silentOffer(bytes) }
+  const protocol = protocolOf(method, headers)
+  if (protocol !== undefined) return { ...rehearsedArrival({ ...bare, json: undefined }), socket: silentOffer(protocol, bytes) }
   const typed = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type')
   const framing = bytes === undefined ? [] : [...(typed ? [] : ['content-type', 'application/json']), 'content-length', String(bytes.length)]
   return {
@@ -52,18 +54,28 @@ function bodyOf(bytes: Uint8Array): NonNullable<Arrival['body']> {
   }
 }
 
-/** As the listener reads it (RFC 6455 section 4.1); the rest of the handshake is the library's of a client. */
-function asksForSocket(method: string, headers: readonly string[]): boolean {
-  return method === 'GET' && headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade' && headers[i + 1]?.toLowerCase() === 'websocket')
+/** The protocol that is asked for, as the listener reads it (RFC 6455 section 4.1); the rest of a WebSocket's handshake is the library's of a client. */
+function protocolOf(method: string, headers: readonly string[]): string | undefined {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade')
+  const protocol = headers[at + 1] ?? ''
+  if (at < 0 || !protocolName.test(protocol) || hidesRequests(protocol)) return undefined
+  if (protocol.toLowerCase() !== 'websocket') return protocol
+  return method === 'GET' ? 'websocket' : undefined
 }
 
 /** A WebSocket over which the body of the rehearsal is said, or nothing. */
-function silentOffer(said: Uint8Array | undefined): SocketOffer {
+function silentOffer(protocol: string, said: Uint8Array | undefined): SocketOffer {
   return {
+    protocol,
     opened: false,
     received: 0,
+    pass: () => ({ said: () => noBytes, heard: () => {} }),
     async *open() {
       if (said !== undefined) yield said
     },
   }
+}
+
+const noBytes: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {},
 }

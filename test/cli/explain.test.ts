@@ -114,5 +114,34 @@ it('a body is of the type that is said, and JSON where none is', async () => {
 it('a WebSocket is walked like one, and not refused as an upgrade', async () => {
   const { out } = await explained('http://api.example.com/a', policies, '--header', 'Upgrade: websocket', '--header', 'Connection: Upgrade')
   expect(out).not.toContain('no upgrade is offered here')
-  expect(out).toContain('a WebSocket opens streaming RPCs of gRPC routes only')
+  expect(out).toContain('this route does not change to that protocol')
+})
+
+it('a change of protocol is walked to the end where the route passes it on', async () => {
+  const upgrade = (protocol: string) => ['--header', `Upgrade: ${protocol}`, '--header', 'Connection: Upgrade'] as const
+  const passing = policies.replaceAll('to: ', 'upgrade: [websocket, tcp], to: ')
+  for (const protocol of ['websocket', 'TCP']) expect((await explained('http://api.example.com/a', passing, ...upgrade(protocol))).out).toContain('Forwarded: ')
+  expect((await explained('http://api.example.com/a', passing, ...upgrade('ssh'))).out).toContain('this route does not change to that protocol')
+  expect((await explained('http://api.example.com/a', passing, ...upgrade('h2c'))).out).toContain('no upgrade is offered here')
+})
+
+it('where a request goes is said with what else may happen to it there', async () => {
+  const steered = `  s:
+    match: { path: /s }
+    access: all
+    to: [{ cluster: web, weight: 99 }, { cluster: web, subset: v2, weight: 1, pin: { headers: { x-version: v2 } }, guard: {}, failover: { cluster: spare } }]
+    mirror: { cluster: spare, percent: 20% }
+    faults: { delay: { percent: 5%, for: 1s }, abort: { percent: 0.5% } }
+`
+  const text = policies.replace('15001 } }', '15001, subsets: { v2: { authority: v2 } } }, spare: { address: 127.0.0.1:15002 } }') + steered
+  const { out } = await explained('http://api.example.com/s', text, '--header', 'x-version: v2')
+  const notes = [
+    'guarded: in a running gateway it may have lost its weight',
+    'what it cannot take goes to spare (on connect)',
+    '20 % of what is copied goes to spare too',
+    '5 % are delayed by 1000 ms on purpose',
+    '0.5 % are aborted with 503 on purpose',
+  ]
+  expect(out).toContain(['Destination web/v2 (pin)', ...notes.map((note) => `            ${note}`)].join('\n'))
+  expect((await explained('http://api.example.com/a')).out).not.toContain('on purpose')
 })

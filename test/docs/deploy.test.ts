@@ -10,8 +10,17 @@ import { codesIn, root, rowsOf, textOf } from './pages.ts'
 /** The members of a manifest that are looked at here. */
 interface Manifest {
   readonly kind?: string
+  readonly metadata?: { readonly name: string; readonly namespace?: string }
   readonly data?: Readonly<Record<string, string>>
-  readonly spec?: { readonly template?: { readonly spec: PodSpec } }
+  readonly rules?: readonly unknown[]
+  readonly spec?: {
+    readonly template?: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations?: Readonly<Record<string, string>> }
+      readonly spec: PodSpec
+    }
+    readonly scaleTargetRef?: { readonly kind: string; readonly name: string }
+    readonly selector?: unknown
+  }
 }
 
 interface PodSpec {
@@ -19,6 +28,9 @@ interface PodSpec {
   readonly securityContext?: Readonly<Record<string, unknown>>
   readonly containers: readonly Container[]
   readonly initContainers?: readonly Container[]
+  readonly serviceAccountName?: string
+  readonly automountServiceAccountToken?: boolean
+  readonly volumes?: readonly { readonly name: string }[]
 }
 
 interface Container {
@@ -28,6 +40,7 @@ interface Container {
   readonly args?: readonly string[]
   readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[]
   readonly ports?: readonly { readonly name: string; readonly containerPort: number }[]
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
   readonly securityContext?: Readonly<Record<string, unknown>>
   readonly [probe: `${string}Probe`]: { readonly httpGet: { readonly path: string; readonly port: string } } | undefined
 }
@@ -43,18 +56,20 @@ function documentsOf(file: string): readonly Manifest[] {
   })
 }
 
-const manifests = yamlFiles.filter((file) => file.startsWith('deploy/kubernetes/'))
+const manifests = yamlFiles.filter((file) => !file.startsWith('deploy/envoy/'))
 const image = `sallyport:${(JSON.parse(textOf('package.json')) as { readonly version: string }).version}`
 const dockerfile = textOf('Dockerfile')
 const instruction = (name: string) => JSON.parse(new RegExp(`^${name} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1] ?? '[]') as readonly string[]
 /** The gateway's own end, after lame duck and drain, and the spans of a collector that does not answer. Seconds. */
 const endsSeconds = 22
 
-function podOf(file: string): PodSpec {
-  const pod = documentsOf(file).find(({ kind }) => kind === 'Deployment')?.spec?.template?.spec
-  if (pod === undefined) throw new Error(`${file} has no Deployment`)
-  return pod
+function templateOf(file: string) {
+  const template = documentsOf(file).find(({ kind }) => kind === 'Deployment' || kind === 'DaemonSet')?.spec?.template
+  if (template === undefined) throw new Error(`${file} has no Deployment and no DaemonSet`)
+  return template
 }
+
+const podOf = (file: string): PodSpec => templateOf(file).spec
 
 function sallyportIn(file: string): Container {
   const pod = podOf(file)
@@ -68,9 +83,14 @@ function settingsOf(file: string) {
   return readSettings({}, variables, false)
 }
 
+/** What `sallyport check` warns of, where the example says why it is so all the same. */
+const known: Readonly<Record<string, readonly string[]>> = { 'deploy/kubernetes/ambassador-daemonset.yaml': ['listen_open'] }
+
 async function policyOf(file: string): Promise<Policy> {
   const files = documentsOf(file).find(({ kind }) => kind === 'ConfigMap')?.data ?? {}
-  return clean(await loadCase({ files, environment: settingsOf(file).environment }))
+  const { policy, diagnostics } = await loadCase({ files, environment: settingsOf(file).environment })
+  expect(diagnostics.map(({ code }) => code)).toEqual(known[file] ?? [])
+  return clean({ policy, diagnostics: [], origins: {} })
 }
 
 describe('the deploy examples', () => {
@@ -113,16 +133,18 @@ describe.each(manifests)('%s', (file) => {
     expect(podOf(file).terminationGracePeriodSeconds).toBeGreaterThan((lameDuckMs + drainMs) / 1000 + endsSeconds)
   })
 
-  it('has policies that load without a warning', async () => {
+  it('has policies that load without a warning, but for those that it explains', async () => {
     await expect(policyOf(file)).resolves.toBeDefined()
   })
 
   it('probes an admin listener that the kubelet can reach, and publishes ports that are bound', async () => {
-    const { listeners } = await policyOf(file)
+    const { listeners, egress } = await policyOf(file)
     const container = sallyportIn(file)
-    const bound = new Map(
-      [listeners.public, listeners.admin].flatMap((listener) => (listener === undefined ? [] : [[listener.address.port, listener.address.host]])),
-    )
+    const own = Object.values(egress).flatMap(({ service }) => (service.listen === undefined ? [] : [service.listen.split(':')]))
+    const bound = new Map([
+      ...[listeners.public, listeners.admin].flatMap((listener) => (listener === undefined ? [] : [[listener.address.port, listener.address.host] as const])),
+      ...own.map(([host, port]) => [Number(port), host] as const),
+    ])
     expect(container.ports?.map(({ containerPort }) => bound.get(containerPort))).toEqual(container.ports?.map(() => '0.0.0.0'))
     const probes = (['startupProbe', 'livenessProbe', 'readinessProbe'] as const).flatMap((name) => container[name]?.httpGet ?? [])
     expect(probes.length).toBeGreaterThan(1)
@@ -130,6 +152,64 @@ describe.each(manifests)('%s', (file) => {
       expect(['/livez', '/readyz']).toContain(path)
       expect(container.ports?.find(({ name }) => name === port)?.containerPort).toBe(listeners.admin?.address.port)
     }
+  })
+})
+
+describe.each(manifests)('%s', (file) => {
+  it('mounts every file that its policies read, and every volume that it has', async () => {
+    const mounts = sallyportIn(file).volumeMounts ?? []
+    expect(new Set(mounts.map(({ name }) => name))).toEqual(new Set(podOf(file).volumes?.map(({ name }) => name)))
+    const references = [...JSON.stringify(await policyOf(file)).matchAll(/"file:(\/run\/[^"]+)"/g)].map((match) => match[1] ?? '')
+    const service = '/var/run/secrets/kubernetes.io/serviceaccount/'
+    expect(references.length).toBeGreaterThan(0)
+    expect(references.filter((path) => !path.startsWith(service) && !mounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`)))).toEqual([])
+  })
+
+  it('names service accounts, workloads and pods that are there', () => {
+    const all = documentsOf(file)
+    const named = (kind: string) => all.filter((each) => each.kind === kind).map(({ metadata }) => metadata?.name)
+    const { serviceAccountName } = podOf(file)
+    expect(serviceAccountName === undefined ? [] : [serviceAccountName]).toEqual(named('ServiceAccount'))
+    const scaled = all.flatMap(({ spec }) => spec?.scaleTargetRef ?? [])
+    expect(scaled.filter(({ kind, name }) => !named(kind).includes(name))).toEqual([])
+    const chosen = all.filter(({ kind }) => kind === 'PodDisruptionBudget').map(({ spec }) => spec?.selector)
+    expect(chosen).toEqual(chosen.map(() => ({ matchLabels: templateOf(file).metadata.labels })))
+  })
+})
+
+describe('the gateway', () => {
+  const annotations = (mesh: string) => templateOf(`deploy/${mesh}/gateway.yaml`).metadata.annotations ?? {}
+  const clusterOf = async (mesh: string) => (await policyOf(`deploy/${mesh}/gateway.yaml`)).clusters['catalog']
+
+  it('without a mesh finds pods by EndpointSlices, may look at these and nothing else, and knows them by SPIFFE id', async () => {
+    const file = 'deploy/kubernetes/gateway.yaml'
+    const cluster = await clusterOf('kubernetes')
+    expect(cluster?.endpoints).toMatchObject({ kind: 'kubernetes', namespace: documentsOf(file).find(({ kind }) => kind === 'Role')?.metadata?.namespace })
+    expect(documentsOf(file).find(({ kind }) => kind === 'Role')?.rules).toEqual([
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['get', 'list', 'watch'] },
+    ])
+    expect(podOf(file).automountServiceAccountToken).toBe(true)
+    expect(cluster?.tls?.spiffe).toEqual(['spiffe://corp/ns/shop/sa/catalog'])
+  })
+
+  it('in Istio takes what comes itself, and sends to Services', async () => {
+    expect(await clusterOf('istio')).toMatchObject({ sidecar: 'istio', endpoints: { addresses: [{ host: 'catalog.shop.svc.cluster.local' }] } })
+    expect(annotations('istio')['traffic.sidecar.istio.io/includeInboundPorts']).toBe('')
+    expect(templateOf('deploy/istio/gateway.yaml').metadata.labels['sidecar.istio.io/inject']).toBe('true')
+  })
+
+  it('in Linkerd is injected in ingress mode, which is what its preset is for', async () => {
+    expect((await clusterOf('linkerd'))?.sidecar).toBe('linkerd')
+    expect(annotations('linkerd')['linkerd.io/inject']).toBe('ingress')
+    const ports = sallyportIn('deploy/linkerd/gateway.yaml').ports?.map(({ containerPort }) => containerPort)
+    expect(annotations('linkerd')['config.linkerd.io/skip-inbound-ports']).toBe(ports?.join(','))
+  })
+
+  it('in Consul dials the ports that its sidecar binds', async () => {
+    const cluster = await clusterOf('consul')
+    const [name, port] = annotations('consul')['consul.hashicorp.com/connect-service-upstreams']?.split(':') ?? []
+    expect([cluster?.sidecar, cluster?.name]).toEqual(['consul', name])
+    expect(cluster?.endpoints).toMatchObject({ addresses: [{ host: '127.0.0.1', port: Number(port) }] })
   })
 })
 
@@ -150,5 +230,24 @@ describe('deploy/systemd/sallyport.service', () => {
     const { stateDir, shutdown } = readSettings({ environment: 'prod' }, variables, false)
     expect(stateDir).toBe(`%S/${settings.get('StateDirectory')}`)
     expect(Number(settings.get('TimeoutStopSec'))).toBeGreaterThan((shutdown.lameDuckMs + shutdown.drainMs) / 1000 + endsSeconds)
+  })
+})
+
+describe('deploy/README.md', () => {
+  const snippets = [...textOf('deploy/README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
+  const rest = `sallyport: v1
+environments: { prod: { class: prod } }
+listeners: { public: { address: 127.0.0.1:8080 } }
+routes: { catalog: { match: { path: /catalog }, access: { rules: [{ id: all, allow: { anonymous: true } }] }, to: catalog } }
+`
+
+  it.each(snippets)('has snippets that load without a warning: %s', async (snippet) => {
+    await expect(
+      loadCase({ files: { 'rest.yaml': rest, 'snippet.yaml': `sallyport: v1\n${snippet}` }, environment: 'prod' }).then(clean),
+    ).resolves.toBeDefined()
+  })
+
+  it('has one for each of the meshes, and one for none', () => {
+    expect(snippets.map((snippet) => /sidecar: (\w+)/.exec(snippet)?.[1])).toEqual(['envoy', 'istio', 'linkerd', 'consul', undefined])
   })
 })

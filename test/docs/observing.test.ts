@@ -25,6 +25,8 @@ const whole = {
   readings: [{ limit: 'l', remaining: 1, resetMs: 1, degraded: false, audit: 'within' }],
   destination: { cluster: 'c', subset: 's' },
   steering: { by: 'sticky', bucket: 0.5 },
+  injected: { delayMs: 1, status: 503 },
+  failedOver: { cluster: 'c', subset: 's' },
   service: { name: 's', mask: { headers: [] } },
   target: { mode: 'live', environment: 'dev' },
   wanted: 'dev',
@@ -67,7 +69,7 @@ describe('docs/observing.md', () => {
   it('says what every member of a record means, and lists no other', () => {
     const members = new Set([...pathsOf(recordOf(whole, measured)), ...pathsOf(recordOf(early, measured))])
     // Shapes that the early record leaves whole.
-    for (const shape of ['principal', 'permit', 'asked', 'limits', 'destination', 'steering']) members.delete(shape)
+    for (const shape of ['principal', 'permit', 'asked', 'limits', 'destination', 'steering', 'failover', 'injected']) members.delete(shape)
     const listed = rowsOf(page, 'member').map((row) => codesIn(row['member'])[0])
     expect(sorted(listed)).toEqual(sorted(members))
   })

@@ -79,3 +79,24 @@ test('channels check the name, trust only their own CA, and show their certifica
     await expect(call(protocol, 'service.test', 'file:missing')).rejects.toMatchObject({ code: 'upstream_unavailable' })
   }
 })
+
+test('certificates that are renewed are shown to whoever comes next; who is there stays, and old session tickets are worth nothing', async () => {
+  const other = await makeCertificates()
+  const listener = await secured('required')
+  const { port } = listener.address
+  const client = { cert: pem.client.certificate, key: pem.client.key }
+  const there = connectH2(`https://127.0.0.1:${port}`, { ca: pem.ca, servername: 'service.test', ...client })
+  onTestFinished(() => there.destroy())
+  let ticket: Buffer | undefined
+  there.socket.on('session', (session: Buffer) => {
+    ticket = session
+  })
+  expect(await textOf(there.request({ ':path': '/' }))).toBe('https 2 known')
+  listener.renew({ ...other.server, clientAuth: 'required', clientCa: other.ca })
+  expect(await textOf(there.request({ ':path': '/' }))).toBe('https 2 known')
+  expect(await ask(port, { ca: other.ca, cert: other.client.certificate, key: other.client.key })).toBe('https 1.1 known')
+  expect(await ask(port, client)).toBe('refused')
+  expect(await ask(port, { ca: other.ca, ...client })).toBe('refused')
+  expect(ticket).toBeDefined()
+  expect(await ask(port, { ca: [pem.ca, other.ca], session: ticket, minVersion: 'TLSv1.2', ...client })).toBe('refused')
+})

@@ -113,3 +113,37 @@ function verdictOf(run: () => unknown): string | undefined {
     return Fault.from(error).code
   }
 }
+
+describe('a change of protocol that is passed on', () => {
+  const upgrade = { protocols: ['websocket', 'SPDY/3.1'], idleMs: 1, lifetimeMs: undefined }
+  const passing = { ...testRoute('passing', { path: '/pass/{**}' }), upgrade }
+  const ask = asker([passing, { ...testRoute('reads', { path: '/reads', methods: ['GET'] }), upgrade }, grpc('stream', [['s.S', 'Chat', [], both]])])
+  const change = (protocol: string, method: string, path: string, headers: Readonly<Record<string, string>> = {}) =>
+    ask(method, path, { headers, options: { socket: { ...socketOffer(), protocol } } })
+
+  test('finds the route by its own method', () => {
+    expect(change('spdy/3.1', 'POST', '/pass/a').route.name).toBe('passing')
+    expect(change('websocket', 'GET', '/reads').route.name).toBe('reads')
+    expect(faultOf(() => change('SPDY/3.1', 'POST', '/reads')).code).toBe('method_not_allowed')
+  })
+
+  test('is none that the route does not name, and none of an RPC', () => {
+    expect(faultOf(() => change('tcp', 'POST', '/pass/a')).code).toBe('not_implemented')
+    expect(faultOf(() => change('SPDY/3.1', 'POST', '/s.S/Chat')).code).toBe('not_implemented')
+  })
+
+  test('takes any subprotocol, where an RPC takes ours alone', () => {
+    const offering = { 'sec-websocket-protocol': 'graphql-ws' }
+    expect(change('websocket', 'GET', '/pass/a', offering).request.upgrade?.subprotocols).toEqual(['graphql-ws'])
+    expect(faultOf(() => change('websocket', 'GET', '/s.S/Chat', offering)).code).toBe('request_invalid')
+    expect(change('websocket', 'GET', '/s.S/Chat', { 'sec-websocket-protocol': 'graphql-ws, sallyport.json' }).rpc?.rpc.method).toBe('Chat')
+  })
+
+  test.each([
+    ['https://evil.example', 'forbidden'],
+    ['https://api.example.com', undefined],
+  ])('is held to the origin of a page (%s)', (origin, code) => {
+    const run = () => change('websocket', 'GET', '/pass/a', { origin })
+    expect(code === undefined ? run().route.name : faultOf(run).code).toBe(code ?? 'passing')
+  })
+})

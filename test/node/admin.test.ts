@@ -3,14 +3,16 @@ import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
 import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
-import type { SwitchDesk } from '../../src/node/switching.ts'
+import { fakeLimitRoutes } from '../support/limit-routes.ts'
+import { noSwitches } from '../support/no-switches.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'
 
 const at = Date.UTC(2026, 0, 1)
 const wrong: Diagnostic = { severity: 'error', code: 'x', file: 'a.yaml', line: 2, column: 5, message: 'It is wrong.', hint: 'Mend it.', object: 'routes.a' }
 
 const forgetIntrospections = async () => {}
-const noSwitches: SwitchDesk = { switch: () => Promise.reject(new Error('nobody switches here')) }
+const rearmGuard = async () => false
+const limits = fakeLimitRoutes()
 
 function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): GatewayView {
   return {
@@ -24,7 +26,9 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     lastLoad: { outcome: 'published', at, diagnostics: [] },
     listeners: [{ name: 'public', host: '127.0.0.1', port: 8080 }],
     keySets: [],
+    guards: [],
     endpoints: [],
+    shields: [],
     sources: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
@@ -37,7 +41,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true, forgetIntrospections, switches: noSwitches },
+    { loopback: true, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
   )
   return app.request(path, { headers })
 }
@@ -63,9 +67,24 @@ describe('the admin listener', () => {
       answerMs: 12.34,
     } as const
     const given = view({ endpoints: [one] })
-    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one], protection: [] })
     const page = await (await ask('/', given)).text()
     for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
+  })
+
+  it('shows breakers and adaptive limits, as JSON and on its page', async () => {
+    const open = { place: 'orders/v2', breaker: 'open', backInMs: 9_000, limit: undefined, active: undefined } as const
+    const limited = { place: 'search', breaker: undefined, backInMs: undefined, limit: 24, active: 7 } as const
+    const given = view({ shields: [open, limited] })
+    expect(await (await ask('/endpoints', given)).json()).toEqual({
+      endpoints: [],
+      protection: [
+        { place: 'orders/v2', breaker: 'open', backInMs: 9_000 },
+        { place: 'search', limit: 24, active: 7 },
+      ],
+    })
+    const page = await (await ask('/', given)).text()
+    for (const text of ['orders/v2', 'open', 'for 9 s', '7 of 24']) expect(page).toContain(text)
   })
 
   it('is ready while it serves, and not before or after', async () => {
@@ -113,9 +132,42 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false, forgetIntrospections, switches: noSwitches },
+      { loopback: false, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
+  })
+
+  it('shows guarded destinations, on its page too, and arms one again for an operator and for no web page', async () => {
+    const figures = { answers: 600, errors: 60 }
+    const guard = { errorRateDelta: 0.01, p95Ratio: 1.3, minSamples: 500, windowMs: 300_000 }
+    const aborted = { at, why: 'errors at least 7.00 %' }
+    const one = { route: 'orders', destination: { cluster: 'orders', subset: 'v2' }, guard, aborted, canary: figures, others: { answers: 9_000, errors: 9 } }
+    expect(await (await ask('/guards', view({ guards: [one] }))).json()).toMatchObject({ guards: [{ route: 'orders', aborted }] })
+    expect(await (await ask('/', view({ guards: [one] }))).text()).toContain('errors at least 7.00 %')
+    const asked: string[] = []
+    const app = (rearm: (route: string, destination: string) => Promise<boolean>) =>
+      buildAdminApp(
+        () => view(),
+        () => '',
+        { loopback: true, forgetIntrospections, rearmGuard: rearm, limits, switches: noSwitches },
+      )
+    const arm = async (answer: () => boolean, headers: Record<string, string> = {}) => {
+      const rearm = async (route: string, destination: string) => {
+        asked.push(`${route} ${destination}`)
+        return answer()
+      }
+      const path = '/guards/rearm?route=orders&destination=orders/v2'
+      return (await app(rearm).request(path, { method: 'POST', headers: { host: 'localhost', ...headers } })).status
+    }
+    expect(await arm(() => true)).toBe(200)
+    expect(asked).toEqual(['orders orders/v2'])
+    expect(await arm(() => true, { origin: 'https://evil.example' })).toBe(403)
+    expect(asked).toHaveLength(1)
+    expect(await arm(() => false)).toBe(404)
+    const lost = () => {
+      throw new Error('no store')
+    }
+    expect(await arm(lost)).toBe(503)
   })
 
   it('forgets what issuers said of opaque tokens, for an operator and for no web page', async () => {
@@ -124,7 +176,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections: forget, switches: noSwitches },
+        { loopback: true, forgetIntrospections: forget, rearmGuard, limits, switches: noSwitches },
       )
     const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
       app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
@@ -169,7 +221,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { ...options, forgetIntrospections, switches: noSwitches },
+        { ...options, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
       ),
     )
     onTestFinished(() => admin.close())
@@ -179,7 +231,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          { ...options, forgetIntrospections, switches: noSwitches },
+          { ...options, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

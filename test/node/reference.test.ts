@@ -5,7 +5,9 @@ import type { Policy } from '../../src/core/policy/policy.ts'
 import { buildAdminApp } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { operationsIn, problemsOf } from '../openapi/validate.ts'
+import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { clean, loadBeside } from '../support/load.ts'
+import { noSwitches } from '../support/no-switches.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const routes = `clusters: { shop: { address: "127.0.0.1:1", protocol: grpc, descriptors: shop.binpb } }
@@ -21,7 +23,9 @@ async function openApp(referenceScript?: string) {
     loopback: true,
     referenceScript,
     forgetIntrospections: () => Promise.resolve(),
-    switches: { switch: () => Promise.reject(new Error('nobody switches here')) },
+    switches: noSwitches,
+    rearmGuard: async () => false,
+    limits: fakeLimitRoutes(),
   })
   const ask = (path: string) => app.request(path, { headers: { host: 'localhost' } })
   return { ask, publish: (next: Policy) => void (policy = next) }

@@ -265,8 +265,8 @@ describe('a route', () => {
     ['to: a, bindings: [{ rpc: Get, method: GET, path: /a }]', 'no_effect'],
     ['to: a, bodyLimit: 1MB', 'value_invalid'],
     ['to: a, limits: [gone]', 'name_unknown'],
-    ['to: a, mirror: a', 'not_available'],
-    ['to: a, hedge: {}', 'not_available'],
+    ['to: a, mirror: a', 'type_wrong'],
+    ['to: a, hedge: { after: p200 }', 'value_invalid'],
     ['to: a, cache: 5s', 'not_available'],
     ['to: a, cors: {}', 'key_missing'],
   ])('with %s is refused', async (said, code) => {

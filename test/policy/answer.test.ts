@@ -21,6 +21,7 @@ describe('a route that the gateway answers itself', () => {
     expect(await codes('match: { grpc: shop.v1.Orders }, answer: health')).toEqual(['answer_service 3'])
     expect(await codes('match: { path: /healthz }, answer: health')).toEqual(['answer_service 3'])
     expect(await codes(`${matched}, answer: health, retry: {}`)).toEqual(['no_effect 3'])
+    expect(await codes(`${matched}, answer: health, hedge: {}`)).toEqual(['no_effect 3'])
     expect(await codes(`${matched}, answer: health, sticky: client`)).toEqual(expect.arrayContaining(['no_effect 3']))
     expect(await codes(`${matched}, answer: health, to: c`, 'clusters: { c: { protocol: grpc, address: "127.0.0.1:1" } }\n')).toEqual(
       expect.arrayContaining(['answer_and_to 4']),

@@ -36,7 +36,8 @@ describe('a target', () => {
           `    host: pay.egress.internal
     allow: [{ methods: [POST], path: /v1/charges }, { id: read, methods: [GET], path: "/v1/charges/{id}" }]
     timeout: { connect: 2s }
-    retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s }
+    retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s, perTry: 2s }
+    breaker: { failures: 50%, minRequests: 20, consecutive: 5, open: 30s }
     mask: { responses: true }
 `,
         ),
@@ -54,7 +55,18 @@ describe('a target', () => {
       ],
       connectTimeoutMs: 2000,
       timeoutMs: 15_000,
-      retry: { attempts: 1, on: ['connect', 429], budget: 0.2, methods: ['GET'], withIdempotencyKey: ['POST'], maxRetryAfterMs: 3000 },
+      retry: {
+        attempts: 1,
+        on: ['connect', 429],
+        budget: 0.2,
+        methods: ['GET'],
+        withIdempotencyKey: ['POST'],
+        maxRetryAfterMs: 3000,
+        perTryMs: 2000,
+        rpcs: [],
+        bodies: 65_536,
+      },
+      breaker: { consecutive: 5, failures: 0.5, minRequests: 20, windowMs: 10_000, openMs: 30_000, probes: 3 },
       mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], responses: true },
     })
     expect(policy.egress['pay']?.targets).toEqual({
@@ -351,7 +363,8 @@ describe('ways in and callers', () => {
     [service('      dev: { target: "db.example:5432", ca: file:/ca.pem }', '    kind: tcp\n'), 'no_effect'],
     [service(`${stream}\n      prod: { target: "live.example:5432" }`, '    kind: tcp\n'), 'tls_unsaid'],
     [service(`${stream}\n      prod: { target: "db.example:5432", tls: verify-full }`, '    kind: tcp\n'), 'target_is_prod'],
-    [service(target, '    breaker: { failures: 50% }\n'), 'not_available'],
+    [service(target, '    breaker: { failures: half }\n'), 'value_invalid'],
+    [service(target, '    hedge: {}\n'), 'not_available'],
     [service(target, '    quota: {}\n'), 'not_available'],
     [service(target, '    allow: []\n'), 'list_empty'],
     [service(target, '    mask: { jsonPaths: [$.card.number] }\n'), 'not_available'],

@@ -12,10 +12,13 @@ const pay = (environments: string) => `callers: { c: {} }\negress: { pay: { list
 
 describe('what is said where it can have no effect', () => {
   it.each([
-    ['methods to repeat, on a grpc route', orders('retry: { «methods: [GET] }')],
-    ['methods to repeat with a key, on a grpc route', orders('retry: { «withIdempotencyKey: [POST] }')],
+    ['RPCs to repeat, on a path route', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { «rpcs: [GetOrder] } } }\n`],
+    [
+      'RPCs to repeat, on an egress service',
+      pay('dev: { target: "https://a.example" }').replace('callers: [c],', 'callers: [c], retry: { «rpcs: [GetOrder] },'),
+    ],
+    ['a gRPC code to repeat on, on a path route', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { on: [connect, «aborted] } } }\n`],
     ['a status to repeat on, on a grpc route', orders('retry: { on: [connect, «503] }')],
-    ['a reset to repeat on, on a grpc route', orders('retry: { on: [«reset] }')],
     ['sticky with one destination', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, «sticky: client } }\n`],
     [
       'descriptors of a cluster that does not speak gRPC',
@@ -35,7 +38,12 @@ describe('what is said where it can have no effect', () => {
   })
 
   it.each([
-    ['what repeats on a grpc route', orders('retry: { attempts: 2, on: [connect, unavailable], budget: 10%, maxRetryAfter: 1s }')],
+    [
+      'what repeats on a grpc route',
+      orders(
+        'retry: { attempts: 2, on: [connect, reset, unavailable, deadline, aborted], rpcs: [GetOrder], methods: [GET], withIdempotencyKey: [POST], budget: 10%, maxRetryAfter: 1s, perTry: 1s }',
+      ),
+    ],
     [
       'sticky with two destinations',
       `clusters: { a: { address: "127.0.0.1:1", subsets: { b: { authority: b } } } }\nroutes: { r: { match: { path: / }, ${open}, sticky: client, to: [{ cluster: a, weight: 50 }, { cluster: a, subset: b, weight: 50 }] } }\n`,

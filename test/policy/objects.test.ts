@@ -58,7 +58,7 @@ describe('a cluster', () => {
     ['endpoints: { kubernetes: { service: a, namespace: b, port: http, apiServer: "http://10.0.0.1" } }', 'value_invalid'],
     ['endpoints: { dns: a, port: 1 }, subsets: { v2: { labels: { version: v2 } } }', 'subset_labels'],
     ['endpoints: { static: [{ address: "a:1", labels: { version: v1 } }] }, subsets: { v2: { labels: { version: v2 } } }', 'subset_labels'],
-    ['address: "a:1", sidecar: consul', 'not_available'],
+    ['address: "a:1", sidecar: kuma', 'value_invalid'],
     ['address: "a:1", subsets: { v1: {} }', 'subset_empty'],
     ['address: "a:1", subsets: { V1: { authority: a } }', 'key_invalid'],
     ['address: "a:1", tls: { certificate: env:A }', 'tls_pair'],

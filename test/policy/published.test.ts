@@ -42,7 +42,7 @@ describe('a route that publishes an OpenAPI document', () => {
     }
   })
 
-  it.each(['timeout: 1s', 'retry: {}', 'sticky: client', 'handOn: { token: true }', 'bodyLimit: 1MiB', 'translate: { protoNames: true }'])(
+  it.each(['timeout: 1s', 'retry: {}', 'hedge: {}', 'sticky: client', 'handOn: { token: true }', 'bodyLimit: 1MiB', 'translate: { protoNames: true }'])(
     'can use nothing of what is for a destination: %s',
     async (text) => {
       const { diagnostics } = await loadBeside(route(`match: { path: /d }, access: open, openapi: { routes: [a] }, ${text}`))

@@ -21,7 +21,7 @@ limits:
 const orders = marked(`sallyport: v1
 clusters:
   orders:
-    sidecar: «istio
+    sidecar: «envoi
     protocol: grpc
     address: 127.0.0.1:15001
     authority: orders.shop.svc.cluster.local
@@ -84,7 +84,7 @@ describe('a folder with ten different mistakes', () => {
       { at: `catalog.yaml:${catalog.marks[2]}`, code: 'weights_sum', hint: expect.stringContaining('Give every destination a weight') },
       { at: `gateway.yaml:${gateway.marks[0]}`, code: 'algorithm_unsafe', hint: 'Use an asymmetric algorithm, such as RS256 or ES256.' },
       { at: `gateway.yaml:${gateway.marks[1]}`, code: 'value_invalid', hint: 'Write it like 100/1m, 20/1s.' },
-      { at: `orders.yaml:${orders.marks[0]}`, code: 'not_available', hint: 'Use envoy, linkerd or none.' },
+      { at: `orders.yaml:${orders.marks[0]}`, code: 'value_invalid', hint: expect.stringContaining('envoy') },
       { at: `orders.yaml:${orders.marks[1]}`, code: 'key_unknown', hint: 'Did you mean "scopes"?' },
       { at: `orders.yaml:${orders.marks[2]}`, code: 'service_unknown', hint: 'Did you mean "shop.v1.Orders"?' },
       { at: `orders.yaml:${orders.marks[3]}`, code: 'type_wrong', hint: 'Write it like 250ms, 2s, 1h30m.' },
@@ -101,7 +101,7 @@ describe('a folder with ten different mistakes', () => {
   it('still builds a policy in which what they touch is quarantined', async () => {
     const { policy } = await loadCase({ files, assets: { 'shop.binpb': shopDescriptors } })
     expect(policy?.issuers['main']?.quarantined).toContain('gateway.yaml:12:25')
-    expect(policy?.clusters['orders']?.quarantined).toContain('istio')
+    expect(policy?.clusters['orders']?.quarantined).toContain('envoi')
     expect(policy?.clusters['catalog']?.quarantined).toBeUndefined()
     expect(policy?.access['orders']?.quarantined).toContain('scops')
     expect(policy?.egress['payments']?.service.quarantined).toBeDefined()

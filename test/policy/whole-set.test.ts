@@ -97,6 +97,23 @@ describe('names', () => {
     expect(policy?.routes.map(({ quarantined }) => quarantined !== undefined)).toEqual([true, false])
   })
 
+  it('of limits too: two files that give one name to a limit each are told of each other, and the routes of that limit are out of service', async () => {
+    const route = 'routes: { r: { match: { path: / }, access: open, limits: [each], to: a } }\n'
+    const { diagnostics, policy } = await loadBeside(`${around}limits: { each: { rate: 1/1m, key: [route] } }\n${route}`, {
+      files: { 'b.yaml': 'sallyport: v1\nlimits:\n  each: { rate: 100/1m, key: [route] }\n' },
+    })
+    expect(diagnostics.filter(({ severity }) => severity === 'error')).toMatchObject([
+      {
+        code: 'name_repeated',
+        file: 'b.yaml',
+        line: 3,
+        column: 3,
+        message: expect.stringMatching(/^"each" is given twice in "limits": first at a\.yaml:\d+:11\.$/),
+      },
+    ])
+    expect(policy?.routes.map(({ quarantined }) => quarantined !== undefined)).toEqual([true])
+  })
+
   it('that nothing uses are warnings', async () => {
     const { diagnostics } = await loadBeside(`
 issuers: { idle: { issuer: "https://idp.example.com", audiences: [a] } }

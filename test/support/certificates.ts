@@ -12,11 +12,17 @@ export interface Certificates {
   readonly client: Pair
   /** Signed by itself. */
   readonly stranger: Pair
-  /** A further client certificate, signed by the authority: with these URIs among its names, over already where it is `expired`. */
-  readonly issue: (names: { readonly dns: string; readonly uri?: readonly string[]; readonly expired?: boolean }) => Promise<Pair>
+  /** A further certificate, signed by the authority: with these URIs among its names, over already where it is `expired`. Its common name is the DNS name's unless said. */
+  readonly issue: (names: Omit<Names, 'ip'>) => Promise<Pair>
 }
 
-type Names = { readonly dns: string; readonly ip?: string; readonly uri?: readonly string[]; readonly expired?: boolean }
+interface Names {
+  readonly dns: string
+  readonly common?: string
+  readonly ip?: string
+  readonly uri?: readonly string[]
+  readonly expired?: boolean
+}
 
 /** Makes certificates. The server's is for `service.test` and 127.0.0.1. */
 export async function makeCertificates(): Promise<Certificates> {
@@ -31,13 +37,17 @@ export async function makeCertificates(): Promise<Certificates> {
   }
 }
 
-async function make({ dns, ip, uri = [], expired = false }: Names, isAuthority: boolean, ca?: { readonly cert: string; readonly key: string }): Promise<Pair> {
+async function make(
+  { dns, common = dns, ip, uri = [], expired = false }: Names,
+  isAuthority: boolean,
+  ca?: { readonly cert: string; readonly key: string },
+): Promise<Pair> {
   const altNames = [
     { type: 2 as const, value: dns },
     ...(ip === undefined ? [] : [{ type: 7 as const, ip }]),
     ...uri.map((value) => ({ type: 6 as const, value })),
   ]
-  const pem = await generate([{ name: 'commonName', value: dns }], {
+  const pem = await generate([{ name: 'commonName', value: common }], {
     keyType: 'ec',
     algorithm: 'sha256',
     extensions: [{ name: 'basicConstraints', cA: isAuthority, critical: true }, ...(isAuthority ? [] : [{ name: 'subjectAltName' as const, altNames }])],

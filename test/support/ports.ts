@@ -287,20 +287,23 @@ export interface FakeMeter extends Meter {
   readonly samples: { readonly kind: 'count' | 'observe' | 'gauge'; readonly name: string; readonly value: number; readonly labels: Labels }[]
   /** The sum of a counter over every sample that carries these labels. */
   total(name: string, labels?: Labels): number
+  /** What a gauge with these labels was set to last. */
+  level(name: string, labels?: Labels): number | undefined
 }
 
 export function memoryMeter(): FakeMeter {
   const samples: FakeMeter['samples'] = []
+  const carries = (sample: FakeMeter['samples'][number], name: string, labels: Labels) =>
+    sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value)
   return {
     samples,
     count: (name, labels, by = 1) => void samples.push({ kind: 'count', name, value: by, labels }),
     observe: (name, value, labels) => void samples.push({ kind: 'observe', name, value, labels }),
     gauge: (name, value, labels) => void samples.push({ kind: 'gauge', name, value, labels }),
     total(name, labels = {}) {
-      const fits = samples.filter(
-        (sample) => sample.kind === 'count' && sample.name === name && Object.entries(labels).every(([k, v]) => sample.labels[k] === v),
-      )
+      const fits = samples.filter((sample) => sample.kind === 'count' && carries(sample, name, labels))
       return fits.reduce((sum, sample) => sum + sample.value, 0)
     },
+    level: (name, labels = {}) => samples.findLast((sample) => sample.kind === 'gauge' && carries(sample, name, labels))?.value,
   }
 }

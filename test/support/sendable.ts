@@ -62,6 +62,8 @@ export interface SendableInput {
   /** Monotonic milliseconds, as the downstream stated it. */
   readonly deadline?: number
   readonly receivedAt?: number
+  /** As the downstream sent it; POST without it. */
+  readonly method?: string
   /** Who asks; nobody in particular without it. */
   readonly sub?: string
 }
@@ -73,7 +75,7 @@ export function sendable(given: SendableInput = {}): Sendable {
     receivedAt: given.receivedAt ?? 1_000,
     deadline: given.deadline ?? Number.POSITIVE_INFINITY,
     sent: undefined,
-    request: { headers: new FieldList() },
+    request: { method: given.method ?? 'POST', headers: new FieldList() },
     route: plainRoute('r', given.route),
     destination: { cluster: given.cluster ?? 'c', subset: given.subset },
     call: given.call ?? httpCall(),

@@ -15,6 +15,8 @@ export function socketOffer(messages: readonly string[] = [], then?: Fault): Fak
   let limit: number | undefined
   let taken = 0
   return {
+    protocol: 'websocket',
+    pass: () => ({ said: () => noBytes(), heard: () => {} }),
     get opened() {
       return head !== undefined
     },
@@ -35,3 +37,5 @@ export function socketOffer(messages: readonly string[] = [], then?: Fault): Fak
     taken: () => taken,
   }
 }
+
+async function* noBytes(): AsyncIterable<Uint8Array> {}

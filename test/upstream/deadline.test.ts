@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { grpcTimeout } from '../../src/core/upstream/deadline.ts'
+import { deadlineOf, grpcTimeout, isTold } from '../../src/core/upstream/deadline.ts'
 import { parseHttpDate } from '../../src/core/upstream/http-date.ts'
+import { httpCall } from '../support/calls.ts'
 
 const units: Readonly<Record<string, number>> = { m: 1, S: 1_000, M: 60_000, H: 3_600_000 }
 
@@ -31,4 +32,13 @@ test('an HTTP date is read like the language reads it, and nothing else is a dat
   for (const text of ['', 'Sun, 06 Nov 1994 08:49:37', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun, 06 Foo 1994 08:49:37 GMT', 'Sun, 06 Nov 1994 25:49:37 GMT']) {
     expect(parseHttpDate(text)).toBeUndefined()
   }
+})
+
+test('of a change of protocol the deadline bounds the handshake alone, stated or not, and the upstream is not told', () => {
+  const upgrade = { protocol: 'tcp', subprotocols: undefined, extensions: [], said: () => (async function* () {})(), heard: () => {} }
+  for (const stated of [5, Number.POSITIVE_INFINITY]) {
+    const deadline = deadlineOf(stated, 7, { ...httpCall(), upgrade })
+    expect([deadline, isTold(deadline)]).toEqual([{ at: Math.min(stated, 7), until: 'upgrade' }, false])
+  }
+  expect(isTold(deadlineOf(5, 7, httpCall()))).toBe(true)
 })

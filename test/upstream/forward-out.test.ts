@@ -3,7 +3,7 @@ import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { EgressService, LiveTarget, Vet } from '../../src/core/model/route.ts'
-import { buildUpstream, type SendableOut } from '../../src/core/upstream.ts'
+import { buildUpstream, type SendableOut, shieldsOf } from '../../src/core/upstream.ts'
 import { httpCall } from '../support/calls.ts'
 import { live, service } from '../support/egress.ts'
 import { emptyPolicy } from '../support/policy.ts'
@@ -112,4 +112,18 @@ test('the service’s time bounds the call', async () => {
   expect(channels.calls[0]?.options.deadline).toBe(5_000)
   clock.advance(4_000)
   await expect(upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))).rejects.toMatchObject({ code: 'deadline_exceeded' })
+})
+
+test('a service that fails is left alone, in the environment where it fails', async () => {
+  const breaker = { consecutive: 2, failures: 1, minRequests: 1_000, windowMs: 10_000, openMs: 30_000, probes: 1 }
+  const failing = service('payments', { breaker })
+  const { upstream, channels, ports } = setUp(async () => httpReply(503))
+  for (let i = 0; i < 2; i += 1) expect(await upstream.forwardOut(outgoing({ service: failing }))).toMatchObject({ status: 503 })
+  const refused = upstream.forwardOut(outgoing({ service: failing }))
+  await expect(refused).rejects.toMatchObject({ code: 'circuit_open', detail: { headers: [['retry-after', '30']] } })
+  expect(channels.calls.length).toBe(2)
+  expect(shieldsOf(ports)).toMatchObject([{ place: 'payments test', breaker: 'open' }])
+  expect(await upstream.forwardOut(outgoing({ service: failing, target: live('dev', 'https://pay.example') }))).toMatchObject({ status: 503 })
+  await upstream.close()
+  expect(shieldsOf(ports)).toEqual([])
 })

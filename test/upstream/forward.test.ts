@@ -9,7 +9,7 @@ import { buildUpstream } from '../../src/core/upstream.ts'
 import { grpcCall, httpCall } from '../support/calls.ts'
 import { emptyPolicy } from '../support/policy.ts'
 import { fakeChannels, fakePorts, fakeResolve } from '../support/ports.ts'
-import { at, cluster, foundBy, grpcReply, httpReply, sendable } from '../support/sendable.ts'
+import { at, cluster, foundBy, grpcReply, httpReply, retry, sendable } from '../support/sendable.ts'
 import { gate, textOf } from '../support/sockets.ts'
 
 type Answer = (options: CallOptions, endpoint: Endpoint) => Promise<Reply>
@@ -49,6 +49,27 @@ test('to an Envoy sidecar goes the remaining time, and nothing a client said abo
   expect(sentFields(channels.calls)).toEqual({ 'x-mine': 'kept', 'x-envoy-upstream-rq-timeout-ms': '1749' })
   await upstream.forward(sendable({ call: grpcCall({ metadata: hostile }), route: { timeoutMs: 2_000 } }))
   expect(sentFields(channels.calls)).toEqual({ 'x-mine': 'kept', 'x-envoy-upstream-rq-timeout-ms': '1749', 'grpc-timeout': '1749m' })
+})
+
+test.each(['istio', 'consul'] as const)('to the %s sidecar, which is Envoy, goes the same', async (sidecar) => {
+  const { upstream, channels } = setUp({ sidecar })
+  await upstream.forward(sendable({ call: httpCall({ headers: hostile }), route: { timeoutMs: 2_000 } }))
+  expect(sentFields(channels.calls)).toEqual({ 'x-mine': 'kept', 'x-envoy-upstream-rq-timeout-ms': '2000' })
+})
+
+test.each([
+  ['envoy', { 'x-envoy-max-retries': '0' }],
+  ['istio', { 'x-envoy-max-retries': '0' }],
+  ['consul', { 'x-envoy-max-retries': '0' }],
+  ['linkerd', { 'l5d-retry-limit': '0' }],
+  ['none', {}],
+] as const)('where the gateway repeats by itself, the %s sidecar is told not to', async (sidecar, expected) => {
+  const { upstream, channels } = setUp({ sidecar })
+  const told = () => Object.fromEntries(Object.entries(sentFields(channels.calls)).filter(([name]) => name.includes('retr')))
+  await upstream.forward(sendable({ call: httpCall({ headers: hostile }) }))
+  expect(told()).toEqual({})
+  await upstream.forward(sendable({ call: httpCall({ headers: hostile }), route: { retry: retry() } }))
+  expect(told()).toEqual(expected)
 })
 
 test('to a Linkerd proxy goes the destination with its port, on every request, from the policies alone', async () => {

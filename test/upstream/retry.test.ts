@@ -7,8 +7,9 @@ import { buildUpstream } from '../../src/core/upstream.ts'
 import { bodyOf } from '../support/arrival.ts'
 import { chunkedBody, grpcCall, httpCall } from '../support/calls.ts'
 import { fakeClock } from '../support/clock.ts'
-import { emptyPolicy } from '../support/policy.ts'
+import { emptyPolicy, plainRoute } from '../support/policy.ts'
 import { fakeChannels, fakePorts } from '../support/ports.ts'
+import { testRpc } from '../support/routes.ts'
 import { at, cluster, grpcReply, httpReply, retry, sendable } from '../support/sendable.ts'
 import { textOf } from '../support/sockets.ts'
 
@@ -43,9 +44,14 @@ function setUp(steps: readonly Step[], endpoints = at('10.0.0.1:80', '10.0.0.2:8
   const ports = fakePorts({ channels, clock: impatient })
   const upstream = buildUpstream(emptyPolicy({ clusters: { c: cluster('c', { endpoints }) } }), ports)
 
-  async function run(given: { call?: HttpCall | GrpcCall; retry?: Partial<Retry> | 'none'; timeoutMs?: number } = {}) {
+  async function run(given: { call?: HttpCall | GrpcCall; retry?: Partial<Retry> | 'none'; timeoutMs?: number; method?: string } = {}) {
     const rules = given.retry === 'none' ? undefined : retry(given.retry)
-    const x = sendable({ ...(given.call && { call: given.call }), route: { retry: rules, timeoutMs: given.timeoutMs ?? 30_000 }, receivedAt: clock.ticks() })
+    const x = sendable({
+      ...(given.call && { call: given.call }),
+      ...(given.method && { method: given.method }),
+      route: { retry: rules, timeoutMs: given.timeoutMs ?? 30_000 },
+      receivedAt: clock.ticks(),
+    })
     const state = { over: false }
     const result = upstream
       .forward(x)
@@ -133,27 +139,76 @@ test('a small body of known length is sent again; any other goes once', async ()
   expect(unread.bodies).toEqual(['x'])
 })
 
-test('gRPC is repeated on UNAVAILABLE before the first message, and never by HTTP’s rules', async () => {
+test('an RPC that may be repeated is, on the codes that are named, before its first message', async () => {
   const on = { on: ['connect', 'unavailable'] } as const
-  const unavailable = () => grpcReply([], { code: 14 })
-  const tries = async (call: GrpcCall, step: Step, rules: Partial<Retry> = on) => (await setUp([step]).run({ call, retry: rules })).tries
-  expect(await tries(grpcCall(), unavailable())).toBe(2)
+  const ended = (code: number) => grpcReply([], { code })
+  const tries = async (call: GrpcCall, step: Step, rules: Partial<Retry> = on) => (await setUp([step]).run({ call, retry: rules, method: 'GET' })).tries
+  expect(await tries(grpcCall(), ended(14))).toBe(2)
   expect(await tries(grpcCall(), reset())).toBe(2)
   expect(await tries(grpcCall(), unsent())).toBe(2)
-  expect(await tries(grpcCall(), unavailable(), { on: ['connect', 'reset', 503] })).toBe(1)
-  expect(await tries(grpcCall(), reset(), { on: ['connect', 'reset'] })).toBe(1)
-  expect(await tries(grpcCall(), grpcReply([], { code: 13 }))).toBe(1)
+  expect(await tries(grpcCall(), ended(14), { on: ['connect', 'reset', 503] })).toBe(1)
+  expect(await tries(grpcCall(), reset(), { on: ['connect', 'reset'] })).toBe(2)
+  expect(await tries(grpcCall(), reset(), { on: ['connect'] })).toBe(1)
+  expect(await tries(grpcCall(), ended(13))).toBe(1)
+  expect(await tries(grpcCall(), ended(8), { on: ['resource_exhausted'] })).toBe(2)
+  expect(await tries(grpcCall(), ended(10), { on: ['aborted'] })).toBe(2)
+  expect(await tries(grpcCall(), ended(10), { on: ['resource_exhausted'] })).toBe(1)
   expect(await tries(grpcCall(), grpcReply(['one'], { code: 14 }))).toBe(1)
   const streamed = (async function* () {
     yield Buffer.from('x')
   })()
-  expect(await tries(grpcCall({ messages: streamed }), unavailable())).toBe(1)
+  expect(await tries(grpcCall({ messages: streamed }), ended(14))).toBe(1)
   // The first message may have been taken for the connection that failed: a second try would begin with the next one.
   expect(await tries(grpcCall({ messages: streamed }), unsent())).toBe(1)
 })
 
+test('an RPC that nobody declares safe is not sent again once anything of it was sent', async () => {
+  const steps = [reset(), grpcReply([], { code: 14 })]
+  for (const step of steps) expect(await setUp([step]).run({ call: grpcCall() })).toMatchObject({ tries: 1 })
+  expect(await setUp([unsent()]).run({ call: grpcCall() })).toMatchObject({ tries: 2 })
+  const key = new FieldList([['idempotency-key', 'k1']])
+  expect(await setUp([reset()]).run({ call: grpcCall({ metadata: key }) })).toMatchObject({ tries: 2 })
+})
+
+test('descriptors and policies say which RPCs are safe', async () => {
+  const { path } = grpcCall()
+  const [service = '', method = ''] = path.slice(1).split('/')
+  const tries = async (facts: object, rpcs: readonly string[] = []) => {
+    const { upstream, channels, clock } = setUp([reset()])
+    const rpc = { ...testRpc(service, method, []), ...facts }
+    const match = { ...plainRoute('r').match, path: undefined, grpc: { service, rpcs: [rpc], descriptors: '' } }
+    const x = sendable({ call: grpcCall(), route: { match, retry: retry({ rpcs }), timeoutMs: 30_000 }, receivedAt: clock.ticks() })
+    const over = upstream.forward(x).catch(() => {})
+    for (let i = 0; i < 10; i += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(100)
+    }
+    await over
+    return channels.calls.length
+  }
+  expect(await tries({})).toBe(1)
+  expect(await tries({ noSideEffects: true })).toBe(2)
+  expect(await tries({ idempotent: true })).toBe(2)
+  expect(await tries({}, [method])).toBe(2)
+  expect(await tries({}, ['Other'])).toBe(1)
+})
+
+test('bodies are kept up to the size that the policy says', async () => {
+  const call = (size: number) => httpCall({ method: 'POST', headers: new FieldList([['idempotency-key', 'k1']]), body: bodyOf('x'.repeat(size)) })
+  expect(await setUp([reset()]).run({ call: call(100), retry: { bodies: 100 } })).toMatchObject({ tries: 2 })
+  expect(await setUp([reset()]).run({ call: call(101), retry: { bodies: 100 } })).toMatchObject({ tries: 1 })
+})
+
+test('what never went out goes to another endpoint at once and takes nothing from the budget', async () => {
+  const { channels, upstream, waits } = setUp(Array.from({ length: 20 }, unsent))
+  const calls = Array.from({ length: 20 }, () => upstream.forward(sendable({ route: { retry: retry({ attempts: 1, budget: 0 }), timeoutMs: 30_000 } })))
+  await Promise.all(calls)
+  expect(channels.calls.length).toBe(40)
+  expect(waits).toEqual([])
+})
+
 test('what was looked at to judge a reply is still there for its reader', async () => {
-  const { result } = await setUp([grpcReply(['one', 'two'])]).run({ call: grpcCall({ serverStream: true }) })
+  const { result } = await setUp([grpcReply(['one', 'two'])]).run({ call: grpcCall({ serverStream: true }), method: 'GET' })
   if (typeof result !== 'object') throw new Error('not a reply')
   expect(await textOf(result.messages)).toBe('onetwo')
 })
@@ -168,7 +223,7 @@ test('Retry-After is waited for up to the limit, in seconds or as a date; a long
   expect(date.waits.some((ms) => ms > 3_000 && ms <= 4_000)).toBe(true)
   expect(await setUp([after('11')]).run()).toMatchObject({ result: 503, tries: 1 })
   const pushback = grpcReply([], { code: 14, trailers: new FieldList([['grpc-retry-pushback-ms', '-1']]) })
-  expect(await setUp([pushback]).run({ call: grpcCall() })).toMatchObject({ tries: 1 })
+  expect(await setUp([pushback]).run({ call: grpcCall(), method: 'GET' })).toMatchObject({ tries: 1 })
 })
 
 test('no try is waited for that could not begin before the deadline', async () => {

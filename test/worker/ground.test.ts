@@ -52,6 +52,13 @@ ${bothClusters}`)
     expect(found[0]?.message).toBe('A Worker counts requests per 10 or 60 seconds and nothing else: it cannot keep the limit "g", which is gcra.')
   })
 
+  it('passes no changed protocols on', async () => {
+    const loaded = await load(`routes:\n  chat: { match: { path: /chat }, ${open}, to: plain, upgrade: [websocket] }\n${bothClusters}`)
+    const { json, diagnostics } = bundleForWorker(loaded)
+    const found = diagnostics.filter(({ severity }) => severity === 'error')
+    expect([json, found.map(({ code, object, line }) => [code, object, line])]).toEqual([undefined, [['worker_upgrade', 'routes.chat', 7]]])
+  })
+
   it('is not told what an upstream says of costs', async () => {
     const limits = '{ a: { rate: 10/1m, key: [client.network] } }'
     const route = `{ match: { path: /dear }, ${open}, to: plain, limits: [{ name: a, response: { most: 5 } }] }`

@@ -99,6 +99,28 @@ describe('counters in the primary process', () => {
     expect((await delivered(counters.take([one(sliding(1))]), wire)).allowed).toBe(true)
   })
 
+  it('are forgotten for all when one worker is told to, and refuse no more there', async () => {
+    const { at } = house(2)
+    const [a, b] = [at(0), at(1)]
+    for (const { counters, wire } of [a, a, b]) await delivered(counters.take([one(sliding(1))]), wire)
+    expect(await delivered(a.counters.look(one(sliding(1))), a.wire)).toMatchObject({ fits: false, remaining: 0 })
+    expect(await delivered(a.counters.forget(one(sliding(1))), a.wire)).toBe(true)
+    expect(await delivered(a.counters.forget(one(sliding(1))), a.wire)).toBe(false)
+    expect(await delivered(a.counters.look(one(sliding(1))), a.wire)).toEqual({ fits: true, remaining: 1, resetMs: 0 })
+    // The other remembers its own refusal until it is told as well.
+    expect(await b.counters.take([one(sliding(1))])).toMatchObject({ allowed: false })
+    b.counters.forgetHere(one(sliding(1)))
+    expect(await delivered(b.counters.take([one(sliding(1))]), b.wire)).toMatchObject({ allowed: true, readings: [{ remaining: 0 }] })
+  })
+
+  it('say so when the primary does not answer an operator', async () => {
+    const { at } = house(1)
+    const { counters, wire } = at(0)
+    wire.cut()
+    await expect(counters.look(one(sliding(1)))).rejects.toThrow('the primary process is gone')
+    await expect(counters.forget(one(sliding(1)))).rejects.toThrow('the primary process is gone')
+  })
+
   it('get places back when a request is over, once, and all of a worker that is gone', async () => {
     const { at } = house(2)
     const [a, b] = [at(0), at(1)]

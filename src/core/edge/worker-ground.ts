@@ -210,6 +210,19 @@ function checkRoute(route: Route): readonly Finding[] {
     const message = `The Worker answers ${route.match.path} itself: the route "${route.name}" never gets a request there.`
     return [{ severity: 'error', code: 'worker_path_taken', message, hint: 'Choose another path.', object, member: 'match.path' }]
   }
+  if (route.upgrade !== undefined) {
+    const message = `A Worker passes no changed protocols on, and the route "${route.name}" offers ${route.upgrade.protocols.join(', ')}.`
+    return [
+      {
+        severity: 'error',
+        code: 'worker_upgrade',
+        message,
+        hint: 'Serve the route by the gateway itself, without a Worker in front.',
+        object,
+        member: 'upgrade',
+      },
+    ]
+  }
   if (route.match.grpc === undefined) return []
   const message = `Native gRPC of "${route.name}" is answered with UNIMPLEMENTED at the edge: a Worker cannot pass on trailers.`
   const hint = 'Native gRPC clients call the gateway itself; the JSON form works at the edge.'

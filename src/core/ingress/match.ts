@@ -30,7 +30,8 @@ export function buildMatch(policy: Policy): Match {
   const book = buildBook(policy.routes)
   const bodyLimit = policy.listeners.public?.limits.bodyBytes ?? bodyBytes
   const match = (x: Received): Matched => {
-    const asksForSocket = x.arrival.socket !== undefined
+    const { upgrade } = x.request
+    const asksForSocket = upgrade !== undefined
     // A handshake is plain HTTP, whatever content it claims to have.
     const spoken = asksForSocket ? plainHttp : dialectOf({ method: x.request.method, headers: x.request.headers, query: x.request.target.query })
     const found = lookUp(book, x, spoken)
@@ -46,7 +47,7 @@ export function buildMatch(policy: Policy): Match {
     Object.assign(x, { route })
     checkPath(x, entry)
     checkLength(x, route, bodyLimit)
-    if (asksForSocket) Object.assign(x, { request: socketRequest(x.request, entry) })
+    if (upgrade !== undefined) Object.assign(x, { request: socketRequest(x.request, upgrade, entry) })
     return Object.assign(x as Matched, { route, params: readParams(entry.template, segments), rpc: rpcOf(entry) }) // its slots are filled here
   }
   return Object.assign(match, { preflight: (x: Received) => answerPreflight(book, x) })

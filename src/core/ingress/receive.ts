@@ -105,10 +105,10 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     const { host, authority } = readAuthority(arrival, fields)
     const target = readTarget(arrival)
     checkFraming(arrival, fields, rules.bodyLimit)
-    if (arrival.socket !== undefined) readSocketOffer(arrival, fields)
+    const upgrade = arrival.socket === undefined ? undefined : readSocketOffer(arrival, arrival.socket, fields)
     const { address, trusted } = clientOf(arrival, fields)
     const headers = strip(arrival, fields, trusted)
-    const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body }
+    const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body, upgrade }
     const facts = {
       request,
       keyFields: keyFieldsOf(fields),

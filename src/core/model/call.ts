@@ -1,4 +1,4 @@
-import type { Body, Fields, Outbound } from './wire.ts'
+import type { Body, Fields, Outbound, Passage, Upgrade } from './wire.ts'
 
 /** A request to an HTTP upstream. */
 export interface HttpCall {
@@ -11,6 +11,11 @@ export interface HttpCall {
   readonly target: string
   readonly headers: Fields
   readonly body: Body | undefined
+  /**
+   * Asks the upstream to change the protocol. A 101 that fits is the reply, with what the upstream says as its body, which ends when neither side has
+   * more to say; nothing of the passage is read before. Any other answer is one like any other.
+   */
+  readonly upgrade?: (Upgrade & Passage) | undefined
 }
 
 /** A request to a gRPC upstream; messages are serialized protobuf without the five framing bytes. */

@@ -47,6 +47,8 @@ export interface Arrived {
   readonly receivedAt: number
   /** What `forward` did so far; kept up to date try by try, for the record and for `x-egress-attempts`. */
   readonly sent: Sent | undefined
+  /** The second place that was asked, because the destination could not take the request. */
+  readonly failedOver?: Destination | undefined
 }
 
 export interface Sent {
@@ -101,6 +103,8 @@ export interface Metered extends Permitted {
 export interface Steered extends Metered {
   readonly destination: Destination
   /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
+  /** What was done to it on purpose: delayed so many milliseconds, aborted with a status. */
+  readonly injected?: { readonly delayMs: number | undefined; readonly status: number | undefined } | undefined
   readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
 }
 export interface Introduced extends Steered {
@@ -215,6 +219,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     lifeline: arrival.lifeline,
     receivedAt: arrival.receivedAt,
     sent: undefined,
+    failedOver: undefined,
     id: undefined,
     listener: arrival.listener,
     request: undefined,
@@ -234,6 +239,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     readings: undefined,
     destination: undefined,
     steering: undefined,
+    injected: undefined,
     introduction: undefined,
     call: undefined,
     form: undefined,

@@ -49,6 +49,7 @@ export const faultCatalogue = {
   decision_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Decision point unavailable' },
   limiter_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Rate limit store unavailable' },
   overloaded: { http: 503, grpc: 14, retryable: true, title: 'Overloaded' },
+  circuit_open: { http: 503, grpc: 14, retryable: true, title: 'Upstream left alone' },
   config_quarantined: { http: 503, grpc: 14, retryable: false, title: 'Configuration quarantined' },
   deadline_exceeded: { http: 504, grpc: 4, retryable: false, title: 'Deadline exceeded' },
   caller_unknown: { http: 403, grpc: 7, retryable: false, title: 'Unknown caller' },
@@ -59,6 +60,7 @@ export const faultCatalogue = {
   address_denied: { http: 403, grpc: 7, retryable: false, title: 'Address denied' },
   no_target_for_env: { http: 503, grpc: 14, retryable: false, title: 'No target for this environment' },
   credential_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Credential unavailable' },
+  fault_injected: { http: 503, grpc: 14, retryable: true, title: 'Injected fault' },
   mock_miss: { http: 501, grpc: 12, retryable: false, title: 'No mock for this request' },
 } as const satisfies Record<string, FaultShape>
 
@@ -83,6 +85,8 @@ export interface FaultDetail {
   }
   /** Extension members of the problem document. */
   readonly members?: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  /** In place of the statuses of the code: of `fault_injected`, whose status the policies say. */
+  readonly status?: { readonly http: number; readonly grpc: number }
   /** Close the connection after the answer. */
   readonly close?: boolean
   /** Why, for the record only; never shown. */
@@ -111,6 +115,10 @@ export class Fault extends Error {
   }
 
   get status(): number {
-    return faultCatalogue[this.code].http
+    return this.detail.status?.http ?? faultCatalogue[this.code].http
+  }
+
+  get grpcStatus(): number {
+    return this.detail.status?.grpc ?? faultCatalogue[this.code].grpc
   }
 }

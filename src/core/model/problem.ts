@@ -20,9 +20,9 @@ export type ProblemMembers = Readonly<Record<string, string | number | boolean |
  * then the operator's `reason`, the `rule` where it may be shown, and the fault's own members. None of those can replace the first six.
  */
 export function problemMembers(fault: Fault, context: ProblemContext): ProblemMembers {
-  const { http, title } = faultCatalogue[fault.code]
+  const { title } = faultCatalogue[fault.code]
   const { reason, rule, members } = fault.detail
-  const fixed = { type: problemType(fault.code), title, status: http, detail: fault.message, instance: context.id, code: fault.code }
+  const fixed = { type: problemType(fault.code), title, status: fault.status, detail: fault.message, instance: context.id, code: fault.code }
   return { ...fixed, reason, rule: context.showRule ? rule : undefined, ...members, ...fixed }
 }
 
@@ -35,7 +35,7 @@ export function problemType(code: string): string {
 export function problemAnswer(fault: Fault, context: ProblemContext): Outbound & { readonly headers: FieldList } {
   const body = new TextEncoder().encode(JSON.stringify(problemMembers(fault, context)))
   const headers = faultHeaders(fault, context.id).set('content-type', 'application/problem+json').set('content-length', `${body.length}`)
-  return { status: faultCatalogue[fault.code].http, headers, body: context.head ? undefined : body, close: fault.detail.close }
+  return { status: fault.status, headers, body: context.head ? undefined : body, close: fault.detail.close }
 }
 
 /** The headers of every answer made from a fault, in any dialect. */

@@ -1,4 +1,5 @@
 import type { Cors } from './cors.ts'
+import type { PassLimits } from './wire.ts'
 
 /** Variables of the matched template, decoded once after the match. A null-prototype object. */
 export type Params = Readonly<Record<string, string>>
@@ -38,6 +39,8 @@ export interface Rpc {
   readonly serverStream: boolean
   /** It is declared to have no side effects (`idempotency_level = NO_SIDE_EFFECTS`): Connect may call it with GET. */
   readonly noSideEffects?: true
+  /** It is declared to mean the same once and twice (`idempotency_level = IDEMPOTENT`). */
+  readonly idempotent?: true
   readonly bindings: readonly HttpBinding[]
 }
 
@@ -61,8 +64,13 @@ export interface Route {
   readonly legacyHeaders?: 'seconds' | 'epoch' | undefined
   readonly timeoutMs: number
   readonly retry: Retry | undefined
+  readonly hedge?: Hedge | undefined
   readonly sticky: Sticky | undefined
   readonly split: readonly WeightedDestination[]
+  /** A second place that gets copies of its requests. */
+  readonly mirror?: Mirror | undefined
+  /** What is done to its requests on purpose. Never in prod. */
+  readonly faults?: FaultInjection | undefined
   /** The gateway answers itself; the split is the name that stands for it. */
   readonly answer?: 'health' | undefined
   readonly handOn: HandOn
@@ -74,8 +82,16 @@ export interface Route {
   readonly translate: TranslateOptions
   /** Undefined: pages of other origins may not call it. */
   readonly cors?: Cors | undefined
+  /** Connections that change their protocol pass through to the upstream. Undefined: none do. */
+  readonly upgrade?: RouteUpgrade | undefined
   /** The route answers with an OpenAPI document instead of going anywhere; its split is empty. */
   readonly openapi?: PublishedApi | undefined
+}
+
+/** Which changes of protocol a route passes on, and for how long. */
+export interface RouteUpgrade extends PassLimits {
+  /** `websocket`, or other names as the upstream is asked for them. */
+  readonly protocols: readonly string[]
 }
 
 /** Which document a route publishes. */
@@ -140,10 +156,77 @@ export interface Retry {
   readonly withIdempotencyKey: readonly string[]
   /** A longer Retry-After is passed on instead of waited for. Milliseconds. */
   readonly maxRetryAfterMs: number
+  /** Milliseconds after which a try is cut; undefined: none is, but who has used up its share of the time is joined by another try. */
+  readonly perTryMs?: number | undefined
+  /** RPCs of the route's service that may be repeated whatever their descriptors say. */
+  readonly rpcs?: readonly string[]
+  /** Bodies up to so many bytes are kept for another try. */
+  readonly bodies?: number
 }
 
-/** `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. A number: that HTTP status. */
-export type RetryCondition = 'connect' | 'reset' | 'unavailable' | number
+/**
+ * `connect`: nothing was sent. `reset`: broke off before an answer. `unavailable`: 503 or gRPC UNAVAILABLE. `deadline`: a try took too long. A
+ * number: that HTTP status. The others are gRPC codes.
+ */
+export type RetryCondition = 'connect' | 'reset' | 'unavailable' | 'deadline' | GrpcCondition | number
+
+/** gRPC codes (grpc.io, statuscodes) after which another try may end otherwise. */
+export type GrpcCondition = 'cancelled' | 'unknown' | 'deadline_exceeded' | 'resource_exhausted' | 'aborted' | 'internal' | 'data_loss'
+
+/** A second try beside the first, when that takes longer than usual. */
+export interface Hedge {
+  /** After this share of all answers would be there (0 to 1), or after so long. */
+  readonly after: { readonly percentile: number } | { readonly ms: number }
+  /** Share of the requests that may be sent twice, 0 to 1. */
+  readonly budget: number
+}
+
+/** When a place that fails is left alone. */
+export interface BreakerRule {
+  /** Failures in a row that open it; 0 for never. */
+  readonly consecutive: number
+  /** Share of failures in the window that opens it, 0 to 1. */
+  readonly failures: number
+  /** With fewer in the window no share counts. */
+  readonly minRequests: number
+  readonly windowMs: number
+  /** For so long it stays open. */
+  readonly openMs: number
+  /** So many requests in a row have to go well before it closes. */
+  readonly probes: number
+}
+
+/** Where copies go; nobody waits for what becomes of them. */
+export interface Mirror extends Destination {
+  /** Share of the requests, 0 to 1. */
+  readonly share: number
+  /** Upper-case HTTP methods, on path routes. */
+  readonly methods: readonly string[]
+  /** On gRPC routes: RPCs that are copied beside those that have no side effects or a GET binding. */
+  readonly rpcs: readonly string[]
+  /** Copies under way at once; what is beyond is not copied. */
+  readonly requests: number
+  /** Undefined: nobody looks at the answers. */
+  readonly diff: MirrorDiff | undefined
+}
+
+/** How the answers of two services are compared. Patterns are JSON pointers with `*` for any one segment, and take all that is below. */
+export interface MirrorDiff {
+  /** Share of the copies, 0 to 1. */
+  readonly share: number
+  /** Lower-case names of the headers that are compared. */
+  readonly headers: readonly string[]
+  readonly ignore: readonly string[]
+  /** Members whose values are never written down. */
+  readonly mask: readonly string[]
+}
+
+/** Shares from 0 to 1 of the requests that fit the headers. */
+export interface FaultInjection {
+  readonly headers: readonly FieldTest[]
+  readonly delay: { readonly share: number; readonly ms: number } | undefined
+  readonly abort: { readonly share: number; readonly status: { readonly http: number; readonly grpc: number } } | undefined
+}
 
 /** What keeps a downstream on one side of a split. */
 export type Sticky =
@@ -161,6 +244,29 @@ export interface WeightedDestination extends Destination {
   readonly weight: number
   /** A request that fits goes here whatever the weights. */
   readonly pin: { readonly headers: readonly FieldTest[]; readonly claims: readonly ClaimEquals[] } | undefined
+  /** Takes its weight away when it does worse than the destinations of the split that have none. */
+  readonly guard?: Guard | undefined
+  /** Takes what this one cannot. */
+  readonly failover?: Failover | undefined
+}
+
+/** A second place, and when it is asked. */
+export interface Failover extends Destination {
+  readonly on: readonly FailoverCondition[]
+}
+
+/** `connect`: nothing was sent, or there is nobody to send it to. `overloaded`: its cap is reached. `unavailable`: 503 or gRPC UNAVAILABLE. */
+export type FailoverCondition = 'connect' | 'overloaded' | 'unavailable'
+
+/** How much worse a version may do. */
+export interface Guard {
+  /** Its share of errors may be this much above that of the others, 0 to 1. */
+  readonly errorRateDelta: number
+  /** Its p95 may be this many times that of the others. */
+  readonly p95Ratio: number
+  /** Nothing is said before both sides answered this often within the window. */
+  readonly minSamples: number
+  readonly windowMs: number
 }
 
 export interface ClaimEquals {
@@ -229,6 +335,8 @@ export interface EgressService {
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
+  /** Of each environment; undefined for none. */
+  readonly breaker?: BreakerRule | undefined
   readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
   /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
   readonly stream?: StreamSettings | undefined

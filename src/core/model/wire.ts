@@ -44,6 +44,18 @@ export interface Inbound {
   readonly target: Target
   readonly headers: Fields
   readonly body: Body | undefined
+  /** What the downstream wants to speak on its connection instead of HTTP, where the ground can do that. */
+  readonly upgrade?: Upgrade | undefined
+}
+
+/** A change of protocol (RFC 9110 section 7.8). */
+export interface Upgrade {
+  /** `websocket` (RFC 6455), or another name, whose letters may be of either case. */
+  readonly protocol: string
+  /** Subprotocols of a WebSocket, in order of preference; undefined when the downstream names none at all. One that holds a token is left out. */
+  readonly subprotocols: readonly string[] | undefined
+  /** Extensions of a WebSocket with their parameters, as offered. */
+  readonly extensions: readonly string[]
 }
 
 /** An answer on its way downstream. An iterable body is pulled: a slow downstream slows its producer. */
@@ -59,10 +71,16 @@ export interface Outbound {
   readonly close?: boolean | undefined
 }
 
-/** A WebSocket that a downstream asks for (RFC 6455). Until it is opened the request is answered like any other. */
+/**
+ * A change of protocol that a downstream asks for, mostly to WebSocket (RFC 6455). Until it is made the request is answered like any other. Either the
+ * gateway speaks the WebSocket itself (`open`), or an upstream does, through it (`pass`).
+ */
 export interface SocketOffer {
+  /** `websocket`, or the name as the downstream writes it. */
+  readonly protocol: string
+  /** A WebSocket that the gateway speaks itself. */
   readonly opened: boolean
-  /** Bytes of messages so far, for the record. */
+  /** Bytes so far, for the record: of messages, or of all that is passed on. */
   readonly received: number
   /**
    * Answers 101 with these fields and gives the downstream's text messages, one by one: a reader that stops pulling stops the sender. It ends
@@ -70,6 +88,24 @@ export interface SocketOffer {
    * @throws Fault `client_closed` when nobody is there any more; the messages throw it when the downstream leaves
    */
   open(head: Fields, messageLimit: number): AsyncIterable<Uint8Array>
+  /** Passes the connection on to an upstream, should the answer be a 101: its body is then what the downstream hears. Called once. */
+  pass(limits: PassLimits): Passage
+}
+
+/** Milliseconds. */
+export interface PassLimits {
+  /** A connection that is silent for longer in both directions is closed. */
+  readonly idleMs: number
+  /** From the change of protocol to its end, whatever is said. */
+  readonly lifetimeMs: number | undefined
+}
+
+/** The downstream's part of a connection that is passed on. */
+export interface Passage {
+  /** What the downstream says once the protocol was changed: nothing before. Read once; it ends when the downstream has no more to say. */
+  readonly said: () => AsyncIterable<Uint8Array>
+  /** To be called when the upstream has no more to say and all it said was read; the downstream may go on. */
+  readonly heard: () => void
 }
 
 /** How a WebSocket is closed: a code of RFC 6455 section 7.4.1 and a reason of at most 123 bytes. */

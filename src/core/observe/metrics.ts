@@ -39,7 +39,7 @@ export const metrics = {
   },
   sallyport_upstream_requests_total: {
     kind: 'counter',
-    help: 'Tries at upstreams, by cluster (or egress service) and outcome: 2xx to 5xx, grpc_<code>, dropped, or the fault code.',
+    help: 'Tries at upstreams, by cluster (or egress service) and outcome: 2xx to 5xx, grpc_<code>, dropped, overtaken (another try answered first), or the fault code.',
     labels: ['cluster', 'outcome'],
   },
   sallyport_upstream_answer_seconds: {
@@ -49,6 +49,29 @@ export const metrics = {
     buckets: seconds,
   },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
+  sallyport_upstream_hedges_total: {
+    kind: 'counter',
+    help: 'Second tries beside a slow first one, by cluster and outcome: won, lost.',
+    labels: ['cluster', 'outcome'],
+  },
+  sallyport_upstream_held_back_total: {
+    kind: 'counter',
+    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
+    labels: ['cluster', 'reason'],
+  },
+  sallyport_upstream_pending_requests: { kind: 'gauge', help: 'Requests that wait for a place, by cluster.', labels: ['cluster'], together: 'sum' },
+  sallyport_upstream_breaker_open: {
+    kind: 'gauge',
+    help: '1 while a place is left alone or on trial: a cluster, cluster/subset, or egress service and environment.',
+    labels: ['place'],
+  },
+  sallyport_upstream_breaker_openings_total: { kind: 'counter', help: 'How often the breaker of a place opened.', labels: ['place'] },
+  sallyport_upstream_concurrency_limit: {
+    kind: 'gauge',
+    help: 'Requests at a time that the answer times of a place allow, with adaptive concurrency; 0 without.',
+    labels: ['place'],
+    together: 'sum',
+  },
   sallyport_upstream_endpoints: {
     kind: 'gauge',
     help: 'Endpoints by cluster and health: healthy, unhealthy (by active checks), ejected, probing (back from an ejection, not proven), unchecked (no check has come back).',
@@ -80,7 +103,47 @@ export const metrics = {
     help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
     labels: ['source', 'reason'],
   },
+  sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
+  sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
+  sallyport_mirror_requests_total: {
+    kind: 'counter',
+    help: 'Copies of requests, by route and outcome: answered, failed, busy (too many under way), body (too large to keep).',
+    labels: ['route', 'outcome'],
+  },
+  sallyport_mirror_comparisons_total: {
+    kind: 'counter',
+    help: 'Answers compared with those of the mirror, by route and outcome: same, different, left (too large, or not to be read).',
+    labels: ['route', 'outcome'],
+  },
+  sallyport_guard_aborted: { kind: 'gauge', help: '1 while a guarded destination has lost its weight.', labels: ['route', 'destination'] },
+  sallyport_guard_aborts_total: {
+    kind: 'counter',
+    help: 'Aborts that this process decided, by route, destination and reason: errors, latency.',
+    labels: ['route', 'destination', 'reason'],
+  },
+  sallyport_certificate_reads_total: {
+    kind: 'counter',
+    help: 'Certificates that became current or were not taken, by use (a listener, cluster or egress service) and outcome: taken, failed.',
+    labels: ['use', 'outcome'],
+  },
+  sallyport_certificate_end_timestamp_seconds: {
+    kind: 'gauge',
+    help: "When one of the gateway's own certificates ends, by use, seconds since the epoch.",
+    labels: ['use'],
+    together: 'least',
+  },
   sallyport_connections: { kind: 'gauge', help: 'Open downstream connections, by listener.', labels: ['listener'], together: 'sum' },
+  sallyport_upgraded_connections: {
+    kind: 'gauge',
+    help: 'Open downstream connections that have changed their protocol, WebSockets among them, by listener.',
+    labels: ['listener'],
+    together: 'sum',
+  },
+  sallyport_upgraded_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of connections that have changed their protocol, by route and direction (in, out), counted when they end.',
+    labels: ['route', 'direction'],
+  },
   sallyport_connections_refused_total: {
     kind: 'counter',
     help: 'Downstream connections closed at once or cut, by listener and reason: full, peer, handshake, flood.',

@@ -45,6 +45,8 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     limits: x.readings === undefined || x.readings.length === 0 ? undefined : x.readings.map(readingOf),
     destination: x.destination === undefined ? undefined : { cluster: x.destination.cluster, subset: x.destination.subset },
     steering: x.steering === undefined ? undefined : { by: x.steering.by, bucket: x.steering.bucket },
+    injected: x.injected === undefined ? undefined : { delay_ms: x.injected.delayMs, abort: x.injected.status },
+    failover: x.failedOver === undefined ? undefined : { cluster: x.failedOver.cluster, subset: x.failedOver.subset },
     egress: m.wing === 'egress' ? egressOf(x) : undefined,
     endpoint: x.sent?.endpoint,
     attempts: x.sent?.attempts,

@@ -27,6 +27,7 @@ const names = {
   refusals: 'sallyport_refusals_total',
   upstream: 'sallyport_upstream_duration_seconds',
   limits: 'sallyport_limit_decisions_total',
+  upgraded: 'sallyport_upgraded_bytes_total',
 } as const satisfies Record<string, MetricName>
 
 /** Opens the trail of one request. */
@@ -235,6 +236,10 @@ function measure(x: Furthest, m: Measured, meter: TrailPorts['meter']): void {
   meter.count(names.requests, { wing, route, method: methodLabel(x.arrival.method), status: statusLabel(m.status) })
   meter.observe(names.duration, (m.endedAt - x.receivedAt) / 1000, { wing, route })
   if (m.fault !== undefined) meter.count(names.refusals, { wing, code: m.fault.code })
+  if (m.status === 101) {
+    meter.count(names.upgraded, { route, direction: 'in' }, x.arrival.socket?.received ?? 0)
+    meter.count(names.upgraded, { route, direction: 'out' }, m.bytesOut)
+  }
   if (x.sent !== undefined) {
     const destination = x.destination === undefined ? route : destinationOf(x.destination)
     meter.observe(names.upstream, (m.endedAt - x.sent.startedAt) / 1000, { wing, destination })

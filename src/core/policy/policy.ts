@@ -1,6 +1,6 @@
 import type { LimitShape } from '../model/limit.ts'
 import type { ProofKind } from '../model/principal.ts'
-import type { ClaimEquals, EgressService, EgressTarget, FieldTest, Route, Sticky } from '../model/route.ts'
+import type { BreakerRule, ClaimEquals, EgressService, EgressTarget, FieldTest, Route, Sticky } from '../model/route.ts'
 
 export type EnvironmentClass = 'nonprod' | 'prod'
 
@@ -235,14 +235,12 @@ export interface Resource {
 export interface Cluster {
   readonly name: string
   readonly quarantined: string | undefined
-  readonly sidecar: 'envoy' | 'linkerd' | 'none'
+  readonly sidecar: 'envoy' | 'istio' | 'linkerd' | 'consul' | 'none'
   readonly protocol: 'http' | 'h2' | 'grpc'
   readonly endpoints: Endpoints
   /** What the upstream reads as Host or `:authority`; undefined means the downstream's own. */
   readonly authority: string | undefined
-  readonly tls:
-    | { readonly serverName: string | undefined; readonly ca: string | undefined; readonly certificate: string | undefined; readonly key: string | undefined }
-    | undefined
+  readonly tls: ClusterTls | undefined
   readonly balance: BalanceKind
   /** Undefined: nothing of it was said. */
   readonly balancing?: Balancing | undefined
@@ -251,10 +249,33 @@ export interface Cluster {
   /** Outlier ejection; undefined for none. */
   readonly outlier?: Outlier | undefined
   readonly connectTimeoutMs: number
-  readonly caps: { readonly requests: number }
+  readonly caps: Caps
+  /** Left alone when it fails; undefined for never. */
+  readonly breaker?: BreakerRule | undefined
+  /** `adaptive`: what it takes at a time is found out by how long it takes to answer. */
+  readonly concurrency?: 'adaptive' | undefined
   readonly subsets: Readonly<Record<string, Subset>>
   /** The pinned descriptor set of its services. */
   readonly descriptors?: PinnedSet | undefined
+}
+
+/** What one process may have under way to a cluster. */
+export interface Caps {
+  readonly requests: number
+  /** So many more may wait for a place; the rest is refused at once. */
+  readonly pending?: number
+  /** Requests that are being repeated at once, whatever the budgets of routes allow. */
+  readonly retries?: number | undefined
+}
+
+export interface ClusterTls {
+  readonly serverName: string | undefined
+  /** SPIFFE ids, or `/*` behind one for everything below: the certificate must hold one of these, whatever else it is for. */
+  readonly spiffe?: readonly string[] | undefined
+  /** References to PEM text. */
+  readonly ca: string | undefined
+  readonly certificate: string | undefined
+  readonly key: string | undefined
 }
 
 export type BalanceKind = 'round_robin' | 'least_request' | 'peak_ewma' | 'random' | 'ring_hash' | 'maglev'

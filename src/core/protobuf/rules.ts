@@ -88,6 +88,7 @@ function rpcOf(service: DescService, method: DescMethod, bindings: readonly Http
     clientStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
     serverStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
     ...(method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ? { noSideEffects: true as const } : {}),
+    ...(method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT ? { idempotent: true as const } : {}),
     bindings,
   }
 }

@@ -59,7 +59,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
   const tell = (tried: Telling) => job.note(member, { ...tried, now: clock.ticks() })
   const forget = job.lifeline.onEnd((why) => line.end(why))
   member.active += 1
-  line.onEnd((why) => finish(why.code))
+  line.onEnd((why) => finish(outcomeOf(why)))
   try {
     const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
@@ -72,7 +72,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       if (deadline.until === 'message') timer?.cancel()
     }
     const broken = (fault: Fault) => {
-      if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: true })
+      if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: true, own: false })
       finish(fault.code)
     }
     const status = (code: number) => tell({ kind: 'status', code })
@@ -80,10 +80,20 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     return reply.kind === 'grpc' ? relayMessages(reply, { begun, status, broken, finish }) : relayBody(reply, { whole, broken, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false })
-    finish(fault.code)
+    if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
+    finish(outcomeOf(fault))
     throw fault
   }
+}
+
+/** Ends a try whose answer nobody needs any more. */
+export const overtaken = new Fault('deadline_exceeded', 'another try answered first')
+
+/** Ends a try that has used up its own limit, which no caller can make shorter. */
+export const tooLong = new Fault('deadline_exceeded', 'the upstream took too long')
+
+function outcomeOf(fault: Fault): string {
+  return fault === overtaken ? 'overtaken' : fault.code
 }
 
 /** A downstream that went away or whose stream is broken, and a refused address, say nothing about the endpoint. */
@@ -97,7 +107,7 @@ function passed(): Fault {
 
 /** Whether the deadline bounds more than the headers, which are here. */
 function stillBound(reply: Reply, deadline: Deadline): boolean {
-  if (!Number.isFinite(deadline.at) || deadline.until === 'headers') return false
+  if (!Number.isFinite(deadline.at) || deadline.until === 'headers' || deadline.until === 'upgrade') return false
   return reply.kind === 'grpc' || (reply.body !== undefined && !(reply.body instanceof Uint8Array))
 }
 

@@ -13,12 +13,14 @@ import { watchOutliers } from './health/outlier.ts'
 import { Roster } from './health/roster.ts'
 import type { HealthState } from './health/state.ts'
 import type { HandOver } from './mesh.ts'
-import type { Shipment } from './send.ts'
-import type { Member, UpstreamState } from './state.ts'
-import { type Note, noteTimes } from './tried.ts'
+import { Shield } from './protect/shield.ts'
+import { shieldState } from './protect/state.ts'
+import type { Shipment } from './shipment.ts'
+import { type Member, newGroup, type UpstreamState } from './state.ts'
+import { both, type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'cap' | 'candidates' | 'balance' | 'hand' | 'note'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'candidates' | 'balance' | 'hand' | 'note'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {
@@ -30,7 +32,7 @@ export interface OpenCluster {
 }
 
 type Call = HttpCall['kind'] | 'grpc'
-type ClusterPorts = Pick<Ports, 'channels' | 'zone'> & SourcePorts
+type ClusterPorts = Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
 /** Where one subset (or the cluster itself) lives, and the name it has in the mesh. */
 type Place = { readonly endpoints: Endpoints; readonly authority: string | undefined; readonly labels?: Subset['labels'] }
 
@@ -46,23 +48,27 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   const roster = health.rosters.take(cluster.name, () => new Roster(cluster.name, ports.meter))
   roster.rule = rule
   const groupKey = `cluster ${cluster.name}`
-  const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
+  const group = state.groups.take(groupKey, newGroup)
   const places = new Map<string, Place>([[whole, { endpoints: cluster.endpoints, authority: cluster.authority }]])
   for (const [name, subset] of Object.entries(cluster.subsets)) {
     places.set(name, { endpoints: subset.endpoints ?? cluster.endpoints, authority: subset.authority ?? cluster.authority, labels: subset.labels })
   }
+  const shields = new Map<string, Shield>()
+  for (const name of places.keys()) shields.set(name, takeShield(cluster, name, ports))
   const plans = new Map<string, Plan>()
   const sets: EndpointSet[] = []
 
-  function open(place: Place, kind: Call): Plan {
+  function open(name: string, place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
     const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
     const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
-    const note = outlier === undefined ? noteTimes : both(noteTimes, watchOutliers(outlier, { members: mine, roster }, ports.meter))
-    return { label: cluster.name, group, cap: cluster.caps.requests, candidates: (wait) => set.now(wait), balance, hand, note }
+    const shield = shields.get(name) as Shield // made above, for every place
+    const times = both(noteTimes, shield.note)
+    const note: Note = outlier === undefined ? times : both(times, watchOutliers(outlier, { members: mine, roster }, ports.meter))
+    return { label: cluster.name, group, shield, caps: cluster.caps, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -71,7 +77,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
     if (there !== undefined) return there
     const place = places.get(subset ?? whole)
     if (place === undefined) throw new Fault('internal', 'internal error', { internal: `cluster ${cluster.name} has no subset ${subset}` })
-    const made = open(place, kind)
+    const made = open(subset ?? whole, place, kind)
     plans.set(key, made)
     return made
   }
@@ -85,8 +91,21 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
       for (const set of sets) set.close()
       health.rosters.give(cluster.name)
       state.groups.give(groupKey)
+      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name))
     },
   }
+}
+
+function shieldKey({ name }: Cluster, subset: string): string {
+  return subset === whole ? name : `${name}/${subset}`
+}
+
+/** The protection of one place; a broken version must not take the others with it. */
+function takeShield(cluster: Cluster, subset: string, { lasting, meter }: ClusterPorts): Shield {
+  const key = shieldKey(cluster, subset)
+  const shield = shieldState(lasting).take(key, () => new Shield(key, meter))
+  shield.rule = { breaker: cluster.breaker, adaptive: cluster.concurrency === 'adaptive', most: cluster.caps.requests }
+  return shield
 }
 
 /** What the endpoints of one place are asked by active checks: as requests would reach the service behind them. */
@@ -98,18 +117,13 @@ function questionOf(cluster: Cluster, place: Place) {
   return { rule: cluster.health, fields, authority }
 }
 
-function both(first: Note, second: Note): Note {
-  return (member, tried) => {
-    first(member, tried)
-    second(member, tried)
-  }
-}
-
 /** The endpoint at one address of a cluster: how it is dialled, and under which key its connections are shared. */
 export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: Endpoint['address']): Endpoint {
   const protocol = kind === 'grpc' ? 'grpc' : cluster.protocol === 'http' ? 'http1' : 'h2'
   const tls = cluster.tls && {
     serverName: cluster.tls.serverName ?? hostOf(place.authority) ?? dialledName(place.endpoints, address),
+    spiffe: cluster.tls.spiffe,
+    use: `cluster ${cluster.name}`,
     ca: cluster.tls.ca,
     certificate: cluster.tls.certificate,
     key: cluster.tls.key,

@@ -7,20 +7,26 @@ export interface Deadline {
   readonly at: number
   /**
    * `whole`: the answer must be complete by then. `headers`: an HTTP answer must have begun. `message`: a stream's first message must be
-   * there. After the last two only silence is limited.
+   * there. `upgrade`: the protocol must have been changed. After the last three only silence is limited.
    */
-  readonly until: 'whole' | 'headers' | 'message'
+  readonly until: 'whole' | 'headers' | 'message' | 'upgrade'
 }
 
 /**
  * The deadline of a call. What the downstream stated bounds the whole answer. The policy's timeout bounds a unary RPC whole, of anything
- * longer only the wait for its beginning: downloads and streams may take their time.
+ * longer only the wait for its beginning: downloads and streams may take their time. Of a connection that changes its protocol both bound the handshake alone.
  */
 export function deadlineOf(stated: number, policyAt: number, call: HttpCall | GrpcCall): Deadline {
   const at = Math.min(stated, policyAt)
+  if (call.kind === 'http' && call.upgrade !== undefined) return { at, until: 'upgrade' }
   if (Number.isFinite(stated)) return { at, until: 'whole' }
   if (call.kind === 'http') return { at, until: 'headers' }
   return { at, until: call.serverStream ? 'message' : 'whole' }
+}
+
+/** Whether the upstream may be told of it: it would cut what may run on. */
+export function isTold({ until }: Deadline): boolean {
+  return until !== 'message' && until !== 'upgrade'
 }
 
 /** Whole milliseconds that are left, rounded down. @throws Fault `deadline_exceeded` when there is not even one. */

@@ -26,17 +26,23 @@ function isControl(name: string): boolean {
   )
 }
 
+/** Istio's and Consul's sidecars are Envoy. */
+const isEnvoy: Readonly<Record<Cluster['sidecar'], boolean>> = { envoy: true, istio: true, consul: true, linkerd: false, none: false }
+
 /**
  * The call as the sidecar expects it. `stated` is what the upstream is told about the time that is left, milliseconds; undefined where
  * the stream may run on. Envoy: `x-envoy-upstream-rq-timeout-ms`; Linkerd: `l5d-request-timeout` and, on every request,
- * `l5d-dst-override`; gRPC always: `grpc-timeout`.
+ * `l5d-dst-override`; gRPC always: `grpc-timeout`. Where the gateway repeats by itself (`repeats`) the sidecar is told not to: two
+ * layers of retries multiply.
  */
-export function handOver<Call extends HttpCall | GrpcCall>(call: Call, stated: number | undefined, hand: HandOver): Call {
+export function handOver<Call extends HttpCall | GrpcCall>(call: Call, stated: number | undefined, hand: HandOver, repeats = false): Call {
   const grpc = call.kind === 'grpc'
   const fields = uncontrolled(grpc ? call.metadata : call.headers)
   if (hand.sidecar === 'linkerd') fields.append('l5d-dst-override', hand.destination)
+  if (repeats && isEnvoy[hand.sidecar]) fields.append('x-envoy-max-retries', '0')
+  if (repeats && hand.sidecar === 'linkerd') fields.append('l5d-retry-limit', '0')
   if (stated !== undefined) {
-    if (hand.sidecar === 'envoy') fields.append('x-envoy-upstream-rq-timeout-ms', `${stated}`)
+    if (isEnvoy[hand.sidecar]) fields.append('x-envoy-upstream-rq-timeout-ms', `${stated}`)
     if (hand.sidecar === 'linkerd') fields.append('l5d-request-timeout', `${stated}ms`)
     if (grpc) fields.append('grpc-timeout', grpcTimeout(stated))
   }

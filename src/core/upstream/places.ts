@@ -17,6 +17,7 @@ export interface Place {
   readonly authority: string
   /** What the sidecar asks for beside it. */
   readonly fields: Fields
+  readonly sidecar: Cluster['sidecar']
 }
 
 /** What it takes to ask where endpoints are. */
@@ -82,7 +83,13 @@ function placeAt(
   const endpoint = endpointOf(cluster, place, cluster.protocol === 'grpc' ? 'grpc' : 'http', address)
   const fields = new FieldList()
   if (cluster.sidecar === 'linkerd') fields.append('l5d-dst-override', destinationOf(place))
-  return { subset, endpoint: { ...endpoint, key: `probe ${endpoint.key}` }, authority: place.authority ?? written(place.endpoints, address), fields }
+  return {
+    subset,
+    endpoint: { ...endpoint, key: `probe ${endpoint.key}` },
+    authority: place.authority ?? written(place.endpoints, address),
+    fields,
+    sidecar: cluster.sidecar,
+  }
 }
 
 function written(endpoints: Endpoints, address: Endpoint['address']): string {

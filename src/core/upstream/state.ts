@@ -2,6 +2,7 @@ import type { Channel, Channels, Endpoint, Lasting } from '../ports.ts'
 import { addressText } from './discovery/found.ts'
 import type { Source } from './discovery/source.ts'
 import { newStanding, type Standing } from './health/standing.ts'
+import { Waiting } from './protect/waiting.ts'
 import { Shared } from './shared.ts'
 
 /** One endpoint as balancers see it. Lives as long as any snapshot uses the endpoint. */
@@ -25,6 +26,12 @@ export interface Group {
   active: number
   /** Requests that are being repeated right now. */
   retrying: number
+  /** Requests that wait for a place. */
+  readonly waiting: Waiting
+}
+
+export function newGroup(): Group {
+  return { active: 0, retrying: 0, waiting: new Waiting() }
 }
 
 /** The long-lived state of the way out: it outlives snapshots and holds no more than the snapshots in use need. */
@@ -36,7 +43,11 @@ export interface UpstreamState {
 
 /** The one state of this process. */
 export function upstreamState(lasting: Lasting): UpstreamState {
-  return lasting('upstream.state', () => ({ members: new Shared<Member>(), groups: new Shared<Group>(), sources: new Shared<Source>() }))
+  return lasting('upstream.state', () => ({
+    members: new Shared<Member>(),
+    groups: new Shared<Group>(),
+    sources: new Shared<Source>(),
+  }))
 }
 
 /** A new member; the channel dials when it is first used. */

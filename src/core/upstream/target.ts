@@ -4,8 +4,10 @@ import type { Endpoint, Ports } from '../ports.ts'
 import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
-import { openMember, type UpstreamState } from './state.ts'
-import { noteTimes } from './tried.ts'
+import { Shield } from './protect/shield.ts'
+import { shieldState } from './protect/state.ts'
+import { newGroup, openMember, type UpstreamState } from './state.ts'
+import { both, noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
@@ -15,24 +17,32 @@ export interface OpenTargets {
 }
 
 /** Requests under way to one target at once. */
-const cap = 1024
+const caps = { requests: 1024 } as const
 
 /**
  * Connections to third parties are kept by service, environment, place and policy revision: a socket that was opened under one
  * set of rules is never used under another.
  */
-export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels'>): OpenTargets {
+export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'lasting' | 'meter'>): OpenTargets {
   const open = new Map<string, { readonly plan: Plan; readonly close: () => void }>()
   const balance = buildBalance('round_robin', ports)
+  const shields = shieldState(ports.lasting)
 
-  function openTarget(service: EgressService, endpoint: Endpoint, groupKey: string) {
-    const group = state.groups.take(groupKey, () => ({ active: 0, retrying: 0 }))
+  function openTarget(service: EgressService, endpoint: Endpoint, environment: string) {
+    const groupKey = `egress ${service.name} ${environment}`
+    const group = state.groups.take(groupKey, newGroup)
+    // Like connections: what was learnt under one set of rules does not count under another.
+    const shieldKey = `${groupKey} ${revision}`
+    const shield = shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
+    shield.rule = { breaker: service.breaker, adaptive: false, most: caps.requests }
     const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
-    const plan: Plan = { label: service.name, group, cap, candidates: () => candidates, balance, hand: { sidecar: 'none', destination: '' }, note: noteTimes }
+    const hand = { sidecar: 'none', destination: '' } as const
+    const plan: Plan = { label: service.name, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
+      shields.give(shieldKey)
     }
     return { plan, close }
   }
@@ -43,7 +53,7 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
       const endpoint = endpointOf(service, target, vet, revision)
       let there = open.get(endpoint.key)
       if (there === undefined) {
-        there = openTarget(service, endpoint, `egress ${service.name} ${target.environment}`)
+        there = openTarget(service, endpoint, target.environment)
         open.set(endpoint.key, there)
       }
       return there.plan
@@ -57,7 +67,7 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
 
 function endpointOf(service: EgressService, target: LiveTarget, vet: Vet, revision: string): Endpoint {
   const { host, port, scheme, ca } = target
-  const tls = scheme === 'https' ? { serverName: host, ca, certificate: undefined, key: undefined } : undefined
+  const tls = scheme === 'https' ? { serverName: host, use: `egress ${service.name}`, ca, certificate: undefined, key: undefined } : undefined
   const key = JSON.stringify(['egress', service.name, target.environment, revision, target.origin, ca ?? null, service.connectTimeoutMs])
   const address = { kind: 'tcp', host, port } as const
   return { key, protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: idleConnectionMs, vet }

@@ -14,8 +14,8 @@ export type Tried = {
   | { readonly kind: 'whole'; readonly status: number }
   /** The gRPC status at the end. */
   | { readonly kind: 'status'; readonly code: number }
-  /** No answer, or (`begun`) not all of one; so long after the beginning. */
-  | { readonly kind: 'fault'; readonly tookMs: number; readonly code: FaultCode; readonly begun: boolean }
+  /** No answer, or (`begun`) not all of one; so long after the beginning. `own`: at the limit that the policies set for one try. */
+  | { readonly kind: 'fault'; readonly tookMs: number; readonly code: FaultCode; readonly begun: boolean; readonly own?: boolean }
 )
 
 /** Takes note of a try. */
@@ -29,4 +29,12 @@ export const noteTimes: Note = (member, tried) => {
   }
   if (tried.kind === 'fault' && tried.code === 'deadline_exceeded') samplePatience(member, tried.tookMs, tried.now)
   else if (tried.kind === 'fault' && !tried.begun) sampleFailure(member, tried.tookMs, tried.now)
+}
+
+/** Tells two. */
+export function both(first: Note, second: Note): Note {
+  return (member, tried) => {
+    first(member, tried)
+    second(member, tried)
+  }
 }

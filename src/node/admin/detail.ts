@@ -39,6 +39,7 @@ export function readinessOf(view: GatewayView): object {
     lastLoad: { outcome: view.lastLoad.outcome, at: timeText(view.lastLoad.at), diagnostics: shownDiagnostics(view.lastLoad.diagnostics) },
     quarantined: quarantinedIn(policy),
     keySets: view.keySets,
+    guards: view.guards,
     sources: view.sources,
     inFlight: view.inFlight,
     workers: view.workers,

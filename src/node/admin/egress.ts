@@ -6,6 +6,7 @@ import { problemType } from '../../core/model/problem.ts'
 import { parseDuration } from '../../core/policy/units.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import type { SwitchDesk, SwitchOutcome } from '../switching.ts'
+import { isFromPage } from './refusal.ts'
 
 /** A switch that nobody remembers is none that anybody wants. Milliseconds. */
 const longestTtlMs = 7 * 86_400_000
@@ -32,11 +33,6 @@ const body = z
   })
   .refine(({ environment, back }) => (environment === undefined) !== (back === undefined), 'either environment, or back: true')
   .refine(({ ttl, back }) => ttl === undefined || back === undefined, 'ttl has no meaning with back: true')
-
-/** Whether a browser sends this for a page: that must not change anything in its reader's name. */
-export function isFromPage(c: Context): boolean {
-  return c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined
-}
 
 /** Adds what is in force for egress services, and the way to switch them. */
 export function addEgress(app: Hono, view: () => GatewayView | Promise<GatewayView>, desk: SwitchDesk): void {

@@ -26,7 +26,9 @@ ${notices(view)}
 ${facts(view)}
 ${routesSection(policy)}
 ${egressSection(policy)}
+${guardsSection(view)}
 ${endpointsSection(view)}
+${shieldsSection(view)}
 ${keySetsSection(view)}
 ${sourcesSection(view)}
 ${diagnosticsSection(view)}
@@ -188,6 +190,17 @@ function target(one: EgressTarget | undefined): Html | string {
   return html`${tag('good', 'live')}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
 }
 
+function guardsSection({ guards }: GatewayView): Html | string {
+  if (guards.length === 0) return ''
+  const rows = guards.map(({ route, destination: { cluster, subset }, aborted, canary, others }) => {
+    const state =
+      aborted === undefined ? tag('good', 'armed') : html`${tag('bad', 'aborted')} ${spoken(aborted.at)}<br><span class="soft small">${aborted.why}</span>`
+    const seen = html`${canary.errors} of ${canary.answers}<br><span class="soft small">others ${others.errors} of ${others.answers}</span>`
+    return html`<tr><th scope="row">${route}</th><td><code>${subset === undefined ? cluster : `${cluster}/${subset}`}</code></td><td>${state}</td><td>${seen}</td></tr>`
+  })
+  return section('Guards', guards.length, ['Route', 'Destination', 'State', 'Errors in its window'], rows, '')
+}
+
 function keySetsSection(view: GatewayView): Html | string {
   if (view.keySets.length === 0) return ''
   const rows = view.keySets.map(
@@ -211,6 +224,19 @@ function endpointsSection({ endpoints }: GatewayView): Html | string {
 </tr>`,
   )
   return section('Endpoints', endpoints.length, ['Endpoint', 'Cluster', 'Health', 'Under way', 'Answers in'], rows, '')
+}
+
+function shieldsSection({ shields }: GatewayView): Html | string {
+  if (shields.length === 0) return ''
+  const kinds = { closed: 'good', half_open: 'warn', open: 'bad' } as const
+  const rows = shields.map(
+    ({ place, breaker, backInMs, limit, active }) => html`<tr>
+<th scope="row"><code>${place}</code></th>
+<td>${breaker === undefined ? '' : tag(kinds[breaker], breaker.replace('_', ' '))}${backInMs === undefined ? '' : html` <span class="soft small">for ${lengthText(backInMs)}</span>`}</td>
+<td>${limit === undefined ? '' : `${active ?? 0} of ${limit}`}</td>
+</tr>`,
+  )
+  return section('Protection', shields.length, ['Place', 'Breaker', 'Under way'], rows, '')
 }
 
 /** The page shows so many; `/endpoints` has all. */

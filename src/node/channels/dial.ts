@@ -1,7 +1,9 @@
 import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
-import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls'
 import { Fault } from '../../core/model/fault.ts'
 import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/ports.ts'
+import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
+import { AlpnMissing, identityCheck } from './identity.ts'
 
 interface OpenWith {
   readonly clock: Clock
@@ -14,6 +16,8 @@ export interface DialPorts {
   readonly secrets: Secrets
   /** What the peer ends can still be written to. */
   readonly allowHalfOpen?: boolean
+  /** Hears what becomes of the certificates of both sides. */
+  readonly certificates?: CertificateNotices | undefined
 }
 
 /**
@@ -27,7 +31,7 @@ export async function dial(endpoint: Endpoint, alpn: readonly string[], ports: D
   const until = clock.ticks() + endpoint.connectTimeoutMs
   const left = () => Math.max(0, until - clock.ticks())
   try {
-    const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports.secrets)]))
+    const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports)]))
     return await firstThatOpens(places, tls, left, ports)
   } catch (error) {
     if (error instanceof Fault) throw error
@@ -68,20 +72,21 @@ function denied(address: string, why: string): Fault {
   return new Fault('address_denied', 'this address is not allowed', { internal: `${address}: ${why}` })
 }
 
-async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], secrets: Secrets): Promise<ConnectionOptions | undefined> {
+/** The material of these settings as it is now: files that changed are read again. @throws Error when there never was any that is good */
+export function materialOf(tls: EndpointTls, ports: DialPorts): TlsMaterial | Promise<TlsMaterial> {
+  return keeperOf(tls, tls.use ?? 'upstream', ports).now()
+}
+
+async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], ports: DialPorts): Promise<ConnectionOptions | undefined> {
   if (tls === undefined) return undefined
-  const read = async (reference: string | undefined) => (reference === undefined ? undefined : secrets.read(reference))
-  const [ca, cert, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)])
+  const { context } = await materialOf(tls, ports)
   const { serverName } = tls
   return {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
+    secureContext: context,
     // RFC 6066 section 3: a literal address is no server name.
     ...(isIP(serverName) === 0 && { servername: serverName }),
     ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
-    minVersion: 'TLSv1.2',
-    checkServerIdentity: (_dialled, certificate) => checkServerIdentity(serverName, certificate),
+    checkServerIdentity: identityCheck(tls),
   }
 }
 
@@ -97,10 +102,16 @@ function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: num
     socket.on('error', fail) // stays: between the dialler and the next owner an error must have a listener
     socket.once('close', () => fail(new Error('closed while connecting')))
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      // A server without ALPN speaks HTTP/1.1; nothing else may be taken for granted.
+      if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2' && isHttp2Only(tls)) return fail(new AlpnMissing())
       timer.cancel()
       resolve(socket)
     })
   })
+}
+
+function isHttp2Only(tls: ConnectionOptions | undefined): boolean {
+  return Array.isArray(tls?.ALPNProtocols) && tls.ALPNProtocols.every((protocol) => protocol === 'h2')
 }
 
 function within<T>(clock: Clock, ms: number, answer: Promise<T>): Promise<T> {

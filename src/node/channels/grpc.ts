@@ -10,48 +10,76 @@ import {
 } from '@grpc/grpc-js'
 import type { GrpcCall, GrpcReply, GrpcStatus } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
-import type { CallOptions, Endpoint } from '../../core/ports.ts'
-import { type DialPorts, nameOf, reasonOf } from './dial.ts'
+import type { CallOptions, Endpoint, EndpointTls } from '../../core/ports.ts'
+import type { TlsMaterial } from '../tls-material.ts'
+import { type DialPorts, materialOf, nameOf, reasonOf } from './dial.ts'
 import { fieldsFromMetadata, isEmptyMetadata, metadataFromFields, statusFrom } from './grpc-metadata.ts'
 import { messageQueue } from './grpc-queue.ts'
+import { identityCheck } from './identity.ts'
 import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
 
 type Calling = ReturnType<Channel['createCall']>
 
-/** gRPC over grpc-js, message bytes in and out. One channel, so one connection, per endpoint. */
+/** One channel of grpc-js, so one connection, under one generation of TLS material. */
+interface Line {
+  readonly channel: Channel
+  readonly material: TlsMaterial | undefined
+  readonly inFlight: InFlight
+}
+
+/**
+ * gRPC over grpc-js, message bytes in and out. One channel, so one connection, per endpoint; when the certificates change, what comes goes
+ * over a new one, and the old one closes when what is under way on it has ended.
+ */
 export function openGrpc(endpoint: Endpoint, ports: DialPorts): Wire {
   const inFlight = new InFlight()
-  let opening: Promise<Channel> | undefined
-  let closed: Channel | undefined
-  const channel = () => {
-    opening ??= openChannel(endpoint, ports).catch((error: unknown) => {
-      opening = undefined // a secret that could not be read now may be there next time
-      throw error
-    })
-    return opening
+  let line: Line | undefined
+  const letGo = (old: Line | undefined) => old?.inFlight.close(() => old.channel.close())
+  /** The line for a call, and the call counted on it in the same turn: nobody can close it in between. */
+  const enter = async () => {
+    const material = endpoint.tls === undefined ? undefined : await materialFor(endpoint.tls, ports)
+    if (line === undefined || line.material !== material) {
+      letGo(line)
+      line = { channel: openChannel(endpoint, material), material, inFlight: new InFlight() }
+    }
+    return { channel: line.channel, leaveLine: line.inFlight.enter() }
   }
   return {
     http: () => wrongKind(endpoint),
     async grpc(call, options) {
       options.lifeline.check()
       const leave = inFlight.enter()
-      try {
-        closed = await channel()
-        return await converse(closed, call, options, endpoint, ports, leave)
-      } catch (error) {
+      let leaveLine = () => {}
+      const left = () => {
+        leaveLine()
         leave()
+      }
+      try {
+        const entered = await enter()
+        leaveLine = entered.leaveLine
+        return await converse(entered.channel, call, options, endpoint, ports, left)
+      } catch (error) {
+        left()
         throw error
       }
     },
-    close: () => inFlight.close(() => closed?.close()),
+    close: () => inFlight.close(() => letGo(line)),
   }
 }
 
-async function openChannel(endpoint: Endpoint, ports: DialPorts): Promise<Channel> {
+async function materialFor(tls: EndpointTls, ports: DialPorts): Promise<TlsMaterial> {
+  try {
+    return await materialOf(tls, ports)
+  } catch (error) {
+    throw new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `TLS material: ${reasonOf(error)}`, cause: error })
+  }
+}
+
+function openChannel(endpoint: Endpoint, material: TlsMaterial | undefined): Channel {
   if (endpoint.vet !== undefined) {
     throw new Fault('address_denied', 'this address is not allowed', { internal: `${nameOf(endpoint)}: guarded endpoints are not dialled over gRPC` })
   }
-  return new Channel(targetOf(endpoint), await credentialsOf(endpoint, ports), optionsOf(endpoint))
+  return new Channel(targetOf(endpoint), credentialsOf(endpoint, material), optionsOf(endpoint))
 }
 
 function targetOf({ address }: Endpoint): string {
@@ -61,15 +89,9 @@ function targetOf({ address }: Endpoint): string {
   return host.includes(':') ? `ipv6:[${host.replace(/^\[|\]$/g, '')}]:${port}` : `dns:///${host}:${port}`
 }
 
-async function credentialsOf({ tls }: Endpoint, { secrets }: DialPorts): Promise<ChannelCredentials> {
-  if (tls === undefined) return credentials.createInsecure()
-  const read = async (reference: string | undefined) => (reference === undefined ? null : Buffer.from(await secrets.read(reference)))
-  try {
-    const [ca, certificate, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)])
-    return credentials.createSsl(ca, key, certificate)
-  } catch (error) {
-    throw new Fault('upstream_unavailable', 'the upstream is not reachable', { internal: `TLS material: ${reasonOf(error)}`, cause: error })
-  }
+function credentialsOf({ tls }: Endpoint, material: TlsMaterial | undefined): ChannelCredentials {
+  if (tls === undefined || material === undefined) return credentials.createInsecure()
+  return credentials.createFromSecureContext(material.context, { checkServerIdentity: identityCheck(tls) })
 }
 
 function optionsOf(endpoint: Endpoint): ChannelOptions {

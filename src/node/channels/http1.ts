@@ -9,6 +9,7 @@ import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
 import { type DialPorts, dial, reasonOf } from './dial.ts'
 import { sendBody } from './send-body.ts'
+import { changedReply, type Handshake, shakeHands } from './upgrade.ts'
 import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
 
 /** A connection is not used again after this age, so that a target that moved is noticed. Milliseconds. */
@@ -26,12 +27,20 @@ export function openHttp1(endpoint: Endpoint, ports: DialPorts): Wire {
     endpoint.idleMs,
     () => ports.clock.ticks(),
   )
+  // What changes its protocol has a connection of its own, never one that requests of others went by or will.
+  const changing = new DialAgent(
+    () => dial(endpoint, ['http/1.1'], ports),
+    endpoint.idleMs,
+    () => ports.clock.ticks(),
+    false,
+  )
   const inFlight = new InFlight()
   return {
     async http(call, options) {
       options.lifeline.check()
       const leave = inFlight.enter()
       try {
+        if (call.upgrade !== undefined) return await exchangeOnce(call, options, endpoint, changing, ports, leave)
         return await exchangeOrResend(call, options, endpoint, agent, ports, leave)
       } catch (error) {
         leave()
@@ -49,8 +58,8 @@ class DialAgent extends Agent {
   readonly #ticks: () => number
   readonly #bornAt = new WeakMap<Duplex, number>()
 
-  constructor(connect: () => Promise<Socket>, idleMs: number, ticks: () => number) {
-    super({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' })
+  constructor(connect: () => Promise<Socket>, idleMs: number, ticks: () => number, keepAlive = true) {
+    super({ keepAlive, timeout: idleMs, scheduling: 'lifo' })
     this.#connect = connect
     this.#ticks = ticks
   }
@@ -132,6 +141,17 @@ async function exchangeOrResend(
     if (!again) throw error.fault
   }
   agent.dropIdle()
+  return exchangeOnce(call, options, endpoint, agent, ports, leave)
+}
+
+async function exchangeOnce(
+  call: HttpCall,
+  options: CallOptions,
+  endpoint: Endpoint,
+  agent: DialAgent,
+  ports: DialPorts,
+  leave: () => void,
+): Promise<HttpReply> {
   try {
     return await exchange(call, options, endpoint, agent, ports, leave)
   } catch (error) {
@@ -142,12 +162,14 @@ async function exchangeOrResend(
 function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agent: DialAgent, ports: DialPorts, leave: () => void): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const { clock } = ports
-    const request = openRequest({ agent, method: call.method, path: call.target, headers: headOf(call), setHost: false })
+    const handshake = call.upgrade === undefined ? undefined : shakeHands(call.upgrade)
+    const request = openRequest({ agent, method: call.method, path: call.target, headers: headOf(call, handshake), setHost: false })
     // Zero: all of them. Any other figure drops what is above it silently, the length of the body included.
     request.maxHeadersCount = 0
     let reading: Pull | undefined
     let readBefore = 0
     let over = false
+    let changed = false
     const finish = () => {
       if (over) return false
       over = true
@@ -171,12 +193,18 @@ function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agen
     })
     request.on('error', (error) => fail(faultOf(error, endpoint)))
     request.on('close', () => {
-      if (reading === undefined) fail(brokenOff(endpoint, 'closed before an answer'))
+      if (reading === undefined && !changed) fail(brokenOff(endpoint, 'closed before an answer'))
     })
     // With a listener Node hands the connection over instead of waiting for ever: an upgrade nobody asked for ends here.
-    request.on('upgrade', (_response, socket) => {
-      socket.destroy()
-      fail(brokenProtocol(endpoint, 'switched protocols unasked'))
+    request.on('upgrade', (response, socket, head) => {
+      const problem = handshake === undefined ? 'switched protocols unasked' : handshake.problemOf(response)
+      if (call.upgrade === undefined || problem !== undefined) {
+        socket.destroy()
+        return fail(brokenProtocol(endpoint, problem ?? 'switched protocols unasked'))
+      }
+      finish()
+      changed = true
+      resolve(changedReply(response, call.upgrade, { socket, head, endpoint, options, ports, over: leave }))
     })
     request.on('response', (response) => {
       const problem = framingProblem(response, call, endpoint)
@@ -245,8 +273,8 @@ function framingProblem(response: IncomingMessage, call: HttpCall, endpoint: End
 }
 
 /** Names and values in turn. Framing and connection fields are ours alone: what a downstream sent about its own connection ends here. */
-function headOf(call: HttpCall): string[] {
-  const head = ['host', call.authority]
+function headOf(call: HttpCall, handshake: Handshake | undefined): string[] {
+  const head = ['host', call.authority, ...(handshake?.fields ?? [])]
   eachEndToEnd(call.headers, (name, value) => {
     if (name !== 'host' && name !== 'content-length' && name !== 'expect') head.push(name, value)
   })

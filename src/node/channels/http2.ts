@@ -6,13 +6,16 @@ import { eachEndToEnd, endToEnd } from '../../core/model/hop-by-hop.ts'
 import type { Fields } from '../../core/model/wire.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
-import { type DialPorts, dial, nameOf, reasonOf } from './dial.ts'
+import { type DialPorts, dial, materialOf, nameOf, reasonOf } from './dial.ts'
 import { pump } from './send-body.ts'
+import { refuseUpgrade } from './upgrade.ts'
 import { brokenOff, brokenProtocol, InFlight, stalledFault, type Wire, watchDeadline, wrongKind } from './wire.ts'
 
 /** A connection, and how many of our streams it carries. */
 interface Line {
   readonly session: ClientHttp2Session
+  /** Of the TLS material at its beginning; 0 in clear text. */
+  readonly generation: number
   active: number
 }
 
@@ -46,6 +49,7 @@ export function openHttp2(endpoint: Endpoint, ports: DialPorts): Wire {
 
   return {
     async http(call, options) {
+      refuseUpgrade(call)
       try {
         return await tryOnce(call, options)
       } catch (error) {
@@ -73,10 +77,20 @@ function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
   let lines: Line[] = []
   let opening: Promise<Line> | undefined
   const usable = ({ session, active }: Line) => !session.closed && !session.destroyed && active < (session.remoteSettings.maxConcurrentStreams ?? 100)
+  /** Of the material; that of one that was never good fits no line, and dialling says why. */
+  const generationOrNone = async () => {
+    if (endpoint.tls === undefined) return 0
+    try {
+      return (await materialOf(endpoint.tls, ports)).generation
+    } catch {
+      return -1
+    }
+  }
 
   async function open(): Promise<Line> {
+    const generation = await generationOrNone()
     const session = await openSession(endpoint, ports)
-    const line: Line = { session, active: 0 }
+    const line: Line = { session, generation, active: 0 }
     lines.push(line)
     session.on('close', () => {
       lines = lines.filter((other) => other !== line)
@@ -91,7 +105,9 @@ function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
   return {
     async take() {
       for (;;) {
-        const free = lines.find(usable)
+        // Under other certificates than today's, what is under way ends and nothing begins: idle, they close by themselves.
+        const generation = endpoint.tls === undefined ? 0 : await generationOrNone()
+        const free = lines.find((line) => line.generation === generation && usable(line))
         if (free !== undefined) {
           free.active += 1
           return free

@@ -1,6 +1,7 @@
 import type { Decision } from '../../core/ingress/authorize.ts'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
+import type { Destination, Route } from '../../core/model/route.ts'
 import type { Fields } from '../../core/model/wire.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Rehearsal } from '../../core/rehearse.ts'
@@ -27,6 +28,7 @@ export function explanationOf(policy: Policy, arrival: Arrival, { refusal, grant
     permit: last.permit && `${last.permit.policy}/${last.permit.rule}`,
     limits,
     destination: last.destination && { ...last.destination, ...last.steering },
+    ...(last.route === undefined || last.destination === undefined ? {} : steeringNotes(last.route, last.destination)),
     handedOn,
     headers: sent && {
       added: [...namesOf(sent)].filter((name) => !names.includes(name)),
@@ -56,6 +58,21 @@ function decisionOf(decision: Decision) {
   return { ...found, phase, nearest: nearest && { rule: `${nearest.policy}/${nearest.rule}`, ...nearest.failed } }
 }
 
+/** What else may happen to the request where it goes; undefined when nothing may. */
+function steeringNotes({ split, mirror, faults }: Route, { cluster, subset }: Destination): { readonly notes?: readonly string[] } {
+  const { guard, failover } = split.find((one) => one.cluster === cluster && one.subset === subset) ?? {}
+  const name = (place: Destination) => (place.subset === undefined ? place.cluster : `${place.cluster}/${place.subset}`)
+  const percent = (share: number) => `${Number((share * 100).toFixed(2))} %`
+  const notes = [
+    guard === undefined ? [] : ['guarded: in a running gateway it may have lost its weight'],
+    failover === undefined ? [] : [`what it cannot take goes to ${name(failover)} (on ${failover.on.join(', ')})`],
+    mirror === undefined ? [] : [`${percent(mirror.share)} of what is copied goes to ${name(mirror)} too`],
+    faults?.delay === undefined ? [] : [`${percent(faults.delay.share)} are delayed by ${faults.delay.ms} ms on purpose`],
+    faults?.abort === undefined ? [] : [`${percent(faults.abort.share)} are aborted with ${faults.abort.status.http} on purpose`],
+  ].flat()
+  return notes.length === 0 ? {} : { notes }
+}
+
 function namesOf(fields: Fields): ReadonlySet<string> {
   return new Set([...fields.entries()].map(([name]) => name))
 }
@@ -82,6 +99,7 @@ export function explanationText(one: Explanation, terminal: Terminal): string {
       `${head('Destination')} ${cluster}${subset === undefined ? '' : `/${subset}`} (${by}${by === 'sticky' || by === 'random' ? `, bucket ${bucket?.toFixed(4)}` : ''})`,
     )
   }
+  for (const note of one.notes ?? []) parts.push(`            ${note}`)
   if (one.handedOn !== undefined) parts.push(`${head('Handed on')}   ${handedOnText(one.handedOn)}`)
   if (one.headers !== undefined)
     parts.push(`${head('Headers')}     added: ${one.headers.added.join(', ') || 'none'}; stripped: ${one.headers.stripped.join(', ') || 'none'}`)

@@ -1,10 +1,10 @@
-import { keyForm, readWrittenKey } from '../../core/ingress/limit.ts'
-import { capacityOf } from '../../core/model/limit.ts'
-import type { Limit, Policy } from '../../core/policy/policy.ts'
-import type { Descriptor } from '../../core/ports.ts'
-import { type LimitDesk, openLimitDesk } from '../counters.ts'
+import { formatAuthority } from '../../core/net.ts'
+import type { Address, Policy } from '../../core/policy/policy.ts'
+import { type Counted, countedIn, KeyProblem, type LimitDesk, openLimitDesk, resetOf, standingOf } from '../counters.ts'
+import { createGatewayDesk } from './ask-gateway.ts'
 import { type Arguments, exit, type OptionHelp, policyOptions, UsageError } from './command.ts'
 import { redisUrlOf } from './keys.ts'
+import type { LimitKey } from './limit-key.ts'
 import { loadSound, placeOf } from './load.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -12,80 +12,71 @@ import type { Terminal } from './terminal.ts'
 export const limitOptions: readonly OptionHelp[] = [
   ...policyOptions,
   { name: 'limit', value: 'NAME', text: 'this limit alone (default: all whose key has these parts)' },
-  { name: 'redis', value: 'URL', text: 'the Redis to use (default: $REDIS_URL, else what store.redis names)' },
+  { name: 'redis', value: 'URL', text: 'the Redis to look in (default: $REDIS_URL, else what store.redis names)' },
+  { name: 'admin', value: 'URL', text: 'the gateway to ask, by its admin listener and its policies (default, without any Redis: where listeners.admin is)' },
 ]
 
-/** A limit and one of its keys. */
-export interface Counted {
-  readonly limit: Limit
-  /** As `explain` prints it. */
-  readonly readable: string
-  readonly descriptor: Descriptor
-}
-
-/** Finds what the command line names, connects, runs and closes. Exit status 1 when the policies, the store or `run` fail. */
-export async function withCounted(
-  args: Arguments,
-  terminal: Terminal,
-  run: (counted: readonly Counted[], desk: LimitDesk) => Promise<number>,
-): Promise<number> {
-  const sound = await loadSound(placeOf(args), terminal)
-  if (sound === undefined) return exit.findings
-  const counted = countedOf(args, sound.policy)
+/** Finds what the command line names, connects, runs and closes. Exit status 1 when the policies, the store, the gateway or `run` fail. */
+export async function withLimitKey(args: Arguments, terminal: Terminal, run: (key: LimitKey) => Promise<number>): Promise<number> {
+  const { admin, limit } = args.values
   try {
+    if (admin !== undefined) {
+      const other = ['redis', 'env', 'policies'].find((name) => args.values[name] !== undefined)
+      if (other !== undefined) throw new UsageError(`--admin asks a gateway, which counts and reads keys as its own policies say: leave out --${other}`)
+      return await run(createGatewayDesk(originOf(admin), args.positionals, limit))
+    }
+    const sound = await loadSound(placeOf(args), terminal)
+    if (sound === undefined) return exit.findings
+    const counted = countedIn(sound.policy, args.positionals, limit)
     const url = await redisUrlOf(args, sound.policy)
-    if (url === undefined) {
-      const why = 'limits without Redis are counted in the memory of each gateway, where only a restart resets them, and nobody else can look'
-      throw new UsageError(`${why}: name the Redis they are in with --redis URL`)
-    }
-    const desk = openLimitDesk(url)
-    try {
-      await desk.ready(5000)
-      return await run(counted, desk)
-    } finally {
-      desk.close()
-    }
+    return await (url === undefined ? run(createGatewayDesk(adminOf(sound.policy), args.positionals, limit)) : inRedis(url, counted, run))
   } catch (error) {
+    if (error instanceof KeyProblem) throw new UsageError(error.message)
     if (error instanceof UsageError) throw error
     terminal.err(error instanceof Error ? error.message : String(error))
     return exit.findings
   }
 }
 
-/** How a key of a limit stands, for machines. */
-export async function standingOf({ limit, readable, descriptor }: Counted, desk: LimitDesk) {
-  const { fits, remaining, resetMs } = await desk.look(descriptor, Date.now())
-  return { limit: limit.name, key: readable, mode: limit.mode, quota: capacityOf(limit), remaining, state: fits ? 'within' : 'over', resetMs }
+async function inRedis(url: string, counted: readonly Counted[], run: (key: LimitKey) => Promise<number>): Promise<number> {
+  const desk = openLimitDesk(url)
+  try {
+    await desk.ready(5000)
+    return await run(redisKey(counted, desk))
+  } finally {
+    desk.close()
+  }
 }
 
-function countedOf(args: Arguments, { limits, issuers, routes }: Policy): readonly Counted[] {
-  if (args.positionals.length === 0) throw new UsageError('say which key, as "explain" prints it: issuer=main subject=u1')
-  const some = limitsOf(args, limits)
-  const counted = some.flatMap((limit): readonly Counted[] => {
-    const read = readWrittenKey(limit, args.positionals)
-    if (read.kind === 'other') return []
-    if (read.kind === 'bad') throw new UsageError(read.problem)
-    if (read.key === undefined) throw new UsageError(`${limit.name} does not count requests that lack a part of its key (missing: skip)`)
-    checkName(read.parts, 'issuer', Object.keys(issuers))
-    const names = routes.map(({ name }) => name)
-    checkName(read.parts, 'route', names)
-    return [{ limit, readable: read.readable, descriptor: { limit, key: read.key, cost: 1 } }]
-  })
-  if (counted.length === 0) throw new UsageError(`no limit has such a key; there are: ${some.map((limit) => `${limit.name} (${keyForm(limit)})`).join(', ')}`)
-  return counted
+function redisKey(counted: readonly Counted[], desk: LimitDesk): LimitKey {
+  return {
+    where: 'redis',
+    standings: () => Promise.all(counted.map((one) => standingOf(one, desk))),
+    async reset(limit, who) {
+      const one = counted.find((other) => other.limit.name === limit)
+      if (one === undefined) throw new Error(`${limit} has no such key`)
+      return resetOf(one, desk, who, Date.now())
+    },
+  }
 }
 
-function limitsOf(args: Arguments, limits: Policy['limits']): readonly Limit[] {
-  const name = args.values['limit']
-  const all = Object.values(limits)
-  if (all.length === 0) throw new UsageError('the policies have no limits')
-  const some = name === undefined ? all : all.filter((limit) => limit.name === name)
-  if (some.length === 0) throw new UsageError(`there is no limit "${name}": the limits are ${all.map((limit) => limit.name).join(', ')}`)
-  return some
+/** Without Redis the gateway alone knows. */
+function adminOf({ listeners: { admin } }: Policy): string {
+  const why = 'limits without Redis are counted in the memory of the gateway'
+  if (admin === undefined)
+    throw new UsageError(`${why}, and the policies have no admin listener to ask it at: name one with --admin URL, or the Redis with --redis URL`)
+  if (admin.address.port === 0) throw new UsageError(`${why}, and its admin listener takes any port: name it with --admin URL`)
+  return `http://${reachable(admin.address)}`
 }
 
-/** A name that the policies do not have is a slip of the pen: nothing is counted under it. */
-function checkName(parts: ReadonlyMap<string, string>, label: 'issuer' | 'route', names: readonly string[]): void {
-  const name = parts.get(label) ?? ''
-  if (name !== '' && !names.includes(name)) throw new UsageError(`there is no ${label} "${name}": ${names.join(', ') || 'none'}`)
+/** Bound to all addresses, it is here too. */
+function reachable({ host, port }: Address): string {
+  return formatAuthority(host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port)
+}
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.pathname === '/' && url.search === '' && url.hash === ''
+  if (!isOrigin) throw new UsageError('--admin is where an admin listener is, such as http://127.0.0.1:9901')
+  return url.origin
 }

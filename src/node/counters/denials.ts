@@ -18,6 +18,9 @@ const firstBeliefMs = 100
 /** A month's quota that an operator gave back must not stay refused for days. */
 const longestBeliefMs = 10_000
 
+/** Keys that operators gave back lately. */
+const forgottenCap = 1000
+
 /**
  * Remembers keys that the store refused, so that a flood on them costs no call. A refusal is believed for 100 ms, and
  * when the store repeats it, for as long again as it has been true, at most for 10 s and to the end of its window: a flood through a
@@ -27,6 +30,8 @@ const longestBeliefMs = 10_000
 export class Denials {
   readonly #clock: Pick<Clock, 'ticks'>
   readonly #denials: Recent<Denial>
+  /** When keys were given back: what the store was asked before that counts no more. */
+  readonly #forgotten = new Recent<number>(forgottenCap)
 
   constructor(clock: Pick<Clock, 'ticks'>, cap: number) {
     this.#clock = clock
@@ -45,6 +50,7 @@ export class Denials {
   /** Notes that the store, asked at `askedAt`, refused: so what is remembered ends no later than what it said. */
   note(descriptor: Descriptor, reading: TakenReading, askedAt: number): void {
     const { key, limit } = descriptor
+    if (askedAt <= (this.#forgotten.get(key, limit.name) ?? Number.NEGATIVE_INFINITY)) return
     const now = this.#clock.ticks()
     const known = this.#denials.get(key, limit.name)
     const since = known !== undefined && known.endsAt > now ? known.since : now
@@ -52,5 +58,11 @@ export class Denials {
     const believedUntil = Math.min(endsAt, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
     const denial = { cost: descriptor.cost, capacity: capacityOf(limit), remaining: reading.remaining, since, believedUntil, endsAt }
     this.#denials.set(key, denial, limit.name)
+  }
+
+  /** Somebody gave the key back all that it had used: neither what was noted counts, nor what the store was asked until now. */
+  forget({ key, limit }: Descriptor): void {
+    this.#denials.delete(key, limit.name)
+    this.#forgotten.set(key, this.#clock.ticks(), limit.name)
   }
 }

@@ -42,6 +42,11 @@ export class Fallback {
     return descriptors.map(({ limit }) => degraded(limit, readings))
   }
 
+  /** Forgets what this process counted alone for a key. */
+  forget(descriptor: Descriptor): void {
+    this.#table.forget(descriptor)
+  }
+
   #answer(descriptors: readonly Descriptor[], count: (local: readonly Descriptor[]) => Taken): Taken {
     const denied = descriptors.find((descriptor) => descriptor.limit.onStoreFailure === 'deny')
     // A denied request counts nowhere: its local limits are read, not taken.

@@ -1,7 +1,9 @@
 import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading } from '../../core/ports.ts'
+import type { Standing } from './algorithms/standing.ts'
 import { StoreBreaker } from './breaker.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
+import { type KeptCounters, lookIn } from './kept.ts'
 import { defaultKeyCap } from './memory.ts'
 import { Notices } from './notices.ts'
 import { checkCosts } from './store-key.ts'
@@ -16,16 +18,19 @@ export interface GuardedCountersOptions {
   readonly reasonOf: (why: unknown) => 'timeout' | 'connection' | 'reply'
 }
 
+/** Those of another process. */
+export type AskedCounters = Counters & Pick<KeptCounters, 'forget'>
+
 /**
  * Counters of another process, which may reject. Neither `take` nor `peek` of these does for that: each limit does what its `onStoreFailure` says, and
  * after 5 failures in a row the others are left alone but for one probe a second. Refusals are remembered, so that a flood asks nobody.
  */
-export function createGuardedCounters(counters: Counters, options: GuardedCountersOptions): Counters {
+export function createGuardedCounters(counters: AskedCounters, options: GuardedCountersOptions): KeptCounters {
   return new GuardedCounters(counters, options)
 }
 
-class GuardedCounters implements Counters {
-  readonly #counters: Counters
+class GuardedCounters implements KeptCounters {
+  readonly #counters: AskedCounters
   readonly #options: GuardedCountersOptions
   readonly #breaker: StoreBreaker
   readonly #denials: Denials
@@ -33,7 +38,7 @@ class GuardedCounters implements Counters {
   readonly #notices: Notices
   #degraded = false
 
-  constructor(counters: Counters, options: GuardedCountersOptions) {
+  constructor(counters: AskedCounters, options: GuardedCountersOptions) {
     const { clock, journal, meter, instances } = options
     this.#counters = counters
     this.#options = options
@@ -60,6 +65,21 @@ class GuardedCounters implements Counters {
 
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     return this.#admitted() ? this.#peek(descriptors) : this.#fallback.peek(descriptors)
+  }
+
+  look(descriptor: Descriptor): Promise<Standing> {
+    return lookIn(this.#counters, descriptor)
+  }
+
+  async forget(descriptor: Descriptor): Promise<boolean> {
+    const found = await this.#counters.forget(descriptor)
+    this.forgetHere(descriptor)
+    return found
+  }
+
+  forgetHere(descriptor: Descriptor): void {
+    this.#denials.forget(descriptor)
+    this.#fallback.forget(descriptor)
   }
 
   #refusedBefore(descriptor: Descriptor): Taken | undefined {

@@ -25,6 +25,8 @@ interface Heat {
   remaining: number
   resetMs: number
   shyUntil: number
+  /** When somebody gave the key back all that it had used: points that were asked for before are not its own any more. */
+  forgottenAt: number
   /** Somebody is asking the store for more: whether it answered. */
   asking: Promise<boolean> | undefined
 }
@@ -107,16 +109,24 @@ export class HotKeys {
       const standing = standings[i]
       if (standing === undefined || (wanted[i] ?? 0) === 0) continue
       const heat = this.#heatOf(descriptor)
+      if (askedAt <= heat.forgottenAt) continue
       if (standing.more === 0) heat.shyUntil = this.#clock.ticks() + shyMs
       else Object.assign(heat, { left: standing.more, until: askedAt + stockMs, remaining: standing.remaining, resetMs: standing.resetMs })
     }
+  }
+
+  /** Somebody gave the key back all that it had used: points in hand came off what was counted then. */
+  forget(descriptor: Descriptor): void {
+    const heat = this.#heats.get(descriptor.key, descriptor.limit.name)
+    if (heat !== undefined) Object.assign(heat, { left: 0, until: 0, forgottenAt: this.#clock.ticks() })
   }
 
   #heatOf(descriptor: Descriptor): Heat {
     const { key, limit } = descriptor
     const known = this.#heats.get(key, limit.name)
     if (known !== undefined && sameShape(known.limit, limit)) return known
-    const fresh: Heat = { limit, begun: 0, times: 0, timesBefore: 0, left: 0, until: 0, remaining: 0, resetMs: 0, shyUntil: 0, asking: undefined }
+    const nothing = { begun: 0, times: 0, timesBefore: 0, left: 0, until: 0, remaining: 0, resetMs: 0, shyUntil: 0, asking: undefined }
+    const fresh: Heat = { limit, ...nothing, forgottenAt: Number.NEGATIVE_INFINITY }
     this.#heats.set(key, fresh, limit.name)
     return fresh
   }

@@ -1,17 +1,13 @@
-import type { Descriptor } from '../../core/ports.ts'
-import { redisKey, type StoreStanding } from './limit-call.ts'
+import type { LimitBook } from './kept.ts'
+import { redisKey } from './limit-call.ts'
 import { createPeriods } from './periods.ts'
 import { connectRedis } from './redis-client.ts'
 import { RedisLimits } from './redis-limits.ts'
 
 /** Looks at what is counted in Redis, and gives it back. It is no instance: shares are not divided by it. */
-export interface LimitDesk {
+export interface LimitDesk extends LimitBook {
   /** @throws Error when Redis is not there within that time */
   ready(withinMs: number): Promise<void>
-  /** How a descriptor stands, without taking. Rejects with the client's error. */
-  look(descriptor: Descriptor, wallMs: number): Promise<StoreStanding>
-  /** Forgets all that is counted for a descriptor's key; false when nothing was. Rejects with the client's error. */
-  forget(descriptor: Descriptor): Promise<boolean>
   close(): void
 }
 
@@ -30,8 +26,8 @@ export function openLimitDesk(url: string): LimitDesk {
         })
       })
     },
-    async look(descriptor, wallMs) {
-      const [standing] = (await limits.run('peek', [descriptor], '', wallMs)).standings
+    async look(descriptor) {
+      const [standing] = (await limits.run('peek', [descriptor], '', Date.now())).standings
       if (standing === undefined) throw new Error('the store did not say how the limit stands')
       return standing
     },

@@ -1,11 +1,12 @@
-import type { Clock, Counters, Descriptor, Journal, Meter, Taken, TakenReading } from '../../core/ports.ts'
+import type { Clock, Descriptor, Journal, Meter, Taken, TakenReading } from '../../core/ports.ts'
 import { StoreBreaker } from './breaker.ts'
 import { Budget, OverBudget } from './budget.ts'
 import { Denials } from './denials.ts'
 import { Fallback } from './fallback.ts'
 import { HotKeys } from './hot-keys.ts'
+import type { KeptCounters } from './kept.ts'
 import { Leases } from './leases.ts'
-import type { StoreAnswer, StoreMode, StoreStanding } from './limit-call.ts'
+import { redisKey, type StoreAnswer, type StoreMode, type StoreStanding } from './limit-call.ts'
 import { defaultKeyCap } from './memory.ts'
 import { Notices } from './notices.ts'
 import { createPeriods } from './periods.ts'
@@ -27,7 +28,7 @@ export interface RedisCountersOptions {
   readonly patienceMs?: number | undefined
 }
 
-export interface RedisCounters extends Counters {
+export interface RedisCounters extends KeptCounters {
   /** True when the store is connected; false when it is not within that time. Limits are answered either way. */
   ready(withinMs: number): Promise<boolean>
   /** Whether the last answer was made without the store. */
@@ -128,6 +129,25 @@ class SharedCounters implements RedisCounters {
     const remembered = descriptors.length === 1 ? this.#refusedBefore(descriptors) : undefined
     if (remembered !== undefined) return remembered
     return this.#admitted(descriptors) ? this.#peekShared(descriptors) : this.#fallback.peek(descriptors)
+  }
+
+  async look(descriptor: Descriptor): Promise<StoreStanding> {
+    const { standings } = await patiently(() => this.#limits.run('peek', [descriptor], '', this.#clock.now()))
+    const [standing] = standings
+    if (standing === undefined) throw new Error('the store did not say how the limit stands')
+    return standing
+  }
+
+  async forget(descriptor: Descriptor): Promise<boolean> {
+    const count = await patiently(() => this.#client.del(redisKey(descriptor)))
+    this.forgetHere(descriptor)
+    return count > 0
+  }
+
+  forgetHere(descriptor: Descriptor): void {
+    this.#denials.forget(descriptor)
+    this.#hot.forget(descriptor)
+    this.#fallback.forget(descriptor)
   }
 
   ready(withinMs: number): Promise<boolean> {
@@ -286,6 +306,17 @@ class SharedCounters implements RedisCounters {
     this.#meter.gauge('sallyport_limit_store_degraded', degraded ? 1 : 0, {})
     if (degraded) this.#notices?.lost(reason)
     else this.#notices?.back()
+  }
+}
+
+/** A person waits longer than a request does: what ends late is asked again, a few times. Rejects with the last error. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (why) {
+      if (tries === 5 || reasonOf(why) !== 'timeout') throw why
+    }
   }
 }
 

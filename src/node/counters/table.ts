@@ -80,6 +80,15 @@ export class Table {
     return { allowed: refusedBy === undefined, refusedBy, readings: places.map(readingOf) }
   }
 
+  /** Forgets what is counted for a descriptor's key; false when nothing was. Places stay with the requests that hold them. */
+  forget(descriptor: Descriptor): boolean {
+    const { limit, key } = descriptor
+    if (limit.algorithm.kind === 'concurrency') return false
+    const found = this.#find({ ...descriptor, cost: 0 }, this.#moment()).standing.resetMs > 0
+    this.#states.delete(key, limit.name)
+    return found
+  }
+
   /** Keys in memory, also of what has come back and is not yet forgotten. */
   get size(): number {
     let places = 0

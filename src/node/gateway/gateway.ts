@@ -1,11 +1,12 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { type GuardStatus, guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
-import { type EndpointStatus, endpointsOf, type SourceStatus, sourcesOf } from '../../core/upstream.ts'
+import { type EndpointStatus, endpointsOf, type ShieldStatus, type SourceStatus, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
@@ -15,6 +16,7 @@ import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
 import { type StagedChange, Switching } from '../switching.ts'
 import { prepareChange } from './change.ts'
+import { limitRoutes } from './limit-routes.ts'
 import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
 import { openWalkListener } from './open-listener.ts'
 import { measureProcess } from './process-metrics.ts'
@@ -134,8 +136,16 @@ export class Gateway implements GatewayView {
     return keySetsOf(this.#ground.ports).status()
   }
 
+  get guards(): readonly GuardStatus[] {
+    return guardStatus(this.#ground.ports.lasting)
+  }
+
   get endpoints(): readonly EndpointStatus[] {
     return endpointsOf(this.#ground.ports)
+  }
+
+  get shields(): readonly ShieldStatus[] {
+    return shieldsOf(this.#ground.ports)
   }
 
   get sources(): readonly SourceStatus[] {
@@ -229,7 +239,7 @@ export class Gateway implements GatewayView {
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
-    if (plan.name !== 'admin') return openWalkListener(plan, this.live, this.#ground.ports)
+    if (plan.name !== 'admin') return openWalkListener(plan, this.live, { ...this.#ground.ports, certificates: this.#ground.certificates })
     return startAdmin(plan.address, (options) =>
       buildAdminApp(
         () => this,
@@ -239,6 +249,8 @@ export class Gateway implements GatewayView {
           referenceScript: this.#settings.referenceScript,
           forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
           switches: this.#switching,
+          rearmGuard: (route, destination) => rearmGuard(this.#ground.ports.lasting, route, destination),
+          limits: limitRoutes(this.#ground, this.#ground.store.counters),
         },
       ),
     )

@@ -1,9 +1,10 @@
 import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
-import type { ListenerTls } from '../../core/policy/policy.ts'
 import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
-import { type CountArrivals, type ListenerOptions, type ListenerSecrets, startListener } from '../listeners.ts'
+import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
 import { openStreams } from '../streams.ts'
+import type { CertificateNotices } from '../tls-material.ts'
+import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
 export interface WalkPorts {
@@ -13,6 +14,7 @@ export interface WalkPorts {
   readonly resolve: Resolve
   readonly random: Pick<Random, 'uuid'>
   readonly journal: Journal
+  readonly certificates?: CertificateNotices | undefined
   /** Who counts new connections of client networks; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
 }
@@ -26,11 +28,12 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
   const { clock, meter } = ports
   const { settings } = plan
   const wing = plan.name === 'public' ? 'ingress' : 'egress'
+  const certificates = settings?.tls === undefined ? undefined : await watchCertificates(plan.name, settings.tls, ports)
   const listener = await startListener({
     address: plan.address,
     purpose: plan.name,
     protocols: settings?.protocols ?? ['http/1.1', 'h2'],
-    tls: settings?.tls === undefined ? undefined : await secretsOf(settings.tls, ports.secrets),
+    tls: certificates?.first,
     limits: settings?.limits ?? egressLimits,
     handle: (arrival) => live.walk(wing, arrival),
     clock,
@@ -39,14 +42,13 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     caps: { isShared: settings === undefined ? () => true : compileCidrs(settings.trustedProxies), arrivals: settings?.limits.newConnections },
     arrivals: ports.arrivals,
   })
-  return { ...listener.address, close: (graceful) => listener.close(graceful) }
-}
-
-async function secretsOf(tls: ListenerTls, secrets: Secrets): Promise<ListenerSecrets> {
-  const [certificate, key, clientCa] = await Promise.all([
-    secrets.read(tls.certificate),
-    secrets.read(tls.key),
-    tls.clientCa === undefined ? undefined : secrets.read(tls.clientCa),
-  ])
-  return { certificate, key, clientCa, clientAuth: tls.clientAuth }
+  const following = certificates?.follow((secrets) => listener.renew(secrets))
+  return {
+    ...listener.address,
+    close(graceful) {
+      // To the end of the lame duck time new connections still come; who shakes hands with yesterday's certificate then is served.
+      following?.stop()
+      return listener.close(graceful)
+    },
+  }
 }

@@ -1,11 +1,11 @@
 import type { Policy } from '../../core/policy/policy.ts'
-import type { Clock, Counters, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
-import { createMemoryCounters, createRedisCounters, type RedisCounters } from '../counters.ts'
+import type { Clock, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
+import { createMemoryCounters, createRedisCounters, type KeptCounters, type RedisCounters } from '../counters.ts'
 import { createMemoryShared, createRedisShared, type RedisShared } from '../shared.ts'
 
 /** What follows `store.redis`: rooms hold these objects, and a reload changes what stands behind them. */
 export interface StoreInForce {
-  readonly counters: Counters
+  readonly counters: KeptCounters
   readonly shared: Shared
   /** Prepares the store that a policy wants. @throws when its URL cannot be read. */
   prepare(policy: Policy): Promise<PreparedStore>
@@ -31,7 +31,7 @@ export interface StorePorts {
 interface Behind {
   /** Undefined: kept in memory. */
   readonly url: string | undefined
-  readonly counters: Counters
+  readonly counters: KeptCounters
   readonly shared: Shared
   readonly redis: { readonly counters: RedisCounters; readonly shared: RedisShared } | undefined
 }
@@ -52,6 +52,9 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
       take: (descriptors) => behind.counters.take(descriptors),
       charge: (descriptors) => behind.counters.charge(descriptors),
       peek: (descriptors) => behind.counters.peek(descriptors),
+      look: (descriptor) => behind.counters.look(descriptor),
+      forget: (descriptor) => behind.counters.forget(descriptor),
+      forgetHere: (descriptor) => behind.counters.forgetHere(descriptor),
     },
     shared: {
       claim: (key, ttlMs) => behind.shared.claim(key, ttlMs),

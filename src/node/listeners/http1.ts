@@ -8,6 +8,7 @@ import { isHopByHop } from '../../core/model/hop-by-hop.ts'
 import { Lifeline } from '../../core/model/lifeline.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
+import { cutShort } from '../cut.ts'
 import { type InboundBody, inboundBody } from './body.ts'
 import type { ListenerOptions, Serving } from './options.ts'
 import { peerCertificate } from './peer.ts'
@@ -42,10 +43,17 @@ export function serveHttp1(server: Server, serving: Serving): void {
   server.on('upgrade', (request, socket, head) => {
     const asked = options.purpose === 'public' ? readHandshake(request) : undefined
     if (asked === undefined) return refuseInTurn(socket, new Fault('not_implemented', 'this protocol upgrade is not offered'))
-    if (asked !== 'websocket') return refuseInTurn(socket, asked)
+    if (asked instanceof Fault) return refuseInTurn(socket, asked)
     socket.on('error', () => {}) // its close says all there is to know
-    const arrival = (lifeline: Lifeline) => arrivalOf(request, undefined, lifeline, serving)
-    inTurn(socket, answering.get(socket), () => void serveUpgrade(request, socket, head, arrival, serving))
+    const upgrading = {
+      request,
+      socket,
+      head,
+      protocol: asked.protocol,
+      arrivalOf: (lifeline: Lifeline) => arrivalOf(request, undefined, lifeline, serving),
+      answer: (to: IncomingMessage, response: ServerResponse, outbound: Outbound) => answer(to, response, outbound, undefined, false, serving),
+    }
+    inTurn(socket, answering.get(socket), () => void serveUpgrade(upgrading, serving))
   })
   server.on('connect', (_request, socket) => refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here')))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options))
@@ -171,10 +179,9 @@ function takesTrailers(request: IncomingMessage): boolean {
   return codings.some((coding) => coding.trim().toLowerCase() === 'trailers')
 }
 
-/** Cuts the connection with a reset where there is one: even an answer that ends with its connection must not look whole. */
+/** Even an answer that ends with its connection must not look whole. */
 function breakOff(response: ServerResponse): void {
-  const { socket } = response
-  if (socket !== null && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+  if (response.socket !== null) cutShort(response.socket)
   response.destroy()
 }
 

@@ -45,6 +45,8 @@ export interface Serving {
   readonly options: ListenerOptions
   /** The listener is closing: every answer asks the downstream to come back over a new connection. */
   readonly isDraining: () => boolean
-  /** The WebSockets that are open or about to be. */
+  /** What has changed its protocol or is about to. */
   readonly conversations: Set<{ goAway(): void }>
+  /** Connections that have. */
+  upgraded: number
 }

@@ -4,13 +4,17 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { Fault } from '../../core/model/fault.ts'
 import type { Lifeline } from '../../core/model/lifeline.ts'
 import { socketProtocol } from '../../core/model/socket.ts'
-import type { Fields, Outbound, SocketOffer } from '../../core/model/wire.ts'
+import type { Fields, Outbound, Passage as PassageOfCall, PassLimits, SocketOffer } from '../../core/model/wire.ts'
 import type { Clock } from '../../core/ports.ts'
 import { readerPatience } from '../patience.ts'
 import { drained } from '../pull.ts'
+import { acceptOf } from '../web-socket-key.ts'
+import { Passage } from './passage.ts'
 
 export interface SocketOptions {
   readonly request: IncomingMessage
+  /** `websocket`, or another protocol, which can be passed on alone. */
+  readonly protocol: string
   readonly socket: Duplex
   /** What came behind the request before anybody looked. */
   readonly head: Buffer
@@ -18,6 +22,8 @@ export interface SocketOptions {
   readonly clock: Clock
   /** Milliseconds without a message in either direction, or without a sign of life, until the conversation is cut. */
   readonly idleMs: number
+  /** Runs once, when the protocol is changed. */
+  readonly changed: () => void
 }
 
 /** What waits for the service is bounded: above it the downstream is not read. Bytes. */
@@ -38,7 +44,7 @@ class AttentiveWebSocket extends WebSocket {
   }
 }
 
-/** One WebSocket: offered, perhaps opened, then talked over until it is closed. */
+/** What a change of protocol offers: a WebSocket to open and talk over until it is closed, or a connection to pass on. */
 export class Conversation implements SocketOffer {
   readonly #options: SocketOptions
   readonly #early: Buffer[]
@@ -46,6 +52,7 @@ export class Conversation implements SocketOffer {
   #queued = 0
   #received = 0
   #web: AttentiveWebSocket | undefined
+  #passage: Passage | undefined
   /** The downstream has no more messages. */
   #ended = false
   /** Everything was said; what follows is the close handshake. */
@@ -74,8 +81,29 @@ export class Conversation implements SocketOffer {
     return this.#web !== undefined
   }
 
+  get protocol(): string {
+    return this.#options.protocol
+  }
+
   get received(): number {
-    return this.#received
+    return this.#passage?.received ?? this.#received
+  }
+
+  pass(limits: PassLimits): PassageOfCall {
+    if (this.#passage !== undefined) throw new Fault('internal', 'internal error', { internal: 'a connection was passed on twice' })
+    const { request, socket, lifeline, clock, protocol } = this.#options
+    const accept = protocol === 'websocket' ? acceptOf(request.headers['sec-websocket-key'] ?? '') : undefined
+    this.#passage = new Passage({ socket, lifeline, clock, protocol, accept, ...limits })
+    return this.#passage
+  }
+
+  /** Passes the connection on, where the upstream has changed its protocol; false when this answer is one like any other. */
+  async carry(outbound: Outbound): Promise<boolean> {
+    if (this.#passage === undefined || outbound.status !== 101) return false
+    this.stopWaiting()
+    this.#options.changed()
+    await this.#passage.carry(outbound, this.#early)
+    return true
   }
 
   open(head: Fields, messageLimit: number): AsyncIterable<Uint8Array> {
@@ -98,6 +126,7 @@ export class Conversation implements SocketOffer {
       this.#web = web
     })
     if (this.#web === undefined) throw new Fault('client_closed', 'the downstream went away')
+    this.#options.changed()
     this.#attend(this.#web)
     socket.resume()
     return { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) }
@@ -127,6 +156,7 @@ export class Conversation implements SocketOffer {
 
   /** Ends a conversation that the gateway cannot go on with: it is stopping. */
   goAway(): void {
+    this.#passage?.goAway()
     const web = this.#web
     if (web === undefined || web.readyState !== WebSocket.OPEN) return
     web.closing = () => {}

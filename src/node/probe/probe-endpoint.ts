@@ -1,10 +1,10 @@
 import { connect } from 'node:http2'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { Place } from '../../core/upstream.ts'
 import { type DialPorts, dial } from '../channels/dial.ts'
 import { greet } from './greet.ts'
-import { noAlpn, type Trouble, troubleOf } from './trouble.ts'
+import { askThrough, hintFor, sidecarTrouble, withFailure } from './through-sidecar.ts'
+import { type Trouble, troubleOf } from './trouble.ts'
 
 /** How long something that accepted a connection may take to speak, milliseconds. */
 const patienceMs = 3_000
@@ -18,27 +18,25 @@ export async function probeEndpoint(place: Place, ports: DialPorts): Promise<Tro
   const protocol = endpoint.protocol === 'http1' ? 'http1' : 'h2'
   try {
     const trouble = await greet(await connected(place, ports), protocol, authority, patienceMs)
-    if (trouble !== undefined || endpoint.protocol !== 'grpc') return trouble
-    return await callOver(await connected(place, ports), place)
+    if (trouble !== undefined) return trouble
+    if (endpoint.protocol === 'grpc') return await callOver(await connected(place, ports), place)
+    return place.sidecar === 'none' ? undefined : await askThrough(await connected(place, ports), place, patienceMs)
   } catch (error) {
-    return error instanceof NoAlpn ? noAlpn : troubleOf(error, endpoint.tls !== undefined)
+    return troubleOf(error, endpoint.tls !== undefined)
   }
 }
 
-class NoAlpn extends Error {}
-
-async function connected({ endpoint }: Place, ports: DialPorts): Promise<Socket> {
-  const socket = await dial(endpoint, [endpoint.protocol === 'http1' ? 'http/1.1' : 'h2'], ports)
-  if (!(socket instanceof TLSSocket) || endpoint.protocol === 'http1' || socket.alpnProtocol === 'h2') return socket
-  socket.destroy()
-  throw new NoAlpn()
+function connected({ endpoint }: Place, ports: DialPorts): Promise<Socket> {
+  return dial(endpoint, [endpoint.protocol === 'http1' ? 'http/1.1' : 'h2'], ports)
 }
 
 /** gRPC's code for "try elsewhere": what a sidecar says that has nowhere to go. */
 const unavailable = '14'
 
 /** Asks for the health of the service; any gRPC status is an answer, but one that says that nobody is there. */
-function callOver(socket: Socket, { endpoint, authority, fields }: Place): Promise<Trouble | undefined> {
+function callOver(socket: Socket, place: Place): Promise<Trouble | undefined> {
+  const { endpoint, authority, fields, sidecar } = place
+  const own = (headers: Readonly<Record<string, unknown>>) => (sidecar === 'none' ? undefined : sidecarTrouble({ status: 200, headers, text: '' }, place))
   return new Promise((resolve) => {
     const session = connect(`${endpoint.tls === undefined ? 'http' : 'https'}://${authority}`, { createConnection: () => socket })
     const over = (trouble: Trouble | undefined) => {
@@ -66,7 +64,7 @@ function callOver(socket: Socket, { endpoint, authority, fields }: Place): Promi
           problem: `it speaks HTTP/2 and not gRPC: it answered ${headers[':status']}${type === '' ? '' : ` ${type}`}`,
           hint: 'Correct the address or the authority, or write protocol: h2.',
         })
-      if (headers['grpc-status'] !== undefined) over(statusTrouble(headers))
+      if (headers['grpc-status'] !== undefined) over(own(headers) ?? statusTrouble(headers))
     })
     stream.on('trailers', (trailers) => over(statusTrouble(trailers)))
     stream.on('end', () => over(undefined))
@@ -78,9 +76,19 @@ function callOver(socket: Socket, { endpoint, authority, fields }: Place): Promi
 
 function statusTrouble(headers: Readonly<Record<string, unknown>>): Trouble | undefined {
   if (headers['grpc-status'] !== unavailable) return undefined
-  const message = headers['grpc-message']
+  const said = headers['grpc-message']
+  const message = withFailure(typeof said === 'string' ? unescaped(said) : '', headers)
   return {
-    problem: `who answers there says UNAVAILABLE${typeof message === 'string' && message !== '' ? `: ${message}` : ''}`,
-    hint: 'Look at the service behind it; with a sidecar, at the authority.',
+    problem: `who answers there says UNAVAILABLE${message === '' ? '' : `: ${message}`}`,
+    hint: /TLS_error/.test(message) ? hintFor(message) : 'Look at the service behind it; with a sidecar, at the authority.',
+  }
+}
+
+/** gRPC over HTTP/2, "Responses": percent-encoded UTF-8. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }

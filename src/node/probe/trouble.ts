@@ -1,3 +1,5 @@
+import { AlpnMissing, WrongIdentity } from '../channels/identity.ts'
+
 /** Why something in the neighbourhood cannot be used. */
 export interface Trouble {
   /** A clause that begins in lower case. */
@@ -7,15 +9,12 @@ export interface Trouble {
 }
 
 const certificates: Readonly<Record<string, Trouble>> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: {
-    problem: 'its certificate is for another name',
-    hint: 'Set tls.serverName to a name in the certificate, or correct the authority.',
-  },
   CERT_HAS_EXPIRED: { problem: 'its certificate has expired', hint: 'Renew the certificate of the service.' },
   CERT_NOT_YET_VALID: { problem: 'its certificate is not valid yet', hint: 'Look at the clocks of both machines.' },
   DEPTH_ZERO_SELF_SIGNED_CERT: { problem: 'its certificate is signed by itself', hint: 'Name who signs it in tls.ca.' },
   SELF_SIGNED_CERT_IN_CHAIN: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
+  CERT_SIGNATURE_FAILURE: { problem: 'its certificate is not signed by the authority that is trusted', hint: 'Name the authority in tls.ca.' },
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: { problem: 'its certificate is signed by an authority that is not trusted', hint: 'Name the authority in tls.ca.' },
 }
 
@@ -34,6 +33,8 @@ const connecting: Readonly<Record<string, Trouble>> = {
 export function troubleOf(error: unknown, secure: boolean): Trouble {
   const causes = causesOf(error)
   for (const cause of causes) {
+    if (cause instanceof WrongIdentity) return { problem: cause.message, hint: cause.expected.startsWith('spiffe://') ? otherId : otherName }
+    if (cause instanceof AlpnMissing) return noAlpn
     const code = codeOf(cause)
     const known = certificates[code] ?? (secure && code === 'ECONNRESET' ? noTls : connecting[code])
     if (known !== undefined) return known
@@ -43,6 +44,9 @@ export function troubleOf(error: unknown, secure: boolean): Trouble {
   }
   return { problem: messageOf(causes.at(-1)), hint: 'Correct what the message names.' }
 }
+
+const otherName = 'Set tls.serverName to a name in the certificate, or correct the authority.'
+const otherId = 'Look at who answers at this address; correct tls.spiffe only if it is the right one.'
 
 const noTls: Trouble = { problem: 'it does not speak TLS, or cut the handshake', hint: 'Remove tls: if it speaks clear text; look at its own log otherwise.' }
 
@@ -55,7 +59,7 @@ function tlsTrouble(code: string, message: string): Trouble {
 }
 
 /** Over TLS, HTTP/2 is spoken where both sides said so in ALPN (RFC 9113 section 3.2). */
-export const noAlpn: Trouble = { problem: 'it does not offer HTTP/2 over TLS (ALPN)', hint: 'Turn HTTP/2 on there, or write protocol: http.' }
+const noAlpn: Trouble = { problem: 'it does not offer HTTP/2 over TLS (ALPN)', hint: 'Turn HTTP/2 on there, or write protocol: http.' }
 
 function causesOf(error: unknown): readonly unknown[] {
   const causes: unknown[] = []

@@ -1,10 +1,11 @@
 import type { Counters, Descriptor, Shared, Taken } from '../../core/ports.ts'
+import type { AskedCounters } from '../counters.ts'
 import { type CountArrivals, countArrivals } from '../listeners.ts'
 import type { Asking } from './asking.ts'
 import { readTaken, type WrittenTaken, writeDescriptor } from './question.ts'
 
 /** The counters of the primary process. Rejects as `asking` does. */
-export function createAskedCounters(asking: Asking): Counters {
+export function createAskedCounters(asking: Asking): AskedCounters {
   const ask = async (mode: 'take' | 'charge' | 'peek', descriptors: readonly Descriptor[]): Promise<Taken> => {
     const written = (await asking.ask([mode, descriptors.map(writeDescriptor)])) as WrittenTaken // as the host writes it
     const taken = readTaken(written, descriptors)
@@ -18,7 +19,8 @@ export function createAskedCounters(asking: Asking): Counters {
     return { ...taken, release }
   }
   const charge: Counters['charge'] = async (descriptors) => (await ask('charge', descriptors)).readings
-  return { take: (descriptors) => ask('take', descriptors), charge, peek: (descriptors) => ask('peek', descriptors) }
+  const forget: AskedCounters['forget'] = async (descriptor) => (await asking.ask(['forget', writeDescriptor(descriptor)])) === true
+  return { take: (descriptors) => ask('take', descriptors), charge, peek: (descriptors) => ask('peek', descriptors), forget }
 }
 
 /** What the primary process remembers for all. Rejects as `asking` does, and with what the primary's memory says. */

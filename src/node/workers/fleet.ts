@@ -1,12 +1,14 @@
 import { type Health, type HealthBoard, healthBoard } from '../../core/health.ts'
+import type { GuardStatus } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { metrics } from '../../core/observe/metrics.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Address, Policy } from '../../core/policy/policy.ts'
-import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
+import type { EndpointStatus, ShieldStatus, SourceStatus } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
+import { limitRoutes } from '../gateway/limit-routes.ts'
 import { ListenerSet, type PreparedListeners, plansOf } from '../gateway/listener-set.ts'
 import { measureProcess } from '../gateway/process-metrics.ts'
 import { type Published, Reloader } from '../gateway/reloader.ts'
@@ -18,6 +20,7 @@ import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
 import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../switching.ts'
+import { openFleetBook } from './fleet-book.ts'
 import { choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
 import type { Report, Served } from './orders.ts'
@@ -196,6 +199,20 @@ export class Fleet implements GatewayView {
     return [...worst.values()]
   }
 
+  /** Each breaker as the worker sees it that trusts the place least; adaptive limits and what is under way of all of them together. */
+  get shields(): readonly ShieldStatus[] {
+    const worst = new Map<string, ShieldStatus>()
+    const sum = (one: number | undefined, other: number | undefined) => (one === undefined ? other : one + (other ?? 0))
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.shields ?? []) {
+        const there = worst.get(status.place)
+        const shown = there === undefined || doubts.indexOf(status.breaker) > doubts.indexOf(there.breaker) ? status : there
+        worst.set(status.place, { ...shown, limit: sum(status.limit, there?.limit), active: sum(status.active, there?.active) })
+      }
+    }
+    return Array.from(worst.values())
+  }
+
   /** Each source of endpoints as the worker sees it that has heard nothing of it for longest. */
   get sources(): readonly SourceStatus[] {
     const oldest = new Map<string, SourceStatus>()
@@ -207,6 +224,27 @@ export class Fleet implements GatewayView {
       }
     }
     return [...oldest.values()]
+  }
+
+  /** Each guarded destination with what all workers saw of it, and aborted when one of them has aborted it. */
+  get guards(): readonly GuardStatus[] {
+    const joined = new Map<string, GuardStatus>()
+    const sum = (one: GuardStatus['canary'], other: GuardStatus['canary']) => ({ answers: one.answers + other.answers, errors: one.errors + other.errors })
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.guards ?? []) {
+        const key = JSON.stringify([status.route, status.destination, status.guard])
+        const there = joined.get(key)
+        if (there === undefined) joined.set(key, status)
+        else
+          joined.set(key, {
+            ...there,
+            aborted: there.aborted ?? status.aborted,
+            canary: sum(there.canary, status.canary),
+            others: sum(there.others, status.others),
+          })
+      }
+    }
+    return [...joined.values()]
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
@@ -376,11 +414,16 @@ export class Fleet implements GatewayView {
     const forgetIntrospections = async () => {
       await Promise.all(this.#supervisor.serving.map((hand) => hand.order('forget', undefined, patience.report)))
     }
+    const rearmGuard = async (route: string, destination: string) => {
+      const found = await Promise.all(this.#supervisor.serving.map((hand) => hand.order('rearm', { route, destination }, patience.report)))
+      return found.includes(true)
+    }
+    const book = openFleetBook(() => this.#supervisor.serving)
     return startAdmin(address, (options) =>
       buildAdminApp(
         () => this.#look(),
         () => this.#metrics(),
-        { ...options, referenceScript, forgetIntrospections, switches: this.#switching },
+        { ...options, referenceScript, forgetIntrospections, switches: this.#switching, rearmGuard, limits: limitRoutes(this.#parts.ground, book) },
       ),
     )
   }
@@ -399,6 +442,7 @@ interface FleetChange extends Omit<StagedChange, 'commit'> {
 
 /** From none to most. */
 const troubles: readonly KeySetStatus['state'][] = ['fresh', 'unread', 'stale', 'unavailable']
+const doubts: readonly ShieldStatus['breaker'][] = [undefined, 'closed', 'half_open', 'open']
 const ills: readonly EndpointStatus['health'][] = ['healthy', 'unchecked', 'probing', 'ejected', 'unhealthy']
 
 function adminPlans(policy: Policy) {

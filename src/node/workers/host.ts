@@ -1,11 +1,12 @@
-import type { Counters, Shared } from '../../core/ports.ts'
+import type { Shared } from '../../core/ports.ts'
+import type { AskedCounters } from '../counters.ts'
 import type { CountArrivals } from '../listeners.ts'
 import { type Answer, type Question, readDescriptor, type WrittenDescriptor, writeTaken } from './question.ts'
 import type { Wire } from './wire.ts'
 
 /** What all worker processes have together. */
 export interface Common {
-  readonly counters: Counters
+  readonly counters: AskedCounters
   readonly shared: Shared
   readonly arrivals: CountArrivals
 }
@@ -76,6 +77,8 @@ export class Host {
         return this.#charge(question[1])
       case 'peek':
         return this.#peek(question[1])
+      case 'forget':
+        return this.#common.counters.forget(readDescriptor(question[1]))
       case 'free':
         return Promise.resolve(held.free(question[1]))
       case 'claim':

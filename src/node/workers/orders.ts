@@ -1,6 +1,9 @@
+import type { GuardStatus } from '../../core/ingress/steer.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import type { EndpointStatus, SourceStatus } from '../../core/upstream.ts'
+import type { Descriptor } from '../../core/ports.ts'
+import type { EndpointStatus, ShieldStatus, SourceStatus } from '../../core/upstream.ts'
+import type { Standing } from '../counters.ts'
 import type { BoundListener, KeySetStatus } from '../gateway-view.ts'
 import type { Figures } from '../meter.ts'
 import type { Settings } from '../settings.ts'
@@ -16,7 +19,9 @@ export interface Report {
   readonly inFlight: number
   readonly keySets: readonly KeySetStatus[]
   readonly endpoints: readonly EndpointStatus[]
+  readonly shields: readonly ShieldStatus[]
   readonly sources: readonly SourceStatus[]
+  readonly guards: readonly GuardStatus[]
   readonly figures: Figures
 }
 
@@ -35,6 +40,12 @@ export interface Orders {
   readonly report: readonly [given: undefined, done: Report]
   /** Forget what issuers said of opaque tokens. */
   readonly forget: readonly [given: undefined, done: undefined]
+  /** Give a guarded destination its weight back: whether there is one of that name. */
+  readonly rearm: readonly [given: { readonly route: string; readonly destination: string }, done: boolean]
+  /** How a limit stands where this worker counts. */
+  readonly lookAtLimit: readonly [given: Descriptor, done: Standing]
+  /** Forget what a limit has counted: there, or `here` only what this worker remembers of it. Whether anything was counted there. */
+  readonly forgetLimit: readonly [given: { readonly descriptor: Descriptor; readonly here: boolean }, done: boolean]
   /** Drain, then end. Done when the end has begun; `hurry` cuts what is left. */
   readonly stop: readonly [given: { readonly hurry: boolean }, done: undefined]
 }

@@ -7,6 +7,8 @@ import type { Descriptor, Taken, TakenReading } from '../../core/ports.ts'
  */
 export type Question =
   | readonly ['take' | 'charge' | 'peek', readonly WrittenDescriptor[]]
+  /** Forgets what is counted for a key. */
+  | readonly ['forget', WrittenDescriptor]
   /** Gives back what a lease holds. Its answer says nothing. */
   | readonly ['free', number]
   | readonly ['claim', key: string, ttlMs: number]

@@ -1,11 +1,12 @@
 import { type HealthBoard, healthBoard } from '../../core/health.ts'
 import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
+import { guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { Live } from '../../core/live.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot } from '../../core/snapshot.ts'
-import { endpointsOf, sourcesOf } from '../../core/upstream.ts'
+import { endpointsOf, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { createClock } from '../clock.ts'
-import { createGuardedCounters } from '../counters.ts'
+import { createGuardedCounters, type KeptCounters } from '../counters.ts'
 import { type ChangeParts, type PreparedChange, prepareChange } from '../gateway/change.ts'
 import { ListenerSet } from '../gateway/listener-set.ts'
 import { openWalkListener } from '../gateway/open-listener.ts'
@@ -54,6 +55,14 @@ export class Worker {
     forget: async () => {
       await this.#serving.forget()
       return undefined
+    },
+    rearm: async ({ route, destination }) => this.#serving.rearm(route, destination),
+    lookAtLimit: async (descriptor) => this.#serving.limits.look(descriptor),
+    forgetLimit: async ({ descriptor, here }) => {
+      const { limits } = this.#serving
+      if (!here) return limits.forget(descriptor)
+      limits.forgetHere(descriptor)
+      return false
     },
     stop: async ({ hurry }) => {
       if (hurry) this.#site?.hurry()
@@ -183,8 +192,16 @@ class Site {
     return { ...this.#state(), figures: this.#ground.meter.figures() }
   }
 
+  get limits(): KeptCounters {
+    return this.#ground.store.counters
+  }
+
   forget(): Promise<void> {
     return introspectionsOf(this.#ground.ports).clear()
+  }
+
+  rearm(route: string, destination: string): Promise<boolean> {
+    return rearmGuard(this.#ground.ports.lasting, route, destination)
   }
 
   /** Skips what the end still waits for. */
@@ -213,7 +230,14 @@ class Site {
 
   #state(): Omit<Report, 'figures'> {
     const { ports } = this.#ground
-    return { inFlight: this.#live.inFlight, keySets: keySetsOf(ports).status(), endpoints: endpointsOf(ports), sources: sourcesOf(ports.lasting) }
+    return {
+      inFlight: this.#live.inFlight,
+      keySets: keySetsOf(ports).status(),
+      endpoints: endpointsOf(ports),
+      shields: shieldsOf(ports),
+      sources: sourcesOf(ports.lasting),
+      guards: guardStatus(ports.lasting),
+    }
   }
 
   #follow(policy: Policy): void {

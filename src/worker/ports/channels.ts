@@ -26,6 +26,7 @@ export function createChannels(origin: { readonly host: string; readonly port: n
 async function send(call: HttpCall, options: CallOptions, clock: Clock): Promise<HttpReply> {
   const { lifeline } = options
   lifeline.check()
+  if (call.upgrade !== undefined) throw new Fault('not_implemented', 'this edge passes no changed protocols on')
   const cut = new AbortController()
   const forget = lifeline.onEnd((why) => cut.abort(why))
   const late = new Fault('deadline_exceeded', 'the gateway behind this edge did not answer in time')

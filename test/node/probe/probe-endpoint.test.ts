@@ -70,7 +70,7 @@ async function tryAt(open: () => Promise<number>, protocol: Endpoint['protocol']
     connectTimeoutMs: 1000,
     idleMs: 1000,
   }
-  return await probeEndpoint({ subset: undefined, endpoint, authority: 'service.test', fields: new FieldList() }, ports)
+  return await probeEndpoint({ subset: undefined, endpoint, authority: 'service.test', fields: new FieldList(), sidecar: 'none' }, ports)
 }
 
 describe('an endpoint that works is said to', () => {
@@ -94,7 +94,7 @@ describe('an endpoint that does not is told by its cause', () => {
     ['HTTP/2 without gRPC', h2, 'grpc', undefined, 'it speaks HTTP/2 and not gRPC: it answered 200'],
     ['clear text for TLS', http, 'http1', {}, 'it does not speak TLS, or cut the handshake'],
     ['no HTTP/2 in ALPN', https, 'h2', {}, 'it does not offer HTTP/2 over TLS (ALPN)'],
-    ['the wrong name', https, 'http1', { serverName: 'other.test' }, 'its certificate is for another name'],
+    ['the wrong name', https, 'http1', { serverName: 'other.test' }, 'its certificate names DNS:service.test, IP Address:127.0.0.1; other.test was expected'],
     ['a stranger', https, 'http1', { trusted: false }, 'its certificate is signed by an authority that is not trusted'],
     ['a cut connection', rude, 'http1', undefined, 'it closes the connection on HTTP/1.1'],
     ['another protocol', odd, 'http1', undefined, 'what it answers is not HTTP/1.1'],

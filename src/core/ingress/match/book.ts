@@ -63,12 +63,7 @@ function trieOf(tries: Map<string, TrieNode>, key: string): TrieNode {
  * The entry that takes a request: of its exact host before its wildcard before any host, then the most specific. What shows
  * through a broken match of unknown hosts goes before all of them but literal templates. `fits` stands in place of the entries' own tests.
  */
-export function lookUp(
-  book: RouteBook,
-  { request, arrival }: Pick<Received, 'request'> & Partial<Pick<Received, 'arrival'>>,
-  dialect: Dialect,
-  fits?: Search['fits'],
-): Found {
+export function lookUp(book: RouteBook, { request }: Pick<Received, 'request'>, dialect: Dialect, fits?: Search['fits']): Found {
   const { host, target, method, headers } = request
   const tries = [book.exact.get(host), book.wildcard.get(parentOf(host)), book.any]
   const segments = segmentsOf(target.path)
@@ -77,7 +72,7 @@ export function lookUp(
     headers,
     query: queryReader(target.query),
     native: isCall(dialect, method),
-    socket: arrival?.socket !== undefined,
+    socket: request.upgrade?.protocol === 'websocket',
     segments,
     verb: verbOf(segments),
     trailingSlash: segments.at(-1) === '',

@@ -1,7 +1,9 @@
 import { corsAllows } from '../../model/cors.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Route } from '../../model/route.ts'
-import type { Inbound } from '../../model/wire.ts'
+import { socketProtocol } from '../../model/socket.ts'
+import { passedAs } from '../../model/upgrade.ts'
+import type { Inbound, Upgrade } from '../../model/wire.ts'
 import type { Entry } from './entry.ts'
 
 /**
@@ -39,12 +41,18 @@ function isStreaming({ rpc }: Entry): boolean {
 }
 
 /**
- * The request that a WebSocket stands for: the rule's own method, so that access rules about methods hold for it as for the same call over
- * HTTP. @throws Fault `not_implemented` unless this is a streaming RPC, `forbidden` for a page of another origin
+ * The request that a handshake stands for. Of an RPC: the rule's own method, so that access rules about methods hold for it as for the same call over
+ * HTTP. @throws Fault `not_implemented` unless this is a streaming RPC, or a route that passes the protocol on; `forbidden` for a page of another
+ * origin; `request_invalid` when subprotocols are offered and none is ours
  */
-export function socketRequest(request: Inbound, entry: Entry): Inbound {
-  if (!isStreaming(entry)) throw new Fault('not_implemented', 'a WebSocket opens streaming RPCs of gRPC routes only')
+export function socketRequest(request: Inbound, upgrade: Upgrade, entry: Entry): Inbound {
+  if (entry.rpc === undefined) {
+    if (passedAs(entry.route, upgrade) === undefined) throw new Fault('not_implemented', 'this route does not change to that protocol')
+  } else if (upgrade.protocol !== 'websocket' || !isStreaming(entry)) throw new Fault('not_implemented', 'a WebSocket opens streaming RPCs of gRPC routes only')
   if (!isOriginAllowed(request, entry.route)) throw new Fault('forbidden', 'a page of another origin cannot open a WebSocket here')
+  if (entry.rpc === undefined) return request
+  // A browser gives up a WebSocket that selects none of what it offered.
+  if (upgrade.subprotocols?.includes(socketProtocol) === false) throw new Fault('request_invalid', `offer the subprotocol ${socketProtocol}, or none`)
   const bound = entry.binding?.method
   // A rule of any method can be narrowed by its route.
   const method = bound === '*' ? entry.methods[0] : bound

@@ -1,31 +1,30 @@
 import { base64url } from 'jose'
 import type { Arrival } from '../../model/exchange.ts'
 import type { FieldList } from '../../model/fields.ts'
-import { socketProtocol } from '../../model/socket.ts'
+import type { SocketOffer, Upgrade } from '../../model/wire.ts'
 import { refusal } from './refusal.ts'
 
 /** A browser cannot set headers on a WebSocket; it can name subprotocols, and so Kubernetes takes bearer tokens in one. We take the same. */
 const tokenPrefix = 'base64url.bearer.authorization.'
 
-const handshake = ['sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-version']
-
 /**
- * Reads the subprotocols of a handshake (RFC 6455 section 4.1): a bearer token among them becomes the Authorization field. The fields of the
- * handshake itself go no further. @throws Fault `credential_invalid` for a malformed token or a second credential, `request_invalid` when
- * subprotocols are offered and none is ours
+ * Reads the handshake (RFC 6455 section 4.1): a bearer token among the subprotocols becomes the Authorization field, and no field of the handshake
+ * goes further by itself. @throws Fault `credential_invalid` for a malformed token or a second credential
  */
-export function readSocketOffer(arrival: Arrival, fields: FieldList): void {
-  const offered = fields.all('sec-websocket-protocol').flatMap((value) => value.split(',').map((one) => one.trim()))
-  for (const name of handshake) fields.remove(name)
+export function readSocketOffer(arrival: Arrival, { protocol }: SocketOffer, fields: FieldList): Upgrade {
+  const offered = listOf(fields, 'sec-websocket-protocol')
+  const extensions = listOf(fields, 'sec-websocket-extensions')
   const tokens = offered.filter((one) => one.startsWith(tokenPrefix))
   for (const token of tokens) {
     if (fields.has('authorization')) throw refusal(arrival, 'credential_invalid', 'more than one credential is given')
     fields.set('authorization', `Bearer ${decoded(arrival, token.slice(tokenPrefix.length))}`)
   }
-  // A browser gives up a WebSocket that selects none of what it offered.
-  if (offered.length > 0 && !offered.includes(socketProtocol)) {
-    throw refusal(arrival, 'request_invalid', `offer the subprotocol ${socketProtocol}, or none`)
-  }
+  const subprotocols = fields.has('sec-websocket-protocol') ? offered.filter((one) => !one.startsWith(tokenPrefix)) : undefined
+  return { protocol, subprotocols, extensions }
+}
+
+function listOf(fields: FieldList, name: string): readonly string[] {
+  return fields.all(name).flatMap((value) => value.split(',').map((one) => one.trim()))
 }
 
 function decoded(arrival: Arrival, text: string): string {

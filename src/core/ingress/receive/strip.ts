@@ -18,7 +18,7 @@ const ownWord = [
   'x-request-id',
   'x-rewrite-url',
 ]
-const ownPrefixes = ['l5d-', 'proxy-', 'x-envoy-', 'x-sallyport-', 'x-egress-']
+const ownPrefixes = ['l5d-', 'proxy-', 'sec-websocket-', 'x-envoy-', 'x-sallyport-', 'x-egress-']
 
 /** What a proxy in front may say and a stranger may not. */
 const proxyWord: ReadonlySet<string> = new Set(['b3', 'forwarded', 'x-real-ip'])

@@ -2,7 +2,7 @@ import { type JsonValue, type Registry, toJson } from '@bufbuild/protobuf'
 import { base64Encode } from '@bufbuild/protobuf/wire'
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
 import type { GrpcStatus } from '../../model/call.ts'
-import { type Fault, faultCatalogue } from '../../model/fault.ts'
+import type { Fault } from '../../model/fault.ts'
 import type { Fields } from '../../model/wire.ts'
 import { shownAnys } from './details.ts'
 import { codeName, isInward } from './status.ts'
@@ -23,7 +23,7 @@ export function errorOf(status: Pick<GrpcStatus, 'code' | 'message' | 'details'>
 
 /** The error that stands for a fault of the gateway. */
 export function errorOfFault(fault: Fault): ConnectError {
-  return { code: connectCode(faultCatalogue[fault.code].grpc), message: fault.message }
+  return { code: connectCode(fault.grpcStatus), message: fault.message }
 }
 
 /** The last message of a stream: the error if there is one, and the trailers. */

@@ -3,7 +3,7 @@ import type { GrpcReply, GrpcStatus } from '../../model/call.ts'
 import { grpcCodings } from '../../model/coding.ts'
 import type { NativeDialect } from '../../model/dialect.ts'
 import type { Translated } from '../../model/exchange.ts'
-import { Fault, faultCatalogue } from '../../model/fault.ts'
+import { Fault } from '../../model/fault.ts'
 import { FieldList } from '../../model/fields.ts'
 import { faultHeaders } from '../../model/problem.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
@@ -66,7 +66,7 @@ export function statusFields(status: GrpcStatus): Fields {
 /** How a call ended with a fault, as gRPC's trailers. */
 export function faultFields(fault: Fault): Fields {
   return new FieldList([
-    ['grpc-status', `${faultCatalogue[fault.code].grpc}`],
+    ['grpc-status', `${fault.grpcStatus}`],
     ['grpc-message', encodedMessage(fault.message)],
   ])
 }

@@ -1,7 +1,7 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { GrpcReply } from '../../model/call.ts'
 import type { StreamForm, Translated } from '../../model/exchange.ts'
-import { Fault, faultCatalogue } from '../../model/fault.ts'
+import { Fault } from '../../model/fault.ts'
 import { FieldList, noFields } from '../../model/fields.ts'
 import type { TranslateOptions } from '../../model/route.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
@@ -116,7 +116,7 @@ async function* jsonBody(first: string, writing: Writing, source: Source): Async
   } catch (error) {
     if (writing.error === undefined) throw error
     const fault = Fault.from(error)
-    yield text.encode(writing.error({ code: faultCatalogue[fault.code].grpc, message: fault.message, details: [] }))
+    yield text.encode(writing.error({ code: fault.grpcStatus, message: fault.message, details: [] }))
   } finally {
     await messages.return?.()
   }

@@ -12,6 +12,17 @@ export function bucketOf(salt: string, subject: string): number {
   return (fmix32(hash) >>> 0) / 4_294_967_296
 }
 
+/** Where the draws of one destination begin: FNV-1a of its name, as above. */
+export function seedOf(name: string): number {
+  return fnv1a(0x811c9dc5, name)
+}
+
+/** What a destination draws for a bucket, in (0, 1): the 32 bits of the bucket, mixed with the destination's seed, mixed again. */
+export function drawOf(seed: number, bucket: number): number {
+  const hash = fmix32(Math.imul(fmix32((bucket * 4_294_967_296) ^ seed), 0x9e3779b1) + seed)
+  return ((hash >>> 0) + 0.5) / 4_294_967_296
+}
+
 function fnv1a(start: number, text: string): number {
   let hash = start
   for (let i = 0; i < text.length; i++) {

@@ -2,8 +2,9 @@ import * as z from 'zod'
 import { balance } from './balance.ts'
 import { defaulted, describe, overridable, section } from './build.ts'
 import { endpoints, labels } from './endpoints.ts'
-import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256 } from './fields.ts'
+import { assetPath, authority, durationBetween, endpointAddress, host, name, pem, sha256, spiffeId } from './fields.ts'
 import { health, outlier } from './health.ts'
+import { breaker } from './protect.ts'
 
 const where = {
   address: describe(overridable(endpointAddress).optional(), 'One endpoint: host:port, or unix:/path.'),
@@ -26,7 +27,7 @@ const descriptors = z.strictObject({
 })
 
 export const cluster = z.strictObject({
-  sidecar: defaulted(z.enum(['envoy', 'linkerd', 'none']), 'clusters.sidecar', 'Hand-off conventions of the proxy beside the gateway.'),
+  sidecar: defaulted(z.enum(['envoy', 'istio', 'linkerd', 'consul', 'none']), 'clusters.sidecar', 'Hand-off conventions of the proxy beside the gateway.'),
   protocol: defaulted(z.enum(['http', 'h2', 'grpc']), 'clusters.protocol', 'What the upstream speaks.'),
   ...where,
   descriptors: describe(
@@ -47,6 +48,10 @@ export const cluster = z.strictObject({
     z
       .strictObject({
         serverName: describe(host.optional(), 'Name in the certificate; without it the authority.'),
+        spiffe: describe(
+          z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
+          'Whose certificate it must be: its SPIFFE id, or spiffe://domain/path/* for everything below. Its other names count for nothing then.',
+        ),
         ca: describe(pem.optional(), 'Who signs its certificate, PEM.'),
         certificate: describe(pem.optional(), "The gateway's own certificate, PEM."),
         key: describe(pem.optional(), 'Its private key, PEM.'),
@@ -56,8 +61,21 @@ export const cluster = z.strictObject({
   ),
   connectTimeout: defaulted(overridable(durationBetween('1ms', '1m')), 'clusters.connectTimeout', 'Time to connect.'),
   caps: section(
-    { requests: defaulted(overridable(z.int().min(1).max(1_000_000)), 'clusters.caps.requests', 'Requests at a time; more are refused.') },
-    'Circuit caps.',
+    {
+      requests: defaulted(overridable(z.int().min(1).max(1_000_000)), 'clusters.caps.requests', 'Requests at a time; more wait or are refused.'),
+      pending: defaulted(
+        overridable(z.int().min(0).max(1_000_000)),
+        'clusters.caps.pending',
+        'So many wait for a place, until their deadline; more are refused.',
+      ),
+      retries: describe(overridable(z.int().min(0).max(1_000_000)).optional(), 'Requests that are being repeated at a time, whatever budgets allow.'),
+    },
+    'Circuit caps of one process.',
+  ),
+  breaker: describe(breaker.optional(), 'Leaves the cluster (each subset by itself) alone when it fails; without it never.'),
+  concurrency: describe(
+    overridable(z.literal('adaptive')).optional(),
+    'adaptive: how many requests it gets at a time follows from how long it takes to answer, up to caps.requests.',
   ),
 })
 

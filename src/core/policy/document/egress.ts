@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { defaulted, describe, overridable, section } from './build.ts'
 import { address, assetPath, cidr, durationBetween, egressTarget, headerName, method, name, path, pattern, pem, safeUrl, secret, text } from './fields.ts'
+import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
 
 export const caller = z.strictObject({
@@ -140,6 +141,7 @@ export const egress = z.strictObject({
     'With kind: tcp: what becomes of connections when the target changes.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+  breaker: describe(breaker.optional(), 'Leaves the service alone when it fails, each environment by itself; without it never.'),
   mask: section(
     {
       headers: defaulted(z.array(headerName), 'egress.mask.headers', 'Headers whose values never stand in a record.'),

@@ -30,17 +30,10 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
     },
   ],
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
-  mirror: [{ at: anywhere, what: 'Mirroring' }],
-  guard: [{ at: anywhere, what: 'Guarded canaries', instead: 'Change the weights.' }],
-  hedge: [{ at: anywhere, what: 'Hedging', instead: 'Write retry.' }],
-  failover: [{ at: anywhere, what: 'Failover to a second cluster' }],
-  fault: [{ at: anywhere, what: 'Fault injection' }],
-  faults: [{ at: anywhere, what: 'Fault injection' }],
+  hedge: [{ at: egress, what: 'Hedging calls to third parties', instead: 'Write retry.' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  websocket: [{ at: route, what: 'WebSocket on path routes', instead: 'Remove websocket: streaming RPCs take WebSockets without it.' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
-  breaker: [{ at: anywhere, what: 'Circuit breaking by failures', instead: 'caps: { requests } on a cluster bounds what is in flight.' }],
-  concurrency: [{ at: anywhere, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; caps: { requests } bounds a cluster.' }],
+  concurrency: [{ at: route, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; concurrency: adaptive protects a cluster.' }],
   spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   idempotency: [{ at: egress, what: 'Generating idempotency keys', instead: 'Callers send Idempotency-Key themselves.' }],
@@ -62,8 +55,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
 }
 
 const values: Readonly<Record<string, readonly Planned[]>> = {
-  istio: [{ at: /\.sidecar$/, what: 'The istio preset', instead: 'Use envoy, linkerd or none.' }],
-  consul: [{ at: /\.sidecar$/, what: 'The consul preset', instead: 'Use envoy, linkerd or none.' }],
   replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
   record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
   private_key_jwt: [{ at: /\.auth$/, what: 'private_key_jwt', instead: 'Use client_secret_basic or client_secret_post.' }],

@@ -18,7 +18,10 @@ import {
   size,
   stickyKey,
 } from './fields.ts'
+import { hedge } from './protect.ts'
+import { failover, faults, guard, mirror } from './steering.ts'
 import { translation } from './translation.ts'
+import { upgrade } from './upgrade.ts'
 
 const match = z.strictObject({
   host: describe(host.optional(), 'One host name.'),
@@ -32,13 +35,21 @@ const match = z.strictObject({
 
 const status = z.int().min(400).max(599)
 
+/** gRPC codes beside UNAVAILABLE after which another try may end otherwise. */
+export const grpcConditions = ['cancelled', 'unknown', 'deadline_exceeded', 'resource_exhausted', 'aborted', 'internal', 'data_loss'] as const
+
+const rpcName = z
+  .string()
+  .regex(/^[A-Za-z_]\w*$/)
+  .meta({ title: 'RPC of the service', examples: ['GetOrder'] })
+
 /** How often a failed try is repeated, on routes and egress services alike. */
 export const retry = z.strictObject({
   attempts: defaulted(overridable(z.int().min(0).max(10)), 'routes.retry.attempts', 'Further tries after the first.'),
   on: defaulted(
-    z.array(z.union([z.enum(['connect', 'reset', 'unavailable']), status])).min(1),
+    z.array(z.union([z.enum(['connect', 'reset', 'unavailable', 'deadline', ...grpcConditions]), status])).min(1),
     'routes.retry.on',
-    'connect: nothing was sent; reset: broke off before an answer; unavailable: 503 or gRPC UNAVAILABLE; or a status from 400 to 599.',
+    'connect: nothing was sent; reset: broke off before an answer; unavailable: 503 or gRPC UNAVAILABLE; deadline: a try took too long; another gRPC code; or a status from 400 to 599.',
   ),
   budget: defaulted(percent, 'routes.retry.budget', 'Share of requests that may be retries.'),
   methods: defaulted(z.array(method), 'routes.retry.methods', 'Methods that may be repeated as they are.'),
@@ -47,14 +58,16 @@ export const retry = z.strictObject({
     'routes.retry.withIdempotencyKey',
     'Methods that may be repeated when the request carries an Idempotency-Key.',
   ),
+  perTry: describe(
+    overridable(durationBetween('1ms', '1h')).optional(),
+    'Time for one try, where it may be repeated. Without it none is cut, but with deadline who has used up its share of the time is joined by a try at another endpoint.',
+  ),
+  rpcs: defaulted(z.array(rpcName), 'routes.retry.rpcs', 'RPCs that may be repeated, beside those whose descriptors say so (idempotency_level).'),
+  bodies: defaulted(size, 'routes.retry.bodies', 'Bodies up to this size are kept for another try.'),
   maxRetryAfter: defaulted(durationBetween('0s', '1h'), 'routes.retry.maxRetryAfter', 'A longer Retry-After is passed on instead of waited for.'),
 })
 
 const cost = z.int().min(1).max(1_000_000)
-const rpcName = z
-  .string()
-  .regex(/^[A-Za-z_]\w*$/)
-  .meta({ title: 'RPC of the service', examples: ['GetOrder'] })
 
 const limit = z.union([
   name,
@@ -83,6 +96,8 @@ const destination = z.strictObject({
     ).optional(),
     'A request that fits goes here whatever the weights.',
   ),
+  guard: describe(guard.optional(), 'Takes its weight away, for good, when it does worse than the destinations without a guard.'),
+  failover: describe(failover.optional(), 'A second cluster, that takes what this one cannot.'),
 })
 
 const binding = z.strictObject({
@@ -131,8 +146,11 @@ export const route = z
     ),
     timeout: defaulted(overridable(durationBetween('1ms', '1d')), 'routes.timeout', 'From arrival to the last byte of the answer; for streams, to the first.'),
     retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+    hedge: describe(hedge.optional(), 'Sends safe calls a second time, to another endpoint, when the first takes long; without it never.'),
     sticky: describe(stickyKey.optional(), 'Who stays on one side of the split.'),
     to: describe(z.union([name, destination, z.array(destination).min(1)]).optional(), 'Where it goes: a cluster, {cluster, subset}, or a list with weights.'),
+    mirror: describe(mirror.optional(), 'A second service that gets copies of requests; nobody waits for it.'),
+    faults: describe(faults.optional(), 'Faults that are injected, in nonprod only.'),
     openapi: describe(openapi.optional(), 'In place of to: the gateway itself answers GET with the OpenAPI document of other routes.'),
     answer: describe(z.enum(['health']).optional(), 'In place of to: the gateway itself answers grpc.health.v1.Health.'),
     resource: describe(name.optional(), 'The resource it is a part of: challenges name its metadata.'),
@@ -150,6 +168,7 @@ export const route = z
     bodyLimit: describe(size.optional(), "Largest body; without it the listener's."),
     translate: translation,
     cors: describe(cors.optional(), 'Which pages of other origins may call it; without it none.'),
+    upgrade: describe(upgrade.optional(), 'Protocols that pass through to the upstream: [websocket], or {protocols, idle, lifetime}; without it none.'),
     bindings: defaulted(z.array(binding), 'routes.bindings', 'HTTP rules in place of google.api.http, for the RPCs they name.'),
   })
   // Editors are told; the loader's own check says more.

@@ -4,7 +4,7 @@ import type { RouteDocument } from '../document/routes.ts'
 import { type Entry, isSaid, isWhole, type Linking, placeIn, refuse, suggestion } from './linking.ts'
 
 /** What only a route that goes somewhere can use. */
-const idle = ['timeout', 'retry', 'sticky', 'handOn', 'bodyLimit', 'translate', 'bindings']
+const idle = ['timeout', 'retry', 'hedge', 'sticky', 'handOn', 'bodyLimit', 'translate', 'upgrade', 'bindings']
 
 /** Checks that a route goes somewhere or is answered by the gateway itself, in one way. */
 export function checkDestination(linking: Linking, entry: Entry<RouteDocument>): void {
@@ -42,7 +42,7 @@ export function checkAnswer(linking: Linking, entry: Entry<RouteDocument>, value
       hint: 'bindings on it give Check a path, such as GET /healthz.',
       which: 'key',
     })
-  for (const key of ['retry', 'sticky'] as const) {
+  for (const key of ['retry', 'hedge', 'sticky'] as const) {
     if (isSaid(entry, [key]))
       refuse(linking, entry, [key], {
         code: 'no_effect',

@@ -5,6 +5,8 @@ import type { Descriptors } from './descriptors.ts'
 import { linkEndpoints } from './endpoints.ts'
 import { linkHealth } from './health.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'
+import { linkBreaker } from './protect.ts'
+import { checkSidecar } from './sidecar.ts'
 import { ms } from './values.ts'
 
 const nowhere: Endpoints = { kind: 'static', addresses: [] }
@@ -53,9 +55,11 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
   const endpoints = linkEndpoints(linking, entry, value, [])
   if (!isSaid(entry, ['address']) && !isSaid(entry, ['endpoints']) && entry.value !== undefined)
     refuse(linking, entry, [], { code: 'endpoints_missing', message: 'The cluster does not say where it is.', hint: 'Add address: host:port, or endpoints.' })
-  checkSidecar(linking, entry, value)
-  if ((value.tls?.certificate === undefined) !== (value.tls?.key === undefined) && isWhole(entry, 'tls'))
-    refuse(linking, entry, ['tls'], { code: 'tls_pair', message: 'certificate and key go together.', hint: 'Give both or neither.', which: 'key' })
+  const subsets = linkSubsets(linking, entry, value, endpoints)
+  const own = Object.entries(subsets).flatMap(([name, subset]) =>
+    subset.endpoints === undefined ? [] : [{ endpoints: subset.endpoints, path: ['subsets', name] }],
+  )
+  checkSidecar(linking, entry, [...(endpoints === undefined ? [] : [{ endpoints, path: [] }]), ...own])
   return {
     name: entry.name,
     quarantined: undefined,
@@ -63,23 +67,29 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     protocol: value.protocol ?? 'http',
     endpoints: endpoints ?? nowhere,
     authority: value.authority,
-    tls: value.tls === undefined ? undefined : { serverName: value.tls.serverName, ca: value.tls.ca, certificate: value.tls.certificate, key: value.tls.key },
+    tls: linkTls(linking, entry, value),
     ...linkHealth(linking, entry),
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
-    caps: { requests: value.caps?.requests ?? 0 },
-    subsets: linkSubsets(linking, entry, value, endpoints),
+    caps: { requests: value.caps?.requests ?? 0, pending: value.caps?.pending ?? 0, retries: value.caps?.retries },
+    breaker: linkBreaker(value.breaker),
+    concurrency: value.concurrency,
+    subsets,
     descriptors: pinnedSet(value, descriptors),
   }
 }
 
-function checkSidecar(linking: Linking, entry: Entry<ClusterDocument>, value: Partial<ClusterDocument>): void {
-  const { sidecar } = value
-  if (sidecar === undefined || sidecar === 'none' || value.authority !== undefined || isSaid(entry, ['authority'])) return
-  warn(linking, entry, ['sidecar'], {
-    code: 'authority_missing',
-    message: `The ${sidecar} sidecar chooses the service by authority, and none is given: it gets the downstream's own host name.`,
-    hint: 'Add authority: the name of the service in the mesh.',
-  })
+function linkTls(linking: Linking, entry: Entry<ClusterDocument>, { tls }: Partial<ClusterDocument>): Cluster['tls'] {
+  if (tls === undefined) return undefined
+  const { serverName, spiffe, ca, certificate, key } = tls
+  if ((certificate === undefined) !== (key === undefined) && isWhole(entry, 'tls'))
+    refuse(linking, entry, ['tls'], { code: 'tls_pair', message: 'certificate and key go together.', hint: 'Give both or neither.', which: 'key' })
+  if (spiffe !== undefined && ca === undefined && !isSaid(entry, ['tls', 'ca']))
+    refuse(linking, entry, ['tls', 'spiffe'], {
+      code: 'tls_spiffe_ca',
+      message: 'A SPIFFE id proves something only when the trust domain signed it, and no authority of it is named.',
+      hint: "Add ca: the trust domain's bundle.",
+    })
+  return { serverName, ...(spiffe !== undefined && { spiffe: typeof spiffe === 'string' ? [spiffe] : spiffe }), ca, certificate, key }
 }
 
 function linkSubsets(

@@ -6,7 +6,8 @@ import { checkEnvironment } from './callers.ts'
 import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
-import { linkRetry } from './routes.ts'
+import { linkBreaker } from './protect.ts'
+import { checkRetry, linkRetry } from './retry.ts'
 import { checkHttp, linkStreamTarget } from './stream-targets.ts'
 import { checkKind, linkStream } from './streams.ts'
 import { linkTarget } from './targets.ts'
@@ -39,6 +40,7 @@ export function linkEgress(
 function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings, live: PlacedTarget[]): LinkedService {
   const { value = {} } = entry
   if (entry.value !== undefined) checkWays(linking, entry, value)
+  if (value.retry !== undefined) checkRetry(linking, entry, undefined, value.retry)
   for (const [i, caller] of (value.callers ?? []).entries()) refer(linking, entry, ['callers', i], 'callers', caller)
   if (value.callers?.length === 0 && isWhole(entry, 'callers'))
     warn(linking, entry, [], { code: 'nobody_calls', message: `No caller may use the service "${entry.name}".`, hint: 'Add callers:.' })
@@ -52,6 +54,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     connectTimeoutMs: ms(value.timeout?.connect ?? ''),
     timeoutMs: ms(value.timeout?.total ?? ''),
     retry: linkRetry(value.retry),
+    breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], responses: true },
     ...(value.kind === 'tcp' && { stream: linkStream(value) }),
   }

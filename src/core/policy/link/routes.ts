@@ -1,10 +1,10 @@
-import type { HandOn, Retry, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
+import type { HandOn, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import type { AccessDocument } from '../document/access.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { LimitDocument } from '../document/limits.ts'
-import type { DestinationDocument, MatchDocument, RetryDocument, RouteDocument } from '../document/routes.ts'
+import type { DestinationDocument, MatchDocument, RouteDocument } from '../document/routes.ts'
 import type { AccessPolicy } from '../policy.ts'
 import { nodeAt, type Path } from '../read/node.ts'
 import { didYouMean } from '../suggest.ts'
@@ -15,11 +15,15 @@ import type { Descriptors } from './descriptors.ts'
 import { linkGrpc } from './grpc.ts'
 import { warnImpossible } from './impossible.ts'
 import { heldBy } from './limits.ts'
-import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, suggestion, warn } from './linking.ts'
+import { type Entry, isSaid, isWhole, type Linking, placeIn, refer, refuse, warn } from './linking.ts'
+import { linkHedge } from './protect.ts'
 import { checkResponse } from './response-cost.ts'
+import { checkRetry, linkRetry } from './retry.ts'
 import { lookAtRoute, matchKeys, pathsIn, type Sight } from './sight.ts'
+import { linkFailover, linkFaults, linkGuard, linkMirror, linkPlace, warnSplit } from './steering.ts'
 import { checkTranslate, plainTranslation } from './translate.ts'
-import { bytes, fieldTests, ms, share, stickyOf } from './values.ts'
+import { linkUpgrade } from './upgrade.ts'
+import { bytes, fieldTests, ms, stickyOf } from './values.ts'
 
 export interface LinkedRoute {
   readonly entry: Entry<RouteDocument>
@@ -86,7 +90,10 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
   warnImpossible(linking, entry, match?.grpc, book)
   checkNoEffect(linking, entry, value)
   const openapi = linkPublished(linking, entry, value)
+  const upgrade = linkUpgrade(linking, entry, around.clusters)
   warnNoEffect(linking, entry, value, split)
+  if (match !== undefined && value.retry !== undefined) checkRetry(linking, entry, match.grpc, value.retry)
+  warnSplit(linking, entry, split)
   if (match === undefined) return { entry, inline, hidden, route: undefined, sight: lookAtRoute(entry.node, entry.dropped.some(isOfMatch)) }
   const route: Route = {
     name: entry.name,
@@ -97,8 +104,11 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     ...(value.legacyHeaders === undefined || value.legacyHeaders === 'off' ? {} : { legacyHeaders: value.legacyHeaders }),
     timeoutMs: ms(value.timeout ?? ''),
     retry: linkRetry(value.retry),
+    hedge: linkHedge(value.hedge),
     sticky: stickyOf(value.sticky),
     split,
+    ...linkMirror(linking, entry, value, match, around.clusters),
+    ...linkFaults(linking, entry, value.faults),
     ...(value.answer === undefined ? {} : { answer: value.answer }),
     handOn: { token: value.handOn?.token ?? false, claims, ...introduceOf(linking, entry, value.handOn) },
     ...resourceOf(linking, entry, value.resource),
@@ -106,6 +116,7 @@ function linkRoute(linking: Linking, entry: Entry<RouteDocument>, around: RouteS
     bodyLimit: value.bodyLimit === undefined ? undefined : bytes(value.bodyLimit),
     translate: value.translate ?? plainTranslation,
     cors,
+    ...(upgrade === undefined ? {} : { upgrade }),
     ...(openapi === undefined ? {} : { openapi }),
   }
   return { entry, inline, hidden, route, sight: undefined }
@@ -265,20 +276,16 @@ function linkDestination(
   bare: boolean,
   clusters: RouteSurroundings['clusters'],
 ): WeightedDestination {
-  const known = refer(linking, entry, bare ? path : [...path, 'cluster'], 'clusters', said.cluster)
-  const subsets = clusters.get(said.cluster)?.value?.subsets ?? {}
-  if (known && said.subset !== undefined && !Object.hasOwn(subsets, said.subset)) {
-    const names = new Set(Object.keys(subsets))
-    const hint =
-      suggestion(linking, said.subset, names) ?? (names.size === 0 ? `Add subsets: to clusters.${said.cluster}.` : `Known: ${Array.from(names).join(', ')}.`)
-    refuse(linking, entry, [...path, 'subset'], { code: 'name_unknown', message: `The cluster "${said.cluster}" has no subset "${said.subset}".`, hint })
-  }
+  if (bare) refer(linking, entry, path, 'clusters', said.cluster)
+  else linkPlace(linking, entry, said, path, clusters)
   const claims = Object.entries(said.pin?.claims ?? {}).map(([claim, value]) => ({ path: claim, value }))
   return {
     cluster: said.cluster,
     subset: said.subset,
     weight: said.weight,
     pin: said.pin === undefined ? undefined : { headers: fieldTests(said.pin.headers), claims },
+    ...linkGuard(said.guard),
+    ...linkFailover(linking, entry, said, path, clusters),
   }
 }
 
@@ -378,13 +385,19 @@ function checkCost(linking: Linking, entry: Entry<RouteDocument>, path: Path, co
   })
 }
 
+/** Why a route for RPCs has no use for what path routes say. */
+const ownWays: Readonly<Record<string, string>> = {
+  allow: 'a grpc route decodes its variables itself',
+  upgrade: 'streaming RPCs take WebSockets without it',
+}
+
 /** What a route says and its kind cannot use would be believed. */
 function checkNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Partial<RouteDocument>): void {
   const isGrpc = value.match?.grpc !== undefined
-  const idle = isGrpc ? ['allow'] : value.match?.path === undefined ? [] : ['translate', 'bindings']
+  const idle = isGrpc ? ['allow', 'upgrade'] : value.match?.path === undefined ? [] : ['translate', 'bindings']
   for (const key of idle) {
     if (!isSaid(entry, [key])) continue
-    const message = isGrpc ? `"${key}" is for path routes: a grpc route decodes its variables itself.` : `"${key}" is for grpc routes.`
+    const message = isGrpc ? `"${key}" is for path routes: ${ownWays[key]}.` : `"${key}" is for grpc routes.`
     refuse(linking, entry, [key], { code: 'no_effect', message, hint: 'Remove it.', which: 'key' })
   }
 }
@@ -405,30 +418,4 @@ function warnNoEffect(linking: Linking, entry: Entry<RouteDocument>, value: Part
       hint: 'Remove it, or list destinations with weights.',
       which: 'key',
     })
-  if (value.match?.grpc === undefined || value.retry === undefined) return
-  // Whatever is not answered by gRPC's own UNAVAILABLE is not repeated (see core/upstream/retry.ts).
-  for (const key of ['methods', 'withIdempotencyKey'] as const) {
-    if (isSaid(entry, ['retry', key])) warnRetry(linking, entry, ['retry', key], `"${key}"`, 'key')
-  }
-  for (const [i, condition] of value.retry.on.entries()) {
-    if (condition !== 'connect' && condition !== 'unavailable') warnRetry(linking, entry, ['retry', 'on', i], `"${condition}"`, 'value')
-  }
-}
-
-function warnRetry(linking: Linking, entry: Entry<RouteDocument>, path: Path, what: string, which: 'key' | 'value'): void {
-  const message = `${what} has no effect on a grpc route: a call is repeated when it could not be sent (connect) or ended with UNAVAILABLE (unavailable).`
-  warn(linking, entry, path, { code: 'no_effect', message, hint: 'Remove it.', which })
-}
-
-/** Links `retry` of a route or an egress service. */
-export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
-  if (said === undefined) return undefined
-  return {
-    attempts: said.attempts,
-    on: said.on,
-    budget: share(said.budget),
-    methods: said.methods,
-    withIdempotencyKey: said.withIdempotencyKey,
-    maxRetryAfterMs: ms(said.maxRetryAfter),
-  }
 }

@@ -30,6 +30,7 @@ const routeKeys = [
   'limits',
   'timeout',
   'retry',
+  'hedge',
   'sticky',
   'to',
   'openapi',
@@ -39,6 +40,7 @@ const routeKeys = [
   'bodyLimit',
   'translate',
   'cors',
+  'upgrade',
   'bindings',
 ]
 

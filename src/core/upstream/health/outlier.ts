@@ -90,12 +90,14 @@ function hasRoom(member: Member, members: ReadonlySet<Member>, { maxEjected }: O
   return out < Math.min(members.size - 1, Math.max(1, Math.floor(maxEjected * members.size)))
 }
 
-function verdictOf(member: Member, tried: Tried): Verdict {
+/** What one try says of its endpoint; undefined: nothing yet, or nothing at all. */
+export function verdictOf(member: Member, tried: Tried): Verdict {
   if (tried.kind === 'answer') return tried.status === undefined || tried.status < 500 ? undefined : isGatewayStatus(tried.status) ? 'gateway' : 'server'
   if (tried.kind === 'whole') return tried.status < 500 ? 'good' : undefined
   if (tried.kind === 'status') return verdictOfGrpc(tried.code)
   // Whoever asks for an answer in no time at all must not be able to have endpoints ejected.
-  if (tried.code === 'deadline_exceeded') return tried.tookMs >= Math.max(patience.ms, patience.times * member.standing.typicalMs) ? 'gateway' : undefined
+  if (tried.code === 'deadline_exceeded')
+    return tried.own === true || tried.tookMs >= Math.max(patience.ms, patience.times * member.standing.typicalMs) ? 'gateway' : undefined
   return tried.code === 'upstream_unavailable' || tried.code === 'upstream_reset' || tried.code === 'upstream_protocol' ? 'gateway' : undefined
 }
 

@@ -63,6 +63,7 @@ function envoyConfig(ports: SidecarPorts): unknown {
     '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     stat_prefix: 'outbound',
     codec_type: 'AUTO',
+    upgrade_configs: [{ upgrade_type: 'websocket' }],
     route_config: { name: 'outbound', virtual_hosts: virtualHosts },
     http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' } }],
   }

@@ -1,0 +1,38 @@
+import type { GrpcCall, HttpCall } from '../model/call.ts'
+import type { Arrived } from '../model/exchange.ts'
+import type { Hedge, Retry } from '../model/route.ts'
+import type { Caps } from '../policy/policy.ts'
+import type { Ports } from '../ports.ts'
+import type { Balance, Candidate } from './balance.ts'
+import type { Deadline } from './deadline.ts'
+import type { Wait } from './discovery/wait.ts'
+import type { HandOver } from './mesh.ts'
+import type { Shield } from './protect/shield.ts'
+import type { Group } from './state.ts'
+import type { Note } from './tried.ts'
+
+/** One request on its way out: where it may go, until when, and how often. */
+export interface Shipment {
+  readonly x: Pick<Arrived, 'lifeline' | 'sent'>
+  readonly call: HttpCall | GrpcCall
+  /** The cluster or egress service, for the metrics. */
+  readonly label: string
+  readonly group: Group
+  readonly shield: Shield
+  /** Most that may be under way in the group. */
+  readonly caps: Caps
+  readonly candidates: (wait: Wait) => readonly Candidate[] | Promise<readonly Candidate[]>
+  readonly balance: Balance
+  /** By what hashing balancers choose. */
+  readonly key?: string | undefined
+  readonly note: Note
+  readonly deadline: Deadline
+  readonly hand: HandOver
+  readonly retry: Retry | undefined
+  readonly hedge?: Hedge | undefined
+  /** It means the same once and twice: by itself, or (`keyed`) because of its key. Without it: neither. */
+  readonly safety?: { readonly plain: boolean; readonly keyed: boolean } | undefined
+  readonly idleMs: number
+}
+
+export type SendPorts = Pick<Ports, 'clock' | 'random' | 'meter'>

@@ -1,0 +1,158 @@
+import { expect, test } from 'vitest'
+import { Fault } from '../../../src/core/model/fault.ts'
+import type { BreakerRule } from '../../../src/core/model/route.ts'
+import { buildUpstream, shieldsOf } from '../../../src/core/upstream.ts'
+import { grpcCall } from '../../support/calls.ts'
+import { emptyPolicy } from '../../support/policy.ts'
+import { byHand, settle } from '../../support/protected.ts'
+import { at, cluster, grpcReply, httpReply, retry, sendable } from '../../support/sendable.ts'
+
+const breaker: BreakerRule = { consecutive: 3, failures: 1, minRequests: 1_000, windowMs: 10_000, openMs: 30_000, probes: 1 }
+
+test('a cluster that fails is left alone: refused at once with the time until it may be asked, without dialling', async () => {
+  const { send, round, waiting, clock, meter, ports } = byHand({ breaker, outlier: undefined })
+  for (let i = 0; i < 3; i += 1) expect(await round(1, 500)).toBe(500)
+  clock.advance(10_000)
+  const refused = await send()
+  expect(refused.fault).toMatchObject({ code: 'circuit_open', status: 503, detail: { headers: [['retry-after', '20']] } })
+  expect(waiting.length).toBe(3)
+  expect(shieldsOf(ports)).toMatchObject([{ place: 'c', breaker: 'open', backInMs: 20_000, limit: undefined }])
+  expect(meter.level('sallyport_upstream_breaker_open', { place: 'c' })).toBe(1)
+  expect(meter.total('sallyport_upstream_breaker_openings_total', { place: 'c' })).toBe(1)
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'breaker' })).toBe(1)
+  clock.advance(20_000)
+  const probe = await send()
+  expect((await send()).result).toBe('circuit_open')
+  waiting.at(-1)?.answer(httpReply(200))
+  await settle()
+  expect(probe.result).toBe(200)
+  expect(await round(1)).toBe(200)
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'closed' }])
+})
+
+test('what counts as a failure: no answer, half an answer, 5xx, UNAVAILABLE; not what callers do wrong, nor that they leave', async () => {
+  const fails = async (run: (world: ReturnType<typeof byHand>) => Promise<unknown>) => {
+    const world = byHand({ breaker: { ...breaker, consecutive: 1 }, outlier: undefined })
+    await run(world)
+    await settle()
+    return shieldsOf(world.ports)[0]?.breaker === 'open'
+  }
+  expect(await fails(({ round }) => round(1, 500))).toBe(true)
+  expect(await fails(({ round }) => round(1, 503))).toBe(true)
+  expect(await fails(({ round }) => round(1, 404))).toBe(false)
+  expect(await fails(({ round }) => round(1, 429))).toBe(false)
+  for (const [code, counts] of [
+    ['upstream_unavailable', true],
+    ['upstream_reset', true],
+    ['upstream_protocol', true],
+    ['body_too_large', false],
+  ] as const) {
+    const run = async ({ send, waiting }: ReturnType<typeof byHand>) => {
+      await send()
+      waiting[0]?.fail(new Fault(code, ''))
+    }
+    expect(await fails(run)).toBe(counts)
+  }
+  const left = async ({ send }: ReturnType<typeof byHand>) => (await send()).lifeline.end(new Fault('client_closed', ''))
+  expect(await fails(left)).toBe(false)
+  for (const [code, counts] of [
+    [14, true],
+    [13, true],
+    [5, false],
+    [3, false],
+  ] as const) {
+    const run = async ({ send, waiting }: ReturnType<typeof byHand>) => {
+      const sent = await send({ call: grpcCall() })
+      waiting[0]?.answer(grpcReply([], { code }))
+      await settle()
+      if (sent.reply?.kind !== 'grpc') throw new Error('not gRPC')
+      for await (const _ of sent.reply.messages) throw new Error('no message was sent')
+    }
+    expect(await fails(run)).toBe(counts)
+  }
+})
+
+test('a broken version does not take the others with it, and a reload keeps what is known', async () => {
+  const subsets = { v2: { authority: undefined, endpoints: at('10.0.9.1:80') } }
+  const world = byHand({ breaker, outlier: undefined, subsets })
+  for (let i = 0; i < 3; i += 1) await world.round(1, 500, { subset: 'v2' })
+  expect((await world.send({ subset: 'v2' })).result).toBe('circuit_open')
+  expect(await world.round(1)).toBe(200)
+  const next = buildUpstream(emptyPolicy({ clusters: { c: cluster('c', { breaker, subsets }) } }), world.ports)
+  await world.upstream.close()
+  await expect(next.forward(sendable({ subset: 'v2', receivedAt: world.clock.ticks() }))).rejects.toMatchObject({ code: 'circuit_open' })
+  const without = buildUpstream(emptyPolicy({ clusters: { c: cluster('c', { subsets }) } }), world.ports)
+  expect(shieldsOf(world.ports)).toEqual([])
+  await Promise.all([next.close(), without.close()])
+})
+
+test('a retry counts as a try of its own, and the breaker ends a request that keeps failing', async () => {
+  const { send, waiting, clock } = byHand({ breaker: { ...breaker, consecutive: 2 }, outlier: undefined })
+  const sent = await send({ route: { retry: retry({ attempts: 5, on: [503] }), timeoutMs: 30_000 } })
+  for (let i = 0; i < 6 && sent.result === undefined; i += 1) {
+    waiting.at(-1)?.answer(httpReply(503))
+    await settle()
+    clock.advance(1_000)
+    await settle()
+  }
+  expect([waiting.length, sent.result]).toEqual([2, 'circuit_open'])
+})
+
+test('as many as pending says wait for a place, first come first served, until their deadline; more are refused at once', async () => {
+  const { send, waiting, clock, meter } = byHand({ caps: { requests: 1, pending: 2 } })
+  const first = await send()
+  const second = await send()
+  const third = await send({ deadline: clock.ticks() + 100 })
+  const fourth = await send()
+  expect([waiting.length, fourth.result]).toEqual([1, 'overloaded'])
+  expect(fourth.fault?.detail.headers).toEqual([['retry-after', '1']])
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'pending' })).toBe(1)
+  expect(meter.level('sallyport_upstream_pending_requests', { cluster: 'c' })).toBe(2)
+  clock.advance(100)
+  await settle()
+  expect(third.result).toBe('deadline_exceeded')
+  waiting[0]?.answer(httpReply(200))
+  await settle()
+  expect([first.result, waiting.length]).toEqual([200, 2])
+  waiting[1]?.answer(httpReply(201))
+  await settle()
+  expect(second.result).toBe(201)
+  expect(meter.level('sallyport_upstream_pending_requests', { cluster: 'c' })).toBe(0)
+})
+
+test('who goes away while waiting leaves the line', async () => {
+  const { send, waiting } = byHand({ caps: { requests: 1, pending: 1 } })
+  await send()
+  const gone = await send()
+  gone.lifeline.end(new Fault('client_closed', 'gone'))
+  await settle()
+  expect(gone.result).toBe('client_closed')
+  await send()
+  waiting[0]?.answer(httpReply(200))
+  await settle()
+  expect(waiting.length).toBe(2)
+})
+
+test('adaptive concurrency refuses what the upstream does not take, and counts', async () => {
+  const { send, ports, meter } = byHand({ concurrency: 'adaptive' })
+  const results = await Promise.all(Array.from({ length: 25 }, () => send()))
+  expect(results.filter(({ result }) => result === 'overloaded').length).toBe(5)
+  expect(shieldsOf(ports)).toMatchObject([{ place: 'c', limit: 20, active: 20, breaker: undefined }])
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'concurrency' })).toBe(5)
+  expect(meter.level('sallyport_upstream_concurrency_limit', { place: 'c' })).toBe(20)
+})
+
+test('a request with less time than almost any answer takes is refused at once, but now and then one finds out whether that still holds', async () => {
+  const { send, round, waiting, clock } = byHand()
+  for (let i = 0; i < 110; i += 1) await round(100)
+  const before = waiting.length
+  // The first is let through.
+  await send({ deadline: clock.ticks() + 50 })
+  const refused = await send({ deadline: clock.ticks() + 50 })
+  expect([refused.result, refused.fault?.message, waiting.length]).toEqual(['deadline_exceeded', 'too little time is left', before + 1])
+  await send({ deadline: clock.ticks() + 150 })
+  expect(waiting.length).toBe(before + 2)
+  clock.advance(1_000)
+  await send({ deadline: clock.ticks() + 50 })
+  expect(waiting.length).toBe(before + 3)
+})
