@@ -269,6 +269,22 @@ describe.skipIf(!hasRedis())('switching on several replicas around one Redis', (
     for (const gateway of [...gateways, late]) expect((await call(payments(gateway))).body).toBe('sandbox')
   })
 
+  it('moves a replica of several worker processes with one of a single process', { timeout: patienceMs }, async () => {
+    const { url } = await redis()
+    const single = await open(url)
+    const several = await startServe(keep, files, 'dev', { words: ['--workers', '2', '--lame-duck', '0s', '--redis', url], patienceMs })
+    const callers = load(payments(single), several.port('egress:payments'))
+    await moreThan(callers.count, 20)
+    const { said } = await ask({ admin: several.port('admin'), body: { environment: 'test' } })
+    expect(said).toMatchObject({ switched: true, replicas: 2, waiting: [] })
+    await moreThan(callers.count, callers.count() + 50)
+    const there = await callers.stop()
+    expect(there.every(({ status }) => status === 200)).toBe(true)
+    expect(stepsBack(there, 'staging')).toEqual([])
+    expect((await ask({ admin: single.port('admin'), body: { back: true } })).said).toMatchObject({ switched: true, replicas: 2 })
+    expect((await call(several.port('egress:payments'))).body).toBe('sandbox')
+  })
+
   it('changes nothing when one of them does not answer, or cannot', { timeout: patienceMs }, async () => {
     const { url, admin } = await redis()
     const [first, second] = [await open(url), await open(url)]
