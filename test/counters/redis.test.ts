@@ -229,6 +229,19 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
     expect(await calls()).toBe(before)
   })
 
+  it('tell of all limits that are over while they remember that one is, so that nobody comes back too early', async () => {
+    const counters = await instance()
+    const both = [on(spec('second', { points: 1, windowMs: 2000 })), on(spec('minute', { points: 1 }))]
+    await passedOf(counters, both, 2)
+    const { refusedBy, readings } = await counters.take(both)
+    expect(refusedBy).toBe('second')
+    expect(readings.map(({ limit }) => limit)).toEqual(['second', 'minute'])
+    // The refusal of the longer one is not believed any more, and its window is not over.
+    clock.advance(100)
+    await counters.take([both[0] as Descriptor])
+    expect((await counters.take(both)).readings[1]?.resetMs).toBeGreaterThan(55_000)
+  })
+
   it('remember a refusal that they were only asked about too', async () => {
     const counters = await instance()
     const limit = spec('a', { points: 1 })
@@ -363,6 +376,26 @@ describe.skipIf(!installed)(`counters in Redis${installed ? '' : ` (${redisHint}
       server.thaw()
     }
     await recovered(counters, spec('b'))
+  })
+
+  it('find a store that is back without a request that pays for it', async () => {
+    const counters = await instance(20)
+    const login = spec('a', { onStoreFailure: 'deny' })
+    await counters.take([on(login)])
+    server.freeze()
+    try {
+      for (let i = 0; i < 6; i++) expect(await counters.take([on(login)])).toMatchObject({ allowed: false })
+    } finally {
+      server.thaw()
+    }
+    await vi.waitFor(
+      () => {
+        clock.advance(1000)
+        expect(counters.degraded).toBe(false)
+      },
+      { timeout: 5000, interval: 50 },
+    )
+    expect(await counters.take([on(login, 'other')])).toMatchObject({ allowed: true, readings: [{ degraded: false }] })
   })
 
   it('answer alone at an old primary that takes no writes any more, and count there again when it does', async () => {

@@ -141,12 +141,12 @@ describe('remembered refusals', () => {
     const end = clock.ticks() + 60_000
     let asked = 0
     for (; clock.ticks() < end; clock.advance(10)) {
-      if (denials.find(on(limit)) !== undefined) continue
+      if (denials.refusal([on(limit)])?.readings[0] !== undefined) continue
       asked++
       denials.note(on(limit), refused(0, end - clock.ticks()), clock.ticks())
     }
     expect(asked).toBeLessThanOrEqual(14)
-    expect(denials.find(on(limit))).toBeUndefined()
+    expect(denials.refusal([on(limit)])?.readings[0]).toBeUndefined()
   })
 
   it('say when the window ends', () => {
@@ -154,17 +154,17 @@ describe('remembered refusals', () => {
     const denials = new Denials(clock, 1000)
     denials.note(on(limit), refused(0, 60_000), clock.ticks())
     clock.advance(40)
-    expect(denials.find(on(limit))).toEqual(refused(0, 59_960))
-    expect(denials.find(on(limit, 'other'))).toBeUndefined()
+    expect(denials.refusal([on(limit)])?.readings[0]).toEqual(refused(0, 59_960))
+    expect(denials.refusal([on(limit, 'other')])?.readings[0]).toBeUndefined()
   })
 
   it('do not hold against a request that costs less', () => {
     const clock = fakeClock()
     const denials = new Denials(clock, 1000)
     denials.note(on(limit, 'k', 5), refused(3, 60_000), clock.ticks())
-    expect(denials.find(on(limit, 'k', 3))).toBeUndefined()
-    expect(denials.find(on(limit, 'k', 4))).toBeUndefined()
-    expect(denials.find(on(limit, 'k', 5))).toMatchObject({ remaining: 3 })
+    expect(denials.refusal([on(limit, 'k', 3)])?.readings[0]).toBeUndefined()
+    expect(denials.refusal([on(limit, 'k', 4)])?.readings[0]).toBeUndefined()
+    expect(denials.refusal([on(limit, 'k', 5)])?.readings[0]).toMatchObject({ remaining: 3 })
   })
 
   it('begin anew in the next window', () => {
@@ -174,6 +174,6 @@ describe('remembered refusals', () => {
     clock.advance(1000)
     denials.note(on(limit), refused(0, 60_000), clock.ticks())
     clock.advance(100)
-    expect(denials.find(on(limit))).toBeUndefined()
+    expect(denials.refusal([on(limit)])?.readings[0]).toBeUndefined()
   })
 })

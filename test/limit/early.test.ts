@@ -61,6 +61,19 @@ describe('a limit before authentication', () => {
     expect(refusal(ask)?.detail.members).toMatchObject({ limit: 'network' })
   })
 
+  it('is told of when a later limit refuses', () => {
+    const { limit } = setUp(network, limitOf('person', { points: 1, key: [{ kind: 'subject' }] }))
+    const ask = () => {
+      const x = permitted({ principal: subject('a') })
+      void limit.early(x)
+      void limit(x)
+    }
+    ask()
+    const headers = new Map(refusal(ask)?.detail.headers)
+    expect(headers.get('ratelimit')).toMatch(/^"(?:person|network)".*, "(?:person|network)"/)
+    expect(headers.get('ratelimit-policy')).toContain('"network";q=2')
+  })
+
   it('leaves a route without one as it is', () => {
     const { limit } = setUp(person)
     const [x, open] = [unknown(), unknown({ route: 'open' })]

@@ -80,6 +80,14 @@ describe('counters in the primary process', () => {
     }
   })
 
+  it('tell of all limits that are over when they remember a refusal', async () => {
+    const { at } = house(1)
+    const { counters, wire } = at(0)
+    const both = [one(sliding(1, { name: 'second', windowMs: 2000 })), one(sliding(1, { name: 'minute' }))]
+    for (let i = 0; i < 2; i++) await delivered(counters.take(both), wire)
+    expect(counters.take(both)).toMatchObject({ refusedBy: 'second', readings: [{ limit: 'second' }, { limit: 'minute', resetMs: 60_000 }] })
+  })
+
   it('are asked once for all requests of a turn', async () => {
     const { at } = house(1)
     const { counters, wire } = at(0)

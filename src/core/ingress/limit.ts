@@ -57,7 +57,7 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
       const refusing = over.filter(({ limit: { mode } }) => mode === 'enforce')
       for (const answer of over) if (answer.limit.mode === 'audit') count(meter, answer.limit.name, 'would_refuse')
       for (const answer of refusing) countOutcome(meter, answer, false)
-      if (refusing.length > 0) throw refusalOf(refusing, refusing[0]?.limit.name, ports)
+      if (refusing.length > 0) throw refusalOf(refusing, refusing[0]?.limit.name, x.readings ?? [], ports)
       return x
     })
   }
@@ -81,7 +81,7 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
       // Audit limits are taken one by one, after: one that is over must not keep another from counting, and a refused request counts nowhere.
       if (taken.allowed) return whenSettled(watch(stage, x, ports), (watched) => [...readings, ...watched])
       Object.assign(x, { readings })
-      throw refusalOf(answers, taken.refusedBy, ports)
+      throw refusalOf(answers, taken.refusedBy, readings, ports)
     })
   }
 

@@ -1,5 +1,5 @@
 import { capacityOf } from '../../core/model/limit.ts'
-import type { Clock, Descriptor, TakenReading } from '../../core/ports.ts'
+import type { Clock, Descriptor, Taken, TakenReading } from '../../core/ports.ts'
 import { Recent } from './recent.ts'
 
 interface Denial {
@@ -38,13 +38,26 @@ export class Denials {
     this.#denials = new Recent(cap)
   }
 
-  /** The reading that refuses this descriptor, as far as is remembered. A smaller cost, or a larger limit, than was refused is the store's to judge. */
-  find(descriptor: Descriptor): TakenReading | undefined {
-    const denial = this.#denials.get(descriptor.key, descriptor.limit.name)
-    if (denial === undefined) return undefined
+  /**
+   * What refuses these, as far as is remembered. It tells of every one of them whose window is known not to be over, or whoever waits as told would
+   * come too early for the others.
+   */
+  refusal(descriptors: readonly Descriptor[]): Taken | undefined {
     const now = this.#clock.ticks()
-    if (now >= denial.believedUntil || descriptor.cost < denial.cost || capacityOf(descriptor.limit) > denial.capacity) return undefined
-    return { limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }
+    const refuser = descriptors.find((descriptor) => now < (this.#find(descriptor)?.believedUntil ?? 0))
+    if (refuser === undefined) return undefined
+    const readings = descriptors.flatMap((descriptor): readonly TakenReading[] => {
+      const denial = this.#find(descriptor)
+      if (denial === undefined || now >= denial.endsAt) return []
+      return [{ limit: descriptor.limit.name, remaining: denial.remaining, resetMs: denial.endsAt - now, degraded: false }]
+    })
+    return { allowed: false, refusedBy: refuser.limit.name, readings }
+  }
+
+  /** A smaller cost, or a larger limit, than was refused is the store's to judge. */
+  #find({ key, limit, cost }: Descriptor): Denial | undefined {
+    const denial = this.#denials.get(key, limit.name)
+    return denial === undefined || cost < denial.cost || capacityOf(limit) > denial.capacity ? undefined : denial
   }
 
   /** Notes that the store, asked at `askedAt`, refused: so what is remembered ends no later than what it said. */

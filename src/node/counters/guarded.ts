@@ -51,10 +51,8 @@ class GuardedCounters implements KeptCounters {
 
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     checkCosts(descriptors)
-    for (const descriptor of descriptors) {
-      const refused = this.#refusedBefore(descriptor)
-      if (refused !== undefined) return refused
-    }
+    const refused = this.#denials.refusal(descriptors)
+    if (refused !== undefined) return refused
     return this.#admitted() ? this.#take(descriptors) : this.#fallback.take(descriptors)
   }
 
@@ -82,11 +80,6 @@ class GuardedCounters implements KeptCounters {
     this.#fallback.forget(descriptor)
   }
 
-  #refusedBefore(descriptor: Descriptor): Taken | undefined {
-    const reading = this.#denials.find(descriptor)
-    return reading === undefined ? undefined : { allowed: false, refusedBy: reading.limit, readings: [reading] }
-  }
-
   #admitted(): boolean {
     const admitted = this.#breaker.admit()
     if (!admitted) this.#mark(true)
@@ -97,11 +90,17 @@ class GuardedCounters implements KeptCounters {
     const askedAt = this.#options.clock.ticks()
     const taken = await this.#answer(this.#counters.take(descriptors))
     if (taken === undefined) return this.#fallback.take(descriptors)
-    const refuser = descriptors.find(({ limit }) => limit.name === taken.refusedBy)
-    const reading = taken.readings.find(({ limit }) => limit === taken.refusedBy)
-    // Places are free any moment: nothing is remembered of them.
-    if (refuser !== undefined && reading !== undefined && refuser.limit.algorithm.kind !== 'concurrency') this.#denials.note(refuser, reading, askedAt)
+    if (!taken.allowed) this.#noteRefusals(descriptors, taken, askedAt)
     return taken
+  }
+
+  /** Places are free any moment: nothing is remembered of them. */
+  #noteRefusals(descriptors: readonly Descriptor[], { readings }: Taken, askedAt: number): void {
+    for (const descriptor of descriptors) {
+      const { limit, cost } = descriptor
+      const reading = readings.find((one) => one.limit === limit.name)
+      if (reading !== undefined && reading.remaining < cost && limit.algorithm.kind !== 'concurrency') this.#denials.note(descriptor, reading, askedAt)
+    }
   }
 
   /** What is not answered for counts here: there it may be counted late, which is never too little. */

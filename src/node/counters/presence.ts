@@ -22,12 +22,15 @@ return redis.call('zcard', KEYS[1])
 export class Presence {
   readonly #client: RedisClient
   readonly #clock: Pick<Clock, 'after'>
+  readonly #signed: (sign: Promise<void>) => void
   readonly #id = randomUUID()
   #timer: { cancel(): void } | undefined
   #instances = 1
   #left = false
 
-  constructor(client: RedisClient, clock: Pick<Clock, 'after'>) {
+  /** `signed` is given every sign of life that is under way. */
+  constructor(client: RedisClient, clock: Pick<Clock, 'after'>, signed: (sign: Promise<void>) => void) {
+    this.#signed = signed
     this.#client = client
     this.#clock = clock
     client.on('ready', () => this.#signOn())
@@ -55,7 +58,9 @@ export class Presence {
     this.#timer?.cancel()
     this.#timer = this.#clock.after(everyMs, () => this.#signOn())
     // While the client is not connected this fails at once, and the next connection signs again.
-    void this.sign().catch(() => undefined)
+    const sign = this.sign()
+    this.#signed(sign)
+    void sign.catch(() => undefined)
   }
 }
 

@@ -87,7 +87,7 @@ class SharedCounters implements RedisCounters {
     this.#budget = new Budget(patienceMs)
     this.#limits = new RedisLimits(this.#client, createPeriods(), script)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
-    this.#presence = new Presence(this.#client, clock)
+    this.#presence = new Presence(this.#client, clock, (sign) => this.#hear(sign))
     this.#breaker = new StoreBreaker(clock, 5, 1000)
     this.#denials = new Denials(clock, defaultKeyCap)
     this.#hot = new HotKeys(clock, hotKeyCap)
@@ -102,7 +102,7 @@ class SharedCounters implements RedisCounters {
 
   take(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     checkCosts(descriptors)
-    const remembered = this.#refusedBefore(descriptors)
+    const remembered = this.#denials.refusal(descriptors)
     if (remembered !== undefined) return remembered
     const inHand = this.#hot.ask(descriptors)
     if (inHand !== undefined) return inHand
@@ -126,7 +126,7 @@ class SharedCounters implements RedisCounters {
 
   peek(descriptors: readonly Descriptor[]): Taken | Promise<Taken> {
     // What is remembered answers for all it was asked with, or a limit would have no reading.
-    const remembered = descriptors.length === 1 ? this.#refusedBefore(descriptors) : undefined
+    const remembered = descriptors.length === 1 ? this.#denials.refusal(descriptors) : undefined
     if (remembered !== undefined) return remembered
     return this.#admitted(descriptors) ? this.#peekShared(descriptors) : this.#fallback.peek(descriptors)
   }
@@ -172,14 +172,6 @@ class SharedCounters implements RedisCounters {
     this.#client.disconnect()
   }
 
-  #refusedBefore(descriptors: readonly Descriptor[]): Taken | undefined {
-    for (const descriptor of descriptors) {
-      const reading = this.#denials.find(descriptor)
-      if (reading !== undefined) return { allowed: false, refusedBy: reading.limit, readings: [reading] }
-    }
-    return undefined
-  }
-
   /** A client that is not connected costs nothing to ask, so it needs no breaker; one that is may be frozen. No request waits for what the probe says. */
   #admitted(descriptors: readonly Descriptor[]): boolean {
     const connected = this.#client.status === 'ready'
@@ -199,10 +191,22 @@ class SharedCounters implements RedisCounters {
     this.#failure(await (this.#client.isCluster ? this.#run('peek', descriptors, '') : sign()))
   }
 
+  /** A sign that the store took in time is news as good as a request's: whoever comes first after an outage must not pay for it. In a Cluster it tells of one node alone. */
+  #hear(sign: Promise<void>): void {
+    if (!this.#degraded || this.#client.isCluster) return
+    this.#budget.within(sign).then(
+      () => {
+        this.#breaker.succeed()
+        this.#mark(false)
+      },
+      () => {},
+    )
+  }
+
   /** Somebody has asked for more of the same. Who finds nothing left of it waits for the next, or asks; a few times, so that a crowd needs few round trips. */
   #takeAfter(answered: boolean, descriptors: readonly Descriptor[], waits: number): Taken | Promise<Taken> {
     if (!answered) return this.#fallback.take(descriptors)
-    const known = this.#hot.askAgain(descriptors) ?? this.#refusedBefore(descriptors)
+    const known = this.#hot.askAgain(descriptors) ?? this.#denials.refusal(descriptors)
     if (known !== undefined) return known
     const asking = waits < mostWaits ? this.#hot.asking(descriptors) : undefined
     if (asking !== undefined) return asking.then((again) => this.#takeAfter(again, descriptors, waits + 1))

@@ -55,13 +55,14 @@ export function isUnavailable({ limit, taken }: Answered): boolean {
 
 /**
  * The fault of a refused request: `limiter_unavailable` (503) when a `deny` limit could not be asked, `rate_limited` (429)
- * otherwise. Retry-After (RFC 9110 section 10.2.3) is never before the last reset among the limits that were over, plus
+ * otherwise. It tells of all `readings` of the request. Retry-After (RFC 9110 section 10.2.3) is never before the last reset among the limits that were over, plus
  * up to 10 % so that those refused together do not come back together. Never stored by a cache (RFC 6585 section 4).
  */
 export function refusalOf(
   answers: readonly Answered[],
   refusedBy: string | undefined,
-  { clock, random }: { readonly clock: Pick<Clock, 'now'>; readonly random: Random },
+  readings: readonly Reading[],
+  { random }: { readonly random: Random },
 ): Fault {
   const unavailable = answers.find((answer) => isUnavailable(answer) && answer.limit.name === refusedBy)
   if (unavailable !== undefined) {
@@ -73,7 +74,7 @@ export function refusalOf(
   const name = refusedBy ?? violated[0] ?? 'unknown'
   const wait = Math.max(0, ...over.map((answer) => answer.taken.resetMs))
   return new Fault('rate_limited', `the rate limit "${name}" is reached`, {
-    headers: [...rateLimitHeaders(answers.map((answer) => readingOf(answer, false, clock))), retryAfter(wait, random), noStore],
+    headers: [...rateLimitHeaders(readings), retryAfter(wait, random), noStore],
     members: { limit: name, 'violated-policies': violated.length === 0 ? [name] : violated },
   })
 }
