@@ -22,9 +22,10 @@ module.exports = {
     {
       name: 'a-room-does-not-enter-another',
       severity: 'error',
-      comment: 'The address guard belongs to the whole egress wing; the egress report asks the deciders of every room.',
-      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/explain\\.ts$' },
-      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential)\\.ts$'] },
+      comment:
+        'The address guard and the switches belong to the whole egress wing; the egress report and the walk of byte streams ask the deciders of every room.',
+      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/(explain|stream)\\.ts$' },
+      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential|switched)\\.ts$'] },
     },
     {
       name: 'a-room-does-not-use-upstream',

@@ -14,6 +14,8 @@ export class Live {
   #current: Held
   #inFlight = 0
   #idle: (() => void)[] = []
+  #held: Promise<void> | undefined
+  readonly #watching = new Set<() => void>()
 
   constructor(first: Snapshot) {
     this.#current = hold(first)
@@ -30,6 +32,7 @@ export class Live {
 
   /** Walks one request through the snapshot in force, which stays open until the request is over: answer and lifeline. */
   async walk(wing: 'ingress' | 'egress', arrival: Arrival): Promise<Outbound> {
+    if (wing === 'egress' && this.#held !== undefined) await this.begin()
     // Read and counted in one turn of the event loop: no publish can come between.
     const held = this.#current
     held.users += 1
@@ -49,7 +52,33 @@ export class Live {
   publish(next: Snapshot): Promise<void> {
     const previous = this.#current
     this.#current = hold(next)
+    for (const changed of this.#watching) changed()
     return retire(previous)
+  }
+
+  /**
+   * Lets no egress call begin until what it returns is called: between processes that change together nobody is a step ahead. Calls wait, they
+   * are not refused; those under way go on.
+   */
+  hold(): () => void {
+    const gate = Promise.withResolvers<void>()
+    const mine = gate.promise
+    this.#held = mine
+    return () => {
+      if (this.#held === mine) this.#held = undefined
+      gate.resolve()
+    }
+  }
+
+  /** Settles when egress calls may begin: at once, unless they are held. */
+  async begin(): Promise<void> {
+    while (this.#held !== undefined) await this.#held
+  }
+
+  /** Calls `changed` whenever another snapshot is in force. Returns a way to stop. */
+  watch(changed: () => void): () => void {
+    this.#watching.add(changed)
+    return () => void this.#watching.delete(changed)
   }
 
   /** Settles once no request is under way. */

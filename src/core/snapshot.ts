@@ -1,3 +1,4 @@
+import { buildStreams, type Streams } from './egress/stream.ts'
 import { buildEgress, type Egress } from './egress.ts'
 import { buildIngress, type Ingress } from './ingress.ts'
 import type { Policy } from './policy/policy.ts'
@@ -11,6 +12,8 @@ export interface Snapshot {
   readonly policy: Policy
   readonly ingress: Ingress
   readonly egress: Egress
+  /** Where the connections of TCP services go. */
+  readonly streams: Streams
   /** Gives back what it holds; requests in flight end first. */
   close(): Promise<void>
 }
@@ -24,6 +27,7 @@ export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
     policy,
     ingress,
     egress: buildEgress(policy, upstream, ports),
+    streams: buildStreams(policy, ports),
     close: () => {
       ingress.close()
       return upstream.close()

@@ -2,11 +2,13 @@ import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Address } from '../core/policy/policy.ts'
 import { readinessOf } from './admin/detail.ts'
+import { addEgress } from './admin/egress.ts'
 import { addLimits, type LimitRoutes } from './admin/limits.ts'
 import { statusPage } from './admin/page.ts'
 import { addReference } from './admin/reference.ts'
 import { isFromPage, problem } from './admin/refusal.ts'
 import type { BoundListener, GatewayView } from './gateway-view.ts'
+import type { SwitchDesk } from './switching.ts'
 
 /** Only the inline style of our own page may take effect. */
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -17,12 +19,14 @@ export interface AdminOptions {
   readonly referenceScript?: string | undefined
   /** Forgets what issuers said of opaque tokens, on every replica. */
   readonly forgetIntrospections: () => Promise<void>
+  /** Switches egress services to other environments. */
+  readonly switches: SwitchDesk
   /** Gives a guarded destination its weight back, on every replica. False when there is none of that name. */
   readonly rearmGuard: (route: string, destination: string) => Promise<boolean>
   readonly limits: LimitRoutes
 }
 
-/** The gateway's own routes: health, metrics, what is in force and what limits have counted. Nothing here changes the policies in force. */
+/** The gateway's own routes: health, metrics, what is in force and what limits have counted. Switches of egress services alone change the policies in force. */
 export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, metrics: () => string | Promise<string>, options: AdminOptions): Hono {
   const app = new Hono()
   app.notFound(() => problem('route_not_found', 'the admin listener has no such page'))
@@ -66,6 +70,7 @@ export function buildAdminApp(view: () => GatewayView | Promise<GatewayView>, me
     }
     return c.json({ cleared: true })
   })
+  addEgress(app, view, options.switches)
   app.get('/guards', async (c) => c.json({ guards: (await view()).guards }))
   app.post('/guards/rearm', async (c) => {
     if (isFromPage(c)) return problem('forbidden', 'this is not for web pages')

@@ -54,7 +54,7 @@ export function createJournal(options: JournalOptions, clock: Pick<Clock, 'now'>
   const atExit = () => writer.flushNow()
   process.on('exit', atExit)
   return {
-    write: (record) => (record['kind'] === 'request' ? put(order.indexOf('info'), record) : log('warn', 'noted', record)),
+    write: (record) => (record['kind'] === 'request' || record['kind'] === 'stream' ? put(order.indexOf('info'), record) : log('warn', 'noted', record)),
     log,
     pass(lines) {
       if (!closed && !writer.line(lines)) dropped += lines.split('\n').length

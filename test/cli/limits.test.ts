@@ -9,6 +9,7 @@ import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { fakeClock } from '../support/clock.ts'
 import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { base, loadBeside } from '../support/load.ts'
+import { noSwitches } from '../support/no-switches.ts'
 import { memoryMeter } from '../support/ports.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
 import { openHttp } from '../support/shop.ts'
@@ -119,7 +120,7 @@ describe('sallyport limits of a gateway', () => {
     const limits = fakeLimitRoutes()
     const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what these routes look at
     const admin = await startAdmin({ host: '127.0.0.1', port: 0 }, (options) =>
-      buildAdminApp(view, () => '', { ...options, forgetIntrospections: async () => {}, rearmGuard: async () => false, limits }),
+      buildAdminApp(view, () => '', { ...options, forgetIntrospections: async () => {}, rearmGuard: async () => false, switches: noSwitches, limits }),
     )
     onTestFinished(() => admin.close())
     return { ...limits, url: `http://127.0.0.1:${admin.port}`, port: admin.port }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildStreams } from '../../src/core/egress/stream.ts'
 import { Live } from '../../src/core/live.ts'
 import type { Arrival } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
@@ -8,6 +9,8 @@ import type { Outbound } from '../../src/core/model/wire.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
 import { arrival } from '../support/arrival.ts'
+import { emptyPolicy } from '../support/policy.ts'
+import { fakePorts } from '../support/ports.ts'
 
 interface Double extends Snapshot {
   closed: boolean
@@ -29,6 +32,7 @@ function snapshot(revision: string, walk: (arrival: Arrival) => Promise<void> = 
     failures: [],
     ingress: Object.assign(run, { close: () => {} }),
     egress: Object.assign(run, { close: () => {} }),
+    streams: buildStreams(emptyPolicy(), fakePorts()),
     async close() {
       double.closed = true
     },

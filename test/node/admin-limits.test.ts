@@ -4,6 +4,7 @@ import type { LimitBook } from '../../src/node/counters.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { clean, loadBeside } from '../support/load.ts'
+import { noSwitches } from '../support/no-switches.ts'
 
 const text = `issuers:
   main: { issuer: "https://idp.example.com", audiences: [api] }
@@ -25,7 +26,13 @@ async function openApp(book?: Partial<LimitBook>) {
   const limits = fakeLimitRoutes()
   const view = () => ({ snapshot: { revision: policy.revision, policy } }) as unknown as GatewayView // what these routes look at
   const given = { ...limits, book: { ...limits.book, ...book } }
-  const app = buildAdminApp(view, () => '', { loopback: true, forgetIntrospections: async () => {}, rearmGuard: async () => false, limits: given })
+  const app = buildAdminApp(view, () => '', {
+    loopback: true,
+    forgetIntrospections: async () => {},
+    rearmGuard: async () => false,
+    switches: noSwitches,
+    limits: given,
+  })
   const take = (times: number, name = 'per-caller') => {
     const limit = policy.limits[name]
     if (limit === undefined) throw new Error(`no limit ${name}`)

@@ -4,6 +4,7 @@ import { buildAdminApp, startAdmin } from '../../src/node/admin.ts'
 import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { nodeWarning } from '../../src/node/node-version.ts'
 import { fakeLimitRoutes } from '../support/limit-routes.ts'
+import { noSwitches } from '../support/no-switches.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'
 
 const at = Date.UTC(2026, 0, 1)
@@ -40,7 +41,7 @@ function ask(path: string, given: GatewayView = view(), headers: Record<string, 
   const app = buildAdminApp(
     () => given,
     () => '# metrics\n',
-    { loopback: true, forgetIntrospections, rearmGuard, limits },
+    { loopback: true, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
   )
   return app.request(path, { headers })
 }
@@ -131,7 +132,7 @@ describe('the admin listener', () => {
     const app = buildAdminApp(
       () => view(),
       () => '',
-      { loopback: false, forgetIntrospections, rearmGuard, limits },
+      { loopback: false, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
     )
     expect((await app.request('/livez', { headers: { host: '10.0.0.7:9901' } })).status).toBe(200)
   })
@@ -148,7 +149,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections, rearmGuard: rearm, limits },
+        { loopback: true, forgetIntrospections, rearmGuard: rearm, limits, switches: noSwitches },
       )
     const arm = async (answer: () => boolean, headers: Record<string, string> = {}) => {
       const rearm = async (route: string, destination: string) => {
@@ -175,7 +176,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { loopback: true, forgetIntrospections: forget, rearmGuard, limits },
+        { loopback: true, forgetIntrospections: forget, rearmGuard, limits, switches: noSwitches },
       )
     const clear = (headers: Record<string, string> = {}, forget = async () => void forgotten++) =>
       app(forget).request('/introspection/clear', { method: 'POST', headers: { host: 'localhost', ...headers } })
@@ -220,7 +221,7 @@ describe('the admin listener', () => {
       buildAdminApp(
         () => view(),
         () => '',
-        { ...options, forgetIntrospections, rearmGuard, limits },
+        { ...options, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
       ),
     )
     onTestFinished(() => admin.close())
@@ -230,7 +231,7 @@ describe('the admin listener', () => {
         buildAdminApp(
           () => view(),
           () => '',
-          { ...options, forgetIntrospections, rearmGuard, limits },
+          { ...options, forgetIntrospections, rearmGuard, limits, switches: noSwitches },
         ),
       ),
     ).rejects.toThrow('EADDRINUSE')

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildStreams } from '../../src/core/egress/stream.ts'
 import { Live } from '../../src/core/live.ts'
 import type { EgressService } from '../../src/core/model/route.ts'
 import type { Outbound } from '../../src/core/model/wire.ts'
@@ -10,6 +11,7 @@ import { arrival } from '../support/arrival.ts'
 import { fakeClock } from '../support/clock.ts'
 import { fakeListeners } from '../support/listeners.ts'
 import { emptyPolicy } from '../support/policy.ts'
+import { fakePorts } from '../support/ports.ts'
 
 const plan = (name: string, port: number, settings?: Partial<PublicListener>): ListenerPlan => ({
   name,
@@ -137,7 +139,14 @@ describe('the shutdown', () => {
     const { set } = await bound()
     const stuck = new Promise<Outbound>(() => {})
     const walk = Object.assign(() => stuck, { close: () => {} })
-    const live = new Live({ revision: 'r', policy: emptyPolicy(), ingress: walk, egress: walk, close: async () => {} })
+    const live = new Live({
+      revision: 'r',
+      policy: emptyPolicy(),
+      ingress: walk,
+      egress: walk,
+      streams: buildStreams(emptyPolicy(), fakePorts()),
+      close: async () => {},
+    })
     void live.walk('ingress', arrival('GET', '/'))
     const clock = fakeClock()
     const done = drain(set, live, times, clock, new AbortController().signal)

@@ -7,6 +7,7 @@ import type { GatewayView } from '../../src/node/gateway-view.ts'
 import { operationsIn, problemsOf } from '../openapi/validate.ts'
 import { fakeLimitRoutes } from '../support/limit-routes.ts'
 import { clean, loadBeside } from '../support/load.ts'
+import { noSwitches } from '../support/no-switches.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const routes = `clusters: { shop: { address: "127.0.0.1:1", protocol: grpc, descriptors: shop.binpb } }
@@ -22,6 +23,7 @@ async function openApp(referenceScript?: string) {
     loopback: true,
     referenceScript,
     forgetIntrospections: () => Promise.resolve(),
+    switches: noSwitches,
     rearmGuard: async () => false,
     limits: fakeLimitRoutes(),
   })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { buildStreams } from '../../src/core/egress/stream.ts'
 import { Live } from '../../src/core/live.ts'
 import { noFields } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
@@ -51,7 +52,7 @@ function gateway(first: Policy = emptyPolicy()) {
     const close = async () => {
       one.closed = true
     }
-    return { revision: policy.revision, policy, ingress: walk, egress: walk, close }
+    return { revision: policy.revision, policy, ingress: walk, egress: walk, streams: buildStreams(policy, fakePorts()), close }
   }
   const outcomes: LoadOutcome[] = []
   const events: { readonly level: string; readonly event: string; readonly facts: Readonly<Record<string, JournalValue>> | undefined }[] = []

@@ -415,6 +415,19 @@ describe('a mock file', () => {
 
 describe('ways in and callers', () => {
   const target = '      dev: { target: "https://a.example" }'
+  const stream = '      dev: { target: "db.example:5432" }'
+
+  it('link a TCP service with its numbers and targets, and guard the production ones', async () => {
+    const prod = '      prod: { target: "live.example:5432", tls: verify-full, ca: file:/ca.pem, allowAddresses: [10.30.0.0/24] }'
+    const more = '    kind: tcp\n    protocol: postgres\n    connections: { max: 7, idle: 2s }\n    switch: { drainTimeout: 3s }\n'
+    const policy = clean(await loadBeside(service(`${stream}\n${prod}`, more)))
+    expect(policy.egress['pay']?.service.stream).toEqual({ protocol: 'postgres', maxConnections: 7, idleMs: 2000, lifetimeMs: 86_400_000, drainMs: 3000 })
+    expect(policy.egress['pay']?.targets).toEqual({ dev: expect.objectContaining({ mode: 'tcp', host: 'db.example', port: 5432, tls: false }) })
+    expect(policy.guards).toEqual([{ host: 'live.example', port: 5432, service: 'pay' }])
+    const there = clean(await loadBeside(service(`${stream}\n${prod}`, more), { environment: 'prod' }))
+    expect(there.egress['pay']?.targets['prod']).toMatchObject({ tls: true, ca: 'file:/ca.pem', allowAddresses: ['10.30.0.0/24'] })
+    expect(await codes(service(stream, '    kind: tcp\n    switch: { mode: pin }\n'))).toEqual(['warning stream_pinned'])
+  })
 
   it('warn of a port that is not loopback, of a service without callers, and of a missing shared listener', async () => {
     expect(await codes(service(target).replace('127.0.0.1:9101', '0.0.0.0:9101'))).toEqual(['warning listen_open'])
@@ -436,7 +449,25 @@ describe('ways in and callers', () => {
     [service(target).replace('checkout: {}', 'checkout: { listener: "egress:pya" }'), 'name_unknown'],
     [service(target).replace('checkout: {}', 'checkout: { listener: public }'), 'value_invalid'],
     [service(target).replace('checkout: {}', 'checkout: { token: x }'), 'not_available'],
-    [service(target, '    kind: tcp\n'), 'not_available'],
+    [service(target, '    kind: tcp\n'), 'target_not_address'],
+    [service('      dev: { target: "db.example:5432" }'), 'target_not_url'],
+    [service('      dev: { target: "https://a.example", tls: none }'), 'kind_differs'],
+    [service(target, '    protocol: postgres\n'), 'kind_differs'],
+    [service(target, '    connections: { max: 2 }\n'), 'kind_differs'],
+    [service(target, '    switch: { mode: drain }\n'), 'kind_differs'],
+    [service(stream, '    kind: tcp\n    host: pay.egress.internal\n'), 'kind_differs'],
+    [service(stream, '    kind: tcp\n    timeout: { total: 1s }\n'), 'kind_differs'],
+    [service(stream, '    kind: tcp\n    quota: { vendor: { rate: 1/1s } }\n'), 'kind_differs'],
+    [service(stream, '    kind: tcp\n    idempotency: {}\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", mode: record }', '    kind: tcp\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", faults: { reset: { percent: 1% } } }', '    kind: tcp\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", hmac: { secret: env:S, message: a, header: x } }', '    kind: tcp\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", tls: { certificate: env:C, key: env:K } }', '    kind: tcp\n'), 'kind_differs'],
+    [service(stream, '    kind: tcp\n    allow: [{ methods: [GET], path: /a }]\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", inject: { header: a, secret: env:X } }', '    kind: tcp\n'), 'kind_differs'],
+    [service('      dev: { target: "db.example:5432", ca: file:/ca.pem }', '    kind: tcp\n'), 'no_effect'],
+    [service(`${stream}\n      prod: { target: "live.example:5432" }`, '    kind: tcp\n'), 'tls_unsaid'],
+    [service(`${stream}\n      prod: { target: "db.example:5432", tls: verify-full }`, '    kind: tcp\n'), 'target_is_prod'],
     [service(target, '    breaker: { failures: half }\n'), 'value_invalid'],
     [service(target, '    hedge: {}\n'), 'not_available'],
     [service(target, '    quota: { vendor: { rate: 0/1s } }\n'), 'quota_rate'],

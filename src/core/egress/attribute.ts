@@ -29,6 +29,6 @@ export function buildAttribute(policy: Policy): Attribute {
 }
 
 /** `egress` stands for the shared port and every service's own. */
-function uses(caller: Caller, listener: string): boolean {
+export function uses(caller: Caller, listener: string): boolean {
   return caller.listener === listener || (caller.listener === 'egress' && listener.startsWith('egress:'))
 }

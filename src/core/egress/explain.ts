@@ -1,7 +1,9 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule } from '../model/route.ts'
+import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget } from '../model/route.ts'
 import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
+import { formatAuthority } from '../net.ts'
+import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { keyedMethods } from './credential/outgoing.ts'
@@ -9,6 +11,7 @@ import { buildReadSecret } from './credential/secret.ts'
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
 import { buildChoose } from './place/choose.ts'
+import { switchOf } from './switched.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
@@ -42,6 +45,8 @@ export interface EgressRow {
   readonly target: string | undefined
   /** The reference, never the value. */
   readonly secret: string | undefined
+  /** Every caller that chooses nothing itself is sent here: somebody has switched the service. */
+  readonly switched?: { readonly by: string; readonly reason: string; readonly at: string; readonly endsAt: string | undefined } | undefined
 }
 
 /**
@@ -54,10 +59,10 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
   const { service } = linked
   const caller = question.caller ?? service.callers[0] ?? ''
   const placed = explainPlace(policy, linked, caller, question.environment)
-  const live = placed.target?.mode === 'live' ? await explainLive(policy, placed.target, ports) : []
+  const live = placed.target?.mode === 'live' || placed.target?.mode === 'tcp' ? await explainLive(policy, placed.target, ports) : []
   return [
     line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
-    ...explainPermit(service, caller, question),
+    ...(service.stream === undefined ? explainPermit(service, caller, question) : [explainCaller(service, caller)]),
     ...placed.lines,
     ...live,
     ...(placed.target?.mode === 'live' ? explainCalling(service, question.method) : []),
@@ -67,11 +72,21 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
 /** Every service in every environment of this process's class, in the policies' order. */
 export function listEgress(policy: Policy): readonly EgressRow[] {
   return Object.values(policy.egress).flatMap(({ service, targets }) =>
-    policy.environments.map((environment) => rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment))),
+    policy.environments.map((environment) => ({
+      ...rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment)),
+      switched: switchedTo(policy, service.name, environment),
+    })),
   )
 }
 
+function switchedTo(policy: Policy, service: string, environment: string): EgressRow['switched'] {
+  const one = switchOf(policy, service)
+  if (one === undefined || one.environment !== environment) return undefined
+  return { by: one.by, reason: one.reason, at: isoTime(one.at), endsAt: one.endsAt === undefined ? undefined : isoTime(one.endsAt) }
+}
+
 function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
+  if (target?.mode === 'tcp') return { service, environment, mode: 'tcp', target: streamText(target), secret: undefined }
   if (target?.mode !== 'live') return { service, environment, mode: target?.mode ?? 'none', target: undefined, secret: undefined }
   return {
     service,
@@ -88,8 +103,7 @@ function waysIn(service: EgressService): string {
 }
 
 function explainPermit(service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
-  const listed = service.callers.includes(caller)
-  const first = line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+  const first = explainCaller(service, caller)
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
   // Asked for a caller who may, so that the line is about method and path alone.
@@ -98,13 +112,22 @@ function explainPermit(service: EgressService, caller: string, question: EgressQ
   return [first, line('path', true, path.path), allow]
 }
 
+function explainCaller(service: EgressService, caller: string): ExplainLine {
+  const listed = service.callers.includes(caller)
+  return line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+}
+
+function streamText({ host, port, tls }: StreamTarget): string {
+  return `${tls ? 'tls' : 'tcp'}://${formatAuthority(host, port)}`
+}
+
 interface ExplainedPlace {
   readonly lines: readonly ExplainLine[]
   readonly target: EgressTarget | undefined
 }
 
 function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, wanted: string | undefined): ExplainedPlace {
-  const choice = buildChoose(policy)(caller, wanted)
+  const choice = buildChoose(policy)(caller, wanted, linked.service.name)
   const environment = choice.environment ?? wanted ?? policy.environment
   const within = policy.environments.includes(environment)
   const target = new Map(Object.entries(linked.targets)).get(environment)
@@ -113,12 +136,12 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
     line('ceiling', within, within ? `${environment} is ${policy.environmentClass}` : `${environment} is not a ${policy.environmentClass} environment`),
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
-  const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
+  const where = target.mode === 'live' ? target.origin + target.basePath : target.mode === 'tcp' ? streamText(target) : `none: answered by the gateway`
   return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
 }
 
 function explainFaults(target: EgressTarget): readonly ExplainLine[] {
-  const faults = target.mode === 'deny' ? undefined : target.faults
+  const faults = target.mode === 'deny' || target.mode === 'tcp' ? undefined : target.faults
   if (faults === undefined) return []
   const { latency, reset, status, bandwidth } = faults
   const of = (fault: { readonly share: number } | undefined, words: string) =>
@@ -155,7 +178,7 @@ function explainCalling({ quota, idempotency, callers, mask }: EgressService, me
   ].flat()
 }
 
-async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+async function explainLive(policy: Policy, target: LiveTarget | StreamTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
   const guard = buildGuard(policy, ports)
   const named = guard.checkNames(target)
   const production = policy.guards.length === 0 ? [] : [line('production', named === undefined, named ?? 'no name of this target is a production host')]
@@ -172,7 +195,9 @@ async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPor
 }
 
 /** Those of the credential, and the key and certificate that are shown to the target. */
-function explainSecrets({ credential, certificate }: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+function explainSecrets(target: LiveTarget | StreamTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
+  const { credential } = target
+  const certificate = target.mode === 'live' ? target.certificate : undefined
   const read = buildReadSecret(ports.secrets)
   const own = certificate === undefined ? [] : [certificate.certificate, certificate.key]
   const rules = [

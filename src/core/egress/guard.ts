@@ -1,5 +1,5 @@
 import { mayShareName, namesOf } from '../model/names.ts'
-import type { LiveTarget, Vet } from '../model/route.ts'
+import type { GuardedTarget, Vet } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { classifyAddress } from './guard/classify.ts'
@@ -10,9 +10,9 @@ import { watchProduction } from './guard/production.ts'
 /** What stands between a target and the network: of the wing, used by `place` and by the report of `egress explain`. */
 export interface Guard {
   /** Why no name of this target (its own, its token endpoint's) may be called, or undefined. */
-  readonly checkNames: (target: LiveTarget) => string | undefined
+  readonly checkNames: (target: GuardedTarget) => string | undefined
   /** The judge of every address that a name of this target resolves to; asked per socket, after DNS, literals included. */
-  readonly vetFor: (target: LiveTarget) => Vet
+  readonly vetFor: (target: GuardedTarget) => Vet
 }
 
 /**
@@ -26,9 +26,9 @@ export interface Guard {
 export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Guard {
   const isOwn = buildOwn(policy, ports)
   const production = watchProduction(policy.guards, ports)
-  const vets = new WeakMap<LiveTarget, Vet>()
+  const vets = new WeakMap<GuardedTarget, Vet>()
 
-  function checkNames(target: LiveTarget): string | undefined {
+  function checkNames(target: GuardedTarget): string | undefined {
     if (mayShareName(target)) return undefined
     for (const { of, host } of namesOf(target)) {
       const service = production.named(host)
@@ -37,13 +37,13 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
     return undefined
   }
 
-  function vetFor(target: LiveTarget): Vet {
+  function vetFor(target: GuardedTarget): Vet {
     const made = vets.get(target) ?? buildVet(target)
     vets.set(target, made)
     return made
   }
 
-  function buildVet(target: LiveTarget): Vet {
+  function buildVet(target: GuardedTarget): Vet {
     const judge = buildJudge(target.allowAddresses, policy.environmentClass)
     const guarded = policy.guards.length > 0 && !target.sharesAddressWithProd
     return (address, port) => {

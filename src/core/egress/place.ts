@@ -20,7 +20,7 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   const targets = new Map(Object.values(policy.egress).map(({ service, targets }) => [service.name, new Map(Object.entries(targets))]))
 
   return function place(x) {
-    const choice = choose(x.caller.kind === 'caller' ? x.caller.name : '', x.wanted)
+    const choice = choose(x.caller.kind === 'caller' ? x.caller.name : '', x.wanted, x.service.name)
     if (choice.environment === undefined) throw new Fault('env_denied', choice.reason)
     const target = targets.get(x.service.name)?.get(choice.environment)
     if (target === undefined) throw new Fault('no_target_for_env', `${x.service.name} has no target in ${choice.environment}`)
@@ -40,6 +40,7 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
 }
 
 function answeredHere(placed: Placed, target: Exclude<EgressTarget, LiveTarget>): Placed {
+  if (target.mode === 'tcp') throw new Fault('egress_denied', `${placed.service.name} does not speak HTTP`)
   if (target.mode !== 'deny') return placed
   const words = `${placed.service.name} may not be called in ${target.environment}`
   throw new Fault('egress_denied', words, { rule: `${placed.service.name}/${target.environment}`, reason: target.reason })

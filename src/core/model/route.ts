@@ -345,6 +345,8 @@ export interface EgressService {
   readonly quota?: VendorQuota | undefined
   /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
   readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
+  /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
+  readonly stream?: StreamSettings | undefined
 }
 
 /** What was agreed with a vendor, per environment. */
@@ -363,6 +365,16 @@ export interface VendorQuota {
   /** A call waits no longer for the vendor or the quota. Milliseconds. */
   readonly maxRetryAfterMs: number
   readonly onStoreFailure: 'local' | 'deny'
+}
+
+/** What a TCP service is. Durations in milliseconds. */
+export interface StreamSettings {
+  readonly protocol: 'postgres' | undefined
+  readonly maxConnections: number
+  readonly idleMs: number
+  readonly lifetimeMs: number
+  /** Undefined: connections to a target that is no longer in force stay. */
+  readonly drainMs: number | undefined
 }
 
 /** Where an egress service lives in one environment. */
@@ -389,6 +401,7 @@ export type EgressTarget =
       /** Mode record: every answer is written down. Nonprod only. */
       readonly record?: CassetteUse | undefined
     }
+  | StreamTarget
   | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
@@ -415,6 +428,24 @@ export interface CassetteUse {
 export function modeOf(target: EgressTarget): EgressTarget['mode'] | 'record' {
   return target.mode === 'live' && target.record !== undefined ? 'record' : target.mode
 }
+
+/** Where the bytes of a TCP service go. */
+export interface StreamTarget {
+  readonly mode: 'tcp'
+  readonly environment: string
+  readonly host: string
+  readonly port: number
+  /** TLS from the first byte, verified against `host`. */
+  readonly tls: boolean
+  readonly ca: string | undefined
+  readonly allowAddresses: readonly string[]
+  readonly sharesAddressWithProd: boolean
+  /** The workload brings its own, inside the stream. */
+  readonly credential: undefined
+}
+
+/** What the guards need to know of a target. */
+export type GuardedTarget = Pick<LiveTarget | StreamTarget, 'host' | 'credential' | 'allowAddresses' | 'sharesAddressWithProd'>
 
 export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
 

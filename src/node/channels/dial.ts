@@ -5,10 +5,17 @@ import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/
 import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
 import { AlpnMissing, identityCheck } from './identity.ts'
 
+interface OpenWith {
+  readonly clock: Clock
+  readonly allowHalfOpen?: boolean | undefined
+}
+
 export interface DialPorts {
   readonly clock: Clock
   readonly resolve: Resolve
   readonly secrets: Secrets
+  /** What the peer ends can still be written to. */
+  readonly allowHalfOpen?: boolean
   /** Hears what becomes of the certificates of both sides. */
   readonly certificates?: CertificateNotices | undefined
 }
@@ -25,19 +32,19 @@ export async function dial(endpoint: Endpoint, alpn: readonly string[], ports: D
   const left = () => Math.max(0, until - clock.ticks())
   try {
     const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports)]))
-    return await firstThatOpens(places, tls, left, clock)
+    return await firstThatOpens(places, tls, left, ports)
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault('upstream_unavailable', 'the upstream is not reachable', { cause: error, internal: `${nameOf(endpoint)}: ${reasonOf(error)}` })
   }
 }
 
-async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, clock: Clock): Promise<Socket> {
+async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, how: OpenWith): Promise<Socket> {
   let last: unknown = new Error('no address')
   for (const place of places) {
     if (left() === 0) break
     try {
-      return await open(place, tls, left(), clock)
+      return await open(place, tls, left(), how)
     } catch (error) {
       last = error
     }
@@ -78,14 +85,14 @@ async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], port
     secureContext: context,
     // RFC 6066 section 3: a literal address is no server name.
     ...(isIP(serverName) === 0 && { servername: serverName }),
-    ALPNProtocols: [...alpn],
+    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     checkServerIdentity: identityCheck(tls),
   }
 }
 
-function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, clock: Clock): Promise<Socket> {
+function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, { clock, allowHalfOpen = false }: OpenWith): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connectTcp(place) : connectTls({ ...place, ...tls })
+    const socket = tls === undefined ? connectTcp({ ...place, allowHalfOpen }) : connectTls(Object.assign({ ...place, ...tls }, { allowHalfOpen }))
     const fail = (error: Error) => {
       timer.cancel()
       socket.destroy()

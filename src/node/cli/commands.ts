@@ -6,6 +6,7 @@ import { describe } from './commands/describe.ts'
 import { diff } from './commands/diff.ts'
 import { egressExplain } from './commands/egress-explain.ts'
 import { egressList } from './commands/egress-list.ts'
+import { egressSwitch } from './commands/egress-switch.ts'
 import { explain } from './commands/explain.ts'
 import { keysCreate } from './commands/keys-create.ts'
 import { keysList } from './commands/keys-list.ts'
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   protoBuild,
   egressList,
   egressExplain,
+  egressSwitch,
   debugToken,
   keysCreate,
   keysList,

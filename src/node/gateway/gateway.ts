@@ -14,6 +14,7 @@ import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
+import { type StagedChange, Switching } from '../switching.ts'
 import { prepareChange } from './change.ts'
 import { limitRoutes } from './limit-routes.ts'
 import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
@@ -34,6 +35,9 @@ export class Gateway implements GatewayView {
   readonly #reloader: Reloader
   readonly #drift: DriftWatch
   readonly #health: HealthBoard
+  readonly #switching: Switching
+  /** The policies as they came from the files. */
+  #loaded: Policy
   readonly #hurry = new AbortController()
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -46,6 +50,7 @@ export class Gateway implements GatewayView {
     this.#source = source
     this.startedAt = clock.now()
     this.live = new Live(first)
+    this.#loaded = first.policy
     const warning = nodeWarning(process.version, this.startedAt)
     this.warnings = warning === undefined ? [] : [warning]
     this.#listeners = new ListenerSet((plan) => this.#open(plan), settings.shutdown.drainMs)
@@ -60,6 +65,16 @@ export class Gateway implements GatewayView {
       },
       diagnostics,
     )
+    this.#switching = new Switching(
+      {
+        inForce: () => this.live.current.policy,
+        loaded: () => this.#loaded,
+        inFlight: () => this.inFlight,
+        alone: (run) => this.#reloader.alone(run),
+        prepare: (policy) => this.#stage(policy),
+      },
+      { clock, shared: ports.shared, random: ports.random, log: journal.log, meter },
+    )
     this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
     meter.beforeReading(() => measureProcess(meter, this, journal))
@@ -67,6 +82,7 @@ export class Gateway implements GatewayView {
 
   /** Binds the listeners of the policy in force; ready from then on. @throws Error when an address cannot be bound. */
   async open(): Promise<void> {
+    await this.#switching.begin()
     await (await this.#listeners.prepare(plansOf(this.live.current.policy))).commit()
     this.#phase = 'serving'
     this.#health.follow(this.live.current.policy)
@@ -170,6 +186,7 @@ export class Gateway implements GatewayView {
     // Who watches must not hold the end up.
     const leaving = ports.clock.after(this.#settings.shutdown.lameDuckMs, () => this.#health.end())
     this.#source.close()
+    this.#switching.close()
     const watching = this.#drift.close()
     journal.log('info', 'stopping', { in_flight: this.inFlight })
     await drain(this.#listeners, this.live, this.#settings.shutdown, ports.clock, this.#hurry.signal)
@@ -180,7 +197,35 @@ export class Gateway implements GatewayView {
     await journal.close()
   }
 
-  async #publish(policy: Policy): Promise<Published> {
+  async #publish(loaded: Policy): Promise<Published> {
+    const change = await this.#prepare(this.#switching.over(loaded))
+    if ('obstacle' in change) return change
+    this.#loaded = loaded
+    return { lost: await change.commit() }
+  }
+
+  async #stage(policy: Policy): Promise<StagedChange | { readonly obstacle: Diagnostic }> {
+    const change = await this.#prepare(policy)
+    if ('obstacle' in change) return change
+    let release = () => {}
+    return {
+      hold: async () => {
+        release = this.live.hold()
+      },
+      async commit() {
+        const committed = change.commit()
+        // In force from this turn on.
+        release()
+        await committed
+      },
+      async abort() {
+        release()
+        await change.abort()
+      },
+    }
+  }
+
+  #prepare(policy: Policy): ReturnType<typeof prepareChange> {
     const { ports, store, journal } = this.#ground
     const parts = {
       build: (fresh: Policy) => buildSnapshot(fresh, ports),
@@ -190,8 +235,7 @@ export class Gateway implements GatewayView {
       store,
       log: journal.log,
     }
-    const change = await prepareChange(parts, policy)
-    return 'obstacle' in change ? change : { lost: await change.commit() }
+    return prepareChange(parts, policy)
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
@@ -204,6 +248,7 @@ export class Gateway implements GatewayView {
           ...options,
           referenceScript: this.#settings.referenceScript,
           forgetIntrospections: () => introspectionsOf(this.#ground.ports).clear(),
+          switches: this.#switching,
           rearmGuard: (route, destination) => rearmGuard(this.#ground.ports.lasting, route, destination),
           limits: limitRoutes(this.#ground, this.#ground.store.counters),
         },

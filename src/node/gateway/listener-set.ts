@@ -10,6 +10,8 @@ export interface ListenerPlan {
   readonly address: Address
   /** What the public listener adds. */
   readonly settings: PublicListener | undefined
+  /** It carries bytes for a TCP service. */
+  readonly stream?: true
 }
 
 /** A listener that was bound. */
@@ -49,7 +51,9 @@ export function plansOf(policy: Policy): readonly ListenerPlan[] {
     ...(outside === undefined ? [] : [{ name: 'public', address: outside.address, settings: outside }]),
     ...(egress === undefined ? [] : [plain('egress', egress.address)]),
     ...Object.values(policy.egress).flatMap(({ service }) =>
-      service.listen === undefined ? [] : [plain(`egress:${service.name}`, addressFrom(service.listen))],
+      service.listen === undefined
+        ? []
+        : [{ ...plain(`egress:${service.name}`, addressFrom(service.listen)), ...(service.stream !== undefined && { stream: true as const }) }],
     ),
     ...(admin === undefined ? [] : [plain('admin', admin.address)]),
   ]

@@ -1,7 +1,8 @@
 import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
-import type { Clock, Meter, Secrets } from '../../core/ports.ts'
+import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
 import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
+import { openStreams } from '../streams.ts'
 import type { CertificateNotices } from '../tls-material.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
@@ -10,6 +11,9 @@ export interface WalkPorts {
   readonly clock: Clock
   readonly meter: Meter
   readonly secrets: Secrets
+  readonly resolve: Resolve
+  readonly random: Pick<Random, 'uuid'>
+  readonly journal: Journal
   readonly certificates?: CertificateNotices | undefined
   /** Who counts new connections of client networks; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
@@ -20,6 +24,7 @@ const egressLimits: ListenerOptions['limits'] = { headerBytes: 16 * 1024, header
 
 /** Binds a listener that feeds a walk: the public one the ingress walk, all others the egress walk. @throws Error when it cannot. */
 export async function openWalkListener(plan: ListenerPlan, live: Live, ports: WalkPorts): Promise<RunningListener> {
+  if (plan.stream === true) return await openStreams({ name: plan.name, address: plan.address, live, ports })
   const { clock, meter } = ports
   const { settings } = plan
   const wing = plan.name === 'public' ? 'ingress' : 'egress'

@@ -1,3 +1,4 @@
+import { loadedRevision } from '../../core/egress/switched.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Meter } from '../../core/ports.ts'
@@ -58,13 +59,23 @@ export class Reloader {
     return next
   }
 
+  /** Runs something that changes what is in force in another way: no look at the folder goes on meanwhile. Rejects with what it throws. */
+  alone<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.#running.then(run)
+    this.#running = next.then(
+      () => this.#measureRevision(),
+      () => {},
+    )
+    return next
+  }
+
   async #once(): Promise<LastLoad> {
     try {
       const outcome = await this.#parts.load()
       // Nothing changed since the last look: its outcome stands, good or bad.
       if (outcome.kind === 'unchanged') return this.#last
       if (outcome.kind === 'failed' || errorsIn(outcome.diagnostics).length > 0) return this.#refuse(outcome.diagnostics)
-      if (outcome.policy.revision === this.#parts.inForce().revision) return this.#settle('unchanged', outcome.diagnostics)
+      if (outcome.policy.revision === loadedRevision(this.#parts.inForce().policy)) return this.#settle('unchanged', outcome.diagnostics)
       return await this.#publish(outcome.policy, outcome.diagnostics)
     } catch (error) {
       return this.#refuse([obstacle('publish_failed', error, 'Look for the event of the same time in the log.')])
@@ -99,13 +110,19 @@ export class Reloader {
     return this.#last
   }
 
-  #measure(outcome: LastLoad['outcome']): void {
+  #measureRevision(): void {
     const { meter, inForce } = this.#parts
     const { policy, revision } = inForce()
-    meter.count('sallyport_reload_total', { outcome })
-    meter.gauge('sallyport_policy_last_reload_success', outcome === 'failed' ? 0 : 1, {})
     meter.forget('sallyport_policy_revision_info')
     meter.gauge('sallyport_policy_revision_info', 1, { revision, environment: policy.environment })
+  }
+
+  #measure(outcome: LastLoad['outcome']): void {
+    const { meter, inForce } = this.#parts
+    const { policy } = inForce()
+    meter.count('sallyport_reload_total', { outcome })
+    meter.gauge('sallyport_policy_last_reload_success', outcome === 'failed' ? 0 : 1, {})
+    this.#measureRevision()
     meter.gauge('sallyport_policy_last_reload_timestamp_seconds', this.#publishedAt / 1000, {})
     meter.gauge('sallyport_policy_quarantined_objects', quarantinedIn(policy).length, {})
   }

@@ -9,7 +9,7 @@ import { buildAdminApp, startAdmin } from '../admin.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
 import { limitRoutes } from '../gateway/limit-routes.ts'
-import { ListenerSet, plansOf } from '../gateway/listener-set.ts'
+import { ListenerSet, type PreparedListeners, plansOf } from '../gateway/listener-set.ts'
 import { measureProcess } from '../gateway/process-metrics.ts'
 import { type Published, Reloader } from '../gateway/reloader.ts'
 import { step } from '../gateway/start.ts'
@@ -19,6 +19,7 @@ import { type Figures, figuresText } from '../meter.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
+import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../switching.ts'
 import { openFleetBook } from './fleet-book.ts'
 import { choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
@@ -27,7 +28,7 @@ import { Supervisor } from './supervisor.ts'
 import { lasting, together } from './together.ts'
 
 /** How long a worker may take, milliseconds. */
-const patience = { begin: 30_000, prepare: 30_000, commit: 10_000, report: 1_000 } as const
+const patience = { begin: 30_000, prepare: 30_000, hold: 2_000, commit: 10_000, report: 1_000 } as const
 /** Beyond the drain: for connections to stores, spans and the log. */
 const endsMs = 25_000
 
@@ -61,6 +62,10 @@ export class Fleet implements GatewayView {
   /** What workers that are gone have counted. */
   #gone: Figures = new Map()
   #served: Served
+  readonly #switching: Switching
+  readonly #shared: OwnShared
+  /** The policies as they came from the files. */
+  #loaded: Policy
   #bound: readonly BoundListener[] = []
   #phase: Phase = 'starting'
   #closing: Promise<void> | undefined
@@ -74,6 +79,18 @@ export class Fleet implements GatewayView {
     const warning = nodeWarning(process.version, this.startedAt)
     this.warnings = warning === undefined ? [] : [warning]
     this.#served = { policy: first, ports: {} }
+    this.#loaded = first
+    this.#shared = openOwnShared(settings.redisUrl, ports)
+    this.#switching = new Switching(
+      {
+        inForce: () => this.#served.policy,
+        loaded: () => this.#loaded,
+        inFlight: () => this.inFlight,
+        alone: (run) => this.#reloader.alone(run),
+        prepare: (policy) => this.#stage(policy),
+      },
+      { clock, shared: this.#shared.shared, random: ports.random, log: journal.log, meter },
+    )
     this.#health = healthBoard(ports.lasting)
     this.#drift = new DriftWatch({ ...ports, meter, log: journal.log })
     this.#admin = new ListenerSet((plan) => this.#openAdmin(plan.address), settings.shutdown.drainMs)
@@ -96,6 +113,8 @@ export class Fleet implements GatewayView {
   async open(): Promise<void> {
     const { policy } = this.#served
     this.#served = { policy, ports: await choosePorts(policy, {}) }
+    await this.#shared.follow(policy)
+    await this.#switching.begin()
     await this.#supervisor.start()
     await step(async () => (await this.#admin.prepare(adminPlans(policy))).commit(), 'listener_unavailable', 'Choose an address that is free.')
     this.#phase = 'serving'
@@ -261,6 +280,7 @@ export class Fleet implements GatewayView {
     this.#phase = 'draining'
     this.#health.setReady(false)
     source.close()
+    this.#switching.close()
     this.#supervisor.stop()
     const watching = this.#drift.close()
     await this.#look()
@@ -272,7 +292,7 @@ export class Fleet implements GatewayView {
     await Promise.all(this.#supervisor.alive.map((hand) => hand.ended))
     late.cancel()
     await this.#admin.close({ lameDuckMs: 0, drainMs: 0 })
-    await Promise.allSettled([store.close(), spans?.close(), watching])
+    await Promise.allSettled([store.close(), this.#shared.close(), spans?.close(), watching])
     journal.log('info', 'stopped')
     await journal.close()
   }
@@ -302,29 +322,61 @@ export class Fleet implements GatewayView {
     this.#failed.resolve(why)
   }
 
+  async #publish(loaded: Policy): Promise<Published> {
+    const change = await this.#prepare(this.#switching.over(loaded))
+    if ('obstacle' in change) return change
+    this.#loaded = loaded
+    await this.#shared.follow(loaded)
+    return { lost: await change.commit() }
+  }
+
+  async #stage(policy: Policy): Promise<StagedChange | { readonly obstacle: Diagnostic }> {
+    const change = await this.#prepare(policy)
+    if ('obstacle' in change) return change
+    return {
+      ...change,
+      async commit() {
+        await change.commit()
+      },
+    }
+  }
+
   /** All of them get ready before one of them changes: what stands against it in one keeps the old policies in all. */
-  async #publish(policy: Policy): Promise<Published> {
+  async #prepare(policy: Policy): Promise<FleetChange | { readonly obstacle: Diagnostic }> {
     const served = { policy, ports: await choosePorts(policy, this.#served.ports) }
     const admin = await this.#admin
       .prepare(adminPlans(policy))
       .catch((error: unknown) => obstacle('listener_unavailable', error, 'Choose an address that is free.'))
     if ('code' in admin) return { obstacle: admin }
     const hands = this.#supervisor.serving
+    const abort = async () => {
+      await Promise.all([admin.abort(), ...hands.map((hand) => hand.order('abort', undefined, patience.commit).catch(() => hand.kill()))])
+    }
     const ready = await Promise.all(hands.map((hand) => prepared(hand, served)))
     const against = ready.find((one) => one !== 'ready' && one !== 'gone')
     if (typeof against === 'object' || (hands.length > 0 && ready.every((one) => one === 'gone'))) {
-      await Promise.all([admin.abort(), ...hands.map((hand) => hand.order('abort', undefined, patience.commit).catch(() => hand.kill()))])
+      await abort()
       return {
         obstacle:
           typeof against === 'object' ? against : obstacle('workers_lost', new Error('no worker was ready for them'), 'Look at the log of the same time.'),
       }
     }
-    // Whoever begins from here on begins with these.
+    return {
+      // One that does not answer can be nowhere but behind: it is replaced.
+      hold: async () => void (await Promise.all(hands.map((hand) => hand.order('hold', undefined, patience.hold).catch(() => hand.kill())))),
+      commit: () => this.#commitAll(served, hands, admin),
+      abort,
+    }
+  }
+
+  async #commitAll(served: Served, hands: readonly Hand[], admin: PreparedListeners): Promise<readonly Diagnostic[]> {
+    // Whoever begins from here on begins with these; one that has begun with the old ones meanwhile begins again.
     this.#served = served
+    for (const hand of this.#supervisor.serving) if (!hands.includes(hand)) hand.kill()
     const lost = await Promise.all(hands.map((hand) => this.#commit(hand)))
     const here = (await admin.commit()).map((problem) => obstacle('listener_lost', new Error(problem), 'Free the address, then reload.'))
     // Every worker says the same of an address that all of them have lost.
-    return { lost: [...new Map([...lost.flat(), ...here].map((one) => [one.message, one])).values()] }
+    return [...new Map([...lost.flat(), ...here].map((one) => [one.message, one])).values()]
   }
 
   /** A worker that cannot change is replaced by one that begins with the new policies. */
@@ -371,7 +423,7 @@ export class Fleet implements GatewayView {
       buildAdminApp(
         () => this.#look(),
         () => this.#metrics(),
-        { ...options, referenceScript, forgetIntrospections, rearmGuard, limits: limitRoutes(this.#parts.ground, book) },
+        { ...options, referenceScript, forgetIntrospections, switches: this.#switching, rearmGuard, limits: limitRoutes(this.#parts.ground, book) },
       ),
     )
   }
@@ -380,6 +432,12 @@ export class Fleet implements GatewayView {
     this.#health.follow(policy)
     this.#drift.follow(policy)
   }
+}
+
+/** A change that is ready in every worker. */
+interface FleetChange extends Omit<StagedChange, 'commit'> {
+  /** Returns which addresses were lost on the way. */
+  commit(): Promise<readonly Diagnostic[]>
 }
 
 /** From none to most. */

@@ -33,6 +33,8 @@ export interface Orders {
   readonly prepare: readonly [given: Served, done: Diagnostic | undefined]
   /** Put them in force: which addresses were lost, and those that are bound. */
   readonly commit: readonly [given: undefined, done: { readonly lost: readonly Diagnostic[]; readonly listeners: readonly BoundListener[] }]
+  /** Let no egress call begin until what was prepared is in force or forgotten. */
+  readonly hold: readonly [given: undefined, done: undefined]
   /** Forget what was prepared. */
   readonly abort: readonly [given: undefined, done: undefined]
   readonly report: readonly [given: undefined, done: Report]

@@ -42,6 +42,10 @@ export class Worker {
       return this.#site.listeners.bound
     },
     prepare: async (served) => this.#serving.prepare(served),
+    hold: async () => {
+      this.#serving.hold()
+      return undefined
+    },
     commit: async () => this.#serving.commit(),
     abort: async () => {
       await this.#serving.abort()
@@ -122,6 +126,7 @@ class Site {
   readonly #hurry = new AbortController()
   readonly #startedAt: number
   #prepared: { readonly policy: Policy; readonly change: PreparedChange } | undefined
+  #release: () => void = () => {}
 
   constructor(settings: Settings, ground: Ground, live: Live, asking: Asking) {
     const { ports, meter, journal } = ground
@@ -158,11 +163,20 @@ class Site {
     return undefined
   }
 
+  /** Until the end of what is prepared. */
+  hold(): void {
+    this.#release()
+    this.#release = this.#live.hold()
+  }
+
   async commit(): Promise<Orders['commit'][1]> {
     const prepared = this.#prepared
     if (prepared === undefined) throw new Error('nothing is prepared')
     this.#prepared = undefined
-    const lost = await prepared.change.commit()
+    const committed = prepared.change.commit()
+    // In force from this turn on.
+    this.#release()
+    const lost = await committed
     this.#follow(prepared.policy)
     return { lost, listeners: this.listeners.bound }
   }
@@ -170,6 +184,7 @@ class Site {
   async abort(): Promise<void> {
     const prepared = this.#prepared
     this.#prepared = undefined
+    this.#release()
     await prepared?.change.abort()
   }
 

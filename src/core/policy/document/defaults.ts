@@ -166,6 +166,12 @@ export const defaults = {
   'callers.listener': { value: 'egress', reason: 'whoever reaches the loopback port is the workload beside it' },
   'callers.mayChooseEnv': { value: [], reason: 'choosing an environment is for testers' },
 
+  'egress.kind': { value: 'http', reason: 'most third parties speak HTTP' },
+  'egress.connections.max': { value: 1000, reason: 'several pools of a workload' },
+  'egress.connections.idle': { value: '1h', reason: 'pools keep connections for long' },
+  'egress.connections.lifetime': { value: '24h', reason: 'no connection outlives the check of its address by more than a day' },
+  'egress.switch.mode': { value: 'drain', reason: 'pools live for hours: pinned, a switch would not happen' },
+  'egress.switch.drainTimeout': { value: '30s', reason: 'longer than most statements' },
   'egress.callers': { value: [], reason: 'nobody calls out unless named' },
   'egress.allow': { value: [], reason: 'an allow-list is per vendor; without one every method and path may be asked for' },
   'egress.timeout.connect': { value: '3s', reason: 'a vendor is across the internet' },

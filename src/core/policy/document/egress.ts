@@ -6,6 +6,7 @@ import {
   assetPath,
   cidr,
   durationBetween,
+  egressTarget,
   headerName,
   method,
   name,
@@ -173,7 +174,7 @@ export const target = z.strictObject({
     z.enum(['live', 'mock', 'record', 'replay', 'deny']).optional(),
     'live calls the target, mock answers from a file, record calls the target and writes down what it answers (nonprod only), replay answers from what was recorded, deny refuses. Left out: live with target, mock with mock.',
   ),
-  target: describe(url.optional(), 'URL of the third party, with an optional path prefix.'),
+  target: describe(egressTarget.optional(), 'URL of the third party, with an optional path prefix; with kind: tcp host:port.'),
   mock: describe(assetPath.optional(), 'File of canned answers, a path under the policies folder.'),
   cassette: describe(name.optional(), 'With mode record or replay: the folder of recorded answers, under SALLYPORT_CASSETTES.'),
   match: section(
@@ -190,7 +191,10 @@ export const target = z.strictObject({
   exchange: describe(exchange.optional(), "A token in exchange for the caller's own (RFC 8693)."),
   sigv4: describe(sigv4.optional(), 'AWS Signature Version 4.'),
   hmac: describe(hmac.optional(), 'An HMAC over the call.'),
-  tls: describe(targetTls.optional(), 'A client certificate of our own; beside any other credential.'),
+  tls: describe(
+    z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
+    'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, verified against the name) or none. Left out: none; in prod it must be said.',
+  ),
   guardHosts: defaulted(
     z.array(guardHost),
     'egress.environments.guardHosts',
@@ -222,6 +226,7 @@ export const egress = z.strictObject({
       .optional(),
     'Name that stands for it on the shared egress listener.',
   ),
+  kind: defaulted(z.enum(['http', 'tcp']), 'egress.kind', 'tcp: a port that carries bytes to host:port.'),
   callers: defaulted(z.array(name), 'egress.callers', 'Who may call it.'),
   allow: defaulted(z.array(allowRule), 'egress.allow', 'What may be asked for; without it everything.'),
   timeout: section(
@@ -230,6 +235,26 @@ export const egress = z.strictObject({
       total: defaulted(overridable(durationBetween('1ms', '1h')), 'egress.timeout.total', 'From arrival to the end of the answer.'),
     },
     'How long a call may take.',
+  ),
+  protocol: describe(z.enum(['postgres']).optional(), 'With kind: tcp: what is spoken there, so that a drain knows when a session rests.'),
+  connections: section(
+    {
+      max: defaulted(
+        overridable(z.int().min(1).max(100_000)),
+        'egress.connections.max',
+        'With kind: tcp: connections at a time, per process; more are closed at once.',
+      ),
+      idle: defaulted(overridable(durationBetween('1s', '7d')), 'egress.connections.idle', 'A connection without a byte for so long is closed.'),
+      lifetime: defaulted(overridable(durationBetween('1s', '30d')), 'egress.connections.lifetime', 'A connection ends after this time, when it rests.'),
+    },
+    'With kind: tcp: how many connections, and how long each.',
+  ),
+  switch: section(
+    {
+      mode: defaulted(z.enum(['drain', 'pin']), 'egress.switch.mode', 'drain ends connections to a target that is no longer in force; pin leaves them.'),
+      drainTimeout: defaulted(overridable(durationBetween('1ms', '1h')), 'egress.switch.drainTimeout', 'A connection that does not rest for so long is reset.'),
+    },
+    'With kind: tcp: what becomes of connections when the target changes.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
   quota: describe(

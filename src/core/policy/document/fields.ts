@@ -177,6 +177,16 @@ export const url = checked(
   { title: 'URL', examples: ['https://api.pay.example'] },
 )
 
+/** Where an egress service lives: a URL, or for a TCP service `host:port`. Which of them fits is for whoever knows its kind. */
+export const egressTarget = checked(
+  (value) => {
+    const parsed = parseHttpUrl(value)
+    if (!('problem' in parsed) || (checkAddress(value) === undefined && !value.endsWith(':0'))) return undefined
+    return parsed.problem
+  },
+  { title: 'URL, or host:port', examples: ['https://api.pay.example', 'ledger.corp.example:5432'] },
+)
+
 /** https, or http to this very machine. */
 export const safeUrl = checked(
   (value) => {

@@ -9,6 +9,8 @@ import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer,
 import type { Mocks } from './mocks.ts'
 import { linkBreaker } from './protect.ts'
 import { checkRetry, linkRetry } from './retry.ts'
+import { checkHttp, linkStreamTarget } from './stream-targets.ts'
+import { checkKind, linkStream } from './streams.ts'
 import { linkTarget } from './targets.ts'
 import { addressOf, ms } from './values.ts'
 
@@ -57,6 +59,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     ...(value.idempotency === undefined ? {} : { idempotency: value.idempotency }),
     breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
+    ...(value.kind === 'tcp' && { stream: linkStream(value) }),
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
 }
@@ -100,6 +103,7 @@ function retryOf({ retry, idempotency }: Partial<EgressDocument>): EgressService
 }
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
+  checkKind(linking, entry, value)
   if (!isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
     refuse(linking, entry, [], {
       code: 'way_missing',
@@ -179,8 +183,11 @@ function linkTargets(
     const path = ['environments', environment]
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
-    const linked = linkTarget(linking, entry, target, { path, environment, kind, mocks })
-    if (linked?.mode === 'live') live.push({ entry, environment, target: linked })
+    const place = { path, environment, kind, mocks }
+    const isTcp = entry.value?.kind === 'tcp'
+    if (!isTcp) checkHttp(linking, entry, target, place)
+    const linked = isTcp ? linkStreamTarget(linking, entry, target, place) : linkTarget(linking, entry, target, place)
+    if (linked?.mode === 'live' || linked?.mode === 'tcp') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }
   return Object.fromEntries(kept)

@@ -1,5 +1,5 @@
 import { mayShareName, namesOf } from '../../model/names.ts'
-import type { LiveTarget } from '../../model/route.ts'
+import type { LiveTarget, StreamTarget } from '../../model/route.ts'
 import { parseAuthority, plainHost } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -11,7 +11,7 @@ import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linkin
 export interface PlacedTarget {
   readonly entry: Entry<EgressDocument>
   readonly environment: string
-  readonly target: LiveTarget
+  readonly target: LiveTarget | StreamTarget
 }
 
 interface Place {
@@ -68,7 +68,7 @@ function secretsOf({ environment, target }: Place): readonly { readonly referenc
   return [
     ...at(target.inject?.secret, 'inject', 'secret'),
     ...at(target.basic?.password, 'basic', 'password'),
-    ...at(target.tls?.key, 'tls', 'key'),
+    ...at(typeof target.tls === 'object' ? target.tls.key : undefined, 'tls', 'key'),
     ...(['accessKeyId', 'secretAccessKey', 'sessionToken'] as const).flatMap((member) => at(target.sigv4?.[member], 'sigv4', member)),
     ...at(target.hmac?.secret, 'hmac', 'secret'),
     ...(['oauth2', 'exchange'] as const).flatMap((kind) => [...at(target[kind]?.clientSecret, kind, 'clientSecret'), ...at(target[kind]?.key, kind, 'key')]),
@@ -77,8 +77,7 @@ function secretsOf({ environment, target }: Place): readonly { readonly referenc
 
 /** A guarded host without a port is guarded on the ports it could be dialled at: the target's, and those of http and https. */
 function hostsOf({ entry, target }: Place): readonly GuardHost[] {
-  const url = target.target === undefined ? undefined : parseHttpUrl(target.target)
-  const live = url === undefined || 'problem' in url ? undefined : url
+  const live = target.target === undefined ? undefined : placeOf(target.target)
   const own = live === undefined ? [] : [{ host: live.host, port: live.port, service: entry.name }]
   const further = target.guardHosts.flatMap((text) => {
     const parsed = parseAuthority(text)
@@ -87,6 +86,14 @@ function hostsOf({ entry, target }: Place): readonly GuardHost[] {
     return ports.map((port) => ({ host: parsed.host, port, service: entry.name }))
   })
   return [...own, ...further]
+}
+
+/** Where a target is, be it a URL or `host:port`. */
+function placeOf(target: string): { readonly host: string; readonly port: number } | undefined {
+  const url = parseHttpUrl(target)
+  if (!('problem' in url)) return url
+  const parsed = parseAuthority(target)
+  return 'problem' in parsed || parsed.port === undefined ? undefined : { host: parsed.host, port: parsed.port }
 }
 
 /** By name alone, whatever the port: the guard of a nonprod process denies the name, so such a target could never be called. */
@@ -107,7 +114,7 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
   }
 }
 
-function isCallers({ credential }: LiveTarget): boolean {
+function isCallers({ credential }: LiveTarget | StreamTarget): boolean {
   return credential?.kind === 'oauth2' && credential.subject === 'caller'
 }
 

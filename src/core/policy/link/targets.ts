@@ -1,4 +1,4 @@
-import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget, StreamTarget } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -11,7 +11,7 @@ import { secretRule } from './secret-rule.ts'
 import { linkHmac, linkSigV4 } from './signing.ts'
 import { bytes, ms, share } from './values.ts'
 
-interface TargetPlace {
+export interface TargetPlace {
   readonly path: Path
   readonly environment: string
   /** Undefined where the environment's own declaration is broken: then nothing is served, and only what holds in every class is said. */
@@ -19,8 +19,10 @@ interface TargetPlace {
   readonly mocks: Mocks
 }
 
+type HttpTarget = Exclude<EgressTarget, StreamTarget>
+
 /** Checks and links one target. Undefined when it cannot be read. */
-export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): HttpTarget | undefined {
   const target = targetOf(linking, entry, said, place)
   const faults = faultsOf(linking, entry, said, place)
   return target === undefined || target.mode === 'deny' || faults === undefined ? target : { ...target, faults }
@@ -45,7 +47,7 @@ function faultsOf(linking: Linking, entry: Entry<EgressDocument>, { faults }: Ta
   }
 }
 
-function targetOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+function targetOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): HttpTarget | undefined {
   const mode = modeOf(linking, entry, said, place)
   checkMembers(linking, entry, said, mode, place)
   checkGuarding(linking, entry, said, place)
@@ -56,7 +58,7 @@ function targetOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
   if (said.target === undefined || (mode !== 'live' && mode !== 'record')) return undefined
   const live = linkLive(linking, entry, said, said.target, place)
   if (live === undefined || mode === 'live') return live
-  return cassette === undefined || live.mode !== 'live' ? undefined : { ...live, record: cassette }
+  return cassette === undefined ? undefined : { ...live, record: cassette }
 }
 
 function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): TargetDocument['mode'] {
@@ -132,7 +134,7 @@ function cassetteOf(
 }
 
 /** The production guard stands in nonprod processes, and denies hosts of prod environments. */
-function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
+export function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
   if (kind === undefined) return
   const isProd = kind === 'prod'
   const idle = isProd ? 'sharesAddressWithProd' : 'guardHosts'
@@ -145,7 +147,7 @@ function checkGuarding(linking: Linking, entry: Entry<EgressDocument>, said: Tar
   })
 }
 
-function linkMock(linking: Linking, entry: Entry<EgressDocument>, file: string, { path, environment, mocks }: TargetPlace): EgressTarget | undefined {
+function linkMock(linking: Linking, entry: Entry<EgressDocument>, file: string, { path, environment, mocks }: TargetPlace): HttpTarget | undefined {
   const mock = mocks(file, entry.id)
   if (mock === undefined) {
     refuse(linking, entry, [...path, 'mock'], {
@@ -158,7 +160,7 @@ function linkMock(linking: Linking, entry: Entry<EgressDocument>, file: string, 
   return { mode: 'mock', environment, mock }
 }
 
-function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, target: string, place: TargetPlace): EgressTarget | undefined {
+function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, target: string, place: TargetPlace): LiveTarget | undefined {
   const url = parseHttpUrl(target)
   if ('problem' in url) return undefined
   if (place.kind === 'prod' && url.scheme === 'http')
@@ -192,7 +194,9 @@ function linkCertificate(
   scheme: 'http' | 'https',
   { path }: TargetPlace,
 ): LiveTarget['certificate'] {
-  if (tls !== undefined && scheme === 'http')
+  // The words are for byte streams, and refused here before.
+  if (typeof tls !== 'object') return undefined
+  if (scheme === 'http')
     refuse(linking, entry, [...path, 'tls'], {
       code: 'tls_clear_text',
       message: 'A certificate is shown in TLS alone, and this target is reached in clear text.',
@@ -205,7 +209,7 @@ function linkCertificate(
 const linkLocal = compileCidrs(['169.254.0.0/16', 'fe80::/10'])
 
 /** In production the guard must not be opened to metadata services, nor to everything. */
-function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
+export function checkAddresses(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path, kind }: TargetPlace): void {
   for (const [i, network] of said.allowAddresses.entries()) {
     const holds = compileCidrs([network])
     const wide = network.endsWith('/0')

@@ -9,7 +9,7 @@ import { table } from '../terminal.ts'
 export const egressExplain: Command = {
   name: 'egress explain',
   summary: 'Walk one call to a vendor through every rule without making it.',
-  usage: 'SERVICE METHOD PATH',
+  usage: 'SERVICE [METHOD PATH]',
   options: [
     ...policyOptions,
     { name: 'caller', value: 'NAME', text: 'who calls (default: the first caller of the service)' },
@@ -17,10 +17,12 @@ export const egressExplain: Command = {
   ],
   examples: ['sallyport egress explain payments POST /v1/charges --env dev', 'sallyport egress explain payments POST /v1/charges --env dev --want prod'],
   async run(args, terminal) {
-    const [service, method, path] = args.positionals
-    if (service === undefined || method === undefined || path === undefined) throw new UsageError('say what is called: SERVICE METHOD PATH')
+    const [service, method = '', path = ''] = args.positionals
+    if (service === undefined) throw new UsageError('say what is called: SERVICE METHOD PATH')
     const sound = await loadSound(placeOf(args), terminal)
     if (sound === undefined) return exit.findings
+    const isStream = new Map(Object.entries(sound.policy.egress)).get(service)?.service.stream !== undefined
+    if (!isStream && path === '') throw new UsageError('say what is called: SERVICE METHOD PATH; only a TCP service has neither')
     const clock = createClock()
     const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [] }
     const question = { service, method: method.toUpperCase(), path, caller: args.values['caller'], environment: args.values['want'] }

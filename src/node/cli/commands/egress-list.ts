@@ -1,26 +1,56 @@
-import { listEgress } from '../../../core/egress/explain.ts'
+import { type EgressRow, listEgress } from '../../../core/egress/explain.ts'
+import { adminOf, adminOption, egressInForce } from '../admin-client.ts'
 import { type Command, exit, policyOptions } from '../command.ts'
 import { loadSound, placeOf } from '../load.ts'
 import { table } from '../terminal.ts'
 
+interface Switched {
+  readonly by: string
+  readonly reason: string
+  readonly endsAt?: string | undefined
+}
+
+type Row = Pick<EgressRow, 'service' | 'environment'> & {
+  readonly mode: string
+  readonly target?: string | undefined
+  readonly secret?: string | undefined
+  readonly switched?: Switched | undefined
+}
+
 export const egressList: Command = {
   name: 'egress list',
-  summary: 'Print every egress service in every environment of this class: mode, target, secret reference.',
+  summary: 'Print every egress service in every environment of this class: mode, target, secret reference; with --admin what a running gateway has in force.',
   usage: '',
-  options: policyOptions,
-  examples: ['sallyport egress list --env dev'],
+  options: [...policyOptions, { ...adminOption, text: `ask a running gateway instead, with what is switched: ${adminOption.text}` }],
+  examples: ['sallyport egress list --env dev', 'sallyport egress list --admin http://127.0.0.1:9901'],
   async run(args, terminal) {
+    if (args.values['admin'] !== undefined) {
+      try {
+        const { services, revision } = await egressInForce(adminOf(args))
+        terminal.out(terminal.json ? JSON.stringify(services, null, 2) : `${text(services)}\n\nRevision ${revision}.`)
+        return exit.ok
+      } catch (error) {
+        terminal.err(error instanceof Error ? error.message : String(error))
+        return exit.findings
+      }
+    }
     const sound = await loadSound(placeOf(args), terminal)
     if (sound === undefined) return exit.findings
     const rows = listEgress(sound.policy)
-    if (terminal.json) terminal.out(JSON.stringify(rows, null, 2))
-    else
-      terminal.out(
-        table([
-          ['SERVICE', 'ENVIRONMENT', 'MODE', 'TARGET', 'SECRET'],
-          ...rows.map((row) => [row.service, row.environment, row.mode, row.target ?? '-', row.secret ?? '-']),
-        ]),
-      )
+    terminal.out(terminal.json ? JSON.stringify(rows, null, 2) : text(rows))
     return exit.ok
   },
+}
+
+function text(rows: readonly Row[]): string {
+  const anySwitched = rows.some(({ switched }) => switched !== undefined)
+  return table([
+    ['SERVICE', 'ENVIRONMENT', 'MODE', 'TARGET', 'SECRET', ...(anySwitched ? ['SWITCHED'] : [])],
+    ...rows.map((row) => [row.service, row.environment, row.mode, row.target ?? '-', row.secret ?? '-', ...(anySwitched ? [switchedText(row.switched)] : [])]),
+  ])
+}
+
+function switchedText(switched: Row['switched']): string {
+  if (switched === undefined) return '-'
+  return `here, by ${switched.by}${switched.endsAt === undefined ? '' : ` until ${switched.endsAt}`}: ${switched.reason}`
 }

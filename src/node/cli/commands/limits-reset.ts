@@ -1,7 +1,7 @@
-import { hostname, userInfo } from 'node:os'
 import type { LimitReset } from '../../counters.ts'
 import { type Command, exit, UsageError } from '../command.ts'
 import { limitOptions, withLimitKey } from '../limits.ts'
+import { whoAmI } from '../who.ts'
 
 export const limitsReset: Command = {
   name: 'limits reset',
@@ -22,7 +22,7 @@ export const limitsReset: Command = {
       const limits = (await key.standings()).map(({ limit }) => limit)
       const [limit] = limits
       if (limit === undefined || limits.length > 1) throw new UsageError(`say which: --limit ${limits.join('|')}`)
-      const record = await key.reset(limit, { by: args.values['by'] ?? `${userName()}@${hostname()}`, reason: args.values['reason'] })
+      const record = await key.reset(limit, { by: args.values['by'] ?? whoAmI(), reason: args.values['reason'] })
       // One line, to be appended to a log; also where nobody knows what became of it.
       if (terminal.json) terminal.out(JSON.stringify(record))
       if (record.failed !== undefined) throw new Error(`nobody knows whether ${record.limit} was reset: ${record.failed}`)
@@ -36,13 +36,4 @@ function linesOf({ time, by, limit, key, quota, remaining_before: before, remain
   const now = `${time} limit_reset by ${by}: ${limit} of ${key}, ${before} before${after}${found === true ? '' : '; nothing was counted'}`
   const who = where === 'redis' ? 'A gateway' : 'Another gateway with the same store'
   return [now, `${who} that just refused this key asks again within 10 s; places of requests under way stay taken, or are again within 10 s.`]
-}
-
-/** A container may run under a number that no user has. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid-${process.getuid?.() ?? '?'}`
-  }
 }

@@ -1,0 +1,144 @@
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Clock } from '../../core/ports.ts'
+
+/** How a connection ended: both sides were done, or why it was made to. */
+export type StreamEnd = 'closed' | 'idle' | 'lifetime' | 'drained' | 'reset' | 'broken'
+
+export interface CarryOptions {
+  /** Of the workload. */
+  readonly near: Socket
+  /** Of the target. */
+  readonly far: Socket
+  readonly clock: Clock
+  readonly idleMs: number
+  readonly lifetimeMs: number
+  readonly protocol: 'postgres' | undefined
+  /** How long a connection that outlives its lifetime may take to rest. */
+  readonly drainMs: number
+}
+
+/** A connection that carries bytes. */
+export interface Carried {
+  /** Ends it as soon as it rests; after `ms` it is reset. A second call may only shorten the time. */
+  drain(ms: number, why: 'drained' | 'lifetime'): void
+  cut(): void
+  readonly bytes: { readonly out: number; readonly in: number }
+  /** Settles when both sides are gone. Never rejects. */
+  readonly over: Promise<StreamEnd>
+}
+
+/** A connection on which the target had the last word, so long ago, rests: no question of the workload is open. Milliseconds. */
+const restMs = 250
+
+/** A side that does not notice that it was left. Milliseconds. */
+const lingerMs = 1000
+
+/** ReadyForQuery (PostgreSQL message format): outside a transaction. Inside one ("T", "E") a session does not rest. */
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
+
+/** Ends a connection with a reset where that can be said: not over TLS, and not behind an end. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket instanceof TLSSocket || socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+/** Carries bytes both ways: a side that ends is ended at the other, one that does not read is not read for. */
+export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs }: CarryOptions): Carried {
+  const over = Promise.withResolvers<StreamEnd>()
+  const bytes = { out: 0, in: 0 }
+  const began = clock.ticks()
+  let movedAt = began
+  /** What the workload sent last has no answer yet. */
+  let asking = false
+  let tail: Buffer = Buffer.alloc(0)
+  let ending: StreamEnd | undefined
+  let draining: { readonly until: number } | undefined
+  let gone = 0
+
+  const end = (why: StreamEnd) => {
+    ending ??= why
+    near.end()
+    far.end()
+  }
+  const cut = (why: StreamEnd) => {
+    ending ??= why
+    for (const socket of [near, far]) reset(socket)
+  }
+  const rests = () => {
+    if (protocol === 'postgres' && bytes.in > 0) return !asking && tail.equals(readyForQuery)
+    return !asking && clock.ticks() - movedAt >= restMs
+  }
+  const look = () => {
+    const now = clock.ticks()
+    if (draining !== undefined) {
+      // What was asked to end has the rest of the time to do so.
+      if (now >= draining.until) cut('reset')
+      else if (ending === undefined && rests()) end(why)
+    } else if (now - movedAt >= idleMs) cut('idle')
+    else if (now - began >= lifetimeMs) drain(drainMs, 'lifetime')
+    schedule()
+  }
+  let why: StreamEnd = 'drained'
+  let timer: { cancel(): void } | undefined
+  function schedule(): void {
+    timer?.cancel()
+    if (gone === 2) return
+    const now = clock.ticks()
+    const next = draining === undefined ? Math.min(movedAt + idleMs, began + lifetimeMs) : Math.min(draining.until, now + restMs / 5)
+    timer = clock.after(Math.max(1, next - now), look)
+  }
+  function drain(ms: number, because: 'drained' | 'lifetime'): void {
+    const until = clock.ticks() + ms
+    if (draining !== undefined && draining.until <= until) return
+    if (draining === undefined) why = because
+    draining = { until }
+    look()
+  }
+
+  /** Nothing that a side says goes anywhere once the other is gone, and nothing more comes for it: it has a moment to take what was written. */
+  const close = (last: Socket) => {
+    if (!last.writableEnded) last.end()
+    last.resume()
+    const timer = clock.after(lingerMs, () => void last.destroy())
+    last.once('close', () => timer.cancel())
+  }
+
+  const join = (from: Socket, to: Socket, heard: (chunk: Buffer) => void) => {
+    from.on('data', (chunk: Buffer) => {
+      movedAt = clock.ticks()
+      heard(chunk)
+      if (!to.writable) return
+      if (!to.write(chunk)) from.pause()
+    })
+    to.on('drain', () => {
+      movedAt = clock.ticks()
+      from.resume()
+    })
+    from.on('end', () => to.end())
+    from.on('error', () => {
+      ending ??= 'broken'
+      // An error is told the other side as one: what it has may be half of something.
+      reset(to)
+    })
+    from.on('close', () => {
+      gone += 1
+      if (gone < 2) return close(to)
+      timer?.cancel()
+      over.resolve(ending ?? 'closed')
+    })
+  }
+  join(near, far, (chunk) => {
+    bytes.out += chunk.length
+    asking = true
+    tail = Buffer.alloc(0)
+  })
+  join(far, near, (chunk) => {
+    bytes.in += chunk.length
+    asking = false
+    if (protocol === 'postgres') tail = Buffer.concat([tail, chunk]).subarray(-readyForQuery.length)
+  })
+  schedule()
+  return { drain, cut: () => cut('reset'), bytes, over: over.promise }
+}
