@@ -2,10 +2,13 @@ import { buildAddress } from './egress/address.ts'
 import { buildAnswer, buildRefuse } from './egress/answer.ts'
 import { buildAttribute } from './egress/attribute.ts'
 import { buildCredential } from './egress/credential.ts'
+import { buildDisturb } from './egress/disturb.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
+import { buildRecord } from './egress/record.ts'
 import { buildRenew } from './egress/renew.ts'
+import { buildReplay } from './egress/replay.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -25,6 +28,9 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const permit = buildPermit(policy)
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
+  const replay = buildReplay(ports)
+  const record = buildRecord(policy, ports)
+  const disturb = buildDisturb(policy, ports)
   const credential = buildCredential(policy, ports)
   const forward = buildRenew(credential, upstream.forwardOut)
   const answer = buildAnswer()
@@ -38,12 +44,13 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
-      if (!isLive(placed)) return trail.close(answer(placed, await mock(placed)))
+      await disturb(placed)
+      if (!isLive(placed)) return trail.close(disturb.shape(placed, answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed))))
       const credentialed = trail.reach(await credential(placed))
-      const reply = await forward(credentialed)
-      return trail.close(answer(credentialed, reply))
+      const reply = await record(credentialed, forward)
+      return trail.close(disturb.shape(credentialed, answer(credentialed, reply)))
     } catch (error) {
-      return trail.close(refuse(trail.last, trail.fail(Fault.from(error))))
+      return trail.close(disturb.shape(trail.last, refuse(trail.last, trail.fail(Fault.from(error)))))
     }
   }
 }

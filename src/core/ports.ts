@@ -20,6 +20,8 @@ export interface Ports {
   readonly store: Store
   readonly shared: Shared
   readonly lasting: Lasting
+  /** Left out where the ground can keep no recorded answers. */
+  readonly cassettes?: Cassettes | undefined
   readonly ownAddresses: OwnAddresses
   /** The zone this machine is in, as its operator names it. */
   readonly zone?: string | undefined
@@ -312,6 +314,16 @@ export interface Shared {
  * the same object. Whoever keeps something here bounds it. One owner per key, named `room.thing`.
  */
 export type Lasting = <T>(key: string, make: () => T) => T
+
+/** Recorded answers, each a text of its own in the cassette of its name. Several processes may share them. */
+export interface Cassettes {
+  /** In the order they were added. A cassette that is not there is empty. `version` differs when the text does. */
+  list(cassette: string): Promise<readonly { readonly name: string; readonly version: string }[]>
+  /** @throws when it is gone or cannot be read. */
+  read(cassette: string, name: string): Promise<string>
+  /** Adds one after all others, whole or not at all; `about` becomes part of its name. False: the cassette is full. @throws when it cannot be written. */
+  add(cassette: string, about: string, text: string): Promise<boolean>
+}
 
 /** Addresses of this machine's interfaces, without zones; empty where the ground cannot know. Cheap: asked per dial. */
 export type OwnAddresses = () => readonly string[]

@@ -56,6 +56,8 @@ export interface SendableOut extends Received {
   readonly target: LiveTarget
   readonly vet: Vet | undefined
   readonly call: HttpCall
+  /** Who shares a quota. */
+  readonly caller?: Principal
 }
 
 /** The only way out of the house. It fills the slot `sent` with every try. */
@@ -74,7 +76,7 @@ export interface ConsultUntil {
   readonly deadline: number
 }
 
-type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'lasting' | 'zone'> & SourcePorts
+type UpstreamPorts = MirrorPorts & Pick<Ports, 'channels' | 'lasting' | 'zone' | 'counters'> & SourcePorts
 
 const failovers = 'sallyport_failovers_total' satisfies MetricName
 
@@ -147,7 +149,8 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
       const retry = x.request.headers.get('x-egress-retry') === 'off' ? undefined : service.retry
       const safe = isSafeOut(x.call, retry)
       const safety = { plain: safe, keyed: safe }
-      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan(service, target, vet) }, ports)
+      const caller = x.caller?.kind === 'caller' ? x.caller.name : ''
+      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan(service, target, vet, caller) }, ports)
     },
     async consult(name, call, { lifeline, deadline }) {
       const cluster = clusters.get(name)

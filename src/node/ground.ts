@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
+import { createCassettes } from './cassettes.ts'
 import { createCertificateNotices } from './certificate-notices.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
@@ -60,6 +61,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),
     shared: inForce.shared,
     lasting: createLasting(),
+    cassettes: settings.cassettes === undefined ? undefined : createCassettes(settings.cassettes, random),
     ownAddresses: createOwnAddresses(clock),
     zone: settings.zone,
     journal,

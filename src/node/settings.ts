@@ -24,6 +24,8 @@ export interface Settings {
   readonly zone: string | undefined
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
   readonly stateDir: string | undefined
+  /** Folder of recorded answers, absolute; undefined: modes record and replay answer nothing. */
+  readonly cassettes: string | undefined
   /** The script of the API reference page, absolute; undefined means the pinned one of a public network. */
   readonly referenceScript: string | undefined
   /** Processes that serve; 1 is this one alone. */
@@ -91,6 +93,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
     },
     zone: said('SALLYPORT_ZONE').value,
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
+    cassettes: pathOf(said('SALLYPORT_CASSETTES')),
     referenceScript: pathOf(said('SALLYPORT_REFERENCE_SCRIPT')),
     workers: workersOf(said('SALLYPORT_WORKERS', { name: '--workers', value: flags.workers }), problems),
     shutdown: {

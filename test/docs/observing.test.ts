@@ -25,7 +25,7 @@ const whole = {
   readings: [{ limit: 'l', remaining: 1, resetMs: 1, degraded: false, audit: 'within' }],
   destination: { cluster: 'c', subset: 's' },
   steering: { by: 'sticky', bucket: 0.5 },
-  injected: { delayMs: 1, status: 503 },
+  injected: { delayMs: 1, status: 503, reset: true, bytesPerSecond: 1 },
   failedOver: { cluster: 'c', subset: 's' },
   service: { name: 's', mask: { headers: [] } },
   target: { mode: 'live', environment: 'dev' },

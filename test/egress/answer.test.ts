@@ -10,7 +10,7 @@ import { egressPolicy, live, service, textOf } from '../support/egress.ts'
 const secret = 'sk_live_51H8x'
 
 function answered(responses: boolean, secrets: readonly string[] = [secret]): Credentialed {
-  const of = service('payments', { mask: { headers: [], responses } })
+  const of = service('payments', { mask: { headers: [], jsonPaths: [], responses } })
   // What the rooms before this one would have filled in.
   return Object.assign(openExchange(arrival('GET', '/'), 'rev-9'), {
     id: 'req-1',

@@ -24,7 +24,7 @@ async function send(given: {
   secrets?: FakeSecrets
 }): Promise<Credentialed> {
   const target = live('test', 'https://sandbox.pay.example', { credential: given.credential, ...given.target })
-  const of = service('payments', { mask: { headers: [], responses: given.responses ?? false } })
+  const of = service('payments', { mask: { headers: [], jsonPaths: [], responses: given.responses ?? false } })
   const policy = egressPolicy({ services: [linked(of, target)], environmentClass: 'nonprod' })
   const room = buildCredential(policy, fakePorts({ secrets: given.secrets ?? fakeSecrets({ 'env:K': given.value ?? secret }) }))
   return room(placed(target, of, given.headers ?? [], given.query ?? ''))

@@ -41,6 +41,44 @@ describe('egress explain', () => {
     ])
   })
 
+  it('says what else happens to a call that goes out', async () => {
+    const quota = {
+      vendor: { points: 100, windowMs: 1000, shareBy: 'caller' },
+      cost: { perCall: 0.5, currency: 'EUR', calls: 20 },
+      maxRetryAfterMs: 5000,
+      onStoreFailure: 'local',
+    } as const
+    const cassette = { name: 'pay', headers: ['x-tenant'], body: true }
+    const of = service('pay', {
+      quota,
+      callers: ['checkout', 'other'],
+      idempotency: { header: 'idempotency-key', generate: true },
+      mask: { headers: [], jsonPaths: ['$.pan'], responses: true },
+    })
+    const asked = (environment: string) =>
+      explainEgress(
+        egressPolicy({
+          services: [linked(of, live('dev', 'https://93.184.216.34', { record: cassette }), { mode: 'replay', environment: 'test', cassette })],
+          callers: [caller('checkout', { mayChooseEnv: ['dev', 'test'] })],
+        }),
+        { service: 'pay', method: 'POST', path: '/', environment },
+        fakePorts(),
+      )
+    const words = (await asked('dev')).map(({ rule, detail }) => `${rule}: ${detail}`)
+    expect(words).toContain('mode: record: cassette pay, known by method, path, query, header x-tenant, body')
+    expect(words.slice(-4)).toEqual([
+      'quota: 100 calls in any 1s, shared fairly by checkout, other; a call waits up to 5s',
+      'cost: 0.5 EUR per try, at most 20 calls a month',
+      'idempotency: idempotency-key is made where the caller sends none',
+      'mask: hidden in JSON answers: $.pan',
+    ])
+    expect((await asked('test')).at(-1)).toEqual({
+      rule: 'mode',
+      ok: true,
+      detail: 'replay: cassette pay, known by method, path, query, header x-tenant, body',
+    })
+  })
+
   it('judges every address of a live target, each by itself', async () => {
     expect((await explain({ environment: 'test' })).slice(4)).toEqual([
       'ok environment: test, chosen by the header',

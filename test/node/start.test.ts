@@ -190,7 +190,7 @@ describe('startSallyport', () => {
       connectTimeoutMs: 1000,
       timeoutMs: 1000,
       retry: undefined,
-      mask: { headers: [], responses: false },
+      mask: { headers: [], jsonPaths: [], responses: false },
     }
     const deny = { mode: 'deny', environment: 'dev', reason: undefined } as const
     const callers = { checkout: { name: 'checkout', listener: 'egress', environment: undefined, mayChooseEnv: [] } }

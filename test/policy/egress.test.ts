@@ -15,6 +15,66 @@ const codes = async (text: string, environment = 'dev') =>
   (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
 
 describe('a target', () => {
+  it('has the quota that was agreed, and as many calls a month as the cap pays for', async () => {
+    const said = '    quota: { vendor: { rate: 100/1s }, cost: { perCall: 0.0005, currency: EUR, monthlyCap: 500 }, maxRetryAfter: 2s }\n'
+    const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
+    expect(policy.egress['pay']?.service.quota).toEqual({
+      vendor: { points: 100, windowMs: 1000, shareBy: 'caller' },
+      cost: { perCall: 0.0005, currency: 'EUR', calls: 1_000_000 },
+      maxRetryAfterMs: 2000,
+      onStoreFailure: 'local',
+    })
+  })
+
+  it('has the faults that its nonprod environment wants, in every mode that answers', async () => {
+    const faults =
+      'faults: { latency: { percent: 10%, for: 2s }, reset: { percent: 1% }, status: { percent: 5% }, bandwidth: { percent: 5%, perSecond: 10KiB } }'
+    const policy = clean(
+      await loadBeside(
+        service(`      dev: { target: "https://a.example", ${faults} }
+      staging: { mode: replay, cassette: pay, faults: { reset: { percent: 2% } } }
+      prod: { target: "https://b.example", faults: { reset: { percent: 0% } } }
+`),
+      ),
+    )
+    expect(policy.egress['pay']?.targets).toMatchObject({
+      dev: {
+        faults: { latency: { share: 0.1, ms: 2000 }, reset: { share: 0.01 }, status: { share: 0.05, status: 503 }, bandwidth: { share: 0.05, bytes: 10_240 } },
+      },
+      staging: { faults: { reset: { share: 0.02 } } },
+    })
+  })
+
+  it('knows what its vendor calls an idempotency key, for retries too', async () => {
+    const said = '    retry: { withIdempotencyKey: [POST] }\n    idempotency: { header: x-request-key }\n'
+    const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
+    expect(policy.egress['pay']?.service).toMatchObject({ idempotency: { header: 'x-request-key', generate: true }, retry: { keyHeader: 'x-request-key' } })
+  })
+
+  it('records in one nonprod environment what another replays', async () => {
+    const policy = clean(
+      await loadBeside(
+        service(`      staging: { mode: record, target: "https://a.example", cassette: pay, match: { headers: [x-tenant] } }
+      dev: { mode: replay, cassette: pay, match: { body: false } }
+`),
+      ),
+    )
+    expect(policy.egress['pay']?.targets).toMatchObject({
+      staging: { mode: 'live', host: 'a.example', record: { name: 'pay', headers: ['x-tenant'], body: true } },
+      dev: { mode: 'replay', cassette: { name: 'pay', headers: [], body: false } },
+    })
+  })
+
+  it.each([
+    'oauth2: { tokenUrl: "https://a.example/t", clientId: c, clientSecret: env:S }',
+    'exchange: { tokenUrl: "https://a.example/t", clientId: c, clientSecret: env:S }',
+    'sigv4: { region: eu, service: s3, accessKeyId: env:I, secretAccessKey: env:S }',
+    'hmac: { secret: env:S, message: "{body}", header: x-proof }',
+    'tls: { certificate: env:C, key: env:S }',
+  ])('records with every kind of credential: %s', async (credential) => {
+    expect(await codes(service(`      dev: { mode: record, target: "https://a.example", cassette: pay, ${credential} }\n`))).toEqual([])
+  })
+
   it('is linked with everything the walk needs', async () => {
     const policy = clean(
       await loadBeside(
@@ -38,7 +98,7 @@ describe('a target', () => {
     timeout: { connect: 2s }
     retry: { on: [connect, 429], methods: [GET], withIdempotencyKey: [POST], maxRetryAfter: 3s, perTry: 2s }
     breaker: { failures: 50%, minRequests: 20, consecutive: 5, open: 30s }
-    mask: { responses: true }
+    mask: { responses: true, jsonPaths: [$.pan] }
 `,
         ),
       ),
@@ -67,7 +127,7 @@ describe('a target', () => {
         bodies: 65_536,
       },
       breaker: { consecutive: 5, failures: 0.5, minRequests: 20, windowMs: 10_000, openMs: 30_000, probes: 3 },
-      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], responses: true },
+      mask: { headers: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], jsonPaths: ['$.pan'], responses: true },
     })
     expect(policy.egress['pay']?.targets).toEqual({
       dev: {
@@ -142,7 +202,12 @@ describe('a target', () => {
     ['dev: { mode: mock }', 'key_missing', 9],
     ['dev: { mode: mock, mock: gone.yaml }', 'mock_missing', 9],
     ['dev: { mode: mock, mock: ../gone.yaml }', 'value_invalid', 9],
-    ['dev: { mode: replay, target: "https://a.example" }', 'not_available', 9],
+    ['dev: { mode: replay }', 'key_missing', 9],
+    ['prod: { target: "https://a.example", faults: { reset: { percent: 1% } } }', 'faults_in_prod', 9],
+    ['dev: { target: "https://a.example", faults: {} }', 'value_invalid', 9],
+    ['dev: { mode: record, target: "https://a.example" }', 'key_missing', 9],
+    ['dev: { mode: record, cassette: pay }', 'key_missing', 9],
+    ['prod: { mode: record, target: "https://a.example", cassette: pay }', 'record_in_prod', 9],
     ['dev: { target: "https://a.example", inject: { header: a, query: b, secret: env:X } }', 'inject_shape', 9],
     ['dev: { target: "https://a.example", inject: { secret: env:X } }', 'inject_shape', 9],
     ['dev: { target: "https://a.example", inject: { header: a, format: "{secret}{secret}", secret: env:X } }', 'format_shape', 9],
@@ -177,7 +242,7 @@ describe('a target', () => {
     ['dev: { target: "https://a.example", sigv4: { region: EU, service: s3, accessKeyId: env:A, secretAccessKey: env:B } }', 'value_invalid', 9],
     ['dev: { target: "http://a.example", tls: { certificate: env:C, key: env:K } }', 'tls_clear_text', 9],
     ['tset: { target: "https://a.example" }', 'environment_unknown', 9],
-    ['dev: { target: "https://a.example", record: true }', 'not_available', 9],
+    ['dev: { target: "https://a.example", record: true }', 'key_unknown', 9],
   ])('that says %s is refused, whatever environment is in force', async (environments, code, line) => {
     const text = service(`      ${environments}`)
     for (const environment of ['dev', 'prod']) {
@@ -374,10 +439,14 @@ describe('ways in and callers', () => {
     [service(target, '    kind: tcp\n'), 'not_available'],
     [service(target, '    breaker: { failures: half }\n'), 'value_invalid'],
     [service(target, '    hedge: {}\n'), 'not_available'],
-    [service(target, '    quota: {}\n'), 'not_available'],
+    [service(target, '    quota: { vendor: { rate: 0/1s } }\n'), 'quota_rate'],
+    [service(target, '    quota: { vendor: { rate: 5/100ms } }\n'), 'quota_rate'],
+    [service(target, '    quota: { vendor: { rate: 5/25h } }\n'), 'quota_rate'],
+    [service(target, '    quota: { cost: { perCall: 2, currency: EUR, monthlyCap: 1 } }\n'), 'cost_cap_low'],
+    [service(target, '    quota: { cost: { perCall: 2, currency: eur } }\n'), 'value_invalid'],
     [service(target, '    allow: []\n'), 'list_empty'],
-    [service(target, '    mask: { jsonPaths: [$.card.number] }\n'), 'not_available'],
-    [service(target, '    idempotency: {}\n'), 'not_available'],
+    [service(target, '    mask: { jsonPaths: [card.number] }\n'), 'value_invalid'],
+    [service(target, '    idempotency: { header: "no header" }\n'), 'value_invalid'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],
   ])('refuse case %#', async (text, code) => {
     const { diagnostics, policy } = await loadBeside(text)

@@ -66,7 +66,7 @@ export function service(name: string, rest: Partial<EgressService> = {}): Egress
     connectTimeoutMs: 1000,
     timeoutMs: 10_000,
     retry: undefined,
-    mask: { headers: [], responses: false },
+    mask: { headers: [], jsonPaths: [], responses: false },
     ...rest,
   }
 }

@@ -1,3 +1,4 @@
+import { compileHide, parseExact } from '../json-path.ts'
 import type { HttpReply, Reply } from '../model/call.ts'
 import type { Arrived, Credentialed, Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
@@ -9,6 +10,7 @@ import { buildRedactor } from '../observe/redact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { addMarks, proxyStatus } from './answer/marks.ts'
 import { maskBytes, maskStream, type Needles, needlesOf } from './answer/mask.ts'
+import { isJson } from './cassette/body.ts'
 
 /** A call that was answered: by the vendor, with what was injected, or by a mock. */
 export type Answered = Placed & Partial<Pick<Credentialed, 'secrets' | 'spoil'>>
@@ -20,6 +22,8 @@ interface Masks {
   readonly text: (value: string) => string
   readonly needles: Needles
 }
+
+type Hide = (value: unknown) => unknown
 
 /** Fields that speak of the body's bytes, which masking may change. */
 const digests: ReadonlySet<string> = new Set(['content-digest', 'repr-digest', 'digest', 'content-md5'])
@@ -38,19 +42,32 @@ export function buildAnswer(): Answer {
     return masks
   }
 
+  const hiding = new WeakMap<readonly string[], Hide>()
+
+  function hides(paths: readonly string[]): Hide {
+    const made = hiding.get(paths) ?? compileHide(paths)
+    hiding.set(paths, made)
+    return made
+  }
+
   return function answer(x, reply) {
     if (reply.kind !== 'http') throw new Fault('internal', 'internal error', { internal: 'an egress call was answered in gRPC' })
     if (reply.status === 401) x.spoil?.()
     const masks = masksFor(x.secrets)
-    const inBody = x.service.mask.responses ? masks : undefined
-    if (inBody !== undefined) refuseCoded(reply)
-    const headers = addMarks(cleaned(reply.headers, masks, inBody !== undefined), x)
+    const { mask } = x.service
+    const inBody = mask.responses ? masks : undefined
+    const hide = mask.responses && mask.jsonPaths.length > 0 && isJson(reply.headers.get('content-type')) ? hides(mask.jsonPaths) : undefined
+    const changed = inBody !== undefined || hide !== undefined
+    if (changed) refuseCoded(reply)
+    const headers = addMarks(cleaned(reply.headers, masks, changed), x)
     const { trailers } = reply
+    // What is written in place of a member has another length.
+    if (hide !== undefined && reply.body !== undefined) headers.remove('content-length')
     return {
       status: reply.status,
       headers,
-      body: maskedBody(reply.body, inBody),
-      trailers: trailers === undefined ? undefined : () => cleaned(trailers(), masks, inBody !== undefined),
+      body: maskedBody(hide === undefined ? reply.body : hiddenBody(reply.body, hide), inBody),
+      trailers: trailers === undefined ? undefined : () => cleaned(trailers(), masks, changed),
       close: reply.close,
     }
   }
@@ -90,6 +107,41 @@ function letGo(body: NonNullable<Outbound['body']>): void {
   const ended = body[Symbol.asyncIterator]().return?.()
   // Whether it ends well no longer matters to this request.
   ended?.catch(() => {})
+}
+
+/** JSON of which members are hidden is read whole first, up to so many bytes. */
+const hiddenBytes = 4 * 1024 * 1024
+
+/** A JSON body without the members that the policy hides. What cannot be read cannot be searched, so it breaks off before its first byte. */
+function hiddenBody(body: Outbound['body'], hide: Hide): Outbound['body'] {
+  if (body === undefined) return undefined
+  return body instanceof Uint8Array ? hiddenIn(body, hide) : hiddenStream(body, hide)
+}
+
+async function* hiddenStream(body: AsyncIterable<Uint8Array>, hide: Hide): AsyncGenerator<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > hiddenBytes) throw new Fault('upstream_protocol', 'the vendor answered with more JSON than can be masked')
+    chunks.push(chunk.slice())
+  }
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  yield hiddenIn(whole, hide)
+}
+
+function hiddenIn(body: Uint8Array, hide: Hide): Uint8Array {
+  if (body.length === 0) return body
+  try {
+    return new TextEncoder().encode(JSON.stringify(hide(parseExact(new TextDecoder('utf-8', { fatal: true }).decode(body)))))
+  } catch {
+    throw new Fault('upstream_protocol', 'the vendor answered with JSON that cannot be read, and so not masked')
+  }
 }
 
 function maskedBody(body: Outbound['body'], masks: Masks | undefined): Outbound['body'] {

@@ -27,13 +27,14 @@ const nothingSecret: readonly string[] = Object.freeze([])
  *
  * A vendor that answers 401 to an OAuth2 token makes the gateway forget the token (`spoil`): `renew` asks for another one.
  */
-export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fetch' | 'secrets' | 'lasting' | 'digest'>): AddCredential {
+export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'random' | 'fetch' | 'secrets' | 'lasting' | 'digest'>): AddCredential {
   const readSecret = buildReadSecret(ports.secrets)
   const inItsTime = <T>(x: PlacedLive, value: Promise<T>) =>
     inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
   const sign = buildSign(readSecret, ports)
   const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
+  const newKey = () => ports.random.uuid()
 
   function prepare(credential: Exclude<Credential, Signing>, secret: string): Injection {
     const last = prepared.get(credential)
@@ -45,19 +46,19 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'fe
 
   /** Last of all: what is signed stays as it is. */
   async function signed(x: PlacedLive, credential: Signing): Promise<Credentialed> {
-    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential))))
+    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
     return Object.assign(x, { call, secrets, spoil: undefined })
   }
 
   return async function credential(x) {
     const { credential, certificate } = x.target
     if (certificate !== undefined) await inItsTime(x, checkCertificate(certificate, ports.secrets))
-    if (credential === undefined) return credentialed(x, undefined, undefined)
+    if (credential === undefined) return credentialed(x, undefined, undefined, newKey)
     if (isSigning(credential)) return signed(x, credential)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined)
+    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
     const { token, beside, spoil } = await getToken(x, credential)
     const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)
-    return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil)
+    return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil, newKey)
   }
 }
 
@@ -69,7 +70,7 @@ async function checkCertificate({ certificate, key }: NonNullable<LiveTarget['ce
   }
 }
 
-function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: Credentialed['spoil']): Credentialed {
+function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: Credentialed['spoil'], newKey: () => string): Credentialed {
   const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
-  return Object.assign(x, { call: outgoingCall(x, injection, injected), secrets: injection?.secrets ?? nothingSecret, spoil })
+  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
 }

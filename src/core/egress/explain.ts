@@ -1,9 +1,10 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import type { EgressService, EgressTarget, LiveTarget, SecretRule } from '../model/route.ts'
+import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule } from '../model/route.ts'
 import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { keyedMethods } from './credential/outgoing.ts'
 import { buildReadSecret } from './credential/secret.ts'
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
@@ -11,7 +12,7 @@ import { buildChoose } from './place/choose.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
-  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `production`, `secret`, `address`. */
+  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
   readonly rule: string
   readonly ok: boolean
   readonly detail: string
@@ -36,7 +37,7 @@ export interface EgressRow {
   readonly service: string
   readonly environment: string
   /** `none`: the service has no target there, every call is 503. */
-  readonly mode: EgressTarget['mode'] | 'none'
+  readonly mode: ReturnType<typeof modeOf> | 'none'
   /** Origin and path prefix of a live target. */
   readonly target: string | undefined
   /** The reference, never the value. */
@@ -59,6 +60,7 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
     ...explainPermit(service, caller, question),
     ...placed.lines,
     ...live,
+    ...(placed.target?.mode === 'live' ? explainCalling(service, question.method) : []),
   ]
 }
 
@@ -74,7 +76,7 @@ function rowOf(service: string, environment: string, target: EgressTarget | unde
   return {
     service,
     environment,
-    mode: 'live',
+    mode: modeOf(target),
     target: target.origin + target.basePath,
     secret: target.credential === undefined ? undefined : secretRuleOf(target.credential).reference,
   }
@@ -112,8 +114,45 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
   const where = target.mode === 'live' ? target.origin + target.basePath : `none: answered by the gateway`
-  const mode = target.mode === 'deny' ? `deny${target.reason === undefined ? '' : `: ${target.reason}`}` : target.mode
-  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', mode)], target }
+  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
+}
+
+function explainFaults(target: EgressTarget): readonly ExplainLine[] {
+  const faults = target.mode === 'deny' ? undefined : target.faults
+  if (faults === undefined) return []
+  const { latency, reset, status, bandwidth } = faults
+  const of = (fault: { readonly share: number } | undefined, words: string) =>
+    fault === undefined || fault.share === 0 ? [] : [`${fault.share * 100}% ${words}`]
+  const said = [
+    of(latency, `wait ${latency?.ms} ms`),
+    of(reset, 'are broken off'),
+    of(status, `are answered ${status?.status}`),
+    of(bandwidth, `get ${bandwidth?.bytes} bytes a second`),
+  ].flat()
+  return [line('faults', true, `of the calls ${said.join(', ')}`)]
+}
+
+function describeMode(target: EgressTarget): string {
+  if (target.mode === 'deny') return `deny${target.reason === undefined ? '' : `: ${target.reason}`}`
+  const use = target.mode === 'replay' ? target.cassette : target.mode === 'live' ? target.record : undefined
+  if (use === undefined) return target.mode
+  const by = ['method', 'path', 'query', ...use.headers.map((name) => `header ${name}`), ...(use.body ? ['body'] : [])].join(', ')
+  return `${modeOf(target)}: cassette ${use.name}, known by ${by}`
+}
+
+/** What else happens to a call that goes out: facts, none of which is known to refuse it. */
+function explainCalling({ quota, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
+  const seconds = (ms: number) => `${ms / 1_000}s`
+  const { vendor, cost } = quota ?? {}
+  const shared = vendor?.shareBy === 'caller' && callers.length > 1 ? `, shared fairly by ${callers.join(', ')}` : ''
+  const waits = quota === undefined ? '' : `; a call waits up to ${seconds(quota.maxRetryAfterMs)}`
+  const cap = cost?.calls === undefined ? 'no cap' : `at most ${cost.calls} calls a month`
+  return [
+    vendor === undefined ? [] : [line('quota', true, `${vendor.points} calls in any ${seconds(vendor.windowMs)}${shared}${waits}`)],
+    cost === undefined ? [] : [line('cost', true, `${cost.perCall} ${cost.currency} per try, ${cap}`)],
+    idempotency?.generate === true && keyedMethods.has(method) ? [line('idempotency', true, `${idempotency.header} is made where the caller sends none`)] : [],
+    mask.responses && mask.jsonPaths.length > 0 ? [line('mask', true, `hidden in JSON answers: ${mask.jsonPaths.join(', ')}`)] : [],
+  ].flat()
 }
 
 async function explainLive(policy: Policy, target: LiveTarget, ports: ExplainPorts): Promise<readonly ExplainLine[]> {

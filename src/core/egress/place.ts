@@ -40,7 +40,7 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
 }
 
 function answeredHere(placed: Placed, target: Exclude<EgressTarget, LiveTarget>): Placed {
-  if (target.mode === 'mock') return placed
+  if (target.mode !== 'deny') return placed
   const words = `${placed.service.name} may not be called in ${target.environment}`
   throw new Fault('egress_denied', words, { rule: `${placed.service.name}/${target.environment}`, reason: target.reason })
 }

@@ -104,7 +104,7 @@ export interface Steered extends Metered {
   readonly destination: Destination
   /** Why this destination: `pin`, or the sticky bucket in [0, 1). */
   /** What was done to it on purpose: delayed so many milliseconds, aborted with a status. */
-  readonly injected?: { readonly delayMs: number | undefined; readonly status: number | undefined } | undefined
+  readonly injected?: Injected | undefined
   readonly steering: { readonly by: 'only' | 'pin' | 'sticky' | 'random'; readonly bucket: number }
 }
 export interface Introduced extends Steered {
@@ -141,6 +141,18 @@ export interface Placed extends Allowed {
   readonly target: EgressTarget
   /** Set on live targets: what the connector asks before it dials. */
   readonly vet: Vet | undefined
+  readonly injected?: Injected | undefined
+}
+/** What was done to a request on purpose. */
+export interface Injected {
+  /** Delayed so long. */
+  readonly delayMs: number | undefined
+  /** Answered with it in place of the service. */
+  readonly status: number | undefined
+  /** Broken off. */
+  readonly reset?: boolean
+  /** The answer came no faster. */
+  readonly bytesPerSecond?: number | undefined
 }
 export interface PlacedLive extends Placed {
   readonly target: LiveTarget

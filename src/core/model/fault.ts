@@ -60,6 +60,10 @@ export const faultCatalogue = {
   address_denied: { http: 403, grpc: 7, retryable: false, title: 'Address denied' },
   no_target_for_env: { http: 503, grpc: 14, retryable: false, title: 'No target for this environment' },
   credential_unavailable: { http: 503, grpc: 14, retryable: true, title: 'Credential unavailable' },
+  quota_exceeded: { http: 429, grpc: 8, retryable: true, title: 'Quota at the vendor used' },
+  cost_exceeded: { http: 429, grpc: 8, retryable: false, title: 'Monthly cost cap reached' },
+  vendor_paused: { http: 503, grpc: 14, retryable: true, title: 'Vendor asked for a pause' },
+  replay_miss: { http: 501, grpc: 12, retryable: false, title: 'No recording for this request' },
   fault_injected: { http: 503, grpc: 14, retryable: true, title: 'Injected fault' },
   mock_miss: { http: 501, grpc: 12, retryable: false, title: 'No mock for this request' },
 } as const satisfies Record<string, FaultShape>

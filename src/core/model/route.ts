@@ -157,6 +157,8 @@ export interface Retry {
   readonly withIdempotencyKey: readonly string[]
   /** A longer Retry-After is passed on instead of waited for. Milliseconds. */
   readonly maxRetryAfterMs: number
+  /** Header of the key, lower-case; left out: `idempotency-key`. */
+  readonly keyHeader?: string
   /** Milliseconds after which a try is cut; undefined: none is, but who has used up its share of the time is joined by another try. */
   readonly perTryMs?: number | undefined
   /** RPCs of the route's service that may be repeated whatever their descriptors say. */
@@ -338,7 +340,29 @@ export interface EgressService {
   readonly retry: Retry | undefined
   /** Of each environment; undefined for none. */
   readonly breaker?: BreakerRule | undefined
-  readonly mask: { readonly headers: readonly string[]; readonly responses: boolean }
+  /** `generate`: POST and PATCH without a key get one. `header`: lower-case. */
+  readonly idempotency?: { readonly header: string; readonly generate: boolean } | undefined
+  readonly quota?: VendorQuota | undefined
+  /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
+  readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
+}
+
+/** What was agreed with a vendor, per environment. */
+export interface VendorQuota {
+  /** Calls (every try is one) in any window of its time. */
+  readonly vendor: { readonly points: number; readonly windowMs: number; readonly shareBy: 'caller' | 'none' } | undefined
+  readonly cost:
+    | {
+        /** Of the currency. */
+        readonly perCall: number
+        readonly currency: string
+        /** Calls per calendar month (UTC) that the cap pays for; undefined: no cap. */
+        readonly calls: number | undefined
+      }
+    | undefined
+  /** A call waits no longer for the vendor or the quota. Milliseconds. */
+  readonly maxRetryAfterMs: number
+  readonly onStoreFailure: 'local' | 'deny'
 }
 
 /** Where an egress service lives in one environment. */
@@ -361,9 +385,36 @@ export type EgressTarget =
       readonly ca: string | undefined
       /** What the gateway shows of itself: references to PEM text. */
       readonly certificate?: { readonly certificate: string; readonly key: string } | undefined
+      readonly faults?: EgressFaults | undefined
+      /** Mode record: every answer is written down. Nonprod only. */
+      readonly record?: CassetteUse | undefined
     }
-  | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook }
+  | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook; readonly faults?: EgressFaults | undefined }
+  | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
+
+/** Faults that are injected in nonprod, each into its share of the calls (0 to 1). */
+export interface EgressFaults {
+  readonly latency: { readonly share: number; readonly ms: number } | undefined
+  readonly reset: { readonly share: number } | undefined
+  readonly status: { readonly share: number; readonly status: number } | undefined
+  /** `bytes` per second. */
+  readonly bandwidth: { readonly share: number; readonly bytes: number } | undefined
+}
+
+/** A folder of recorded answers, and what makes a request the one that was recorded. */
+export interface CassetteUse {
+  readonly name: string
+  /** Lower-case names of request headers that count. */
+  readonly headers: readonly string[]
+  /** Whether the request's body counts. */
+  readonly body: boolean
+}
+
+/** The mode as people call it: a target that records is a live one. */
+export function modeOf(target: EgressTarget): EgressTarget['mode'] | 'record' {
+  return target.mode === 'live' && target.record !== undefined ? 'record' : target.mode
+}
 
 export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
 

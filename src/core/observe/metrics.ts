@@ -48,6 +48,18 @@ export const metrics = {
     labels: ['cluster'],
     buckets: seconds,
   },
+  sallyport_egress_quota_total: {
+    kind: 'counter',
+    help: 'Tries that met the quota of a vendor, by service, environment and outcome: passed, waited, or refused: paused, exceeded, capped, unavailable.',
+    labels: ['service', 'environment', 'outcome'],
+  },
+  sallyport_egress_pauses_total: { kind: 'counter', help: 'Answers by which a vendor asked to be left alone.', labels: ['service', 'environment'] },
+  sallyport_egress_cost_total: { kind: 'counter', help: 'What calls to vendors cost, in the currency.', labels: ['service', 'environment', 'currency'] },
+  sallyport_egress_recordings_total: {
+    kind: 'counter',
+    help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
+    labels: ['service', 'environment', 'outcome'],
+  },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_hedges_total: {
     kind: 'counter',
@@ -104,7 +116,11 @@ export const metrics = {
     labels: ['source', 'reason'],
   },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
-  sallyport_faults_injected_total: { kind: 'counter', help: 'Faults injected on purpose, by route and kind: delay, abort.', labels: ['route', 'kind'] },
+  sallyport_faults_injected_total: {
+    kind: 'counter',
+    help: 'Faults injected on purpose, by route (or egress service) and kind: delay, abort; on egress latency, reset, status, bandwidth.',
+    labels: ['route', 'kind'],
+  },
   sallyport_mirror_requests_total: {
     kind: 'counter',
     help: 'Copies of requests, by route and outcome: answered, failed, busy (too many under way), body (too large to keep).',

@@ -1,7 +1,7 @@
-import type { Arrived, Asked, Credentialed, Placed, Reading, Translated } from '../model/exchange.ts'
+import type { Arrived, Asked, Credentialed, Injected, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
 import type { Principal, Subject } from '../model/principal.ts'
-import type { Params } from '../model/route.ts'
+import { modeOf, type Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
@@ -45,7 +45,7 @@ export function recordOf(x: Furthest, m: Measured): JournalRecord {
     limits: x.readings === undefined || x.readings.length === 0 ? undefined : x.readings.map(readingOf),
     destination: x.destination === undefined ? undefined : { cluster: x.destination.cluster, subset: x.destination.subset },
     steering: x.steering === undefined ? undefined : { by: x.steering.by, bucket: x.steering.bucket },
-    injected: x.injected === undefined ? undefined : { delay_ms: x.injected.delayMs, abort: x.injected.status },
+    injected: x.injected === undefined ? undefined : injectedOf(x.injected),
     failover: x.failedOver === undefined ? undefined : { cluster: x.failedOver.cluster, subset: x.failedOver.subset },
     egress: m.wing === 'egress' ? egressOf(x) : undefined,
     endpoint: x.sent?.endpoint,
@@ -171,12 +171,16 @@ function readingOf(reading: Reading): JournalValue {
   return { limit, remaining, reset_ms: Math.round(resetMs), degraded, charged, audit }
 }
 
+function injectedOf({ delayMs, status, reset, bytesPerSecond }: Injected): JournalRecord {
+  return { delay_ms: delayMs, abort: status, reset: reset === true ? true : undefined, bytes_per_second: bytesPerSecond }
+}
+
 function egressOf(x: Furthest): JournalRecord {
   return {
     service: x.service?.name,
     environment: x.target?.environment,
     wanted: x.wanted?.slice(0, 64),
-    mode: x.target?.mode,
+    mode: x.target === undefined ? undefined : modeOf(x.target),
     caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
   }
 }

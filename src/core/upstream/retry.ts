@@ -124,7 +124,7 @@ interface Asked {
 /** The same of a call to a third party. */
 export function isSafeOut(call: HttpCall, retry: Retry | undefined): boolean {
   if (retry === undefined) return false
-  return retry.methods.includes(call.method) || (call.headers.has('idempotency-key') && retry.withIdempotencyKey.includes(call.method))
+  return retry.methods.includes(call.method) || (call.headers.has(retry.keyHeader ?? 'idempotency-key') && retry.withIdempotencyKey.includes(call.method))
 }
 
 function safeRpcsOf(route: Route): ReadonlySet<string> {

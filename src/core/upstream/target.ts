@@ -6,13 +6,14 @@ import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
 import { Shield } from './protect/shield.ts'
 import { shieldState } from './protect/state.ts'
+import { openGate, type QuotaGate } from './quota.ts'
 import { newGroup, openMember, type UpstreamState } from './state.ts'
 import { both, noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
   /** @throws Fault `address_denied` without an address guard: nothing leaves unguarded. */
-  plan(service: EgressService, target: LiveTarget, vet: Vet | undefined): Plan
+  plan(service: EgressService, target: LiveTarget, vet: Vet | undefined, caller: string): Plan
   close(): void
 }
 
@@ -23,19 +24,24 @@ const caps = { requests: 1024 } as const
  * Connections to third parties are kept by service, environment, place and policy revision: a socket that was opened under one
  * set of rules is never used under another.
  */
-export function openTargets(revision: string, state: UpstreamState, ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'lasting' | 'meter'>): OpenTargets {
-  const open = new Map<string, { readonly plan: Plan; readonly close: () => void }>()
+export function openTargets(
+  revision: string,
+  state: UpstreamState,
+  ports: Pick<Ports, 'clock' | 'random' | 'channels' | 'counters' | 'meter' | 'lasting'>,
+): OpenTargets {
+  const open = new Map<string, { readonly plan: Plan; readonly gate: QuotaGate | undefined; readonly close: () => void }>()
   const balance = buildBalance('round_robin', ports)
   const shields = shieldState(ports.lasting)
 
   function openTarget(service: EgressService, endpoint: Endpoint, environment: string) {
+    const gate = openGate(service, environment, ports)
     const groupKey = `egress ${service.name} ${environment}`
     const group = state.groups.take(groupKey, newGroup)
     // Like connections: what was learnt under one set of rules does not count under another.
     const shieldKey = `${groupKey} ${revision}`
     const shield = shields.take(shieldKey, () => new Shield(`${service.name} ${environment}`, ports.meter))
     shield.rule = { breaker: service.breaker, adaptive: false, most: caps.requests }
-    const member = state.members.take(endpoint.key, () => openMember(endpoint, ports.channels))
+    const member = state.members.take(endpoint.key, () => openMember(endpoint, gate?.watch(ports.channels) ?? ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
     const hand = { sidecar: 'none', destination: '' } as const
     const plan: Plan = { label: service.name, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
@@ -44,11 +50,11 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
       state.groups.give(groupKey)
       shields.give(shieldKey)
     }
-    return { plan, close }
+    return { plan, gate, close }
   }
 
   return {
-    plan(service, target, vet) {
+    plan(service, target, vet, caller) {
       if (vet === undefined) throw new Fault('address_denied', 'this address is not allowed', { internal: 'a live target came without its address guard' })
       const endpoint = endpointOf(service, target, vet, revision)
       let there = open.get(endpoint.key)
@@ -56,12 +62,22 @@ export function openTargets(revision: string, state: UpstreamState, ports: Pick<
         there = openTarget(service, endpoint, target.environment)
         open.set(endpoint.key, there)
       }
-      return there.plan
+      const { plan, gate } = there
+      return gate === undefined ? plan : { ...plan, candidates: gated(plan.candidates, gate, caller) }
     },
     close() {
       for (const target of open.values()) target.close()
       open.clear()
     },
+  }
+}
+
+/** The gate is met before every try of one call. Who looks for another endpoint and finds none has made no try: the next one goes by the same pass. */
+function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string): Plan['candidates'] {
+  let unused: () => boolean = () => false
+  return async (wait) => {
+    if (!unused()) unused = await gate.pass(caller, wait)
+    return candidates(wait)
   }
 }
 

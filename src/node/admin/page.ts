@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html'
 import { highestCostOf } from '../../core/model/cost.ts'
-import type { EgressTarget, Route, RouteLimit, WeightedDestination } from '../../core/model/route.ts'
+import { type EgressTarget, modeOf, type Route, type RouteLimit, type WeightedDestination } from '../../core/model/route.ts'
 import { formatAuthority } from '../../core/net.ts'
 import type { Limit, LinkedEgress, Policy } from '../../core/policy/policy.ts'
 import type { GatewayView } from '../gateway-view.ts'
@@ -187,7 +187,7 @@ ${policy.environments.map((environment) => html`<td>${target(targets[environment
 function target(one: EgressTarget | undefined): Html | string {
   if (one === undefined) return html`<span class="soft">no target</span>`
   if (one.mode !== 'live') return tag('', one.mode)
-  return html`${tag('good', 'live')}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
+  return html`${tag('good', modeOf(one))}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
 }
 
 function guardsSection({ guards }: GatewayView): Html | string {

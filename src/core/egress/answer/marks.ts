@@ -1,11 +1,12 @@
 import type { Arrived, Placed } from '../../model/exchange.ts'
 import type { FaultCode } from '../../model/fault.ts'
 import type { FieldList } from '../../model/fields.ts'
+import { modeOf } from '../../model/route.ts'
 
 /** What the caller is told about its call, as far as it came: `x-egress-service`, `-env`, `-mode`, `-rev`, `-attempts`, `-request-id`. */
 export function addMarks(headers: FieldList, x: Arrived & Partial<Placed>): FieldList {
   if (x.service !== undefined) headers.set('x-egress-service', x.service.name)
-  if (x.target !== undefined) headers.set('x-egress-env', x.target.environment).set('x-egress-mode', x.target.mode)
+  if (x.target !== undefined) headers.set('x-egress-env', x.target.environment).set('x-egress-mode', modeOf(x.target))
   headers.set('x-egress-rev', x.revision).set('x-egress-attempts', `${x.sent?.attempts ?? 0}`)
   return x.id === undefined ? headers : headers.set('x-egress-request-id', x.id)
 }
@@ -22,6 +23,10 @@ const errorTypes: Partial<Readonly<Record<FaultCode, string>>> = {
   credential_unavailable: 'proxy_internal_error',
   internal: 'proxy_internal_error',
   mock_miss: 'proxy_internal_response',
+  quota_exceeded: 'connection_limit_reached',
+  cost_exceeded: 'http_request_denied',
+  vendor_paused: 'destination_unavailable',
+  replay_miss: 'proxy_internal_response',
   upstream_unavailable: 'destination_unavailable',
   upstream_reset: 'connection_terminated',
   upstream_protocol: 'http_protocol_error',

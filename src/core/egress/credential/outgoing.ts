@@ -36,17 +36,27 @@ const framing: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'
 const partial: ReadonlySet<string> = new Set(['range', 'if-range'])
 
 /** The call as the vendor gets it: the caller's credentials gone, ours added. `injected` names the header that belongs to the gateway even when it stays empty. */
-export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined): HttpCall {
+export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined, newKey: () => string): HttpCall {
   const { target, request } = x
+  const headers = outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses || target.record !== undefined)
+  if (x.service.idempotency?.generate === true && keyedMethods.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
   return {
     kind: 'http',
     method: request.method,
     scheme: target.scheme,
     authority: authorityOf(target),
     target: pathAndQuery(target.basePath, request.target.path, queryWith(request.target.query, injection?.query)),
-    headers: outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses),
+    headers,
     body: request.body === undefined ? undefined : capped(request.body, egressBodyBytes),
   }
+}
+
+/** Methods that mean something else the second time (RFC 9110 section 9.2.2), and that vendors take keys for. */
+export const keyedMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
+
+/** The caller's own key stands, whatever it is; an empty one is none. The call is made once and sent as often as it is tried, so its tries share the key. */
+function addKey(headers: FieldList, name: string, newKey: () => string): void {
+  if (headers.all(name).every((value) => value.trim() === '')) headers.set(name, newKey())
 }
 
 function authorityOf(target: LiveTarget): string {
@@ -59,7 +69,7 @@ function pathAndQuery(basePath: string, path: string, query: string): string {
   return query === '' ? whole : `${whole}?${query}`
 }
 
-/** `masked`: the answer is searched, so it must come whole and plain. A range could cut a secret in two, a content coding would hide it. */
+/** `masked`: the answer is searched or written down, so it must come whole and plain. A range could cut a secret in two, a content coding would hide it. */
 function outgoingHeaders(headers: Fields, header: Injection['header'], injected: string | undefined, masked: boolean): FieldList {
   const own = injected === undefined ? undefined : fold(injected)
   const kept = endToEnd(headers).without((name) => isWithheld(fold(name), own) || (masked && partial.has(fold(name))))

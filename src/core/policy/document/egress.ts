@@ -1,6 +1,25 @@
 import * as z from 'zod'
-import { defaulted, describe, overridable, section } from './build.ts'
-import { address, assetPath, cidr, durationBetween, headerName, method, name, path, pattern, pem, safeUrl, secret, text, url } from './fields.ts'
+import { checkJsonPath } from '../../json-path.ts'
+import { checked, defaulted, describe, filled, overridable, section } from './build.ts'
+import {
+  address,
+  assetPath,
+  cidr,
+  durationBetween,
+  headerName,
+  method,
+  name,
+  path,
+  pattern,
+  pem,
+  percent,
+  rate,
+  safeUrl,
+  secret,
+  size,
+  text,
+  url,
+} from './fields.ts'
 import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
 
@@ -117,18 +136,54 @@ const targetTls = z.strictObject({
   key: describe(secret, 'Its private key, PEM.'),
 })
 
+const jsonPath = checked(checkJsonPath, { title: 'path to a member of JSON', examples: ['$.card.number', '$..pan'] })
+
 const guardHost = z
   .string()
   .regex(/^(?:[a-z0-9]([a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/)
   .meta({ title: 'host or host:port in lower case', examples: ['api.pay.example'] })
 
+const faultShare = describe(overridable(percent), 'Share of the calls.')
+
+const faults = filled(
+  z.strictObject({
+    latency: describe(
+      z.strictObject({ percent: faultShare, for: describe(durationBetween('1ms', '1h'), 'How long each waits.') }).optional(),
+      'Keeps calls waiting before they go on.',
+    ),
+    reset: describe(z.strictObject({ percent: faultShare }).optional(), 'Breaks calls off, as if the vendor had.'),
+    status: describe(
+      z
+        .strictObject({
+          percent: faultShare,
+          status: defaulted(z.int().min(400).max(599), 'egress.environments.faults.status.status', 'HTTP status of the answer.'),
+        })
+        .optional(),
+      'Answers in place of the vendor.',
+    ),
+    bandwidth: describe(
+      z.strictObject({ percent: faultShare, perSecond: describe(size, 'So much of the answer comes in a second.') }).optional(),
+      'Lets answers trickle.',
+    ),
+  }),
+)
+
 export const target = z.strictObject({
   mode: describe(
-    z.enum(['live', 'mock', 'deny']).optional(),
-    'live calls the target, mock answers from a file, deny refuses. Left out: live with target, mock with mock.',
+    z.enum(['live', 'mock', 'record', 'replay', 'deny']).optional(),
+    'live calls the target, mock answers from a file, record calls the target and writes down what it answers (nonprod only), replay answers from what was recorded, deny refuses. Left out: live with target, mock with mock.',
   ),
   target: describe(url.optional(), 'URL of the third party, with an optional path prefix.'),
   mock: describe(assetPath.optional(), 'File of canned answers, a path under the policies folder.'),
+  cassette: describe(name.optional(), 'With mode record or replay: the folder of recorded answers, under SALLYPORT_CASSETTES.'),
+  match: section(
+    {
+      headers: defaulted(z.array(headerName), 'egress.environments.match.headers', 'Request headers that count, beside method, path and query.'),
+      body: defaulted(z.boolean(), 'egress.environments.match.body', 'Whether the request body counts.'),
+    },
+    'With mode record or replay: what makes a request the one that was recorded.',
+  ),
+  faults: describe(faults.optional(), 'Faults that are injected here, in nonprod only.'),
   inject: describe(inject.optional(), 'A secret in a header or query parameter.'),
   basic: describe(basic.optional(), 'HTTP Basic.'),
   oauth2: describe(oauth2.optional(), 'OAuth2 client credentials.'),
@@ -177,11 +232,67 @@ export const egress = z.strictObject({
     'How long a call may take.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
+  quota: describe(
+    z
+      .strictObject({
+        vendor: describe(
+          z
+            .strictObject({
+              rate: describe(rate, 'Calls in any such window, every try counted; the window is from 1s to 24h.'),
+              shareBy: defaulted(z.enum(['caller', 'none']), 'egress.quota.vendor.shareBy', 'caller: callers that want more than there is get fair shares.'),
+            })
+            .optional(),
+          'What the vendor lets us call, in each environment.',
+        ),
+        cost: describe(
+          z
+            .strictObject({
+              perCall: describe(z.number().positive().max(1_000_000), 'What one call (every try) costs.'),
+              currency: describe(
+                z
+                  .string()
+                  .regex(/^[A-Z]{3}$/)
+                  .meta({ title: 'currency', examples: ['EUR'] }),
+                'ISO 4217.',
+              ),
+              monthlyCap: describe(z.number().positive().max(1_000_000_000).optional(), 'No more is spent in a calendar month (UTC), in each environment.'),
+            })
+            .optional(),
+          'What calls cost.',
+        ),
+        maxRetryAfter: defaulted(
+          durationBetween('0s', '1h'),
+          'egress.quota.maxRetryAfter',
+          'A call waits no longer for the vendor or the quota, and is refused at once if it would have to.',
+        ),
+        onStoreFailure: defaulted(
+          z.enum(['local', 'deny']),
+          'egress.quota.onStoreFailure',
+          'While the store does not answer: count in this process, or refuse.',
+        ),
+      })
+      .optional(),
+    "What was agreed with the vendor; with it, the vendor's own words (Retry-After, RateLimit) pause the service for everybody.",
+  ),
+  idempotency: describe(
+    z
+      .strictObject({
+        header: defaulted(headerName, 'egress.idempotency.header', 'Header that carries the key; retry.withIdempotencyKey looks at it.'),
+        generate: defaulted(z.boolean(), 'egress.idempotency.generate', 'POST and PATCH without a key get one, the same for every try of the call.'),
+      })
+      .optional(),
+    'By what the vendor knows that a call is the same one again.',
+  ),
   breaker: describe(breaker.optional(), 'Leaves the service alone when it fails, each environment by itself; without it never.'),
   mask: section(
     {
       headers: defaulted(z.array(headerName), 'egress.mask.headers', 'Headers whose values never stand in a record.'),
-      responses: defaulted(z.boolean(), 'egress.mask.responses', 'Injected secrets are masked in answers too.'),
+      jsonPaths: defaulted(
+        z.array(jsonPath),
+        'egress.mask.jsonPaths',
+        'Members of JSON bodies that stand in no cassette; with responses: true they are masked in answers too.',
+      ),
+      responses: defaulted(z.boolean(), 'egress.mask.responses', 'Injected secrets and jsonPaths are masked in answers too.'),
     },
     'What records and answers must not show.',
   ),

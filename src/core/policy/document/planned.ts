@@ -1,10 +1,10 @@
 /*
- * What the design of the format holds and this version does not do. Such a key or value is refused with a sentence of its
- * own, never ignored: a policy that says more than the gateway does would be believed.
+ * What the design of the format holds and this version does not do. Such a key is refused with a sentence of its own,
+ * never ignored: a policy that says more than the gateway does would be believed.
  */
 
 interface Planned {
-  /** Where it may stand: the dotted path of the mapping around a key, or of the value. */
+  /** Where it may stand: the dotted path of the mapping around the key. */
   readonly at: RegExp
   readonly what: string
   readonly instead?: string
@@ -14,7 +14,6 @@ const anywhere = /(?:)/
 const authenticate = /\.authenticate\b/
 const route = /^routes\.[^.]+$/
 const egress = /^egress\.[^.]+$/
-const target = /^egress\.[^.]+\.environments\.[^.]+$/
 const limit = /^limits\.[^.]+$/
 
 const jwtOnly = 'Authenticate with `jwt:` and the name of an issuer.'
@@ -38,13 +37,8 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   kind: [{ at: egress, what: 'TCP services', instead: 'Remove kind; the service speaks HTTP.' }],
   switch: [{ at: egress, what: 'Switching an environment at run time', instead: 'Change the policy file; it is reloaded.' }],
-  idempotency: [{ at: egress, what: 'Generating idempotency keys', instead: 'Callers send Idempotency-Key themselves.' }],
-  quota: [{ at: anywhere, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
+  quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
-  replay: [{ at: target, what: 'Replaying recorded answers', instead: 'Use mode: mock.' }],
-  record: [{ at: target, what: 'Recording answers', instead: 'Use mode: mock.' }],
-  cassette: [{ at: target, what: 'Recorded answers', instead: 'Use mode: mock.' }],
-  jsonPaths: [{ at: /^egress\.[^.]+\.mask$/, what: 'Masking members of bodies', instead: 'Remove it: records hold no bodies.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
   vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
@@ -52,23 +46,9 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
 }
 
-const values: Readonly<Record<string, readonly Planned[]>> = {
-  replay: [{ at: /\.mode$/, what: 'Mode replay', instead: 'Use live, mock or deny.' }],
-  record: [{ at: /\.mode$/, what: 'Mode record', instead: 'Use live, mock or deny.' }],
-}
-
 /** The sentence for a planned key in the mapping at `path`, or undefined. */
 export function plannedKey(path: string, key: string): { readonly message: string; readonly hint: string } | undefined {
-  return find(keys, key, path, `"${key}"`)
-}
-
-/** The sentence for a planned value at `path`, or undefined. */
-export function plannedValue(path: string, value: string): { readonly message: string; readonly hint: string } | undefined {
-  return find(values, value, path, `"${value}"`)
-}
-
-function find(table: Readonly<Record<string, readonly Planned[]>>, word: string, path: string, quoted: string) {
-  const planned = Object.hasOwn(table, word) ? table[word]?.find(({ at }) => at.test(path)) : undefined
+  const planned = Object.hasOwn(keys, key) ? keys[key]?.find(({ at }) => at.test(path)) : undefined
   if (planned === undefined) return undefined
-  return { message: `${planned.what} (${quoted}) is not available in this version.`, hint: planned.instead ?? 'Remove it.' }
+  return { message: `${planned.what} ("${key}") is not available in this version.`, hint: planned.instead ?? 'Remove it.' }
 }

@@ -2,6 +2,7 @@ import type { EgressService, EgressTarget } from '../../model/route.ts'
 import type { EgressDocument } from '../document/egress.ts'
 import { isLoopbackHost } from '../document/fields.ts'
 import type { EnvironmentClass, GuardHost, Listeners } from '../policy.ts'
+import { parseRate } from '../units.ts'
 import { checkEnvironment } from './callers.ts'
 import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
@@ -51,11 +52,51 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     allow: allowOf(linking, entry, value),
     connectTimeoutMs: ms(value.timeout?.connect ?? ''),
     timeoutMs: ms(value.timeout?.total ?? ''),
-    retry: linkRetry(value.retry),
+    retry: retryOf(value),
+    ...quotaOf(linking, entry, value.quota),
+    ...(value.idempotency === undefined ? {} : { idempotency: value.idempotency }),
     breaker: linkBreaker(value.breaker),
-    mask: value.mask ?? { headers: [], responses: true },
+    mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
+}
+
+const day = 86_400_000
+
+function quotaOf(linking: Linking, entry: Entry<EgressDocument>, said: EgressDocument['quota']): Pick<EgressService, 'quota'> {
+  if (said === undefined) return {}
+  const { vendor, cost } = said
+  const rate = parseRate(vendor?.rate ?? '')
+  if (rate !== undefined && (rate.points === 0 || rate.windowMs < 1_000 || rate.windowMs > day))
+    refuse(linking, entry, ['quota', 'vendor', 'rate'], {
+      code: 'quota_rate',
+      message: 'A quota is at least one call in a window from 1s to 24h.',
+      hint: 'Write it like 100/1s; mode: deny lets nobody call.',
+    })
+  const calls = cost?.monthlyCap === undefined ? undefined : Math.floor(cost.monthlyCap / cost.perCall + 1e-6)
+  if (calls === 0)
+    refuse(linking, entry, ['quota', 'cost', 'monthlyCap'], {
+      code: 'cost_cap_low',
+      message: 'The cap does not pay for one call.',
+      hint: 'Raise it above perCall.',
+    })
+  return {
+    quota: {
+      vendor: rate === undefined || vendor === undefined ? undefined : { ...rate, shareBy: vendor.shareBy },
+      cost:
+        cost === undefined
+          ? undefined
+          : { perCall: cost.perCall, currency: cost.currency, calls: calls === undefined ? undefined : Math.min(calls, 1_000_000_000_000) },
+      maxRetryAfterMs: ms(said.maxRetryAfter),
+      onStoreFailure: said.onStoreFailure,
+    },
+  }
+}
+
+/** A key in a header of the vendor's own counts like `Idempotency-Key`. */
+function retryOf({ retry, idempotency }: Partial<EgressDocument>): EgressService['retry'] {
+  const linked = linkRetry(retry)
+  return linked === undefined || idempotency === undefined ? linked : { ...linked, keyHeader: idempotency.header }
 }
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {

@@ -1,4 +1,4 @@
-import type { Credential, EgressTarget, LiveTarget } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -9,6 +9,7 @@ import type { Mocks } from './mocks.ts'
 import { linkTokens } from './oauth2.ts'
 import { secretRule } from './secret-rule.ts'
 import { linkHmac, linkSigV4 } from './signing.ts'
+import { bytes, ms, share } from './values.ts'
 
 interface TargetPlace {
   readonly path: Path
@@ -20,12 +21,42 @@ interface TargetPlace {
 
 /** Checks and links one target. Undefined when it cannot be read. */
 export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+  const target = targetOf(linking, entry, said, place)
+  const faults = faultsOf(linking, entry, said, place)
+  return target === undefined || target.mode === 'deny' || faults === undefined ? target : { ...target, faults }
+}
+
+function faultsOf(linking: Linking, entry: Entry<EgressDocument>, { faults }: TargetDocument, { path, kind }: TargetPlace): EgressFaults | undefined {
+  if (faults === undefined) return undefined
+  const { latency, reset, status, bandwidth } = faults
+  if ([latency, reset, status, bandwidth].every((one) => share(one?.percent ?? '0%') === 0)) return undefined
+  if (kind === 'prod')
+    refuse(linking, entry, [...path, 'faults'], {
+      code: 'faults_in_prod',
+      message: 'Faults are not injected in an environment of class prod.',
+      hint: 'Remove them, or write percent: 0%.',
+      which: 'key',
+    })
+  return {
+    latency: latency && { share: share(latency.percent), ms: ms(latency.for) },
+    reset: reset && { share: share(reset.percent) },
+    status: status && { share: share(status.percent), status: status.status },
+    bandwidth: bandwidth && { share: share(bandwidth.percent), bytes: Math.max(1, bytes(bandwidth.perSecond)) },
+  }
+}
+
+function targetOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
   const mode = modeOf(linking, entry, said, place)
   checkMembers(linking, entry, said, mode, place)
   checkGuarding(linking, entry, said, place)
   if (mode === 'deny') return { mode, environment: place.environment, reason: said.reason }
   if (mode === 'mock') return said.mock === undefined ? undefined : linkMock(linking, entry, said.mock, place)
-  return mode === 'live' && said.target !== undefined ? linkLive(linking, entry, said, said.target, place) : undefined
+  const cassette = mode === 'record' || mode === 'replay' ? cassetteOf(linking, entry, said, mode, place) : undefined
+  if (mode === 'replay') return cassette === undefined ? undefined : { mode, environment: place.environment, cassette }
+  if (said.target === undefined || (mode !== 'live' && mode !== 'record')) return undefined
+  const live = linkLive(linking, entry, said, said.target, place)
+  if (live === undefined || mode === 'live') return live
+  return cassette === undefined || live.mode !== 'live' ? undefined : { ...live, record: cassette }
 }
 
 function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): TargetDocument['mode'] {
@@ -39,16 +70,21 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
   return undefined
 }
 
+/** What calls out, with and without being written down. */
+const callOut = ['target', 'inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac', 'tls', 'allowAddresses', 'sharesAddressWithProd', 'ca'] as const
+
 const membersOf = {
-  live: ['target', 'inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac', 'tls', 'guardHosts', 'allowAddresses', 'sharesAddressWithProd', 'ca'],
-  mock: ['mock'],
+  live: [...callOut, 'faults'],
+  mock: ['mock', 'faults'],
+  record: [...callOut, 'cassette', 'match', 'faults'],
+  replay: ['cassette', 'match', 'faults'],
   deny: ['reason'],
 } as const
 
 /** What a mode cannot use would be believed; guardHosts are worth having in every mode of a prod environment, and a target may wait for its day. */
 function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, mode: TargetDocument['mode'], { path }: TargetPlace): void {
   if (mode === undefined) return
-  const needed = mode === 'live' ? 'target' : mode === 'mock' ? 'mock' : undefined
+  const needed = mode === 'live' || mode === 'record' ? 'target' : mode === 'mock' ? 'mock' : undefined
   if (needed !== undefined && !isSaid(entry, [...path, needed]))
     refuse(linking, entry, path, {
       code: 'key_missing',
@@ -66,6 +102,33 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
       which: 'key',
     })
   }
+}
+
+/** What a target records into or replays from. Records of production hold what its customers said. */
+function cassetteOf(
+  linking: Linking,
+  entry: Entry<EgressDocument>,
+  said: TargetDocument,
+  mode: 'record' | 'replay',
+  { path, kind }: TargetPlace,
+): CassetteUse | undefined {
+  if (mode === 'record' && kind === 'prod')
+    refuse(linking, entry, [...path, 'mode'], {
+      code: 'record_in_prod',
+      message: 'Answers are not recorded in an environment of class prod.',
+      hint: 'Record in a nonprod environment.',
+    })
+  if (said.cassette === undefined) {
+    if (!isSaid(entry, [...path, 'cassette']))
+      refuse(linking, entry, path, {
+        code: 'key_missing',
+        message: `mode: ${mode} needs "cassette".`,
+        hint: `Add cassette: ${entry.name}.`,
+        which: 'key',
+      })
+    return undefined
+  }
+  return { name: said.cassette, headers: said.match.headers, body: said.match.body }
 }
 
 /** The production guard stands in nonprod processes, and denies hosts of prod environments. */

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type FieldFacts, factsOf } from '../document/build.ts'
 import { secretHeader } from '../document/limits.ts'
-import { plannedKey, plannedValue } from '../document/planned.ts'
+import { plannedKey } from '../document/planned.ts'
 import { type Node, nodeAt, type Path } from '../read/node.ts'
 import { didYouMean, suggest } from '../suggest.ts'
 import { candidatesAt, knownKeys } from './schema-at.ts'
@@ -144,7 +144,7 @@ function valueProblem(
     case 'invalid_value':
       return invalidValue(issue.values.map(String), at, full)
     case 'invalid_format':
-      return invalidFormat(at, facts, full)
+      return invalidFormat(at, facts)
     case 'too_small':
       if (issue.origin === 'array' && /\.(?:allow|deny|audit|match)\b/.test(full))
         return {
@@ -175,9 +175,7 @@ function valueProblem(
   return { code: 'value_invalid', message: `${quote(at)} does not fit here.`, hint: like(facts) ?? facts.description }
 }
 
-function invalidFormat(at: Node, facts: FieldFacts, full: string) {
-  const planned = at.kind === 'scalar' ? plannedValue(full, String(at.value)) : undefined
-  if (planned !== undefined) return { code: 'not_available', ...planned }
+function invalidFormat(at: Node, facts: FieldFacts) {
   const written = at.kind === 'scalar' ? String(at.value) : ''
   if (facts.title === 'key part' && secretHeader.test(written))
     return {
@@ -202,8 +200,6 @@ function attributeHint(written: string, facts: FieldFacts): { readonly hint: str
 
 function invalidValue(allowed: readonly string[], at: Node, full: string) {
   const written = at.kind === 'scalar' ? String(at.value) : ''
-  const planned = plannedValue(full, written)
-  if (planned !== undefined) return { code: 'not_available', ...planned }
   if (/\.algorithms\.\d+$/.test(full) && /^(?:HS\d+|none)$/i.test(written))
     return {
       code: 'algorithm_unsafe',
