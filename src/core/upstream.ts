@@ -125,6 +125,7 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
       call: sent,
       failover,
       retry,
+      repeats: retry !== undefined || hedge !== undefined,
       safe: safety?.keyed ?? false,
       first: (call) => to(cluster, destination.subset, call),
       second(call) {

@@ -71,7 +71,6 @@ describe('a guarded split', () => {
     ['a status from 500 on', async () => httpReply(503), true],
     ['a status that blames the caller', async () => httpReply(404), false],
     ['a broken connection', async () => Promise.reject(new Fault('upstream_reset', 'gone')), true],
-    ['a deadline that passed', async () => Promise.reject(new Fault('deadline_exceeded', 'late')), true],
     ['a caller who left', async () => Promise.reject(new Fault('client_closed', 'left')), false],
     ['gRPC UNIMPLEMENTED', async () => grpcReply([], { code: 12 }), true],
     ['gRPC UNAVAILABLE', async () => grpcReply([], { code: 14 }), true],
@@ -80,6 +79,23 @@ describe('a guarded split', () => {
   ] as const)('judges %s', async (_, bad, isError) => {
     const { ask, ports } = gateway()
     await ask(2_000, badV2(bad))
+    expect(guardStatus(ports.lasting)[0]?.aborted !== undefined).toBe(isError)
+  })
+
+  it.each([
+    ['a deadline of 150 ms', 150, async () => Promise.reject(new Fault('deadline_exceeded', 'late')), true],
+    ['a deadline that nobody can keep', 5, async () => Promise.reject(new Fault('deadline_exceeded', 'late')), false],
+    ['gRPC DEADLINE_EXCEEDED after 150 ms', 150, async () => grpcReply([], { code: 4 }), true],
+    ['gRPC DEADLINE_EXCEEDED at once', 5, async () => grpcReply([], { code: 4 }), false],
+  ] as const)('judges %s by how long the version had', async (_, hadMs, late, isError) => {
+    const { ask, ports } = gateway()
+    await ask(
+      2_000,
+      badV2(async () => {
+        ports.clock.advance(hadMs)
+        return late()
+      }),
+    )
     expect(guardStatus(ports.lasting)[0]?.aborted !== undefined).toBe(isError)
   })
 

@@ -319,7 +319,7 @@ test('a subset takes the endpoints that have all of its labels', async () => {
   await expect(hostOf(upstream, 'v9')).rejects.toMatchObject({ code: 'upstream_unavailable' })
 })
 
-test('a subset whose labels fit nobody any more keeps the endpoints it had', async () => {
+test('a subset whose labels fit nobody any more keeps the endpoints it had, over a reload too', async () => {
   const clock = fakeClock()
   let text = '- { address: "10.0.0.1:8080", labels: { version: v1 } }\n- { address: "10.0.0.2:8080", labels: { version: v2 } }\n'
   let heard = () => {}
@@ -332,16 +332,19 @@ test('a subset whose labels fit nobody any more keeps the endpoints it had', asy
   }
   const channels = fakeChannels({ http: async () => httpReply(200) })
   const ports = fakePorts({ channels, clock, discover: fakeDiscover({ clock, files }) })
-  const upstream = open(ports, foundBy({ kind: 'file', path: '/run/c.yaml' }), {
-    subsets: { v2: { authority: undefined, endpoints: undefined, labels: { version: 'v2' } } },
-  })
+  const subsets = { v2: { authority: undefined, endpoints: undefined, labels: { version: 'v2' } } }
+  const build = () => open(ports, foundBy({ kind: 'file', path: '/run/c.yaml' }), { subsets })
+  const before = build()
   await settle()
-  expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2))
+  expect(await hostsOf(before, 'v2')).toEqual(dialled(2))
   text = text.replace('v2', 'v1')
   heard()
   await settle()
   clock.advance(100)
   await settle()
+  expect(await hostsOf(before, 'v2')).toEqual(dialled(2))
+  const upstream = build()
+  await before.close()
   expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2))
   text = '- { address: "10.0.0.1:8080", labels: { version: v2 }, zone: a, weight: 3 }\n- "10.0.0.2:8080"\n'
   heard()

@@ -125,6 +125,24 @@ test('while an endpoint is back and not proven it gets one request at a time', a
   expect(channels.calls.slice(before).filter(({ endpoint }) => hostOf(endpoint) === '10.0.0.1')).toHaveLength(1)
 })
 
+test('a stream whose caller leaves it proves an endpoint', async () => {
+  const { ask, does, clock, status, upstream } = setUp({ outlier: outlier() })
+  does.set('10.0.0.1', refuse)
+  await ask(8)
+  clock.advance(10_000)
+  async function* endless() {
+    for (;;) yield Buffer.from('data: 1\n\n')
+  }
+  for (const host of ['10.0.0.1', '10.0.0.2']) does.set(host, () => Promise.resolve(httpReply(200, { body: endless() })))
+  for (let i = 0; i < 4; i += 1) {
+    const reply = await upstream.forward(sendable({ receivedAt: clock.ticks() }))
+    const body = reply.kind === 'http' ? (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]() : undefined
+    await body?.next()
+    await body?.return?.()
+  }
+  expect(status()['10.0.0.1']).toBe('healthy')
+})
+
 test.each([
   ['503 answers', () => Promise.resolve(httpReply(503))],
   ['resets', () => Promise.reject(new Fault('upstream_reset', 'reset'))],

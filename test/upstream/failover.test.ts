@@ -161,4 +161,39 @@ describe('failover', () => {
     await sent
     expect(hosts()).toEqual(['10.0.0.1', '10.0.0.1', '10.0.0.9'])
   })
+
+  it.each([
+    ['retry', { retry: retry({ attempts: 1 }) }],
+    ['hedge', { hedge: { after: { ms: 50 }, budget: 0.1 } }],
+  ])('takes the body along that was kept for a %s', async (_what, route) => {
+    const { send, channels, hosts, clock } = setUp(refused)
+    const bytes = Buffer.from('{"a":1}')
+    let read = false
+    const once = () => {
+      if (read) throw new Error('a body was read twice')
+      read = true
+      return bytes
+    }
+    const sent = send(httpCall({ method: 'POST', body: { ...chunkedBody([bytes]), length: bytes.length, bytes: once } }), route)
+    for (let i = 0; i < 5; i++) {
+      await new Promise((done) => setImmediate(done))
+      clock.advance(1_000)
+    }
+    await sent
+    expect(hosts().at(-1)).toBe('10.0.0.9')
+    const last = channels.calls.at(-1)?.call
+    expect(last?.kind === 'http' && Buffer.from((await last.body?.bytes(100)) ?? []).toString()).toBe('{"a":1}')
+  })
+
+  it('takes what the breaker refuses that opened between two tries', async () => {
+    const breaker = { consecutive: 1, failures: 1, minRequests: 1_000, windowMs: 10_000, openMs: 30_000, probes: 1 }
+    const { send, hosts, clock } = setUp(busy, good, { on: ['connect', 'unavailable'] }, { breaker, outlier: undefined })
+    const sent = send(httpCall(), { retry: retry({ attempts: 2, on: ['unavailable'] }) }, 'GET')
+    for (let i = 0; i < 5; i++) {
+      await new Promise((done) => setImmediate(done))
+      clock.advance(1_000)
+    }
+    expect((await sent).reply).toMatchObject({ status: 200 })
+    expect(hosts()).toEqual(['10.0.0.1', '10.0.0.9'])
+  })
 })

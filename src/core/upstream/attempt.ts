@@ -35,6 +35,9 @@ const names = {
 /** Largest message in either direction, bytes (the default of gRPC implementations). */
 const messageLimit = 4 * 1024 * 1024
 
+/** An answer that flows for so long has gone well so far: its end may be hours away. Milliseconds. */
+const longMs = 5_000
+
 /**
  * Sends the call and keeps the books until its answer has ended: what is under way at the endpoint, how fast it answers, how it came
  * out. `ended` runs once, whatever happens. @throws Fault
@@ -59,7 +62,18 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
   const tell = (tried: Telling) => job.note(member, { ...tried, now: clock.ticks() })
   const forget = job.lifeline.onEnd((why) => line.end(why))
   member.active += 1
-  line.onEnd((why) => finish(outcomeOf(why)))
+  let good = false
+  const lasting = () => {
+    if (good && !over) tell({ kind: 'lasting' })
+    good = false
+  }
+  const moved = () => {
+    if (good && clock.ticks() - startedAt >= longMs) lasting()
+  }
+  line.onEnd((why) => {
+    if (!blamesEndpoint(why, job.lifeline)) lasting()
+    finish(outcomeOf(why))
+  })
   try {
     const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
@@ -68,8 +82,19 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     meter.observe(names.duration, tookMs / 1_000, { cluster: label })
     line.check()
     if (stillBound(reply, deadline)) timer = clock.after(Math.max(0, deadline.at - clock.ticks()), () => line.end(passed()))
+    good = reply.kind === 'http' && reply.status < 500
+    // A handshake is all there is to judge of a connection that may be silent for hours.
+    if (reply.kind === 'http' && reply.status === 101) lasting()
+    let first = true
     const begun = () => {
       if (deadline.until === 'message') timer?.cancel()
+      if (first) good = true
+      first = false
+      moved()
+    }
+    const dropped = () => {
+      lasting()
+      finish('dropped')
     }
     const broken = (fault: Fault) => {
       if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: true, own: false })
@@ -77,7 +102,9 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     }
     const status = (code: number) => tell({ kind: 'status', code })
     const whole = (of: number) => tell({ kind: 'whole', status: of })
-    return reply.kind === 'grpc' ? relayMessages(reply, { begun, status, broken, finish }) : relayBody(reply, { whole, broken, finish })
+    return reply.kind === 'grpc'
+      ? relayMessages(reply, { begun, status, broken, dropped, finish })
+      : relayBody(reply, { moved, whole, broken, dropped, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
     if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
@@ -112,12 +139,14 @@ function stillBound(reply: Reply, deadline: Deadline): boolean {
 }
 
 interface BodyWatch {
+  readonly moved: () => void
+  readonly dropped: () => void
   readonly whole: (status: number) => void
   readonly broken: (fault: Fault) => void
   readonly finish: (outcome: string) => void
 }
 
-function relayBody(reply: HttpReply, { whole, broken, finish }: BodyWatch): HttpReply {
+function relayBody(reply: HttpReply, { moved, whole, broken, dropped, finish }: BodyWatch): HttpReply {
   const outcome = `${Math.floor(reply.status / 100)}xx`
   if (reply.body === undefined || reply.body instanceof Uint8Array) {
     whole(reply.status)
@@ -128,7 +157,7 @@ function relayBody(reply: HttpReply, { whole, broken, finish }: BodyWatch): Http
     whole(reply.status)
     finish(outcome)
   }
-  const body = relay(reply.body, { ended, broken, dropped: () => finish('dropped') })
+  const body = relay(reply.body, { item: moved, ended, broken, dropped })
   return { ...reply, body }
 }
 
@@ -136,10 +165,11 @@ interface MessagesWatch {
   readonly begun: () => void
   readonly status: (code: number) => void
   readonly broken: (fault: Fault) => void
+  readonly dropped: () => void
   readonly finish: (outcome: string) => void
 }
 
-function relayMessages(reply: GrpcReply, { begun, status, broken, finish }: MessagesWatch): GrpcReply {
+function relayMessages(reply: GrpcReply, { begun, status, broken, dropped, finish }: MessagesWatch): GrpcReply {
   const messages = relay(reply.messages, {
     item: begun,
     ended: () => {
@@ -148,7 +178,7 @@ function relayMessages(reply: GrpcReply, { begun, status, broken, finish }: Mess
       finish(`grpc_${code}`)
     },
     broken,
-    dropped: () => finish('dropped'),
+    dropped,
   })
   return { ...reply, messages }
 }

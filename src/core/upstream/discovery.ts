@@ -57,9 +57,8 @@ function sourceSet(source: Exclude<Endpoints, { kind: 'static' }>, wanted: Endpo
   })
   let candidates: readonly Candidate[] = []
   const apply = () => {
-    const found = followed.found ?? []
-    const fitting = found.filter(({ labels }) => hasLabels(labels, wanted.labels))
-    if (fitting.length === 0 && found.length > 0) return
+    const fitting = followed.part(wanted.labels)
+    if (fitting.length === 0 && (followed.found ?? []).length > 0) return
     const before = new Map(candidates.map((candidate) => [candidate.member, candidate]))
     // What stays is taken before it is given: its connections go on.
     const next = fitting.map((one) => carried(take(one, wanted, state, ports), before))

@@ -13,6 +13,8 @@ export interface Spared {
   readonly failover: Failover
   /** Of the route: how bodies are kept. */
   readonly retry: Retry | undefined
+  /** The first place may try more than once, for which it keeps a body: then there is nothing left of it to read here. */
+  readonly repeats: boolean
   /** It means the same once and twice. */
   readonly safe: boolean
   readonly first: (call: HttpCall | GrpcCall) => Promise<Reply>
@@ -26,7 +28,7 @@ export interface Spared {
  */
 export async function sendWithSpare(job: Spared): Promise<Reply> {
   const again = asRetry(job)
-  const { call, replayable } = await keepForReplay(job.call, job.failover.on.includes('unavailable') ? again : undefined)
+  const { call, replayable } = await keepForReplay(job.call, job.repeats || job.failover.on.includes('unavailable') ? again : undefined)
   const outcome = await tried(job, call, job.safe && replayable && again.on.includes('unavailable'))
   if (!mayMove(outcome, job, again, call, replayable)) {
     if (outcome.kind === 'fault') throw outcome.fault
@@ -66,8 +68,8 @@ function mayMove(outcome: Outcome, { x, failover, safe }: Spared, again: Retry, 
   if (outcome.kind === 'fault') {
     // Refused before anything was dialled: nothing of the call is gone, not even of a stream.
     if (outcome.fault.code === 'overloaded') return failover.on.includes('overloaded') && x.sent === undefined
-    // A breaker that is open says that connecting, or asking, is in vain.
-    if (outcome.fault.code === 'circuit_open') return x.sent === undefined && (failover.on.includes('connect') || failover.on.includes('unavailable'))
+    // A breaker that is open says that connecting, or asking, is in vain. After a try it refuses only what could be repeated.
+    if (outcome.fault.code === 'circuit_open') return failover.on.includes('connect') || failover.on.includes('unavailable')
     if (outcome.fault.code === 'upstream_unavailable' && x.sent === undefined) return failover.on.includes('connect')
   }
   return isRepeatable(outcome, again, call, { replayable, safe })

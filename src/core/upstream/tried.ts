@@ -10,6 +10,8 @@ export type Tried = {
   readonly now: number
 } /** Response headers are here, so long after the beginning. `status`: of HTTP; undefined for gRPC, whose status comes last. */ & (
   | { readonly kind: 'answer'; readonly tookMs: number; readonly status: number | undefined }
+  /** A good answer flows for a while, or its reader has left it: more may follow, but it shows that the endpoint works. */
+  | { readonly kind: 'lasting' }
   /** All of an HTTP answer has come. */
   | { readonly kind: 'whole'; readonly status: number }
   /** The gRPC status at the end. */

@@ -177,7 +177,9 @@ class Tries {
             this.#job.note(of, tried)
             pass.note(of, tried)
           }
-    const stated = isTold(deadline) ? Math.min(leftMs, Math.ceil(perTryMs ?? leftMs)) : undefined
+    // What bounds a try here until its answer begins would bound a whole download there.
+    const tryMs = deadline.until === 'headers' ? undefined : perTryMs
+    const stated = isTold(deadline) ? Math.min(leftMs, Math.ceil(tryMs ?? leftMs)) : undefined
     const call = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
       const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note }, this.#ports, ended)

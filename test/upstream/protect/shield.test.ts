@@ -156,3 +156,23 @@ test('a request with less time than almost any answer takes is refused at once, 
   await send({ deadline: clock.ticks() + 50 })
   expect(waiting.length).toBe(before + 3)
 })
+
+test('probes whose answer goes on and on close it all the same, as do those whose caller has left a good answer', async () => {
+  const { send, round, waiting, clock, ports } = byHand({ breaker: { ...breaker, probes: 2 }, outlier: undefined })
+  for (let i = 0; i < 3; i += 1) expect(await round(1, 500)).toBe(500)
+  clock.advance(30_000)
+  async function* endless() {
+    for (;;) yield Buffer.from('data: 1\n\n')
+  }
+  const streams = [await send(), await send()]
+  for (const entry of waiting.slice(-2)) entry.answer(httpReply(200, { body: endless() }))
+  await settle()
+  expect((await send()).result).toBe('circuit_open')
+  const bodies = streams.map(({ reply }) => (reply?.kind === 'http' ? (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]() : undefined))
+  await bodies[0]?.next()
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'half_open' }])
+  clock.advance(5_000)
+  await bodies[0]?.next()
+  streams[1]?.lifeline.end(new Fault('client_closed', ''))
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'closed' }])
+})

@@ -108,6 +108,13 @@ test('perTry is what the upstream is told, and does not cut what may not be repe
   expect(waiting).toMatchObject([{ options: { lifeline: { ended: undefined } } }])
 })
 
+test('a sidecar is not told perTry where it bounds the wait for headers alone: it would cut downloads', async () => {
+  const { send, waiting } = byHand({ sidecar: 'envoy' })
+  await send(patient({ perTryMs: 300 }))
+  const call = waiting[0]?.call
+  expect(Number(call?.kind === 'http' && call.headers.get('x-envoy-upstream-rq-timeout-ms'))).toBeGreaterThan(300)
+})
+
 test('perTry without the condition deadline cuts, and the cut stands', async () => {
   const { send, waiting, clock } = byHand()
   const sent = await send(patient({ perTryMs: 300, on: ['connect', 'reset'] }))

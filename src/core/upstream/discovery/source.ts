@@ -3,8 +3,8 @@ import { Lifeline } from '../../model/lifeline.ts'
 import { pause } from '../../model/pause.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { ShrinkRule } from '../../policy/policy.ts'
-import type { Discovery, DiscoveryTell, Found, Ports } from '../../ports.ts'
-import { inOrder, sameFound } from './found.ts'
+import type { Discovery, DiscoveryTell, Found, Labels, Ports } from '../../ports.ts'
+import { hasLabels, inOrder, sameFound } from './found.ts'
 import { judgeShrinking } from './shrinking.ts'
 import { backOffMs, type Wait } from './wait.ts'
 
@@ -40,6 +40,8 @@ export class Source {
   readonly #watchers = new Set<() => void>()
   readonly #waiting = new Set<() => void>()
   readonly #users = new Map<string, number>()
+  /** By what subsets ask for: the last endpoints that had it. They outlive the snapshot whose subset found them. */
+  readonly #parts: Map<string, readonly Found[]>
   /** What the source said and what was believed. */
   #good: readonly Found[] | undefined
   /** What it says and what is not believed yet. `since`: Infinity while it cannot be asked. */
@@ -58,6 +60,7 @@ export class Source {
     this.#name = name
     this.#rule = rule
     this.#ports = ports
+    this.#parts = before === undefined ? new Map() : new Map(before.#parts)
     if (before?.found !== undefined) {
       this.#good = before.#good
       this.#inForce = before.#inForce
@@ -70,6 +73,18 @@ export class Source {
   /** The endpoints in force; undefined while the source has not named any. */
   get found(): readonly Found[] | undefined {
     return this.#inForce
+  }
+
+  /** The endpoints in force that have these labels; where none has them any more, those that had them last. */
+  part(labels: Labels | undefined): readonly Found[] {
+    const all = this.#inForce ?? []
+    if (labels === undefined) return all
+    const key = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+    const fitting = all.filter((one) => hasLabels(one.labels, labels))
+    // Of an empty set nothing is kept: it was not believed before that was certain.
+    if (fitting.length === 0 && all.length > 0) return this.#parts.get(key) ?? []
+    this.#parts.set(key, fitting)
+    return fitting
   }
 
   /** Why there is nothing, for the record. */

@@ -44,6 +44,14 @@ export function watchOutliers(rule: Outlier, { members, roster }: Peers, meter: 
     roster.changed(now)
   }
 
+  function prove(member: Member, now: number): void {
+    const { standing } = member
+    if (!standing.unproven || standing.ejectedUntil > now) return
+    Object.assign(standing, { unproven: false, since: now })
+    forgetFailures(member, now)
+    roster.changed(now)
+  }
+
   function judge(member: Member, verdict: Exclude<Verdict, undefined>, now: number): void {
     const { standing } = member
     standing.seen.all += 1
@@ -51,11 +59,7 @@ export function watchOutliers(rule: Outlier, { members, roster }: Peers, meter: 
       standing.seen.good += 1
       standing.serverErrors = 0
       standing.gatewayErrors = 0
-      if (!standing.unproven || standing.ejectedUntil > now) return
-      Object.assign(standing, { unproven: false, since: now })
-      forgetFailures(member, now)
-      roster.changed(now)
-      return
+      return prove(member, now)
     }
     standing.serverErrors += 1
     standing.gatewayErrors = verdict === 'gateway' ? standing.gatewayErrors + 1 : 0
@@ -77,6 +81,8 @@ export function watchOutliers(rule: Outlier, { members, roster }: Peers, meter: 
       compare(now)
       endsAt = now + rule.intervalMs
     }
+    // The end of a stream may be hours away, or never come: it must not keep the endpoint waiting.
+    if (tried.kind === 'lasting') return prove(member, now)
     const verdict = verdictOf(member, tried)
     noteTime(member, tried)
     if (verdict !== undefined) judge(member, verdict, now)
@@ -93,6 +99,7 @@ function hasRoom(member: Member, members: ReadonlySet<Member>, { maxEjected }: O
 /** What one try says of its endpoint; undefined: nothing yet, or nothing at all. */
 export function verdictOf(member: Member, tried: Tried): Verdict {
   if (tried.kind === 'answer') return tried.status === undefined || tried.status < 500 ? undefined : isGatewayStatus(tried.status) ? 'gateway' : 'server'
+  if (tried.kind === 'lasting') return undefined
   if (tried.kind === 'whole') return tried.status < 500 ? 'good' : undefined
   if (tried.kind === 'status') return verdictOfGrpc(tried.code)
   // Whoever asks for an answer in no time at all must not be able to have endpoints ejected.

@@ -3,10 +3,11 @@ import type { BreakerRule } from '../../model/route.ts'
 /** `closed`: requests pass. `open`: none. `half_open`: a few, to see whether it is over. */
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
-/** Leave for one try. `good` and `bad` tell how it came out, `leave` that nothing more will be told; all of them are harmless twice. */
+/** Leave for one try. `good` and `bad` tell how it came out, `lasting` that it goes well so far (enough of a probe), `leave` that nothing more will be told; all of them are harmless twice. */
 export interface Leave {
   readonly good: (now: number) => void
   readonly bad: (now: number) => void
+  readonly lasting: () => void
   readonly leave: () => void
 }
 
@@ -73,6 +74,9 @@ export class Breaker {
     return {
       good: (now) => tell(() => (probe ? this.#pass() : this.#count(this.#good, now))),
       bad: (now) => tell(() => (probe ? this.#open(now) : this.#fail(now))),
+      lasting: () => {
+        if (probe) tell(() => this.#pass())
+      },
       leave: () => tell(() => {}),
     }
   }

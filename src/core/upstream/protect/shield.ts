@@ -111,6 +111,7 @@ export class Shield {
     const leave = breaker.enter(now)
     if (leave === undefined) throw openFault(this.place, breaker.backInMs(now))
     const note: Note = (member, tried) => {
+      if (tried.kind === 'lasting') return leave.lasting()
       const verdict = verdictOf(member, tried)
       if (verdict === 'good') leave.good(tried.now)
       else if (verdict !== undefined) leave.bad(tried.now)

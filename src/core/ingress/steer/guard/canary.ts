@@ -14,8 +14,11 @@ export interface Guarded {
   readonly guard: Guard
 }
 
-/** How a request came out: the time to its answer in milliseconds, or an error. */
-export type Outcome = { readonly kind: 'good'; readonly tookMs: number } | { readonly kind: 'error' }
+/** How a request came out: the time to its answer in milliseconds, an error, or no answer before its deadline, which was so long. */
+export type Outcome = { readonly kind: 'good' | 'late'; readonly tookMs: number } | { readonly kind: 'error' }
+
+/** No version is to blame for a deadline that was shorter than this, or than so many times what the others usually take. */
+const patience = { leastMs: 100, times: 3 } as const
 
 /** Since when the weight is taken away, and why. Wall time, milliseconds. */
 export interface Aborted {
@@ -99,6 +102,8 @@ export class Canary {
   note(side: 'canary' | 'others', outcome: Outcome): void {
     const now = this.#ports.clock.ticks()
     const tally = side === 'canary' ? this.#canary : this.#others
+    // Or whoever states deadlines that nobody can keep could have a good version aborted.
+    if (outcome.kind === 'late' && outcome.tookMs < this.#patienceMs()) return
     tally.add(outcome.kind === 'good' ? outcome.tookMs : undefined, now)
     if (this.#aborted !== undefined) return
     if (side === 'canary') this.#answers += 1
@@ -122,6 +127,11 @@ export class Canary {
     this.#arm(at)
     this.#untold = true
     await this.#tell()
+  }
+
+  #patienceMs(): number {
+    const usualMs = this.#others.timeWhere((within, all) => 2 * within >= all, 'upper') ?? 0
+    return Math.max(patience.leastMs, patience.times * usualMs)
   }
 
   #look(now: number): void {

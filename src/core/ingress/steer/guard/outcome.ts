@@ -6,12 +6,14 @@ import type { Outcome } from './canary.ts'
 /** Codes by which a service says that it failed; all others say that the caller did, or that things stand so. */
 const grpcErrors: ReadonlySet<number> = new Set([
   2, // UNKNOWN
-  4, // DEADLINE_EXCEEDED
   12, // UNIMPLEMENTED: a version that lost a method
   13, // INTERNAL
   14, // UNAVAILABLE
   15, // DATA_LOSS
 ])
+
+/** DEADLINE_EXCEEDED: whether the service is to blame depends on how long it had. */
+const lateCode = 4
 
 /** Faults on the way to a service that no service is to blame for. */
 const ownFaults: ReadonlySet<FaultCode> = new Set(['internal', 'config_quarantined', 'credential_unavailable'])
@@ -20,7 +22,9 @@ const ownFaults: ReadonlySet<FaultCode> = new Set(['internal', 'config_quarantin
 export async function overheard(forward: () => Promise<Reply>, clock: Pick<Clock, 'ticks'>, tell: (outcome: Outcome) => void): Promise<Reply> {
   const from = clock.ticks()
   const fail = (error: unknown) => {
-    if (isError(Fault.from(error))) tell({ kind: 'error' })
+    const fault = Fault.from(error)
+    if (fault.code === 'deadline_exceeded') tell({ kind: 'late', tookMs: clock.ticks() - from })
+    else if (isError(fault)) tell({ kind: 'error' })
   }
   try {
     const reply = await forward()
@@ -49,7 +53,9 @@ function overMessages(reply: GrpcReply, since: () => number, tell: (outcome: Out
   let firstMs: number | undefined
   const ended = (whole: boolean) => {
     const tookMs = firstMs ?? since()
-    tell(whole && grpcErrors.has(reply.status().code) ? { kind: 'error' } : { kind: 'good', tookMs })
+    const code = whole ? reply.status().code : 0
+    if (code === lateCode) tell({ kind: 'late', tookMs: since() })
+    else tell(grpcErrors.has(code) ? { kind: 'error' } : { kind: 'good', tookMs })
   }
   const messages = followed(reply.messages, ended, fail, () => {
     firstMs ??= since()
