@@ -88,7 +88,11 @@ describe('a folder with ten different mistakes', () => {
       { at: `orders.yaml:${orders.marks[1]}`, code: 'key_unknown', hint: 'Did you mean "scopes"?' },
       { at: `orders.yaml:${orders.marks[2]}`, code: 'service_unknown', hint: 'Did you mean "shop.v1.Orders"?' },
       { at: `orders.yaml:${orders.marks[3]}`, code: 'type_wrong', hint: 'Write it like 250ms, 2s, 1h30m.' },
-      { at: `payments.yaml:${payments.marks[0]}`, code: 'secret_literal', hint: 'Write a reference: env:PAY_KEY or file:/run/secrets/pay.' },
+      {
+        at: `payments.yaml:${payments.marks[0]}`,
+        code: 'secret_literal',
+        hint: 'Write a reference: env:PAY_KEY or file:/run/secrets/pay or vault:kv/pay#key.',
+      },
     ])
     expect(diagnostics.every(({ severity, message }) => severity === 'error' && message.endsWith('.'))).toBe(true)
   })
