@@ -91,7 +91,7 @@ class SharedCounters implements RedisCounters {
     this.#budget = new Budget(patienceMs)
     this.#limits = new RedisLimits(this.#client, createPeriods(), script, space)
     this.#leases = new Leases(clock, (mode, descriptors, lease) => this.#send(mode, descriptors, lease))
-    this.#presence = new Presence(this.#client, clock, (sign) => this.#hear(sign), space)
+    this.#presence = new Presence(this.#client, clock, (sign) => void this.#hear(sign), space)
     this.#breaker = new StoreBreaker(clock, 5, 1000)
     this.#denials = new Denials(clock, defaultKeyCap)
     this.#hot = new HotKeys(clock, hotKeyCap)
@@ -196,15 +196,15 @@ class SharedCounters implements RedisCounters {
   }
 
   /** A sign that the store took in time is news as good as a request's: whoever comes first after an outage must not pay for it. In a Cluster it tells of one node alone. */
-  #hear(sign: Promise<void>): void {
+  async #hear(sign: Promise<void>): Promise<void> {
     if (!this.#degraded || this.#client.isCluster) return
-    this.#budget.within(sign).then(
-      () => {
-        this.#breaker.succeed()
-        this.#mark(false)
-      },
-      () => {},
-    )
+    try {
+      await this.#budget.within(sign)
+    } catch {
+      return
+    }
+    this.#breaker.succeed()
+    this.#mark(false)
   }
 
   /** Somebody has asked for more of the same. Who finds nothing left of it waits for the next, or asks; a few times, so that a crowd needs few round trips. */
