@@ -87,3 +87,8 @@ export function parseExact(text: string): unknown {
   }
   return JSON.parse(text, keep)
 }
+
+/** `application/json` and what is written in it. */
+export function isJson(type: string | undefined): boolean {
+  return /^[^;]*[/+]json\s*(?:;|$)/i.test(type ?? '')
+}

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { maskBytes, maskStream, needlesOf } from '../../src/core/egress/answer/mask.ts'
+import { maskBytes, maskStream, needlesOf } from '../../src/core/observe/mask.ts'
 
 const secret = 'sk_live_51H/8+&"ü'
 const needles = needlesOf([secret])

@@ -1,4 +1,4 @@
-import { compileHide, parseExact } from '../json-path.ts'
+import { compileHide, isJson, parseExact } from '../json-path.ts'
 import type { HttpReply, Reply } from '../model/call.ts'
 import type { Arrived, Credentialed, Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
@@ -6,11 +6,10 @@ import { FieldList } from '../model/fields.ts'
 import { endToEnd } from '../model/hop-by-hop.ts'
 import { problemAnswer } from '../model/problem.ts'
 import type { Fields, Outbound } from '../model/wire.ts'
+import { maskBytes, maskStream, type Needles, needlesOf } from '../observe/mask.ts'
 import { buildRedactor } from '../observe/redact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { addMarks, proxyStatus } from './answer/marks.ts'
-import { maskBytes, maskStream, type Needles, needlesOf } from './answer/mask.ts'
-import { isJson } from './cassette/body.ts'
 
 /** A call that was answered: by the vendor, with what was injected, or by a mock. */
 export type Answered = Placed & Partial<Pick<Credentialed, 'secrets' | 'spoil'>>

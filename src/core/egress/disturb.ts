@@ -1,12 +1,13 @@
+import { delay } from '../model/delay.ts'
 import type { Injected, Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
 import type { Lifeline } from '../model/lifeline.ts'
+import { pause } from '../model/pause.ts'
 import type { Outbound } from '../model/wire.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Clock, Ports } from '../ports.ts'
-import { delay } from './mock/request.ts'
 
 export interface Disturb {
   /**
@@ -84,17 +85,4 @@ async function* slowly(body: NonNullable<Outbound['body']>, bytesPerSecond: numb
       yield piece
     }
   }
-}
-
-function pause(ms: number, lifeline: Lifeline, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () => {
-      forget()
-      resolve()
-    })
-    const forget = lifeline.onEnd((why) => {
-      timer.cancel()
-      reject(why)
-    })
-  })
 }

@@ -1,4 +1,5 @@
 import type { HttpReply } from '../model/call.ts'
+import { delay } from '../model/delay.ts'
 import type { Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
@@ -7,7 +8,7 @@ import { compileTemplate } from '../model/template-match.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { compileAnswer, type Filler } from './mock/fill.ts'
-import { delay, fillingsOf, lazyBody, memberAt } from './mock/request.ts'
+import { fillingsOf, lazyBody, memberAt } from './mock/request.ts'
 
 /** @throws Fault `mock_miss`, `body_too_large`, `deadline_exceeded`. */
 export type Mock = (x: Placed) => Promise<HttpReply>

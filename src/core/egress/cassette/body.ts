@@ -1,4 +1,4 @@
-import { parseExact } from '../../json-path.ts'
+import { isJson, parseExact } from '../../json-path.ts'
 import type { Cleaner } from './clean.ts'
 import type { RecordedBody } from './interaction.ts'
 
@@ -29,11 +29,6 @@ export function bytesOf(body: NonNullable<RecordedBody>): Uint8Array {
 /** Names and values of a query or a form, decoded and cleaned, in order. */
 export function pairsOf(text: string, clean: Cleaner): readonly [string, string][] {
   return Array.from(new URLSearchParams(text), ([name, value]) => [clean.text(name), clean.named(name, value)])
-}
-
-/** `application/json` and what is written in it. */
-export function isJson(type: string | undefined): boolean {
-  return /^[^;]*[/+]json\s*(?:;|$)/i.test(type ?? '')
 }
 
 /** Undefined for what is no text. */

@@ -1,7 +1,7 @@
 import { compileHide, hidden, mapChildren } from '../../json-path.ts'
 import type { Fields } from '../../model/wire.ts'
+import { maskBytes, needlesOf } from '../../observe/mask.ts'
 import { buildRedactor, maskedValues } from '../../observe/redact.ts'
-import { maskBytes, needlesOf } from '../answer/mask.ts'
 
 /** What takes everything secret out of what is written to a cassette. */
 export interface Cleaner {

@@ -1,7 +1,5 @@
 import type { Placed } from '../../model/exchange.ts'
-import { Fault } from '../../model/fault.ts'
 import type { Params } from '../../model/route.ts'
-import type { Clock } from '../../ports.ts'
 import type { Fillings } from './fill.ts'
 
 const bodyLimit = 1 << 20
@@ -45,21 +43,4 @@ export function fillingsOf(x: Placed, params: Params, body: unknown): Fillings {
     header: (name) => x.request.headers.get(name.toLowerCase()),
     body: (path) => memberAt(body, path),
   }
-}
-
-/** Waits like a slow vendor: as long as told, never past the call's deadline. @throws Fault `deadline_exceeded`, or why the request was cut short. */
-export function delay(x: Placed, ms: number, clock: Clock): Promise<void> {
-  const left = Math.min(x.deadline, x.receivedAt + x.service.timeoutMs) - clock.ticks()
-  return new Promise((done, fail) => {
-    const end = () => {
-      forget()
-      if (ms <= left) done()
-      else fail(new Fault('deadline_exceeded', 'the mock answers later than the call may take'))
-    }
-    const timer = clock.after(Math.min(ms, Math.max(0, left)), end)
-    const forget = x.lifeline.onEnd((why) => {
-      timer.cancel()
-      fail(why)
-    })
-  })
 }

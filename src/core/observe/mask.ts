@@ -1,4 +1,4 @@
-import { spellingsOf } from '../../observe/redact.ts'
+import { spellingsOf } from './redact.ts'
 
 const star = 0x2a
 

@@ -1,0 +1,2 @@
+export { buildRecord } from './cassette/record.ts'
+export { buildReplay } from './cassette/replay.ts'
