@@ -60,15 +60,15 @@ export class Denials {
     return denial === undefined || cost < denial.cost || capacityOf(limit) > denial.capacity ? undefined : denial
   }
 
-  /** Notes that the store, asked at `askedAt`, refused: so what is remembered ends no later than what it said. */
+  /** Notes that the store, asked at `askedAt`, refused. It is believed no longer than what it said can hold, and told until it surely is over: the store reckoned somewhere between the asking and now. */
   note(descriptor: Descriptor, reading: TakenReading, askedAt: number): void {
     const { key, limit } = descriptor
     if (askedAt <= (this.#forgotten.get(key, limit.name) ?? Number.NEGATIVE_INFINITY)) return
     const now = this.#clock.ticks()
     const known = this.#denials.get(key, limit.name)
     const since = known !== undefined && known.endsAt > now ? known.since : now
-    const endsAt = askedAt + reading.resetMs
-    const believedUntil = Math.min(endsAt, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
+    const endsAt = now + reading.resetMs
+    const believedUntil = Math.min(askedAt + reading.resetMs, now + Math.min(longestBeliefMs, Math.max(firstBeliefMs, now - since)))
     const denial = { cost: descriptor.cost, capacity: capacityOf(limit), remaining: reading.remaining, since, believedUntil, endsAt }
     this.#denials.set(key, denial, limit.name)
   }

@@ -41,12 +41,16 @@ export function createPeriods(): Periods {
   }
 }
 
-/** Days, weeks and months begin with the first moment of their first date in the zone, so a day may have 23 or 25 hours. An hour always has 60 minutes. */
+/** Days, weeks and months begin with the first moment of their first date in the zone, so a day may have 23 or 25 hours. An hour has 60 minutes, but where clocks change within it: there one ends and the next begins. */
 function periodAt(per: CalendarPeriod, format: Intl.DateTimeFormat, nowMs: number): Period {
   if (per === 'hour') {
     const offset = offsetAt(format, nowMs)
     const start = Math.floor((nowMs + offset) / hourMs) * hourMs - offset
-    return { start, end: start + hourMs }
+    const sameAt = (atMs: number) => offsetAt(format, atMs) === offset
+    return {
+      start: sameAt(start) ? start : edge(start, nowMs, sameAt),
+      end: sameAt(start + hourMs - 1) ? start + hourMs : edge(nowMs, start + hourMs - 1, (atMs) => !sameAt(atMs)),
+    }
   }
   let first = firstDate(per, nowMs + offsetAt(format, nowMs))
   // Where clocks go back across midnight a date comes twice; its period begins once, and the one before lasts until then.
@@ -57,6 +61,17 @@ function periodAt(per: CalendarPeriod, format: Intl.DateTimeFormat, nowMs: numbe
     if (nowMs < end) return { start: startOf(first, format), end }
     first = next
   }
+}
+
+/** The first moment after `no`, up to `yes`, from which on `holds`. */
+function edge(no: number, yes: number, holds: (atMs: number) => boolean): number {
+  let [before, from] = [no, yes]
+  while (from - before > 1) {
+    const middle = Math.floor((before + from) / 2)
+    if (holds(middle)) from = middle
+    else before = middle
+  }
+  return from
 }
 
 /** From the first date of a period, so many days later is a date of the next one. */
