@@ -168,8 +168,8 @@ export interface Discovery {
 
 /** Who is told. A set may be empty; what that means is not the source's business. */
 export interface DiscoveryTell {
-  /** What the source says now. @throws Error for a set that cannot be taken. */
-  set(found: readonly Found[]): void
+  /** What the source says now. `partly`: why that may not be all. @throws Error for a set that cannot be taken. */
+  set(found: readonly Found[], partly?: string): void
   /** What the source said last still holds. */
   alive(): void
   /** It could not be asked, and will be asked again without being left alone. */

@@ -110,9 +110,14 @@ export const metrics = {
     help: 'Endpoints in force, by cluster and source; state named, or kept until it is certain that they are gone.',
     labels: ['cluster', 'source', 'state'],
   },
+  sallyport_discovery_subset_age_seconds: {
+    kind: 'gauge',
+    help: 'Time since a source last named an endpoint with the labels of a subset that goes on with those it had, by cluster and subset.',
+    labels: ['cluster', 'subset'],
+  },
   sallyport_discovery_failures_total: {
     kind: 'counter',
-    help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
+    help: 'Answers of sources of endpoints that were not taken, or (partial) are not all of it, by source and reason: failed, empty, shrunk, partial.',
     labels: ['source', 'reason'],
   },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },

@@ -43,6 +43,25 @@ export const idleConnectionMs = 4_000
 const whole = ''
 
 export function openCluster(cluster: Cluster, state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
+  const all = [undefined, ...Object.keys(cluster.subsets)]
+  return openLane(cluster, all, state, health, ports)
+}
+
+/**
+ * The same cluster for copies of requests: with connections, health, breakers, caps and metrics of their own, under the name `mirror:NAME`. Nothing that
+ * becomes of a copy is seen by the requests that have an answer to wait for. Only the `subsets` that copies go to are opened.
+ */
+export function openCopies(
+  cluster: Cluster,
+  subsets: readonly (string | undefined)[],
+  state: UpstreamState,
+  health: HealthState,
+  ports: ClusterPorts,
+): OpenCluster {
+  return openLane({ ...cluster, name: `mirror:${cluster.name}` }, subsets, state, health, ports)
+}
+
+function openLane(cluster: Cluster, opened: readonly (string | undefined)[], state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
   const { balancing = plainBalancing, outlier } = cluster
   const rule = { checked: cluster.health !== undefined, outlier: outlier !== undefined }
   const roster = health.rosters.take(cluster.name, () => new Roster(cluster.name, ports.meter))
@@ -60,8 +79,8 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
 
   function open(name: string, place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
-    const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
-    const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
+    const { members, mine } = attend(state.members, health, { roster, authority: place.authority, question: questionOf(cluster, place) }, ports)
+    const set = openEndpointSet({ ...place, cluster: cluster.name, subset: name === whole ? undefined : name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
@@ -83,7 +102,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   }
 
   // Opened now, not at the first request: what the previous snapshot uses is taken before that one gives it back.
-  for (const name of places.keys()) plan(name, cluster.protocol === 'grpc' ? 'grpc' : 'http')
+  for (const name of opened) plan(name, cluster.protocol === 'grpc' ? 'grpc' : 'http')
   return {
     plan,
     keyOf: balancing.key === undefined ? undefined : compileSticky(balancing.key),
@@ -117,7 +136,10 @@ function questionOf(cluster: Cluster, place: Place) {
   return { rule: cluster.health, fields, authority }
 }
 
-/** The endpoint at one address of a cluster: how it is dialled, and under which key its connections are shared. */
+/**
+ * The endpoint at one address of a cluster: how it is dialled, and under which key its connections, and what is known of its health, are shared. Behind
+ * one address may be several services, told apart by the name that they are asked for: what one of them answers says nothing of the others.
+ */
 export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: Endpoint['address']): Endpoint {
   const protocol = kind === 'grpc' ? 'grpc' : cluster.protocol === 'http' ? 'http1' : 'h2'
   const tls = cluster.tls && {
@@ -129,7 +151,8 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
     key: cluster.tls.key,
   }
   const { connectTimeoutMs } = cluster
-  const key = JSON.stringify(['cluster', cluster.name, protocol, address, tls ?? null, connectTimeoutMs])
+  const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
+  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs])
   return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs }
 }
 

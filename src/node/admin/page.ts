@@ -3,6 +3,7 @@ import { highestCostOf } from '../../core/model/cost.ts'
 import { type EgressTarget, modeOf, type Route, type RouteLimit, type WeightedDestination } from '../../core/model/route.ts'
 import { formatAuthority } from '../../core/net.ts'
 import type { Limit, LinkedEgress, Policy } from '../../core/policy/policy.ts'
+import type { LeftBehind } from '../../core/upstream.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import { diagnosticText, quarantinedIn } from './detail.ts'
 import { style } from './style.ts'
@@ -218,7 +219,7 @@ function endpointsSection({ endpoints }: GatewayView): Html | string {
   const kinds = { healthy: 'good', unhealthy: 'bad', ejected: 'bad', probing: 'warn', unchecked: '' } as const
   const rows = endpoints.slice(0, mostEndpoints).map(
     (one) => html`<tr>
-<th scope="row"><code>${one.endpoint}</code></th><td>${one.cluster}</td>
+<th scope="row"><code>${one.endpoint}</code>${one.authority === undefined ? '' : html`<br><span class="soft small">${one.authority}</span>`}</th><td>${one.cluster}</td>
 <td>${tag(kinds[one.health], one.health)}${one.cause === undefined ? '' : html` <span class="soft small">${one.cause}${one.backInMs === undefined ? '' : `, back in ${lengthText(one.backInMs)}`}</span>`}</td>
 <td>${one.active}</td><td>${one.answerMs === undefined ? '' : `${one.answerMs.toFixed(1)} ms`}</td>
 </tr>`,
@@ -245,14 +246,19 @@ const mostEndpoints = 200
 function sourcesSection(view: GatewayView): Html | string {
   if (view.sources.length === 0) return ''
   const rows = view.sources.map(
-    ({ source, clusters, endpoints, kept, ageMs, problem }) => html`<tr>
+    ({ source, clusters, endpoints, kept, ageMs, problem, leftBehind }) => html`<tr>
 <th scope="row"><code>${source}</code></th>
 <td>${clusters.join(', ')}</td>
 <td>${endpoints}${kept > 0 ? html` <span class="soft small">(${kept} kept)</span>` : ''}</td>
-<td>${ageMs === undefined ? tag('bad', 'never') : lengthText(ageMs)}</td><td class="small">${problem ?? ''}</td>
+<td>${ageMs === undefined ? tag('bad', 'never') : lengthText(ageMs)}</td><td class="small">${problem ?? ''}${leftBehind.map(leftBehindText)}</td>
 </tr>`,
   )
   return section('Endpoint sources', view.sources.length, ['Source', 'Clusters', 'Endpoints', 'Age', 'Problem'], rows, '')
+}
+
+function leftBehindText({ cluster, subset, endpoints, ageMs }: LeftBehind): Html {
+  const served = endpoints === 1 ? '1 endpoint' : `${endpoints} endpoints`
+  return html`<div>${tag('warn', 'left behind')} <code>${cluster}/${subset}</code> goes on with ${served}; none named for ${lengthText(ageMs)}</div>`
 }
 
 function diagnosticsSection(view: GatewayView): Html {

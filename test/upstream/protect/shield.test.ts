@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Fault } from '../../../src/core/model/fault.ts'
 import type { BreakerRule } from '../../../src/core/model/route.ts'
 import { buildUpstream, shieldsOf } from '../../../src/core/upstream.ts'
-import { grpcCall } from '../../support/calls.ts'
+import { chunkedBody, grpcCall } from '../../support/calls.ts'
 import { emptyPolicy } from '../../support/policy.ts'
 import { byHand, settle } from '../../support/protected.ts'
 import { at, cluster, grpcReply, httpReply, retry, sendable } from '../../support/sendable.ts'
@@ -86,7 +86,7 @@ test('a broken version does not take the others with it, and a reload keeps what
   await Promise.all([next.close(), without.close()])
 })
 
-test('a retry counts as a try of its own, and the breaker ends a request that keeps failing', async () => {
+test('a retry counts as a try of its own, and a breaker that opens in between leaves the answer that is there', async () => {
   const { send, waiting, clock } = byHand({ breaker: { ...breaker, consecutive: 2 }, outlier: undefined })
   const sent = await send({ route: { retry: retry({ attempts: 5, on: [503] }), timeoutMs: 30_000 } })
   for (let i = 0; i < 6 && sent.result === undefined; i += 1) {
@@ -95,7 +95,28 @@ test('a retry counts as a try of its own, and the breaker ends a request that ke
     clock.advance(1_000)
     await settle()
   }
-  expect([waiting.length, sent.result]).toEqual([2, 'circuit_open'])
+  expect([waiting.length, sent.result]).toEqual([2, 503])
+})
+
+test('a breaker that others open while a retry pauses leaves the answer that is there', async () => {
+  const { send, waiting, clock, ports } = byHand({ breaker: { ...breaker, consecutive: 2 }, outlier: undefined })
+  const body = chunkedBody([Buffer.from('try later')])
+  const sent = await send({ route: { retry: retry({ attempts: 5, on: [503] }), timeoutMs: 30_000 } })
+  waiting[0]?.answer(httpReply(503, { body: body.chunks() }))
+  await settle()
+  await send()
+  waiting[1]?.fail(new Fault('upstream_reset', ''))
+  await settle()
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'open' }])
+  clock.advance(1_000)
+  await settle()
+  expect([waiting.length, sent.result]).toEqual([2, 503])
+  // Nothing of it is lost.
+  const chunks: Uint8Array[] = []
+  if (sent.reply?.kind === 'http' && sent.reply.body !== undefined && !(sent.reply.body instanceof Uint8Array))
+    for await (const chunk of sent.reply.body) chunks.push(chunk)
+  expect(Buffer.concat(chunks).toString()).toBe('try later')
+  expect(ports.meter.total('sallyport_upstream_retries_total', { cluster: 'c' })).toBe(0)
 })
 
 test('as many as pending says wait for a place, first come first served, until their deadline; more are refused at once', async () => {
