@@ -59,6 +59,7 @@ describe('the admin listener', () => {
     const one = {
       cluster: 'orders',
       endpoint: '10.0.0.1:80',
+      authority: 'v2.orders.test',
       health: 'ejected',
       cause: 'consecutive_gateway',
       backInMs: 9_000,
@@ -69,7 +70,7 @@ describe('the admin listener', () => {
     const given = view({ endpoints: [one] })
     expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one], protection: [] })
     const page = await (await ask('/', given)).text()
-    for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
+    for (const text of ['10.0.0.1:80', 'v2.orders.test', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
   })
 
   it('shows breakers and adaptive limits, as JSON and on its page', async () => {

@@ -156,7 +156,7 @@ class Tries {
     }
   }
 
-  /** What begins a try there. @throws Fault where none may begin: `circuit_open`, `deadline_exceeded` */
+  /** What begins a try there. @throws Fault where none may begin: `circuit_open`, `deadline_exhausted` */
   #admit(): Admission {
     const { clock } = this.#ports
     return { leftMs: remainingMs(this.#job.deadline, clock.ticks()), pass: this.#pass() }

@@ -170,7 +170,7 @@ test('a request with less time than almost any answer takes is refused at once, 
   // The first is let through.
   await send({ deadline: clock.ticks() + 50 })
   const refused = await send({ deadline: clock.ticks() + 50 })
-  expect([refused.result, refused.fault?.message, waiting.length]).toEqual(['deadline_exceeded', 'too little time is left', before + 1])
+  expect([refused.result, refused.fault?.message, waiting.length]).toEqual(['deadline_exhausted', 'too little time is left', before + 1])
   await send({ deadline: clock.ticks() + 150 })
   expect(waiting.length).toBe(before + 2)
   clock.advance(1_000)

@@ -23,7 +23,8 @@ export interface Admitted {
 
 /**
  * Lets a request in, at once or after it has waited for a place, and counts it.
- * @throws Fault `deadline_exceeded` when the time that is left is not enough, `overloaded` where there is neither a place nor room to wait
+ * @throws Fault `deadline_exhausted` when the time that is left is not enough, `deadline_exceeded` when it passed in the line, `overloaded` where there is
+ * neither a place nor room to wait
  */
 export async function admit(job: Job, ports: AdmissionPorts): Promise<Admitted> {
   const { group, label, shield } = job
@@ -75,7 +76,7 @@ async function waitIn({ group, label, x, deadline }: Job, turn: { fits: () => bo
 }
 
 function tooLittle(label: string, leftMs: number): Fault {
-  return new Fault('deadline_exceeded', 'too little time is left', { internal: `${leftMs} ms are left, and ${label} hardly ever answers so soon` })
+  return new Fault('deadline_exhausted', 'too little time is left', { internal: `${leftMs} ms are left, and ${label} hardly ever answers so soon` })
 }
 
 function full(label: string, capped: boolean): Fault {
