@@ -67,6 +67,8 @@ export interface Endpoint {
   readonly connectTimeoutMs: number
   /** Idle connections live this long. */
   readonly idleMs: number
+  /** At most so many connections at a time to all endpoints that name the same; over HTTP/2 an endpoint may always have one, and gRPC has no more. */
+  readonly connections?: { readonly of: string; readonly most: number } | undefined
   /** Egress: judges every address the name resolved to, in the connector, before any is dialled. One refusal refuses all. */
   readonly vet?: Vet | undefined
 }

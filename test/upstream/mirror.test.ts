@@ -62,7 +62,7 @@ function live(given: Partial<Cluster>, answer: (asked: { isCopy: boolean }) => P
   const ports = fakePorts({ channels: fakeChannels({ http: (call) => answer({ isCopy: isCopy(call) }) }) })
   const mirror: Mirror = { cluster: 'shadow', subset: undefined, share: 1, methods: ['GET'], rpcs: [], requests: 32, diff: undefined }
   const clusters = { c: cluster('c', { endpoints: at('10.0.0.1:80') }), shadow: cluster('shadow', given) }
-  const [copied, own] = [sendable({ route: { mirror } }), sendable({ route: { name: 'own' } as Partial<Route> })]
+  const [copied, own] = [sendable({ route: { mirror } }), sendable({ route: { name: 'own' } })]
   const upstream = buildUpstream({ ...emptyPolicy(), clusters, routes: [copied.route, own.route] }, ports)
   const request = { headers: new FieldList(), authority: 'a.example' }
   const send = (more: object = {}) => {
@@ -192,7 +192,8 @@ describe('a mirror', () => {
     arrives.resolve()
     await Promise.all(sent)
     await rest()
-    expect([copies().length, outcomes('requests').toSorted()]).toEqual([2, ['answered', 'answered', 'busy', 'busy', 'busy']])
+    const of = (outcome: string) => outcomes('requests').filter((one) => one === outcome).length
+    expect([copies().length, of('answered'), of('busy')]).toEqual([2, 2, 3])
     // A body that breaks off gives its place back.
     const broken = () =>
       send(httpCall({ method: 'POST', body: { ...chunkedBody([]), length: 1, bytes: () => Promise.reject(new Fault('client_closed', '')) } }))

@@ -68,7 +68,7 @@ export const metrics = {
   },
   sallyport_upstream_held_back_total: {
     kind: 'counter',
-    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
+    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, connections, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
     labels: ['cluster', 'reason'],
   },
   sallyport_upstream_pending_requests: { kind: 'gauge', help: 'Requests that wait for a place, by cluster.', labels: ['cluster'], together: 'sum' },

@@ -20,7 +20,7 @@ import { type Member, newGroup, type UpstreamState } from './state.ts'
 import { both, type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'candidates' | 'balance' | 'hand' | 'note'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'oneEach' | 'candidates' | 'balance' | 'hand' | 'note'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {
@@ -87,7 +87,8 @@ function openLane(cluster: Cluster, opened: readonly (string | undefined)[], sta
     const shield = shields.get(name) as Shield // made above, for every place
     const times = both(noteTimes, shield.note)
     const note: Note = outlier === undefined ? times : both(times, watchOutliers(outlier, { members: mine, roster }, ports.meter))
-    return { label: cluster.name, group, shield, caps: cluster.caps, candidates: (wait) => set.now(wait), balance, hand, note }
+    const oneEach = kind === 'http' && cluster.protocol === 'http'
+    return { label: cluster.name, group, shield, caps: cluster.caps, oneEach, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -152,8 +153,10 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   }
   const { connectTimeoutMs } = cluster
   const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
-  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs])
-  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs }
+  const most = cluster.caps.connections
+  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs, most ?? null])
+  const connections = most === undefined ? undefined : { of: `cluster ${cluster.name}`, most }
+  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs, ...(connections !== undefined && { connections }) }
 }
 
 /** The name an operator wrote for this address, to check the certificate against. */

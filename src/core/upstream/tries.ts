@@ -214,7 +214,9 @@ class Tries {
       if (reply.kind === 'grpc' && this.#looks) return await peek(reply)
       return { kind: 'reply', reply, ended: undefined }
     } catch (error) {
-      return { kind: 'fault', fault: Fault.from(error), tooLong: line.ended === tooLong }
+      const fault = Fault.from(error)
+      if (fault.code === 'overloaded') this.#ports.meter.count(names.held, { cluster: label, reason: 'connections' })
+      return { kind: 'fault', fault, tooLong: line.ended === tooLong }
     } finally {
       timer?.cancel()
     }

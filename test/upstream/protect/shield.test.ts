@@ -141,6 +141,32 @@ test('as many as pending says wait for a place, first come first served, until t
   expect(meter.level('sallyport_upstream_pending_requests', { cluster: 'c' })).toBe(0)
 })
 
+test('over HTTP/1.1 no more are under way than there may be connections; over HTTP/2 many share one', async () => {
+  const caps = { requests: 10, pending: 0, connections: 1 }
+  const { send, waiting, meter } = byHand({ caps })
+  await send()
+  const second = await send()
+  expect([second.result, second.fault?.detail.internal, waiting.length]).toEqual(['overloaded', 'cap of c reached: connections', 1])
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'connections' })).toBe(1)
+  waiting[0]?.answer(httpReply(200))
+  await settle()
+  expect((await send()).result).toBeUndefined()
+  const shared = byHand({ caps, protocol: 'h2' })
+  for (let i = 0; i < 3; i += 1) await shared.send()
+  expect(shared.waiting.length).toBe(3)
+  expect(shared.channels.calls[0]?.endpoint.connections).toEqual({ of: 'cluster c', most: 1 })
+})
+
+test('a try for which there is no connection is refused, counted and held against nobody', async () => {
+  const { send, waiting, meter, ports } = byHand({ caps: { requests: 10, connections: 1 }, protocol: 'h2', breaker: { ...breaker, consecutive: 1 } })
+  const sent = await send()
+  waiting[0]?.fail(new Fault('overloaded', 'too many connections are in use'))
+  await settle()
+  expect(sent.result).toBe('overloaded')
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'connections' })).toBe(1)
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'closed' }])
+})
+
 test('who goes away while waiting leaves the line', async () => {
   const { send, waiting } = byHand({ caps: { requests: 1, pending: 1 } })
   await send()

@@ -43,6 +43,8 @@ export function openCheck(member: Member, question: Question, roster: Roster, po
     key: `health ${member.endpoint.key}`,
     connectTimeoutMs: Math.min(rule.timeoutMs, member.endpoint.connectTimeoutMs),
     idleMs: rule.intervalMs * 2,
+    // Whether it is well must not hang on how busy it is.
+    connections: undefined,
   }
   const channel = ports.channels.acquire(endpoint)
   // A reload may ask another question while requests of the last policies are under way: of the two answers only the newer one counts, at once.
