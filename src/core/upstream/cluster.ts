@@ -39,6 +39,9 @@ type Place = { readonly endpoints: Endpoints; readonly authority: string | undef
 /** Idle connections to the mesh live shorter than upstreams commonly keep theirs, so that a request rarely meets one that is closing. */
 export const idleConnectionMs = 4_000
 
+/** How the name of a cluster begins where it stands for copies. No cluster can be called so. */
+const copies = 'mirror:'
+
 /** The name under which a cluster without subset stands among its places. */
 const whole = ''
 
@@ -58,7 +61,7 @@ export function openCopies(
   health: HealthState,
   ports: ClusterPorts,
 ): OpenCluster {
-  return openLane({ ...cluster, name: `mirror:${cluster.name}` }, subsets, state, health, ports)
+  return openLane({ ...cluster, name: `${copies}${cluster.name}` }, subsets, state, health, ports)
 }
 
 function openLane(cluster: Cluster, opened: readonly (string | undefined)[], state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
@@ -146,7 +149,8 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   const tls = cluster.tls && {
     serverName: cluster.tls.serverName ?? hostOf(place.authority) ?? dialledName(place.endpoints, address),
     spiffe: cluster.tls.spiffe,
-    use: `cluster ${cluster.name}`,
+    // Copies show the same certificate.
+    use: `cluster ${cluster.name.replace(copies, '')}`,
     ca: cluster.tls.ca,
     certificate: cluster.tls.certificate,
     key: cluster.tls.key,

@@ -41,6 +41,7 @@ export function readinessOf(view: GatewayView): object {
     keySets: view.keySets,
     guards: view.guards,
     sources: view.sources,
+    certificates: view.certificates.map(({ endsAt, ...one }) => ({ ...one, endsAt: endsAt === undefined ? undefined : timeText(endsAt) })),
     inFlight: view.inFlight,
     workers: view.workers,
     warnings: view.warnings,
