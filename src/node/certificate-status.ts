@@ -12,7 +12,8 @@ export interface CertificateStatus {
   readonly subject: string | undefined
   /** Its SPIFFE id; undefined where it has none. */
   readonly spiffe: string | undefined
-  /** When it ends, milliseconds since the epoch. */
+  /** When it begins and when it ends, milliseconds since the epoch. */
+  readonly beginsAt: number | undefined
   readonly endsAt: number | undefined
   /** Since its files were last looked at, milliseconds. */
   readonly ageMs: number
@@ -44,10 +45,10 @@ function isInForce(use: string, { clusters, egress }: Policy): boolean {
 
 function statusOf({ use, good, ageMs, problem }: MaterialStanding): CertificateStatus {
   const pem = good?.certificate
-  if (pem === undefined) return { use, subject: undefined, spiffe: undefined, endsAt: undefined, ageMs, problem }
-  const { raw, subject, subjectAltName } = new X509Certificate(pem)
+  if (pem === undefined) return { use, subject: undefined, spiffe: undefined, beginsAt: undefined, endsAt: undefined, ageMs, problem }
+  const { raw, subject, subjectAltName, validFrom } = new X509Certificate(pem)
   const read = readCertificate(raw)
   const svid = 'problem' in read ? read : spiffeOf(read)
   const named = (subject ?? '').replaceAll('\n', ', ') || subjectAltName || 'no name'
-  return { use, subject: named, spiffe: 'problem' in svid ? undefined : svid.id, endsAt: good?.endsAt, ageMs, problem }
+  return { use, subject: named, spiffe: 'problem' in svid ? undefined : svid.id, beginsAt: Date.parse(validFrom), endsAt: good?.endsAt, ageMs, problem }
 }

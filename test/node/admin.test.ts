@@ -90,8 +90,24 @@ describe('the admin listener', () => {
   })
 
   it('shows its certificates, how long they last, and subsets that their source names no more', async () => {
-    const ending = { use: 'cluster orders', subject: 'CN=<edge>', spiffe: 'spiffe://corp/edge', endsAt: at + 3 * 86_400_000, ageMs: 2_000, problem: undefined }
-    const broken = { use: 'egress payments', subject: undefined, spiffe: undefined, endsAt: undefined, ageMs: 500, problem: 'file:/tls.key is not there' }
+    const ending = {
+      use: 'cluster orders',
+      subject: 'CN=<edge>',
+      spiffe: 'spiffe://corp/edge',
+      beginsAt: at - 27 * 86_400_000,
+      endsAt: at + 3 * 86_400_000,
+      ageMs: 2_000,
+      problem: undefined,
+    }
+    const broken = {
+      use: 'egress payments',
+      subject: undefined,
+      spiffe: undefined,
+      beginsAt: undefined,
+      endsAt: undefined,
+      ageMs: 500,
+      problem: 'file:/tls.key is not there',
+    }
     const leftBehind = [{ cluster: 'orders', subset: 'v2', endpoints: 2, ageMs: 90_000 }]
     const source = { source: 'file /run/orders.yaml', clusters: ['orders'], endpoints: 3, kept: 0, ageMs: 100, problem: undefined, leftBehind }
     const given = view({ certificates: [ending, broken], sources: [source] })

@@ -31,11 +31,12 @@ test('certificates of the policies in force are shown with their names, their en
       use: 'cluster orders',
       subject: 'CN=gateway.test',
       spiffe: 'spiffe://corp/ns/edge/sa/gateway',
+      beginsAt: expect.any(Number),
       endsAt: expect.any(Number),
       ageMs: 0,
       problem: undefined,
     },
-    { use: 'listener public', subject: undefined, spiffe: undefined, endsAt: undefined, ageMs: 0, problem: 'file:/lost.key is not there' },
+    { use: 'listener public', subject: undefined, spiffe: undefined, beginsAt: undefined, endsAt: undefined, ageMs: 0, problem: 'file:/lost.key is not there' },
   ])
 
   clock.advance(5_000)

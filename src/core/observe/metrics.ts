@@ -177,12 +177,12 @@ export const metrics = {
   },
   sallyport_limit_outcomes_total: {
     kind: 'counter',
-    help: 'What each limit said: allowed, refused, unavailable (its store could not be asked), would_refuse (audit mode).',
+    help: 'What each limit said: allowed, refused, unavailable (its store could not be asked), would_refuse (audit mode), too_small (a claim says less than the request costs).',
     labels: ['limit', 'outcome'],
   },
   sallyport_limit_near_total: {
     kind: 'counter',
-    help: 'Requests that a limit let pass with a fifth of it or less then left, in audit mode too.',
+    help: 'Requests that a limit let pass with a fifth of it or less then left, or that came down to it by what their answer cost, in audit mode too.',
     labels: ['limit'],
   },
   sallyport_limit_answer_costs_total: {

@@ -65,16 +65,17 @@ function leftBehindText({ cluster, subset, endpoints, ageMs }: LeftBehind): Html
   return html`<div>${tag('warn', 'left behind')} <code>${cluster}/${subset}</code> goes on with ${served}; none named for ${lengthText(ageMs)}</div>`
 }
 
-/** Who looks should see one that ends so soon, milliseconds: most are replaced long before. */
-const endsSoonMs = 7 * 86_400_000
+/** With so little of its life left somebody should look why it was not replaced, whether it lives for an hour or for a year. */
+const lastPart = 0.2
 
 /** The gateway's own certificates, and how long they last. */
 export function certificatesSection({ certificates, now }: GatewayView): Html | string {
   if (certificates.length === 0) return ''
-  const rows = certificates.map(({ use, subject, spiffe, endsAt, ageMs, problem }) => {
+  const rows = certificates.map(({ use, subject, spiffe, beginsAt = 0, endsAt, ageMs, problem }) => {
     const leftMs = endsAt === undefined ? undefined : endsAt - now
-    const ends = leftMs === undefined ? '' : leftMs <= 0 ? tag('bad', 'ended') : tag(leftMs < endsSoonMs ? 'warn' : 'good', `ends in ${lengthText(leftMs)}`)
-    const state = problem === undefined ? '' : tag('bad', subject === undefined ? 'none' : 'old')
+    const isLate = endsAt !== undefined && endsAt - now < (endsAt - beginsAt) * lastPart
+    const ends = leftMs === undefined ? '' : leftMs <= 0 ? tag('bad', 'ended') : tag(isLate ? 'warn' : 'good', `ends in ${lengthText(leftMs)}`)
+    const state = problem === undefined ? '' : tag('bad', subject === undefined ? 'none' : 'last good one')
     return html`<tr>
 <th scope="row">${use}</th>
 <td>${subject ?? ''}${spiffe === undefined ? '' : html`<br><code>${spiffe}</code>`}</td>
