@@ -543,11 +543,11 @@ test('after a reload that asks another question only its answers count, the firs
   const next = build({ health: check({ ask: { kind: 'tcp' } }) })
   does.set('10.0.0.1', async (options) => httpReply('lifeline' in options ? 500 : 200))
   // The requests of the last policies may be under way for long: their checks go on, and are heard no more.
-  for (let i = 0; i < 5; i += 1) {
-    clock.advance(6_000)
+  for (let i = 0; i < 50; i += 1) {
+    clock.advance(600)
     await settled()
+    expect(status()['10.0.0.1']).toBe('healthy')
   }
-  expect(status()['10.0.0.1']).toBe('healthy')
   await next.close()
   for (let i = 0; i < 5; i += 1) {
     clock.advance(6_000)
