@@ -108,8 +108,9 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
   }
   const mirrors = new Map<string, MirrorRoute>()
   for (const { route, mirror } of mirrored) {
-    const { plan, keyOf } = copies.get(mirror.cluster) as OpenCluster // opened above, for every mirror
-    mirrors.set(route.name, openMirror(route, mirror, { policy, ports, idleMs, plan: (kind) => plan(mirror.subset, kind), keyOf, messageJson }))
+    const there = copies.get(mirror.cluster) as OpenCluster // opened above, for every mirror
+    const plan = (kind: 'http' | 'grpc') => there.plan(mirror.subset, kind)
+    mirrors.set(route.name, openMirror(route, mirror, { policy, ports, idleMs, plan, keyOf: there.keyOf, messageJson }))
   }
 
   async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {
