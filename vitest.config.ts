@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { WaitingFirst } from './test/support/waiting-first.ts'
 
 // Compiled code of all modules that Node itself loads, here and in the processes that tests start: they start in half the time.
 // Not while coverage is measured, which it makes less precise.
@@ -24,6 +25,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Journeys wait more than they compute; by default a machine of two cores would run one file at a time.
     maxWorkers: availableParallelism() * 2,
+    sequence: { sequencer: WaitingFirst },
     coverage: { include: ['src/**'], reporter: ['text-summary', 'html'] },
     projects: [
       // Files run one after the other in the same few processes, and modules are evaluated once in each of them: see CONTRIBUTING.md.

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { create, createFileRegistry, type FileRegistry, fromBinary, toJson } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
-import { commands } from '../../src/node/cli/commands.ts'
+import { commandNames, readCommands } from '../../src/node/cli/commands.ts'
 import { runCommandLine } from '../../src/node/cli/main.ts'
 import { openTerminal } from '../../src/node/cli/terminal.ts'
 import { type Finished, root, sallyport } from '../support/command.ts'
@@ -29,6 +29,8 @@ describe('help', () => {
   it('lists every command, and every command says how it is used, with examples', async () => {
     const overview = await run('--help')
     expect([overview.status, overview.err]).toEqual([0, ''])
+    const commands = await readCommands()
+    expect(commands.map(({ name }) => name)).toEqual(commandNames)
     for (const { name, examples, options } of commands) {
       expect(overview.out).toContain(`  ${name}`)
       const help = await run(...name.split(' '), '--help')
