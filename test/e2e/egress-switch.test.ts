@@ -1,4 +1,5 @@
 import { Agent, get, type ServerResponse } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Served, sallyport, startServe } from '../support/command.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
@@ -94,14 +95,14 @@ function stepsBack(all: readonly Loaded[], fresh: string): readonly Loaded[] {
   return all.filter(({ body, askedAt }) => body !== fresh && askedAt > first)
 }
 
-/** Four callers that never pause, and go to all ports in turn. `stop` answers everything they were told, in the order it was asked for, with the tick of the question. */
+/** Four callers that go on at a pace that leaves the machine time to switch, and go to all ports in turn. `stop` answers everything they were told, in the order it was asked for, with the tick of the question. */
 function load(...ports: readonly number[]): { readonly count: () => number; stop(): Promise<readonly Loaded[]> } {
   const said: Loaded[] = []
   const going = new AbortController()
   const callers = Array.from({ length: 4 }, async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     let turn = 0
-    while (!going.signal.aborted) {
+    for (; !going.signal.aborted; await pause(1)) {
       const askedAt = performance.now()
       said.push({ ...(await call(ports[turn++ % ports.length] ?? 0, '/', { agent })), askedAt, saidAt: performance.now() })
     }
