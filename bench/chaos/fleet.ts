@@ -10,7 +10,7 @@ import type { Keep } from './scenario.ts'
 const program = fileURLToPath(new URL('../../src/node/cli/main.ts', import.meta.url))
 const backend = fileURLToPath(new URL('../programs/http-backend.ts', import.meta.url))
 
-/** Gateways of one policy in front of one service, all processes of their own. */
+/** Gateways of one policy, processes of their own. */
 export interface Fleet {
   readonly gateways: readonly Gateway[]
   /** What `sallyport check` says of each limit. */
@@ -23,15 +23,19 @@ export interface Gateway {
   admin(path: string): Promise<string>
 }
 
-/** The sections of a policy but for its environment and listeners; JSON is YAML. `webPort`: of the service. */
-export type Policy = (webPort: number) => Readonly<Record<string, unknown>>
-
-/** Starts them and waits until they are ready. */
-export async function startFleet(count: number, policy: Policy, keep: Keep): Promise<Fleet> {
+/** Starts a service that answers everything. Its port. */
+export async function startService(keep: Keep): Promise<number> {
   const children = openChildren()
   keep(() => children.closeAll())
-  const web = await freePort()
-  children.spawn(process.execPath, [backend, `${web}`], undefined)
+  const port = await freePort()
+  children.spawn(process.execPath, [backend, `${port}`], undefined)
+  return port
+}
+
+/** Starts gateways and waits until they are ready. `policy`: its sections but for environment and listeners; JSON is YAML. */
+export async function startFleet(count: number, policy: Readonly<Record<string, unknown>>, keep: Keep): Promise<Fleet> {
+  const children = openChildren()
+  keep(() => children.closeAll())
   const folders: string[] = []
   const gateways: Gateway[] = []
   for (let i = 0; i < count; i++) {
@@ -39,7 +43,7 @@ export async function startFleet(count: number, policy: Policy, keep: Keep): Pro
     const folder = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
     keep(() => rm(folder, { recursive: true, force: true }))
     const listeners = { public: { address: `127.0.0.1:${port}` }, admin: { address: `127.0.0.1:${admin}` } }
-    await writeFile(join(folder, 'chaos.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy(web) }))
+    await writeFile(join(folder, 'chaos.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy }))
     const words = [
       'serve',
       '--policies',

@@ -33,6 +33,8 @@ export interface Stage {
 export interface ChaosRequest {
   readonly port: number
   readonly path: string
+  /** GET without it. */
+  readonly method?: string
   readonly headers: Readonly<Record<string, string>>
   /** Whatever the judge wants to know of the request. */
   readonly tag: string
