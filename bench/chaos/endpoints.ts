@@ -1,8 +1,8 @@
 import { faultyBody } from '../../test/support/faulty-body.ts'
 import { type FaultyEndpoint, startFaultyEndpoint } from '../../test/support/faulty-endpoint.ts'
 import { until } from '../../test/support/until.ts'
+import { type Gateway, startFleet } from '../harness/fleet.ts'
 import { percentile } from '../report/statistics.ts'
-import { type Gateway, startFleet } from './fleet.ts'
 import type { Run, Scenario, Stage, Verdict } from './scenario.ts'
 import type { Sample, Samples } from './steady-load.ts'
 

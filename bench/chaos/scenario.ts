@@ -1,7 +1,5 @@
+import type { Keep } from '../harness/keep.ts'
 import type { Samples } from './steady-load.ts'
-
-/** Takes what has to be closed when a scenario is over. */
-export type Keep = (close: () => void | Promise<void>) => void
 
 /** What is done to a system under steady load, and what must hold all the while. */
 export interface Scenario {

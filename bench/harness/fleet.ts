@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../test/support/redis.ts'
 import { until } from '../../test/support/until.ts'
-import { openChildren } from '../harness/children.ts'
-import type { Keep } from './scenario.ts'
+import { openChildren } from './children.ts'
+import type { Keep } from './keep.ts'
+import { scratchFolder } from './scratch.ts'
 
 const program = fileURLToPath(new URL('../../src/node/cli/main.ts', import.meta.url))
 const backend = fileURLToPath(new URL('../programs/http-backend.ts', import.meta.url))
@@ -40,10 +40,9 @@ export async function startFleet(count: number, policy: Readonly<Record<string, 
   const gateways: Gateway[] = []
   for (let i = 0; i < count; i++) {
     const [port, admin] = [await freePort(), await freePort()]
-    const folder = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
-    keep(() => rm(folder, { recursive: true, force: true }))
+    const folder = await scratchFolder(keep)
     const listeners = { public: { address: `127.0.0.1:${port}` }, admin: { address: `127.0.0.1:${admin}` } }
-    await writeFile(join(folder, 'chaos.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy }))
+    await writeFile(join(folder, 'bench.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy }))
     const words = [
       'serve',
       '--policies',
