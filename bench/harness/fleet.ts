@@ -32,8 +32,14 @@ export async function startService(keep: Keep): Promise<number> {
   return port
 }
 
+/** What a policy may have beside its sections: TLS of the public listener, and files in its folder. */
+export interface Beside {
+  readonly tls?: object
+  readonly files?: Readonly<Record<string, Uint8Array>>
+}
+
 /** Starts gateways and waits until they are ready. `policy`: its sections but for environment and listeners; JSON is YAML. */
-export async function startFleet(count: number, policy: Readonly<Record<string, unknown>>, keep: Keep): Promise<Fleet> {
+export async function startFleet(count: number, policy: Readonly<Record<string, unknown>>, keep: Keep, { tls, files = {} }: Beside = {}): Promise<Fleet> {
   const children = openChildren()
   keep(() => children.closeAll())
   const folders: string[] = []
@@ -41,8 +47,9 @@ export async function startFleet(count: number, policy: Readonly<Record<string, 
   for (let i = 0; i < count; i++) {
     const [port, admin] = [await freePort(), await freePort()]
     const folder = await scratchFolder(keep)
-    const listeners = { public: { address: `127.0.0.1:${port}` }, admin: { address: `127.0.0.1:${admin}` } }
+    const listeners = { public: { address: `127.0.0.1:${port}`, tls }, admin: { address: `127.0.0.1:${admin}` } }
     await writeFile(join(folder, 'bench.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy }))
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)
     const words = [
       'serve',
       '--policies',
