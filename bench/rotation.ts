@@ -69,9 +69,9 @@ function overHttp2(port: number, ca: readonly string[], grpc: boolean): { readon
       const stream = session.request(head)
       const seen = { status: '', caller: '', code: '0' }
       stream.on('response', (fields) =>
-        Object.assign(seen, { status: `${fields[':status']}`, caller: `${fields['x-caller']}`, code: `${fields['grpc-status'] ?? 0}` }),
+        Object.assign(seen, { status: String(fields[':status']), caller: String(fields['x-caller']), code: String(fields['grpc-status'] ?? 0) }),
       )
-      stream.on('trailers', (fields) => Object.assign(seen, { code: `${fields['grpc-status']}` }))
+      stream.on('trailers', (fields) => Object.assign(seen, { code: String(fields['grpc-status']) }))
       stream.on('error', reject).resume()
       stream.on('end', () =>
         resolve({ word: seen.code === '0' ? seen.status : `grpc ${seen.code}`, shown: shownBy(session.socket as TLSSocket), caller: seen.caller }),
