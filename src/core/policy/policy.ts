@@ -264,6 +264,8 @@ export interface Caps {
   readonly requests: number
   /** So many more may wait for a place; the rest is refused at once. */
   readonly pending?: number
+  /** Connections at a time, over all endpoints; undefined for as many as it takes. */
+  readonly connections?: number | undefined
   /** Requests that are being repeated at once, whatever the budgets of routes allow. */
   readonly retries?: number | undefined
 }

@@ -68,6 +68,10 @@ export const cluster = z.strictObject({
         'clusters.caps.pending',
         'So many wait for a place, until their deadline; more are refused.',
       ),
+      connections: describe(
+        overridable(z.int().min(1).max(1_000_000)).optional(),
+        'Connections at a time, over all endpoints: over HTTP/1.1 as many requests as well, of h2 an endpoint always has one; without it as many as it takes.',
+      ),
       retries: describe(overridable(z.int().min(0).max(1_000_000)).optional(), 'Requests that are being repeated at a time, whatever budgets allow.'),
     },
     'Circuit caps of one process.',
