@@ -22,14 +22,16 @@ export interface Snapshot {
 export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
   const upstream = buildUpstream(policy, ports, buildMessageJson(policy))
   const ingress = buildIngress(policy, upstream, ports)
+  const egress = buildEgress(policy, upstream, ports)
   return Object.freeze({
     revision: policy.revision,
     policy,
     ingress,
-    egress: buildEgress(policy, upstream, ports),
+    egress,
     streams: buildStreams(policy, ports),
     close: () => {
       ingress.close()
+      egress.close()
       return upstream.close()
     },
   })

@@ -55,6 +55,11 @@ export const metrics = {
   },
   sallyport_egress_pauses_total: { kind: 'counter', help: 'Answers by which a vendor asked to be left alone.', labels: ['service', 'environment'] },
   sallyport_egress_cost_total: { kind: 'counter', help: 'What calls to vendors cost, in the currency.', labels: ['service', 'environment', 'currency'] },
+  sallyport_egress_would_refuse_total: {
+    kind: 'counter',
+    help: 'Calls to vendors that only a rule in audit mode let pass, by service and rule.',
+    labels: ['service', 'rule'],
+  },
   sallyport_egress_recordings_total: {
     kind: 'counter',
     help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
