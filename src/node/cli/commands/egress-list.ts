@@ -22,7 +22,7 @@ type Row = Pick<EgressRow, 'service' | 'environment'> & {
 export const egressList: Command = {
   name: 'egress list',
   summary:
-    'Print every egress service in every environment of this class: mode, callers, target, secret reference; with --admin what a running gateway has in force.',
+    'Print every egress service in every environment of this class: mode, target, secret reference, callers; with --admin what a running gateway has in force.',
   usage: '',
   options: [...policyOptions, { ...adminOption, text: `ask a running gateway instead, with what is switched: ${adminOption.text}` }],
   examples: ['sallyport egress list --env dev', 'sallyport egress list --admin http://127.0.0.1:9901'],
@@ -48,14 +48,14 @@ export const egressList: Command = {
 function text(rows: readonly Row[]): string {
   const anySwitched = rows.some(({ switched }) => switched !== undefined)
   return table([
-    ['SERVICE', 'ENVIRONMENT', 'MODE', 'CALLERS', 'TARGET', 'SECRET', ...(anySwitched ? ['SWITCHED'] : [])],
+    ['SERVICE', 'ENVIRONMENT', 'MODE', 'TARGET', 'SECRET', 'CALLERS', ...(anySwitched ? ['SWITCHED'] : [])],
     ...rows.map((row) => [
       row.service,
       row.environment,
       row.mode,
-      callersText(row.callers),
       row.target ?? '-',
       row.secret ?? '-',
+      callersText(row.callers),
       ...(anySwitched ? [switchedText(row.switched)] : []),
     ]),
   ])
