@@ -2,6 +2,7 @@ import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
 import type { Clock, Meter } from '../../core/ports.ts'
+import type { Tunnels } from '../tunnels.ts'
 import type { ArrivalsLimit, CountArrivals } from './arrivals.ts'
 
 /** Everything a listener needs to know. */
@@ -15,6 +16,8 @@ export interface ListenerOptions {
   readonly limits: Pick<ListenerLimits, 'headerBytes' | 'headerCount' | 'requestMs' | 'idleMs'>
   /** The walk. It never rejects. */
   readonly handle: (arrival: Arrival) => Promise<Outbound>
+  /** Who takes CONNECT; left out: nobody. */
+  readonly tunnels?: Tunnels | undefined
   readonly clock: Clock
   readonly meter: Meter
   readonly caps?: Partial<ConnectionCaps>
