@@ -1,29 +1,14 @@
 import type { Socket } from 'node:net'
 import type { TunnelPlace, TunnelRequest } from '../core/egress/tunnel.ts'
 import type { Live } from '../core/live.ts'
-import type { Arrival } from '../core/model/exchange.ts'
 import { Fault } from '../core/model/fault.ts'
 import type { Outbound } from '../core/model/wire.ts'
 import { normalizeAddress } from '../core/net.ts'
+import type { TunnelAsk, Tunnels } from './listeners/options.ts'
 import { writeRaw } from './listeners/refusal.ts'
 import { StreamBook, type StreamEntry, type StreamPorts } from './streams/book.ts'
 import { reset } from './streams/carry.ts'
 import { awaitHello } from './tunnels/hello-gate.ts'
-
-/** A CONNECT as a listener hands it over. */
-export interface TunnelAsk {
-  readonly arrival: Arrival
-  readonly socket: Socket
-  /** What came behind the request: of a client that does not wait for the answer. */
-  readonly head: Uint8Array
-}
-
-/** The tunnels of one listener. */
-export interface Tunnels {
-  take(ask: TunnelAsk): void
-  /** Ends tunnels as they come to rest; after so long they are reset. */
-  drain(ms: number): void
-}
 
 /** A refused client may still be sending: so long its bytes are thrown away, that the answer is not lost in a reset. Milliseconds. */
 const lingerMs = 2_000

@@ -82,7 +82,8 @@ export function helloMessage({ names = [[0, 'a.example']], before = [], after = 
   const list = names.flatMap(([type, name]) => [type, ...vector(2, Array.from(Buffer.from(name, 'latin1')))])
   const extensions = [...before, ...(names.length === 0 ? [] : [[0, vector(2, list)] as const]), ...after]
   const body = [
-    ...[3, 3],
+    3,
+    3,
     ...Array.from({ length: 32 }, (_, i) => i),
     ...vector(1, []),
     ...vector(2, [0x13, 0x01, 0x13, 0x02]),

@@ -20,6 +20,9 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   const guard = buildGuard(policy, ports)
   const targets = new Map(Object.values(policy.egress).map(({ service, targets }) => [service.name, new Map(Object.entries(targets))]))
 
+  /** Kept for the guards, which know targets by identity: not more of them than are in use. */
+  const places = new Map<string, LiveTarget>()
+
   return function place(x) {
     const choice = choose(x.caller.kind === 'caller' ? x.caller.name : '', x.wanted, x.service.name)
     if (choice.environment === undefined) throw new Fault('env_denied', choice.reason)
@@ -31,8 +34,7 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
     return target.mode === 'live' ? Object.assign(placed, { vet: vetted(target, x.request.target) }) : answeredHere(placed, target)
   }
 
-  /** The place that the caller named, as a target like any other. Kept for the guards, which know targets by identity: not more of them than are in use. */
-  const places = new Map<string, LiveTarget>()
+  /** The place that the caller named, as a target like any other. */
   function listed(service: EgressService, target: ProxyTarget, place: Proxied | undefined): LiveTarget {
     if (place === undefined || !lists(target, place)) {
       throw new Fault('egress_denied', `${service.name} does not list ${place === undefined ? 'it' : placeText(place)} in ${target.environment}`)

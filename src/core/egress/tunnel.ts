@@ -96,7 +96,7 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
   async function open(arrival: Arrival): Promise<TunnelRequest> {
     // Filled room by room: a refusal tells what is known by then.
     const x = openExchange(arrival, policy.revision) as ReturnType<typeof openExchange> & Partial<Credentialed>
-    const decided = await decide().catch((error: unknown) => Fault.from(error))
+    const decided = await new Promise<TunnelPlace>((resolve) => resolve(decide())).catch((error: unknown) => Fault.from(error))
     return {
       id: x.id,
       service: x.service?.name,
@@ -108,9 +108,8 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
       },
     }
 
-    async function decide(): Promise<TunnelPlace> {
-      const attributed = await attribute(receive(x))
-      const { service, caller, wanted, request } = await address(attributed)
+    function decide(): TunnelPlace {
+      const { service, caller, wanted, request } = address(attribute(receive(x)))
       if (request.proxied === undefined || caller.kind !== 'caller') throw new Fault('not_implemented', 'tunnels are not offered here')
       return again({ service: service.name, caller: caller.name, wanted, proxied: request.proxied }, (target) => void Object.assign(x, { target }))
     }

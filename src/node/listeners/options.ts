@@ -1,8 +1,8 @@
+import type { Socket } from 'node:net'
 import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
 import type { Clock, Meter } from '../../core/ports.ts'
-import type { Tunnels } from '../tunnels.ts'
 import type { ArrivalsLimit, CountArrivals } from './arrivals.ts'
 
 /** Everything a listener needs to know. */
@@ -23,6 +23,21 @@ export interface ListenerOptions {
   readonly caps?: Partial<ConnectionCaps>
   /** Who counts new connections; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
+}
+
+/** A CONNECT as a listener hands it over. */
+export interface TunnelAsk {
+  readonly arrival: Arrival
+  readonly socket: Socket
+  /** What came behind the request: of a client that does not wait for the answer. */
+  readonly head: Uint8Array
+}
+
+/** The tunnels of one listener. */
+export interface Tunnels {
+  take(ask: TunnelAsk): void
+  /** Ends tunnels as they come to rest; after so long they are reset. */
+  drain(ms: number): void
 }
 
 /** PEM texts. */
