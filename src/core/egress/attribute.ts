@@ -2,10 +2,12 @@ import type { Attributed, Received } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { inTime } from '../model/in-time.ts'
 import type { CallerPrincipal, Subject } from '../model/principal.ts'
+import type { Proxied } from '../model/wire.ts'
 import type { Caller, LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Clock } from '../ports.ts'
 import { compileKnown, type Shown, uses } from './attribute/known.ts'
 import { badToken, buildSpiffeShown, ownToken, plainToken } from './attribute/shown.ts'
+import { buildListed } from './proxied.ts'
 
 export { byListenerAlone, knownBy, uses } from './attribute/known.ts'
 
@@ -111,7 +113,17 @@ function buildPlaces(policy: Policy): (x: Received) => Place | undefined {
   const all = Object.values(policy.egress).map((linked) => ({ service: linked.service, place: placeFrom(linked) }))
   const byListener = new Map(all.map(({ service, place }) => [`egress:${service.name}`, place]))
   const byHost = new Map(all.flatMap(({ service, place }) => (service.host === undefined ? [] : [[service.host.toLowerCase(), place] as const])))
-  return ({ listener, request }) => (listener === 'egress' ? byHost.get(request.host) : byListener.get(listener))
+  const listing = buildListed(policy)
+  /** What stands in `authorization` of a request that is passed on is for where it goes. */
+  const proxiedTo = (place: Proxied): Place | undefined => {
+    const services = listing(place)
+    const [first] = services
+    return first && { listed: services.flatMap(({ callers }) => callers), timeoutMs: first.timeoutMs, readsPlain: false }
+  }
+  return ({ listener, request: { host, proxied } }) => {
+    if (listener !== 'egress') return byListener.get(listener)
+    return byHost.get(host) ?? (proxied && proxiedTo(proxied))
+  }
 }
 
 function placeFrom({ service, targets }: LinkedEgress): Place {

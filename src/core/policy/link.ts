@@ -210,9 +210,11 @@ function quarantineAccess(policy: ObjectOf<'access'>, quarantined: string | unde
   return quarantined === undefined ? policy : { ...policy, quarantined, authenticate: { kind: 'none' }, rules: [] }
 }
 
-/** Its port stays what it is: whoever speaks TLS to it is refused over TLS. */
+/** Its port stays what it is: whoever speaks TLS to it is refused over TLS. What the forward proxy lists stays listed: no wider service is to take it over. */
 function quarantineService(linked: ObjectOf<'egress'>, quarantined: string | undefined): ObjectOf<'egress'> {
-  return quarantined === undefined ? linked : { ...linked, service: { ...linked.service, quarantined }, targets: {} }
+  if (quarantined === undefined) return linked
+  const listed = Object.entries(linked.targets).filter(([, { mode }]) => mode === 'proxy')
+  return { ...linked, service: { ...linked.service, quarantined }, targets: Object.fromEntries(listed) }
 }
 
 /** Native paths and bindings of a service, from whichever descriptor set has it. */

@@ -73,6 +73,8 @@ export interface EgressListener {
   readonly address: Address
   /** Undefined: clear text. */
   readonly tls?: ListenerTls | undefined
+  /** Absolute-form requests and CONNECT are taken there too. */
+  readonly proxy?: boolean | undefined
 }
 
 export interface Address {
@@ -596,8 +598,11 @@ export interface LinkedEgress {
 }
 
 export interface GuardHost {
+  /** A host name or address; of a forward proxy also `*.x`. */
   readonly host: string
   readonly port: number
   /** The service whose production target it is. */
   readonly service: string
+  /** Listed by a forward proxy: hosts that the same service may share with nonprod when its operator says so. */
+  readonly proxied?: true
 }

@@ -27,6 +27,7 @@ export function buildAllow(service: EgressService): Allow {
 
   return (caller, method, target) => {
     if (!callers.has(caller)) return refuse(`${caller} may not call ${service.name}`)
+    if (method === 'CONNECT' && service.proxy !== undefined) return tunnelOf(service, service.proxy)
     if (everything) return { rule: 'any', audit: false }
     // A vendor that decodes %2F, or cuts at ";", would see another path than the rules do.
     if (target.encodedSlash || target.semicolon) return { rule: undefined, reason: 'an encoded slash or ";" in a path that rules are about', ambiguous: true }
@@ -35,6 +36,11 @@ export function buildAllow(service: EgressService): Allow {
     if (rule === undefined) return refuse(`${method} ${target.path} is not among the calls allowed to ${service.name}`)
     return { rule: rule.id, audit: rule.audit }
   }
+}
+
+/** What is in a tunnel nobody sees: rules about methods and paths say nothing of it. */
+function tunnelOf({ name }: EgressService, { tunnels }: NonNullable<EgressService['proxy']>): AllowDecision {
+  return tunnels === undefined ? refuse(`${name} has no tunnels: its policy does not say connect: true`) : { rule: 'connect', audit: false }
 }
 
 /** Undefined for any. GET implies HEAD. */

@@ -43,6 +43,7 @@ export const egressTls = z.strictObject({
 export const egressListener = z.strictObject({
   address: listenerAddress,
   tls: describe(egressTls.optional(), 'Certificate of the port; without it the port speaks clear text.'),
+  proxy: defaulted(z.boolean(), 'listeners.egress.proxy', 'Whether it is a forward proxy too: absolute-form requests and CONNECT.'),
 })
 
 /** The fixed names. */

@@ -39,7 +39,7 @@ function checkDistinct(linking: Linking, entries: ListenerEntries): void {
 
 function linkEgressListener(entry: Entry<EgressListenerDocument> | undefined): EgressListener | undefined {
   const plain = linkPlain(entry)
-  return plain === undefined ? undefined : { ...plain, ...linkEgressTls(entry?.value?.tls) }
+  return plain === undefined ? undefined : { ...plain, ...linkEgressTls(entry?.value?.tls), proxy: entry?.value?.proxy ?? false }
 }
 
 /** Callers without a certificate are let in as far as the walk, which knows who needs none, and writes a record of who is refused. */

@@ -130,7 +130,9 @@ function waysInto({ value }: Entry<EgressDocument>, shared: Partial<EgressListen
   const isOpen = (address: string | undefined) => address !== undefined && !isLoopbackHost(addressOf(address).host)
   return [
     ...(value?.listen === undefined ? [] : [{ of: 'own', open: isOpen(value.listen), tls: value.tls } as const]),
-    ...(value?.host === undefined || shared === undefined ? [] : [{ of: 'shared', open: isOpen(shared.address), tls: shared.tls } as const]),
+    ...((value?.host === undefined && value?.kind !== 'proxy') || shared === undefined
+      ? []
+      : [{ of: 'shared', open: isOpen(shared.address), tls: shared.tls } as const]),
   ]
 }
 
