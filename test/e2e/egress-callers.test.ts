@@ -17,6 +17,7 @@ let stranger: Certificates
 let gateway: Gateway
 let idp: IssuerDouble
 let folder: string
+let vendor: number
 /** Headers of every call that the vendor got. */
 const seen: Readonly<Record<string, unknown>>[] = []
 
@@ -30,7 +31,7 @@ async function serve(answer: (url: string, headers: Readonly<Record<string, unkn
 beforeAll(async () => {
   pem = await makeCertificates()
   stranger = await makeCertificates()
-  const vendor = await serve((_, headers) => {
+  vendor = await serve((_, headers) => {
     seen.push(headers)
     return 'paid'
   })
@@ -44,7 +45,7 @@ beforeAll(async () => {
   gateway = await openGateway(keep, {
     'a.yaml': `sallyport: v1
 environments: { dev: { class: nonprod }, test: { class: nonprod } }
-listeners: { egress: { address: "127.0.0.1:0", tls: ${tls} } }
+listeners: { egress: { address: "127.0.0.1:0", proxy: true, tls: ${tls} } }
 issuers: { main: { issuer: "${idp.url}", audiences: ["${idp.audience}"] } }
 callers:
   checkout: { spiffe: "spiffe://corp.test/ns/*/sa/checkout" }
@@ -63,6 +64,13 @@ egress:
     host: crm.egress.internal
     callers: [qa]
     environments: { dev: { mode: deny } }
+  tunnels:
+    kind: proxy
+    connect: true
+    callers: [checkout, batch]
+    environments:
+      dev: { hosts: [127.0.0.1], ports: [${vendor}], allowAddresses: [127.0.0.0/8] }
+      test: { hosts: [127.0.0.1], ports: [${vendor}], allowAddresses: [127.0.0.0/8] }
 `,
   })
 })
@@ -90,6 +98,21 @@ function ask({ pair, headers, listener = 'egress' }: Asked): Promise<{ readonly 
       })
     })
     call.on('error', () => resolve({ answer: 'cut', shown: undefined })).end()
+  })
+}
+
+/** A CONNECT to the vendor: its status, and the code of a refusal. */
+function tunnel({ pair, headers = {} }: Asked): Promise<string> {
+  const client = pair === undefined ? {} : { cert: pair.certificate, key: pair.key }
+  const options = { host: '127.0.0.1', port: gateway.port('egress'), method: 'CONNECT', path: `127.0.0.1:${vendor}`, agent: false, ca: pem.ca }
+  return new Promise((resolve) => {
+    const call = request({ ...options, servername: 'service.test', ...client, headers: { host: `127.0.0.1:${vendor}`, ...headers } })
+    call.on('connect', (response, socket, head) => {
+      const code = /"code":"(\w+)"/.exec(head.toString())?.[1]
+      resolve(`${response.statusCode}${code === undefined ? '' : ` ${code}`}`)
+      socket.destroy()
+    })
+    call.on('error', () => resolve('cut')).end()
   })
 }
 
@@ -141,6 +164,19 @@ describe('over real listeners', () => {
     seen.length = 0
     expect(await answerTo(await make())).toBe(expected)
     expect(seen).toEqual([])
+  })
+
+  it('tunnels are opened for those who are known by a certificate or a token, and say so in their record', async () => {
+    expect(await tunnel({})).toMatch(/^403/)
+    expect(await tunnel({ headers: bearer('rubbish') })).toMatch(/^403/)
+    expect(await tunnel({ pair: await svid('spiffe://corp.test/ns/test/sa/qa') })).toMatch(/^403/)
+    expect(await tunnel({ pair: await svid('spiffe://corp.test/ns/shop/sa/checkout'), headers: { authorization: 'Bearer its-own' } })).toBe('200')
+    const token = await idp.token({ sub: 'batch' })
+    expect(await tunnel({ headers: { authorization: `Bearer ${token}` } })).toMatch(/^403/)
+    expect(await tunnel({ headers: { 'proxy-authorization': `Basic ${Buffer.from(`token:${token}`).toString('base64')}` } })).toBe('200')
+    const record = await gateway.entry((entry) => entry['kind'] === 'stream' && entry['caller'] === 'batch')
+    expect(record).toMatchObject({ service: 'tunnels', caller_by: ['token'], caller_issuer: 'main', caller_subject: 'batch', environment: 'test' })
+    expect(JSON.stringify(gateway.journal)).not.toContain(token)
   })
 
   it('the certificate and the authority of the ports change with their files, and who was known by the old one is not any more', async () => {

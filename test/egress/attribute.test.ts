@@ -5,6 +5,7 @@ import { buildEgress } from '../../src/core/egress.ts'
 import type { Received } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
+import type { EgressTarget } from '../../src/core/model/route.ts'
 import type { Caller } from '../../src/core/policy/policy.ts'
 import { writeCertificate } from '../../src/node/written-certificate.ts'
 import { arrival } from '../support/arrival.ts'
@@ -234,6 +235,29 @@ describe('a token', () => {
     // The exchange itself has no endpoint here: who calls was settled before.
     expect([egress?.['caller'], code]).toEqual(['by-token', 'credential_unavailable'])
     expect(await who({ to: 'swap', callers: [byToken], headers: plain(await idp.token({ sub: 'shop' })) })).toBe('403 caller_unknown')
+  })
+
+  it('in authorization is the vendor’s at the forward proxy too, and goes there', async () => {
+    const place: EgressTarget = { mode: 'proxy', environment: 'dev', hosts: ['deb.example'], ports: [80], allowAddresses: [], sharesAddressWithProd: false }
+    const policy = {
+      ...egressPolicy({
+        services: [linked(service('deb', { host: undefined, callers: ['by-token'], proxy: { tunnels: undefined, clientHelloMs: 0 } }), place)],
+        callers: [byToken],
+        listeners: { egress: { address: { host: '127.0.0.1', port: 9100 }, proxy: true } },
+      }),
+      issuers: { main: idp.config() },
+    }
+    const token = await idp.token({ sub: 'shop' })
+    const asked = async (headers: Readonly<Record<string, string>>) => {
+      const fetch = fakeFetch({ [idp.metadataUrl]: { text: idp.metadata() }, [idp.jwksUrl]: { text: idp.jwks() } })
+      const vendor = fakeVendor()
+      const egress = buildEgress(policy, vendor, fakePorts({ clock, fetch }))
+      const options = { listener: 'egress', scheme: 'http', receivedAt: clock.ticks() } as const
+      const { status } = await egress(arrival('GET', 'http://deb.example/', { Host: 'deb.example', ...headers }, options))
+      return [status, vendor.calls[0]?.headers.entries()]
+    }
+    expect(await asked({ ...own(token), ...plain('theirs') })).toEqual([200, [['authorization', 'Bearer theirs']]])
+    expect(await asked(plain(token))).toEqual([403, undefined])
   })
 
   it('of one issuer is not that of another, though both stand for the same', async () => {

@@ -115,7 +115,8 @@ export function buildTunnels(policy: Policy, ports: Ports): Tunnels {
     async function decide(): Promise<TunnelPlace> {
       const { service, caller, wanted, request } = address(await attribute(receive(x)))
       if (request.proxied === undefined || caller.kind !== 'caller') throw new Fault('not_implemented', 'tunnels are not offered here')
-      return again({ service: service.name, caller: caller.name, wanted, proxied: request.proxied }, (target) => void Object.assign(x, { target }))
+      const question = { service: service.name, caller: caller.name, wanted, proxied: request.proxied }
+      return { ...again(question, (target) => void Object.assign(x, { target })), shown: caller }
     }
   }
 

@@ -181,13 +181,13 @@ function egressOf(x: Furthest): JournalRecord {
     environment: x.target?.environment,
     wanted: x.wanted?.slice(0, 64),
     mode: x.target === undefined ? undefined : modeOf(x.target),
-    ...callerOf(x.caller),
+    ...callerMembers(x.caller),
     would_refuse: x.permit !== undefined && x.permit.audited.length > 0 ? true : undefined,
   }
 }
 
-/** Who called, and by what that was known. */
-function callerOf(caller: Principal | undefined): JournalRecord {
+/** Who called, and by what that was known: in the record of a call and of a connection. */
+export function callerMembers(caller: Principal | undefined): JournalRecord {
   const { name, spiffe, token } = caller?.kind === 'caller' ? caller : noCaller
   const shown = [...(spiffe === undefined ? [] : ['spiffe']), ...(token === undefined ? [] : ['token'])]
   const by = shown.length === 0 ? ['listener'] : shown

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { StreamPlace } from '../../core/egress/stream.ts'
 import type { Live } from '../../core/live.ts'
+import { callerMembers } from '../../core/observe/record.ts'
 import { isoTime } from '../../core/observe/time.ts'
 import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
 import { dial } from '../channels/dial.ts'
@@ -111,7 +112,7 @@ export class StreamBook<P extends StreamPlace> {
       listener: name,
       service,
       client: peer,
-      caller: place?.caller,
+      ...callerMembers(place && (place.shown ?? { kind: 'caller', name: place.caller })),
       environment: place?.target.environment,
       target: place === undefined ? undefined : `${place.target.host}:${place.target.port}`,
       revision: place?.revision ?? live.current.revision,
