@@ -101,16 +101,20 @@ function ask({ pair, headers, listener = 'egress' }: Asked): Promise<{ readonly 
   })
 }
 
-/** A CONNECT to the vendor: its status, and the code of a refusal. */
-function tunnel({ pair, headers = {} }: Asked): Promise<string> {
+/** A CONNECT to the vendor: its status, and the first line of what is answered to what is said in the tunnel. */
+function tunnel({ pair, headers = {} }: Asked, say = ''): Promise<string> {
   const client = pair === undefined ? {} : { cert: pair.certificate, key: pair.key }
   const options = { host: '127.0.0.1', port: gateway.port('egress'), method: 'CONNECT', path: `127.0.0.1:${vendor}`, agent: false, ca: pem.ca }
   return new Promise((resolve) => {
     const call = request({ ...options, servername: 'service.test', ...client, headers: { host: `127.0.0.1:${vendor}`, ...headers } })
-    call.on('connect', (response, socket, head) => {
-      const code = /"code":"(\w+)"/.exec(head.toString())?.[1]
-      resolve(`${response.statusCode}${code === undefined ? '' : ` ${code}`}`)
-      socket.destroy()
+    call.on('connect', (response, socket) => {
+      const done = (heard: string) => {
+        resolve(`${response.statusCode}${heard}`)
+        socket.destroy()
+      }
+      if (say === '') return done('')
+      socket.on('data', (data: Buffer) => done(` ${data.toString().split('\r\n', 1)[0]}`))
+      socket.write(say)
     })
     call.on('error', () => resolve('cut')).end()
   })
@@ -174,6 +178,10 @@ describe('over real listeners', () => {
     const token = await idp.token({ sub: 'batch' })
     expect(await tunnel({ headers: { authorization: `Bearer ${token}` } })).toMatch(/^403/)
     expect(await tunnel({ headers: { 'proxy-authorization': `Basic ${Buffer.from(`token:${token}`).toString('base64')}` } })).toBe('200')
+    const plainly = `GET /in-the-clear HTTP/1.1\r\nHost: 127.0.0.1:${vendor}\r\n\r\n`
+    expect(await tunnel({ headers: bearer(token) }, plainly)).toBe('200 HTTP/1.1 200 OK')
+    const inside = await gateway.entry((entry) => entry['path'] === '/in-the-clear')
+    expect(inside['egress']).toMatchObject({ service: 'tunnels', caller: 'batch', caller_by: ['token'] })
     const record = await gateway.entry((entry) => entry['kind'] === 'stream' && entry['caller'] === 'batch')
     expect(record).toMatchObject({ service: 'tunnels', caller_by: ['token'], caller_issuer: 'main', caller_subject: 'batch', environment: 'test' })
     expect(JSON.stringify(gateway.journal)).not.toContain(token)
