@@ -36,6 +36,9 @@ export interface TunnelRequest {
   /** `x-egress-request-id`; undefined when not even that could be read. */
   readonly id: string | undefined
   readonly service: string | undefined
+  readonly caller: string | undefined
+  /** `host:port`, once it could be read. */
+  readonly asked: string | undefined
   /** `clear`: port 80, through which no bytes pass unseen. What follows are requests, each of them judged like one in absolute-form. */
   readonly decided: TunnelPlace | 'clear' | Fault
   /** The answer that says the tunnel is open, without a body. */
@@ -112,6 +115,8 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
     return {
       id: x.id,
       service: x.service?.name,
+      caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
+      asked: x.request?.proxied && placeText(x.request.proxied),
       decided,
       accept: () => ({ status: 200, headers: addMarks(new FieldList(), x), body: undefined }),
       refuse(fault) {
