@@ -26,6 +26,7 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     const request = await live.current.tunnels.open(arrival)
     entry.id = request.id
     entry.service = request.service
+    entry.asked = { target: request.asked, caller: request.caller }
     const place = request.decided
     if (place instanceof Fault) return refuse(near, request, place, entry)
     if (place === 'clear') {

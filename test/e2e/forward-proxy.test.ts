@@ -201,7 +201,7 @@ describe('a tunnel', { timeout: patienceMs }, () => {
       client: '127.0.0.1',
     })
     expect(record['bytes_out']).toBeGreaterThan(200)
-    expect(opened.head).toContain(`x-egress-request-id: ${String(record['id'])}`)
+    expect(/x-egress-request-id: (.*)/.exec(opened.head)?.[1]).toBe(record['id'])
     expect(await gateway.admin('/metrics')).toContain('sallyport_egress_streams_total{service="web",outcome="closed"}')
   })
 
@@ -291,7 +291,12 @@ describe('a tunnel', { timeout: patienceMs }, () => {
     const body = await rest(refused.socket)
     expect(body).toContain('"egress_denied"')
     expect(body).not.toContain('mocked')
-    expect(await ended('egress_denied', since)).toMatchObject({ reason: 'no egress service lists other.example:443', bytes_out: 0 })
+    expect(await ended('egress_denied', since)).toMatchObject({
+      reason: 'no egress service lists other.example:443',
+      target: 'other.example:443',
+      caller: 'shop',
+      bytes_out: 0,
+    })
     expect(gateway.journal.slice(since).filter((one) => one['kind'] === 'request')).toEqual([])
   })
 

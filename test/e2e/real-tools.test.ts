@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
@@ -38,12 +38,10 @@ beforeAll(async () => {
   makeRepository()
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const { pathname } = new URL(request.url ?? '/', 'http://x')
-    if (!pathname.startsWith('/shop.git/')) return void response.end(`${request.method} ${pathname} for ${request.headers.host}`)
-    try {
-      response.end(readFileSync(join(folder, pathname)))
-    } catch {
-      response.writeHead(404).end()
-    }
+    const file = join(folder, pathname)
+    if (!pathname.startsWith('/shop.git/')) response.end(`${request.method} ${pathname} for ${request.headers.host}`)
+    else if (existsSync(file)) response.end(readFileSync(file))
+    else response.writeHead(404).end()
   }
   const [tls, plain] = [await listening(createHttpsServer({ cert, key }, answer)), await listening(createHttpServer(answer))]
   secure = `https://vendor.example:${tls}`

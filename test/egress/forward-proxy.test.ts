@@ -346,9 +346,9 @@ describe('the guard of production', () => {
       guards,
       services: [linked(proxy('web'), hosts('dev', ['*.live.example'])), linked(service('own'), live('dev', 'https://a.live.example'))],
     })
-    expect((await connect('a.live.example:443', undefined, { policy: guarded } as ArrivalOptions)).code).toBe('address_denied')
+    expect((await connect('a.live.example:443', undefined, { policy: guarded })).code).toBe('address_denied')
     expect(await call('GET', '/', { Host: 'own.egress.internal' }, { policy: guarded })).toMatchObject({ code: 'address_denied' })
     const known = egressPolicy({ ...given, guards, services: [linked(proxy('web'), hosts('dev', ['*.live.example'], { sharesAddressWithProd: true }))] })
-    expect((await connect('a.live.example:443', undefined, { policy: known } as ArrivalOptions)).code).toBe('open')
+    expect((await connect('a.live.example:443', undefined, { policy: known })).code).toBe('open')
   })
 })

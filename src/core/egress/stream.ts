@@ -1,5 +1,4 @@
 import { Fault } from '../model/fault.ts'
-import type { CallerPrincipal } from '../model/principal.ts'
 import type { EgressService, StreamSettings, StreamTarget, Vet } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -13,8 +12,6 @@ export interface StreamPlace {
   readonly service: EgressService
   readonly settings: StreamSettings
   readonly caller: string
-  /** What the caller showed; undefined where it is known by its listener alone. */
-  readonly shown?: CallerPrincipal | undefined
   readonly target: StreamTarget
   /** What the connector asks before it dials. */
   readonly vet: Vet

@@ -3,6 +3,7 @@ import { buildEgressReceive } from '../ingress/receive.ts'
 import { type Arrival, type Credentialed, openExchange } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
+import type { Principal } from '../model/principal.ts'
 import type { EgressService, ProxyTarget, StreamTarget } from '../model/route.ts'
 import type { Outbound, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -37,6 +38,9 @@ export interface TunnelRequest {
   /** `x-egress-request-id`; undefined when not even that could be read. */
   readonly id: string | undefined
   readonly service: string | undefined
+  readonly caller: Principal | undefined
+  /** `host:port`, once it could be read. */
+  readonly asked: string | undefined
   /** `clear`: port 80, through which no bytes pass unseen. What follows are requests, each of them judged like one in absolute-form. */
   readonly decided: TunnelPlace | 'clear' | Fault
   /** The answer that says the tunnel is open, without a body. */
@@ -116,6 +120,8 @@ export function buildTunnels(policy: Policy, ports: Ports): Tunnels {
     return {
       id: x.id,
       service: x.service?.name,
+      caller: x.caller,
+      asked: x.request?.proxied && placeText(x.request.proxied),
       decided,
       accept: () => ({ status: 200, headers: addMarks(new FieldList(), x), body: undefined }),
       refuse(fault) {
@@ -128,7 +134,7 @@ export function buildTunnels(policy: Policy, ports: Ports): Tunnels {
       const { service, caller, wanted, request } = address(await attribute(receive(x)))
       if (request.proxied === undefined || caller.kind !== 'caller') throw new Fault('not_implemented', 'tunnels are not offered here')
       const question = { service: service.name, caller: caller.name, wanted, proxied: request.proxied }
-      if (question.proxied.port !== clearPort) return { ...again(question, (target) => void Object.assign(x, { target })), shown: caller }
+      if (question.proxied.port !== clearPort) return again(question, (target) => void Object.assign(x, { target }))
       const { service: own, target } = listed(question)
       Object.assign(x, { target: liveAt(own, target, question.proxied) })
       return 'clear'

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { StreamPlace } from '../../core/egress/stream.ts'
 import type { Live } from '../../core/live.ts'
+import type { Principal } from '../../core/model/principal.ts'
 import { callerMembers } from '../../core/observe/record.ts'
 import { isoTime } from '../../core/observe/time.ts'
 import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
@@ -25,6 +26,8 @@ export interface StreamEntry {
   readonly peer: string
   /** Undefined where not even the service is known. */
   service: string | undefined
+  /** Where it was to go, and for whom, where a request said so. */
+  asked: { readonly target: string | undefined; readonly caller: Principal | undefined } | undefined
   place: StreamPlace | undefined
 }
 
@@ -57,7 +60,7 @@ export class StreamBook<P extends StreamPlace> {
 
   begin(peer: string, service: string | undefined): StreamEntry {
     const { clock } = this.#options.ports
-    return { id: undefined, startedAt: clock.ticks(), at: clock.now(), peer, service, place: undefined }
+    return { id: undefined, startedAt: clock.ticks(), at: clock.now(), peer, service, asked: undefined, place: undefined }
   }
 
   /** Counts a connection of a service until its socket closes. Returns how many there are with it. */
@@ -97,7 +100,7 @@ export class StreamBook<P extends StreamPlace> {
     this.write(entry, ending, undefined, carried.bytes)
   }
 
-  write({ id, startedAt, at, peer, service, place }: StreamEntry, outcome: string, why: string | undefined, bytes = nothing): void {
+  write({ id, startedAt, at, peer, service, asked, place }: StreamEntry, outcome: string, why: string | undefined, bytes = nothing): void {
     const { name, live, ports } = this.#options
     const { meter, clock } = ports
     const labels = { service: service ?? '' }
@@ -112,9 +115,9 @@ export class StreamBook<P extends StreamPlace> {
       listener: name,
       service,
       client: peer,
-      ...callerMembers(place && (place.shown ?? { kind: 'caller', name: place.caller })),
+      ...callerMembers(asked?.caller ?? (place && { kind: 'caller', name: place.caller })),
       environment: place?.target.environment,
-      target: place === undefined ? undefined : `${place.target.host}:${place.target.port}`,
+      target: place === undefined ? asked?.target : `${place.target.host}:${place.target.port}`,
       revision: place?.revision ?? live.current.revision,
       outcome,
       reason: why,
