@@ -50,7 +50,7 @@ export const cluster = z.strictObject({
         serverName: describe(host.optional(), 'Name in the certificate; without it the authority.'),
         spiffe: describe(
           z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
-          'Whose certificate it must be: its SPIFFE id, or spiffe://domain/path/* for everything below. Its other names count for nothing then.',
+          'Whose certificate it must be: its SPIFFE id; `*` stands for one segment of the path, and at the end for everything below. Its other names count for nothing then.',
         ),
         ca: describe(pem.optional(), 'Who signs its certificate, PEM.'),
         certificate: describe(pem.optional(), "The gateway's own certificate, PEM."),
