@@ -94,6 +94,8 @@ export interface CallOptions {
   readonly idleMs: number
   /** Largest gRPC message, bytes. */
   readonly messageLimit: number
+  /** Told true when the call has to wait because of a cap on connections, and false when it has one: what happens in between is not the endpoint's doing. */
+  readonly held?: (isHeld: boolean) => void
 }
 
 /**

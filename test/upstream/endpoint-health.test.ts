@@ -578,3 +578,38 @@ test('a hedge that may not be sent does not use up the turn of an endpoint that 
   answer.resolve(httpReply(200))
   await slow
 })
+
+test('nobody ejects an endpoint by giving up while all connections that the cap allows are in use', async () => {
+  const { does, upstream, clock, status, channels } = setUp({ outlier: outlier({ consecutiveGateway: 1 }) })
+  const late = new Fault('deadline_exceeded', 'the deadline has passed')
+  /** One that waits for a connection until its request or its time is over. */
+  const waits: Behaviour = (options, _isCheck) =>
+    new Promise((_resolve, reject) => {
+      options.held?.(true)
+      options.lifeline.onEnd(reject)
+      clock.after(options.deadline - clock.ticks(), () => reject(late))
+    })
+  for (const host of ['10.0.0.1', '10.0.0.2']) does.set(host, waits)
+  const retry = { attempts: 1, on: ['deadline'], budget: 0.2, methods: ['GET'], withIdempotencyKey: [], maxRetryAfterMs: 0, perTryMs: 500 } as const
+  for (const route of [{ timeoutMs: 1_000 }, { timeoutMs: 5_000, retry }]) {
+    const asked = upstream.forward(sendable({ receivedAt: clock.ticks(), route })).catch((error: unknown) => error)
+    for (let i = 0; i < 50; i += 1) {
+      await settled()
+      clock.advance(100)
+    }
+    expect(await asked).toMatchObject({ code: 'deadline_exceeded' })
+  }
+  expect(channels.calls).toHaveLength(3)
+  expect(status()).toEqual({ '10.0.0.1': 'healthy', '10.0.0.2': 'healthy' })
+  does.set('10.0.0.1', (options) => {
+    options.held?.(true)
+    options.held?.(false)
+    return waits({ ...options, held: () => {} }, false)
+  })
+  does.set('10.0.0.2', () => Promise.resolve(httpReply(500)))
+  const frozen = [1, 2].map(() => upstream.forward(sendable({ receivedAt: clock.ticks(), route: { timeoutMs: 1_000 } })).catch(() => {}))
+  await settled()
+  clock.advance(1_000)
+  await Promise.all(frozen)
+  expect(status()['10.0.0.1']).toBe('ejected')
+})

@@ -2,7 +2,7 @@ import type { GrpcCall, GrpcReply, HttpCall, HttpReply, Reply } from '../model/c
 import { Fault, type FaultCode } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
 import type { MetricName } from '../observe/metrics.ts'
-import type { Ports } from '../ports.ts'
+import type { CallOptions, Ports } from '../ports.ts'
 import type { Deadline } from './deadline.ts'
 import { relay } from './relay.ts'
 import type { Member } from './state.ts'
@@ -62,6 +62,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
   const tell = (tried: Telling) => job.note(member, { ...tried, now: clock.ticks() })
   const forget = job.lifeline.onEnd((why) => line.end(why))
   member.active += 1
+  let held = false
   let good = false
   const lasting = () => {
     if (good && !over) tell({ kind: 'lasting' })
@@ -75,7 +76,15 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     finish(outcomeOf(why))
   })
   try {
-    const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
+    const options: CallOptions = {
+      lifeline: line,
+      deadline: deadline.at,
+      idleMs: job.idleMs,
+      messageLimit,
+      held(isHeld) {
+        held = isHeld
+      },
+    }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
     const tookMs = clock.ticks() - startedAt
     tell({ kind: 'answer', tookMs, status: reply.kind === 'http' ? reply.status : undefined })
@@ -107,7 +116,8 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       : relayBody(reply, { moved, whole, broken, dropped, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
+    if (!held && blamesEndpoint(fault, job.lifeline))
+      tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
     finish(outcomeOf(fault))
     throw fault
   }
