@@ -613,3 +613,27 @@ test('nobody ejects an endpoint by giving up while all connections that the cap 
   await Promise.all(frozen)
   expect(status()['10.0.0.1']).toBe('ejected')
 })
+
+test('a try that may not begin does not use up the turn of an endpoint that is back, though time goes on while it is chosen', async () => {
+  const { does, upstream, clock, status } = setUp({
+    outlier: outlier({ maxEjected: 0.9 }),
+    breaker: { consecutive: 4, failures: 1, minRequests: 100, windowMs: 10_000, openMs: 11_000, probes: 1 },
+  })
+  const ask = () => upstream.forward(sendable({ receivedAt: clock.ticks() })).catch((error: unknown) => error)
+  does.set('10.0.0.1', refuse)
+  for (let i = 0; i < 6; i += 1) await ask()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  does.set('10.0.0.2', refuse)
+  for (let i = 0; i < 4; i += 1) await ask()
+  clock.advance(10_000)
+  const { ticks } = clock
+  let steps = 0
+  Object.assign(clock, { ticks: () => ticks() + (steps += 0.001) })
+  expect(await ask()).toMatchObject({ code: 'circuit_open' })
+  Object.assign(clock, { ticks })
+  does.clear()
+  clock.advance(1_000)
+  const x = sendable({ receivedAt: clock.ticks() })
+  await upstream.forward(x)
+  expect(x.sent?.endpoint).toBe('10.0.0.1:80')
+})
