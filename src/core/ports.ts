@@ -61,6 +61,8 @@ export interface Compression {
 export interface Endpoint {
   /** Everything that makes two endpoints differ, so that no connection crosses services, environments or TLS settings. */
   readonly key: string
+  /** What is known of its health is kept under this: without what says nothing of the endpoint. The key where it is left out. */
+  readonly known?: string | undefined
   readonly protocol: 'http1' | 'h2' | 'grpc'
   readonly address: { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }
   readonly tls: EndpointTls | undefined

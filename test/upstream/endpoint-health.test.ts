@@ -309,6 +309,30 @@ test('what is known of an endpoint survives a reload, and a short absence', asyn
   expect(status()['10.0.0.1']).toBe('healthy')
 })
 
+test('what is known of an endpoint survives a reload that changes the cap on connections', async () => {
+  const caps = (connections: number | undefined) => ({ caps: { requests: 100, ...(connections !== undefined && { connections }) } })
+  const { does, ask, status, build, upstream, clock, lasting } = setUp({ outlier: outlier(), ...caps(20) })
+  const answerMs = () => endpointsOf({ lasting, clock }).map((one) => one.answerMs)
+  does.set('10.0.0.1', refuse)
+  await ask(8)
+  const before = answerMs()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  let last = upstream
+  for (const connections of [10, undefined, 30]) {
+    const next = build(caps(connections))
+    await last.close()
+    last = next
+    expect(status()).toEqual({ '10.0.0.1': 'ejected', '10.0.0.2': 'healthy' })
+    expect(answerMs()).toEqual(before)
+  }
+  const without = build({ ...caps(30), endpoints: at('10.0.0.2:80') })
+  await last.close()
+  const again = build(caps(5))
+  await without.close()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  await again.close()
+})
+
 test('policies without ejection do not look at what earlier ones ejected', async () => {
   const { does, ask, status, build, upstream, clock } = setUp({ outlier: outlier() })
   does.set('10.0.0.1', refuse)

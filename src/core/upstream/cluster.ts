@@ -158,9 +158,10 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   const { connectTimeoutMs } = cluster
   const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
   const most = cluster.caps.connections
-  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs, most ?? null])
-  const connections = most === undefined ? undefined : { of: `cluster ${cluster.name}`, most }
-  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs, ...(connections !== undefined && { connections }) }
+  const known = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs])
+  const endpoint = { key: known, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs } as const
+  if (most === undefined) return endpoint
+  return { ...endpoint, key: `${known} at most ${most}`, known, connections: { of: `cluster ${cluster.name}`, most } }
 }
 
 /** The name an operator wrote for this address, to check the certificate against. */
