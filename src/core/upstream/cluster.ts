@@ -114,7 +114,7 @@ function openLane(cluster: Cluster, opened: readonly (string | undefined)[], sta
       for (const set of sets) set.close()
       health.rosters.give(cluster.name)
       state.groups.give(groupKey)
-      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name))
+      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name), retire)
     },
   }
 }
@@ -129,6 +129,11 @@ function takeShield(cluster: Cluster, subset: string, { lasting, meter }: Cluste
   const shield = shieldState(lasting).take(key, () => new Shield(key, meter))
   shield.rule = { breaker: cluster.breaker, adaptive: cluster.concurrency === 'adaptive', most: cluster.caps.requests }
   return shield
+}
+
+/** Protects nothing any more, and its metrics say so. */
+function retire(shield: Shield): void {
+  shield.rule = { breaker: undefined, adaptive: false, most: 1 }
 }
 
 /** What the endpoints of one place are asked by active checks: as requests would reach the service behind them. */
