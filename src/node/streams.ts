@@ -5,14 +5,13 @@ import { Fault } from '../core/model/fault.ts'
 import { normalizeAddress } from '../core/net.ts'
 import { isoTime } from '../core/observe/time.ts'
 import type { Address } from '../core/policy/policy.ts'
-import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../core/ports.ts'
-import { dial } from './channels/dial.ts'
+import type { Clock, Journal, Meter, Random, Secrets } from '../core/ports.ts'
+import { dial, type Network } from './channels/dial.ts'
 import type { GracefulClose } from './listeners.ts'
 import { type Carried, carry, reset } from './streams/carry.ts'
 
-export interface StreamPorts {
+export interface StreamPorts extends Network {
   readonly clock: Clock
-  readonly resolve: Resolve
   readonly secrets: Secrets
   readonly random: Pick<Random, 'uuid'>
   readonly journal: Journal
@@ -174,13 +173,13 @@ function placedNow(live: Live, service: string): string | undefined {
   }
 }
 
-function dialFor({ service, target, vet }: StreamPlace, { clock, resolve, secrets }: StreamPorts): Promise<Socket> {
+function dialFor({ service, target, vet }: StreamPlace, { clock, resolve, connect, secrets }: StreamPorts): Promise<Socket> {
   const tls = target.tls ? { serverName: target.host, ca: target.ca, certificate: undefined, key: undefined } : undefined
   const address = { kind: 'tcp', host: target.host, port: target.port } as const
   // PostgreSQL takes TLS from the first byte under this name alone.
   const alpn = service.stream?.protocol === 'postgres' && target.tls ? ['postgresql'] : []
   const endpoint = { key: '', protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: 0, vet } as const
-  return dial(endpoint, alpn, { clock, resolve, secrets, allowHalfOpen: true })
+  return dial(endpoint, alpn, { clock, resolve, connect, secrets, allowHalfOpen: true })
 }
 
 function pause(ms: number, clock: Clock): Promise<void> {

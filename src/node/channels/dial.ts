@@ -5,14 +5,23 @@ import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/
 import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
 import { AlpnMissing, identityCheck } from './identity.ts'
 
+/** Opens a socket to one place, over TLS where settings are given. A failure is an `error` event of the socket. */
+export type Connect = (place: NetConnectOpts, tls: ConnectionOptions | undefined) => Socket
+
+/** How this process finds others and reaches them: the only two things of a dial that leave the machine. */
+export interface Network {
+  readonly resolve: Resolve
+  readonly connect?: Connect | undefined
+}
+
 interface OpenWith {
   readonly clock: Clock
+  readonly connect?: Connect | undefined
   readonly allowHalfOpen?: boolean | undefined
 }
 
-export interface DialPorts {
+export interface DialPorts extends Network {
   readonly clock: Clock
-  readonly resolve: Resolve
   readonly secrets: Secrets
   /** What the peer ends can still be written to. */
   readonly allowHalfOpen?: boolean
@@ -90,9 +99,14 @@ async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], port
   }
 }
 
-function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, { clock, allowHalfOpen = false }: OpenWith): Promise<Socket> {
+function open(
+  place: NetConnectOpts,
+  tls: ConnectionOptions | undefined,
+  ms: number,
+  { clock, connect = systemConnect, allowHalfOpen = false }: OpenWith,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connectTcp({ ...place, allowHalfOpen }) : connectTls(Object.assign({ ...place, ...tls }, { allowHalfOpen }))
+    const socket = connect({ ...place, allowHalfOpen }, tls)
     const fail = (error: Error) => {
       timer.cancel()
       socket.destroy()
@@ -108,6 +122,10 @@ function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: num
       resolve(socket)
     })
   })
+}
+
+function systemConnect(place: NetConnectOpts, tls: ConnectionOptions | undefined): Socket {
+  return tls === undefined ? connectTcp(place) : connectTls(Object.assign({ ...place }, tls))
 }
 
 function isHttp2Only(tls: ConnectionOptions | undefined): boolean {

@@ -1,0 +1,54 @@
+import { connect } from 'node:net'
+import { careless } from './canaries.ts'
+
+/** All that came before the connection ended, latin1. */
+export interface Talked {
+  readonly text: string
+  /** One line for each answer: its status and, where it is a refusal of ours, the code. `closed` where there was none. */
+  readonly ends: string
+}
+
+/** Says bytes to a port, piece by piece, and hears everything up to the end of the connection. @throws Error when that does not come in 5 s. */
+export function talk(port: number, pieces: readonly string[]): Promise<Talked> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    let text = ''
+    socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the connection within 5 s: ${text.slice(0, 300)}`)))
+    socket.on('data', (part) => {
+      text += part.toString('latin1')
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // A reset is an end.
+      if (error.code === undefined) reject(error)
+    })
+    socket.on('close', () => resolve({ text, ends: endsOf(text) }))
+    void (async () => {
+      for (const piece of pieces) {
+        socket.write(piece, 'latin1')
+        await new Promise((next) => setImmediate(next))
+      }
+    })()
+  })
+}
+
+function endsOf(text: string): string {
+  const answers = [...text.matchAll(/HTTP\/1\.1 (\d{3}) [^\r]*\r\n(?:[^\r\n]+\r\n)*\r\n(?:\{[^\r\n]*?"code":"(\w+)")?/g)]
+  const lines = answers.map(([, status, code]) => (code === undefined ? `${status}` : `${status} ${code}`))
+  return lines.length === 0 ? 'closed' : lines.join(', ')
+}
+
+/** The ids under which the answers say they are recorded. */
+export function idsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^x-egress-request-id: (\S+)\r$/gim)].map(([, id]) => id ?? '')
+}
+
+/** A message in bytes. */
+export function message(lines: readonly string[], body = ''): string {
+  return `${lines.join('\r\n')}\r\n\r\n${body}`
+}
+
+/** A request as a careless workload sends it, with these header lines first; the connection ends with it. */
+export function request(line: string, host: string, headers: readonly string[] = [], body = ''): string {
+  const length = body === '' ? [] : [`content-length: ${Buffer.byteLength(body, 'latin1')}`]
+  return message([`${line} HTTP/1.1`, `host: ${host}`, ...headers, ...careless, ...length, 'connection: close'], body)
+}
