@@ -22,7 +22,11 @@ export const spelledControls: readonly Case[] = [
   passes('listed loopback', spellings.at('http://127.0.0.1', { allowAddresses: ['127.0.0.1'] }), '127.0.0.1:80'),
   passes('a listed private address, IPv6', spellings.at('http://[fd12::7]', { allowAddresses: ['fd12::/64'] }), '[fd12::7]:80'),
   passes('link-local, listed, in nonprod', spellings.at('http://169.254.7.7', { allowAddresses: ['169.254.7.0/24'] }), '169.254.7.7:80'),
-  passes('metadata by an entry of its own, in nonprod', spellings.at('http://169.254.169.254', { allowAddresses: ['169.254.169.254/32'] }), '169.254.169.254:80'),
+  passes(
+    'metadata by an entry of its own, in nonprod',
+    spellings.at('http://169.254.169.254', { allowAddresses: ['169.254.169.254/32'] }),
+    '169.254.169.254:80',
+  ),
   passes('NAT64 of a public address, listed', spellings.at('http://[64:ff9b::808:808]', { allowAddresses: ['64:ff9b::/96'] }), '[64:ff9b::808:808]:80'),
 ]
 

@@ -16,8 +16,8 @@ export interface Heard {
   readonly sni: string | undefined
 }
 
-/** What the vendor says, byte for byte and piece by piece, and then hangs up; undefined: a plain 200. */
-export type Script = (heard: Heard) => readonly string[] | undefined
+/** What the vendor says, byte for byte and piece by piece, and then hangs up; undefined: a plain 200; `stay`: one, and it does not hang up. */
+export type Script = (heard: Heard) => readonly string[] | 'stay' | undefined
 
 /** Every third party of the world: HTTP in clear text and over TLS, and a port that takes bytes. It keeps all it hears. */
 export interface Vendor {
@@ -96,9 +96,9 @@ function heardOf(request: IncomingMessage, body: string): Heard {
   return { method: request.method ?? '', target: request.url ?? '', fields, body, sni: typeof sni === 'string' ? sni : undefined }
 }
 
-async function say(response: ServerResponse, pieces: readonly string[] | undefined): Promise<void> {
-  if (pieces === undefined) {
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': plainAnswer.length, connection: 'close' }).end(plainAnswer)
+async function say(response: ServerResponse, pieces: ReturnType<Script>): Promise<void> {
+  if (pieces === undefined || pieces === 'stay') {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': plainAnswer.length, ...(pieces === undefined && { connection: 'close' }) }).end(plainAnswer)
     return
   }
   const { socket } = response

@@ -1,0 +1,11 @@
+import { atHouse, attackGroup } from './attack.ts'
+import { together } from './catalogue.ts'
+import { hostAttacks, hostControls, hosted } from './hosts.ts'
+import { aliasAttacks, aliasControls, rebindingAttacks, rebindingControls, rebound, tokenAttacks, tokenControls } from './rebinding.ts'
+
+const house = atHouse(() => together(hosted, rebound))
+
+attackGroup('names that workloads say', house, hostControls, hostAttacks)
+attackGroup('names whose answers change', house, rebindingControls, rebindingAttacks)
+attackGroup('names that stand for names inside', house, aliasControls, aliasAttacks)
+attackGroup('token endpoints', house, tokenControls, tokenAttacks)
