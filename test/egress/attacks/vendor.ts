@@ -98,7 +98,9 @@ function heardOf(request: IncomingMessage, body: string): Heard {
 
 async function say(response: ServerResponse, pieces: ReturnType<Script>): Promise<void> {
   if (pieces === undefined || pieces === 'stay') {
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': plainAnswer.length, ...(pieces === undefined && { connection: 'close' }) }).end(plainAnswer)
+    response
+      .writeHead(200, { 'content-type': 'text/plain', 'content-length': plainAnswer.length, ...(pieces === undefined && { connection: 'close' }) })
+      .end(plainAnswer)
     return
   }
   const { socket } = response
