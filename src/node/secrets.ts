@@ -69,7 +69,9 @@ function createOwnSecrets(variables: Readonly<Record<string, string | undefined>
 
 function fromVariable(variables: Readonly<Record<string, string | undefined>>, reference: string): string {
   if (!reference.startsWith('env:')) throw new Error(`${reference.split(':', 1)[0] ?? ''}: is not a kind of secret reference; use env:, file: or vault:`)
-  const value = variables[reference.slice(4)]
+  const name = reference.slice(4)
+  // What every object has is no variable.
+  const value = Object.hasOwn(variables, name) ? variables[name] : undefined
   if (value === undefined) throw new Error(`${reference} is not set`)
   return value
 }

@@ -50,7 +50,7 @@ export const allowAttacks: readonly Case[] = [
   denied('another case', 'GET /V1/charges/7'),
   denied('another case of a segment', 'GET /v1/Charges/7'),
   denied('a prefix of a segment', 'GET /v1/chargesx/7'),
-  denied('an extension of a method', 'POSTX /v1/charges'),
+  refused('a method that no parser knows', rules, 'POSTX /v1/charges', '400 request_invalid'),
   denied('OPTIONS', 'OPTIONS /v1/charges'),
   denied('PUT', 'PUT /v1/charges', [], 'a=1'),
   denied('a method override', 'GET /v1/charges', ['x-http-method-override: POST']),
