@@ -87,6 +87,8 @@ function cleaned(headers: Fields, masks: Masks | undefined, bodyMasked: boolean)
   const kept = new FieldList()
   for (const [name, value] of endToEnd(headers).entries()) {
     if (name.startsWith('x-egress-') || name === 'alt-svc' || (bodyMasked && digests.has(name))) continue
+    // A name cannot be masked in part.
+    if (masks !== undefined && masks.text(name) !== name) continue
     kept.append(name, masks === undefined ? value : masks.text(value))
   }
   return kept

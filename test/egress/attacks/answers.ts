@@ -32,7 +32,7 @@ const keepsFromUs =
   ({ text }) =>
     parts.flatMap((part) => (text.toLowerCase().includes(part.toLowerCase()) ? [`says ${part}`] : []))
 /** The answer was cut off, and says so by its framing. */
-const broken: Case['flaws'] = ({ text }) => (text.endsWith('0\r\n\r\n') || /content-length/i.test(text) ? ['looks whole'] : [])
+const broken: Case['flaws'] = ({ bytes }) => (bytes.endsWith('0\r\n\r\n') || /content-length/i.test(bytes) ? ['looks whole'] : [])
 
 const head = (lines: readonly string[], body = '') => [`${['HTTP/1.1 200 OK', ...lines].join('\r\n')}\r\n\r\n${body}`]
 

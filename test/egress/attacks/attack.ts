@@ -37,6 +37,8 @@ export interface Seen {
   readonly house: House
   /** What the caller got. */
   readonly text: string
+  /** The same as it came over the wire. */
+  readonly bytes: string
   readonly heard: House['world']['vendor']['heard']
   /** Names that were looked up. */
   readonly names: readonly string[]
@@ -83,7 +85,7 @@ async function flawsOf(house: House, one: Case, ids: string[]): Promise<readonly
   const { vendor } = world
   const before = { dialled: world.dialled.length, heard: vendor.heard.length, asked: world.asked.length, bytes: vendor.bytes.length }
   vendor.script = one.script ?? (() => undefined)
-  const { text, ends } = await talk(gateway.port(one.at ?? 'egress'), piecesOf(house, one))
+  const { text, bytes, ends } = await talk(gateway.port(one.at ?? 'egress'), piecesOf(house, one))
   const heard = vendor.heard.slice(before.heard)
   ids.push(...idsOf(text))
   const shown = new Set(one.shows)
@@ -95,7 +97,7 @@ async function flawsOf(house: House, one: Case, ids: string[]): Promise<readonly
     ...[...shown].map((form) => `the caller does not see ${form}`),
     ...leaksTo.vendor(JSON.stringify(heard)).map((leak) => `the vendor sees ${leak}`),
     ...leaksTo.vendor(vendor.bytes.slice(before.bytes).join('')).map((leak) => `bytes carry ${leak}`),
-    ...(one.flaws?.({ house, text, heard, names: world.asked.slice(before.asked) }) ?? []),
+    ...(one.flaws?.({ house, text, bytes, heard, names: world.asked.slice(before.asked) }) ?? []),
   ]
   return one.why === undefined ? flaws : [...flaws, ...(await wrongReason(house, idsOf(text)[0], one.why))]
 }

@@ -5,6 +5,8 @@ const salt = '+/&"<>\\?='
 
 /** What the gateway injects: nobody but its own vendor may see it. */
 export const secret = `sk_test_7Hq${salt}w2Zr8Kd4VbN1`
+/** What a token endpoint gives for it: as secret. */
+export const granted = 'granted.9Zs+/~x4Lm7QvT2'
 /** What the caller brings of its own, in every place for credentials: nobody but the gateway may see it. */
 export const own = `mine.5tGvY${salt}c6Rm9Xp3Js0L`
 /** What is said inside the mesh alone. */
@@ -23,7 +25,7 @@ export const careless: readonly string[] = [
 
 /** The forms in which anything secret stands in what the caller got. */
 export const leaksTo = {
-  caller: (text: string) => found(text, { secret, own, mesh }),
+  caller: (text: string) => found(text, { secret, granted, own, mesh }),
   vendor: (text: string) => found(text, { own, mesh }),
-  record: (text: string) => found(text, { secret, own, mesh }),
+  record: (text: string) => found(text, { secret, granted, own, mesh }),
 } as const

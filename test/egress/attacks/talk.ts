@@ -3,7 +3,9 @@ import { careless } from './canaries.ts'
 
 /** All that came before the connection ended, latin1. */
 export interface Talked {
+  /** As it came; bodies without the framing of chunks. */
   readonly text: string
+  readonly bytes: string
   /** One line for each answer: its status and, where it is a refusal of ours, the code. `closed` where there was none. */
   readonly ends: string
 }
@@ -21,13 +23,28 @@ export function talk(port: number, pieces: readonly string[]): Promise<Talked> {
       // A reset is an end.
       if (error.code === undefined) reject(error)
     })
-    socket.on('close', () => resolve({ text, ends: endsOf(text) }))
+    socket.on('close', () => resolve({ text: unchunked(text), bytes: text, ends: endsOf(text) }))
     void (async () => {
       for (const piece of pieces) {
         socket.write(piece, 'latin1')
         await new Promise((next) => setImmediate(next))
       }
     })()
+  })
+}
+
+/** Whoever cuts a secret into chunks has not hidden it. */
+function unchunked(text: string): string {
+  return text.replaceAll(/(transfer-encoding: chunked\r\n(?:[^\r\n]+\r\n)*\r\n)([^]*?)(?=\r\nHTTP\/1\.1 |$)/gi, (_, head: string, body: string) => {
+    let rest = body
+    let plain = ''
+    for (let size = /^([0-9a-f]+)\r\n/i.exec(rest); size !== null; size = /^(?:\r\n)?([0-9a-f]+)\r\n/i.exec(rest)) {
+      const at = size[0].length
+      const length = Number.parseInt(size[1] ?? '', 16)
+      plain += rest.slice(at, at + length)
+      rest = rest.slice(at + length)
+    }
+    return head + plain + rest
   })
 }
 
