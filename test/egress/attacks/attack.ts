@@ -27,7 +27,9 @@ export interface Case {
   /** A part of the reason in the record: it is this attack that was seen, and no other fault of the request. */
   readonly why?: string
   /** What else must hold; sentences about what does not. */
-  readonly flaws?: (seen: Seen) => readonly string[]
+  readonly flaws?: (seen: Seen) => readonly string[] | Promise<readonly string[]>
+  /** Whether the caller says that it has nothing more to say: over a port that carries bytes. */
+  readonly hangsUp?: boolean
   /** What the caller may see all the same: only of controls that show that the scan sees. */
   readonly shows?: readonly string[]
 }
@@ -40,6 +42,8 @@ export interface Seen {
   /** The same as it came over the wire. */
   readonly bytes: string
   readonly heard: House['world']['vendor']['heard']
+  /** Bytes of connections that are no HTTP. */
+  readonly said: readonly string[]
   /** Names that were looked up. */
   readonly names: readonly string[]
 }
@@ -85,7 +89,7 @@ async function flawsOf(house: House, one: Case, ids: string[]): Promise<readonly
   const { vendor } = world
   const before = { dialled: world.dialled.length, heard: vendor.heard.length, asked: world.asked.length, bytes: vendor.bytes.length }
   vendor.script = one.script ?? (() => undefined)
-  const { text, bytes, ends } = await talk(gateway.port(one.at ?? 'egress'), piecesOf(house, one))
+  const { text, bytes, ends } = await talk(gateway.port(one.at ?? 'egress'), piecesOf(house, one), one.hangsUp)
   const heard = vendor.heard.slice(before.heard)
   ids.push(...idsOf(text))
   const shown = new Set(one.shows)
@@ -97,7 +101,7 @@ async function flawsOf(house: House, one: Case, ids: string[]): Promise<readonly
     ...[...shown].map((form) => `the caller does not see ${form}`),
     ...leaksTo.vendor(JSON.stringify(heard)).map((leak) => `the vendor sees ${leak}`),
     ...leaksTo.vendor(vendor.bytes.slice(before.bytes).join('')).map((leak) => `bytes carry ${leak}`),
-    ...(one.flaws?.({ house, text, bytes, heard, names: world.asked.slice(before.asked) }) ?? []),
+    ...((await one.flaws?.({ house, text, bytes, heard, said: vendor.bytes.slice(before.bytes), names: world.asked.slice(before.asked) })) ?? []),
   ]
   return one.why === undefined ? flaws : [...flaws, ...(await wrongReason(house, idsOf(text)[0], one.why))]
 }

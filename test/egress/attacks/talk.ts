@@ -6,14 +6,14 @@ export interface Talked {
   /** As it came; bodies without the framing of chunks. */
   readonly text: string
   readonly bytes: string
-  /** One line for each answer: its status and, where it is a refusal of ours, the code. `closed` where there was none. */
+  /** Of each answer its status and, where it is a refusal of ours, the code; what was said that is no HTTP; `closed` for nothing. */
   readonly ends: string
 }
 
-/** Says bytes to a port, piece by piece, and hears everything up to the end of the connection. @throws Error when that does not come in 5 s. */
-export function talk(port: number, pieces: readonly string[]): Promise<Talked> {
+/** Says bytes to a port, piece by piece, and hears everything up to the end of the connection; `hangsUp` ends our side behind them. @throws Error when that does not come in 5 s. */
+export function talk(port: number, pieces: readonly string[], hangsUp = false): Promise<Talked> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: hangsUp })
     let text = ''
     socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the connection within 5 s: ${text.slice(0, 300)}`)))
     socket.on('data', (part) => {
@@ -23,12 +23,15 @@ export function talk(port: number, pieces: readonly string[]): Promise<Talked> {
       // A reset is an end.
       if (error.code === undefined) reject(error)
     })
+    // Bytes go on in one direction when the other has ended.
+    socket.on('end', () => void socket.end())
     socket.on('close', () => resolve({ text: unchunked(text), bytes: text, ends: endsOf(text) }))
     void (async () => {
       for (const piece of pieces) {
         socket.write(piece, 'latin1')
         await new Promise((next) => setImmediate(next))
       }
+      if (hangsUp) socket.end()
     })()
   })
 }
@@ -51,7 +54,7 @@ function unchunked(text: string): string {
 function endsOf(text: string): string {
   const answers = [...text.matchAll(/HTTP\/1\.1 (\d{3}) [^\r]*\r\n(?:[^\r\n]+\r\n)*\r\n(?:\{[^\r\n]*?"code":"(\w+)")?/g)]
   const lines = answers.map(([, status, code]) => (code === undefined ? `${status}` : `${status} ${code}`))
-  return lines.length === 0 ? 'closed' : lines.join(', ')
+  return lines.length === 0 ? text.trim() || 'closed' : lines.join(', ')
 }
 
 /** The ids under which the answers say they are recorded. */
