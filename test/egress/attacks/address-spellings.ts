@@ -1,4 +1,4 @@
-import { type Case, denied, passes } from './attack.ts'
+import { type Case, denied, type Look, passes } from './attack.ts'
 import { openCatalogue } from './catalogue.ts'
 
 /** Literal addresses as targets: a resolver is never asked, so a guard that sits in a look-up would not be either. */
@@ -11,7 +11,7 @@ const quarantined = (what: string, host: string): Case => ({
   ends: '503 config_quarantined',
 })
 const literal = (what: string, host: string, why: string) => denied(`${what}: ${host}`, spellings.at(`http://${host}`), { why, flaws: unasked })
-const unasked: Case['flaws'] = ({ names }) => names.map((name) => `${name} was looked up`)
+const unasked: Look = ({ names }) => names.map((name) => `${name} was looked up`)
 
 export const spelledControls: readonly Case[] = [
   passes('a public address', spellings.at('http://93.184.216.34'), '93.184.216.34:80', { flaws: unasked }),

@@ -1,4 +1,4 @@
-import type { Case } from './attack.ts'
+import type { Case, Look } from './attack.ts'
 import { secret } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
 import { hostOf } from './house.ts'
@@ -13,7 +13,7 @@ const to = answering.leading([home])
 const dialled = [`${home}:443`]
 
 /** The vendor answers these bytes, and they end so. */
-const answers = (name: string, pieces: readonly string[], ends: string, flaws?: Case['flaws'], source?: string): Case => ({
+const answers = (name: string, pieces: readonly string[], ends: string, flaws?: Look, source?: string): Case => ({
   name,
   to,
   script: () => pieces,
@@ -24,15 +24,15 @@ const answers = (name: string, pieces: readonly string[], ends: string, flaws?: 
   ...(source !== undefined && { source }),
 })
 const says =
-  (...wanted: readonly string[]): Case['flaws'] =>
+  (...wanted: readonly string[]): Look =>
   ({ text }) =>
     wanted.flatMap((part) => (text.includes(part) ? [] : [`does not say ${part}`]))
 const keepsFromUs =
-  (...parts: readonly string[]): Case['flaws'] =>
+  (...parts: readonly string[]): Look =>
   ({ text }) =>
     parts.flatMap((part) => (text.toLowerCase().includes(part.toLowerCase()) ? [`says ${part}`] : []))
 /** The answer was cut off, and says so by its framing. */
-const broken: Case['flaws'] = ({ bytes }) => (bytes.endsWith('0\r\n\r\n') || /content-length/i.test(bytes) ? ['looks whole'] : [])
+const broken: Look = ({ bytes }) => (bytes.endsWith('0\r\n\r\n') || /content-length/i.test(bytes) ? ['looks whole'] : [])
 
 const head = (lines: readonly string[], body = '') => [`${['HTTP/1.1 200 OK', ...lines].join('\r\n')}\r\n\r\n${body}`]
 

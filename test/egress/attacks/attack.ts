@@ -27,12 +27,15 @@ export interface Case {
   /** A part of the reason in the record: it is this attack that was seen, and no other fault of the request. */
   readonly why?: string
   /** What else must hold; sentences about what does not. */
-  readonly flaws?: (seen: Seen) => readonly string[] | Promise<readonly string[]>
+  readonly flaws?: Look
   /** Whether the caller says that it has nothing more to say: over a port that carries bytes. */
   readonly hangsUp?: boolean
   /** What the caller may see all the same: only of controls that show that the scan sees. */
   readonly shows?: readonly string[]
 }
+
+/** Looks at what came of a case; sentences about what is wrong. */
+export type Look = (seen: Seen) => readonly string[] | Promise<readonly string[]>
 
 /** What came of one case. */
 export interface Seen {
@@ -75,11 +78,11 @@ export function attackGroup(title: string, house: () => House, controls: readonl
 
     it('has controls, and all of it is on record without a secret', async () => {
       expect(controls).not.toEqual([])
-      const { journal, admin } = house().gateway
+      const { journal, running } = house().gateway
       const recorded = () => new Set(journal.map((record) => record['id']))
       await vi.waitFor(() => expect(ids.filter((id) => !recorded().has(id))).toEqual([]), { timeout: 5_000, interval: 5 })
       expect(leaksTo.record(JSON.stringify(journal))).toEqual([])
-      expect(leaksTo.record(await admin('/metrics'))).toEqual([])
+      expect(leaksTo.record(await (await fetch(`http://${running.admin?.host}:${running.admin?.port}/metrics`)).text())).toEqual([])
     })
   })
 }

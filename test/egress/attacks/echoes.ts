@@ -1,4 +1,4 @@
-import type { Case } from './attack.ts'
+import type { Case, Look } from './attack.ts'
 import { granted, own, secret } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
 import { hostOf, type Part } from './house.ts'
@@ -27,7 +27,7 @@ const granting = () =>
   )
 
 const grants = granting()
-const left: NonNullable<Case['flaws']> = ({ text }) => (text.includes('before') && text.includes('after') ? [] : ['what stood around it is gone'])
+const left: Look = ({ text }) => (text.includes('before') && text.includes('after') ? [] : ['what stood around it is gone'])
 
 function echo(name: string, to: string, script: Script, more: Partial<Case> = {}): Case {
   return { name, to, script, ends: '200', dialled: [`${home}:443`], asked: ['GET /v1/x'], flaws: left, ...more }

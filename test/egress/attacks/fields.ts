@@ -97,7 +97,7 @@ export const hopAttacks: readonly Case[] = [
     body: `2\r\nhi\r\n0\r\nauthorization: Bearer ${own}\r\nx-egress-env: prod\r\n\r\n`,
     asked: ['POST /v1/x hi'],
   }),
-  ...['proxy: http://evil.example', 'max-forwards: 0'].map((line) => sends(`${line}`, bearer, [line], line.startsWith('max') ? [line] : [])),
+  ...['proxy: http://evil.example', 'max-forwards: 0'].map((line) => sends(line, bearer, [line], line.startsWith('max') ? [line] : [])),
 ]
 
 /** Names under which a workload may bring what is its own, or the mesh's. */

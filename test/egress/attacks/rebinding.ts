@@ -1,4 +1,4 @@
-import { type Case, denied, passes } from './attack.ts'
+import { type Case, denied, type Look, passes } from './attack.ts'
 import { openCatalogue } from './catalogue.ts'
 import { hostOf, type Part } from './house.ts'
 import { request } from './talk.ts'
@@ -10,7 +10,7 @@ export const rebound = openCatalogue('bound')
 const home = '93.184.216.34'
 const away = '93.184.216.35'
 /** The look-ups of one call: one, and no more. Whoever asks again may hear something else. */
-const once: Case['flaws'] = ({ names }) => (names.length === 1 ? [] : [`looked up: ${names.join(', ')}`])
+const once: Look = ({ names }) => (names.length === 1 ? [] : [`looked up: ${names.join(', ')}`])
 const again: Part = { retry: { attempts: 2, on: ['connect', 'reset', 503], methods: ['GET'], budget: '100%' } }
 
 const thenLoopback = rebound.leading({ turns: [[home], ['127.0.0.1']] })
@@ -94,7 +94,7 @@ rebound.zone('host.docker.internal', ['172.17.0.1'])
 rebound.zone('localhost.', ['127.0.0.1'])
 
 const sentTo =
-  (name: string): Case['flaws'] =>
+  (name: string): Look =>
   (seen) =>
     seen.heard.flatMap(({ fields, sni }) => {
       const host = fields.find(([field]) => field === 'host')?.[1]

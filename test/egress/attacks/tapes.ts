@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Case } from './attack.ts'
+import type { Case, Look } from './attack.ts'
 import { leaksTo, own, secret } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
 import { hostOf, type Part } from './house.ts'
@@ -160,14 +160,14 @@ export const replayAttacks: readonly Case[] = [
 
 const canned = taped.add({ environments: { dev: { mode: 'mock', mock: 'mocks/canned.yaml' } } })
 export const mockFile = JSON.stringify([{ match: { method: 'GET', path: '/v1/x' }, json: { said: '{{query.q}}', agent: '{{header.user-agent}}' } }])
-const mocked = (name: string, line: string, ends: string, flaws: NonNullable<Case['flaws']> = () => [], headers: readonly string[] = []): Case => ({
+const mocked = (name: string, line: string, ends: string, flaws: Look = () => [], headers: readonly string[] = []): Case => ({
   name,
   send: request(line, hostOf(canned), headers),
   ends,
   flaws,
 })
 const says =
-  (part: string): NonNullable<Case['flaws']> =>
+  (part: string): Look =>
   ({ text }) =>
     text.includes(part) ? [] : [`does not say ${part}`]
 

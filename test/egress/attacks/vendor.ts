@@ -69,7 +69,7 @@ export async function openVendor(keep: Keep): Promise<Vendor> {
     ca: certificates.ca,
     heard,
     bytes,
-    portOf: (port: number, isSecure: boolean) => (isSecure || securePorts.has(port) ? secure : clearPorts.has(port) ? clear : raw),
+    portOf: (port: number, isSecure: boolean) => (clearPorts.has(port) ? clear : isSecure || securePorts.has(port) ? secure : raw),
   })
 }
 
