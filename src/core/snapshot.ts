@@ -1,4 +1,5 @@
 import { buildStreams, type Streams } from './egress/stream.ts'
+import { buildTunnels, type Tunnels } from './egress/tunnel.ts'
 import { buildEgress, type Egress } from './egress.ts'
 import { buildIngress, type Ingress } from './ingress.ts'
 import type { Policy } from './policy/policy.ts'
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly egress: Egress
   /** Where the connections of TCP services go. */
   readonly streams: Streams
+  /** Where tunnels through the forward proxy go. */
+  readonly tunnels: Tunnels
   /** Gives back what it holds; requests in flight end first. */
   close(): Promise<void>
 }
@@ -28,6 +31,7 @@ export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
     ingress,
     egress: buildEgress(policy, upstream, ports),
     streams: buildStreams(policy, ports),
+    tunnels: buildTunnels(policy, ports),
     close: () => {
       ingress.close()
       return upstream.close()

@@ -59,6 +59,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     skip()
     // All of it, connected or not: those who send traffic here need the time to notice.
     if (lameDuckMs > 0) await pause(lameDuckMs, options.clock, (end) => (skip = end))
+    options.tunnels?.drain(drainMs)
     server.close()
     h2?.close()
     server.closeIdleConnections()

@@ -213,7 +213,10 @@ function quarantineService(
   targets: ObjectOf<'egress'>['targets'],
   quarantined: string | undefined,
 ): ObjectOf<'egress'> {
-  return quarantined === undefined ? { service, targets } : { service: { ...service, quarantined }, targets: {} }
+  if (quarantined === undefined) return { service, targets }
+  // What the forward proxy lists stays listed: no wider service is to take it over.
+  const listed = Object.entries(targets).filter(([, { mode }]) => mode === 'proxy')
+  return { service: { ...service, quarantined }, targets: Object.fromEntries(listed) }
 }
 
 /** Native paths and bindings of a service, from whichever descriptor set has it. */

@@ -65,7 +65,8 @@ export interface EgressSwitch {
 
 export interface Listeners {
   readonly public: PublicListener | undefined
-  readonly egress: { readonly address: Address } | undefined
+  /** `proxy`: absolute-form requests and CONNECT are taken there too. */
+  readonly egress: { readonly address: Address; readonly proxy?: boolean | undefined } | undefined
   readonly admin: { readonly address: Address } | undefined
 }
 
@@ -574,8 +575,11 @@ export interface LinkedEgress {
 }
 
 export interface GuardHost {
+  /** A host name or address; of a forward proxy also `*.x`. */
   readonly host: string
   readonly port: number
   /** The service whose production target it is. */
   readonly service: string
+  /** Listed by a forward proxy: hosts that the same service may share with nonprod when its operator says so. */
+  readonly proxied?: true
 }

@@ -5,6 +5,7 @@ import type { Network } from '../channels/dial.ts'
 import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
 import { openStreams } from '../streams.ts'
 import type { CertificateNotices } from '../tls-material.ts'
+import { openTunnels } from '../tunnels.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
@@ -36,6 +37,7 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     tls: certificates?.first,
     limits: settings?.limits ?? egressLimits,
     handle: (arrival) => live.walk(wing, arrival),
+    tunnels: plan.name === 'egress' ? openTunnels({ name: plan.name, live, ports }) : undefined,
     clock,
     meter,
     // A load balancer in front stands for all of its downstreams; workloads come over loopback, all from one address.

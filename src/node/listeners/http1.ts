@@ -55,7 +55,17 @@ export function serveHttp1(server: Server, serving: Serving): void {
     }
     inTurn(socket, answering.get(socket), () => void serveUpgrade(upgrading, serving))
   })
-  server.on('connect', (_request, socket) => refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here')))
+  server.on('connect', (request, socket, head) => {
+    const { tunnels } = options
+    if (tunnels === undefined) return refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here'))
+    socket.on('error', () => {}) // its close says all there is to know
+    inTurn(socket, answering.get(socket), () => {
+      const lifeline = new Lifeline()
+      socket.once('close', () => lifeline.end(new Fault('client_closed', 'the downstream went away')))
+      // The cast is safe: what a server of node:http hands over is the connection that it accepted.
+      tunnels.take({ arrival: arrivalOf(request, undefined, lifeline, serving), socket: socket as Socket, head })
+    })
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options))
 }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
@@ -15,11 +16,28 @@ export interface ListenerOptions {
   readonly limits: Pick<ListenerLimits, 'headerBytes' | 'headerCount' | 'requestMs' | 'idleMs'>
   /** The walk. It never rejects. */
   readonly handle: (arrival: Arrival) => Promise<Outbound>
+  /** Who takes CONNECT; left out: nobody. */
+  readonly tunnels?: Tunnels | undefined
   readonly clock: Clock
   readonly meter: Meter
   readonly caps?: Partial<ConnectionCaps>
   /** Who counts new connections; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
+}
+
+/** A CONNECT as a listener hands it over. */
+export interface TunnelAsk {
+  readonly arrival: Arrival
+  readonly socket: Socket
+  /** What came behind the request: of a client that does not wait for the answer. */
+  readonly head: Uint8Array
+}
+
+/** The tunnels of one listener. */
+export interface Tunnels {
+  take(ask: TunnelAsk): void
+  /** Ends tunnels as they come to rest; after so long they are reset. */
+  drain(ms: number): void
 }
 
 /** PEM texts. */

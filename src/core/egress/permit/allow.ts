@@ -23,6 +23,8 @@ export function buildAllow(service: EgressService): Allow {
 
   return (caller, method, target) => {
     if (!callers.has(caller)) return refuse(`${caller} may not call ${service.name}`)
+    if (method === 'CONNECT' && service.proxy !== undefined)
+      return service.proxy.tunnels === undefined ? refuse(`${service.name} has no tunnels: its policy does not say connect: true`) : { rule: 'connect' }
     if (everything) return { rule: 'any' }
     // A vendor that decodes %2F, or cuts at ";", would see another path than the rules do.
     if (target.encodedSlash || target.semicolon) return { rule: undefined, reason: 'an encoded slash or ";" in a path that rules are about', ambiguous: true }

@@ -33,12 +33,18 @@ export const publicListener = z.strictObject({
 
 export const plainListener = z.strictObject({ address: listenerAddress })
 
+export const egressListener = z.strictObject({
+  address: listenerAddress,
+  proxy: defaulted(z.boolean(), 'listeners.egress.proxy', 'Whether it is a forward proxy too: absolute-form requests and CONNECT.'),
+})
+
 /** The fixed names. */
 export const listeners = {
   public: describe(publicListener, 'Where external downstreams come in.'),
-  egress: describe(plainListener, 'The shared port of the ambassador: one host name per service.'),
+  egress: describe(egressListener, 'The shared port of the ambassador: one host name per service.'),
   admin: describe(plainListener, 'Health, metrics and the admin API.'),
 }
 
 export type PublicListenerDocument = z.output<typeof publicListener>
 export type PlainListenerDocument = z.output<typeof plainListener>
+export type EgressListenerDocument = z.output<typeof egressListener>

@@ -1,5 +1,5 @@
 import type { EgressService, EgressTarget } from '../../model/route.ts'
-import type { EgressDocument } from '../document/egress.ts'
+import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { isLoopbackHost } from '../document/fields.ts'
 import type { EnvironmentClass, GuardHost, Listeners } from '../policy.ts'
 import { parseRate } from '../units.ts'
@@ -8,10 +8,11 @@ import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
 import type { Mocks } from './mocks.ts'
 import { linkBreaker } from './protect.ts'
+import { checkListedOnce, linkProxy, linkProxyTarget } from './proxies.ts'
 import { checkRetry, linkRetry } from './retry.ts'
 import { checkHttp, linkStreamTarget } from './stream-targets.ts'
 import { checkKind, linkStream } from './streams.ts'
-import { linkTarget } from './targets.ts'
+import { linkTarget, type TargetPlace } from './targets.ts'
 import { addressOf, ms } from './values.ts'
 
 export interface LinkedService {
@@ -35,6 +36,11 @@ export function linkEgress(
   checkDistinct(linking, entries, around.listeners)
   const live: PlacedTarget[] = []
   const services = Array.from(entries.values(), (entry) => linkService(linking, entry, around, live))
+  checkListedOnce(
+    linking,
+    live.flatMap(({ target, ...where }) => (target.mode === 'proxy' ? [{ ...where, target }] : [])),
+    new Map(services.flatMap(({ service }) => (service.host === undefined ? [] : [[service.host, service.name]]))),
+  )
   return { services, guards: guardHostsOf(linking, entries, around.classes, live) }
 }
 
@@ -60,6 +66,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
     ...(value.kind === 'tcp' && { stream: linkStream(value) }),
+    ...(value.kind === 'proxy' && { proxy: linkProxy(linking, entry, value, around.listeners) }),
   }
   return { service, targets: linkTargets(linking, entry, around, live) }
 }
@@ -104,7 +111,7 @@ function retryOf({ retry, idempotency }: Partial<EgressDocument>): EgressService
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
   checkKind(linking, entry, value)
-  if (!isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
+  if (value.kind !== 'proxy' && !isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
     refuse(linking, entry, [], {
       code: 'way_missing',
       message: 'The service can be reached by neither a port nor a host name.',
@@ -171,6 +178,13 @@ function allowOf(linking: Linking, entry: Entry<EgressDocument>, value: Partial<
   })
 }
 
+const linkKind = { http: linkHttp, tcp: linkStreamTarget, proxy: linkProxyTarget } as const
+
+function linkHttp(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+  checkHttp(linking, entry, said, place)
+  return linkTarget(linking, entry, said, place)
+}
+
 /** Those of the class in force; live ones of every class are noted in `live`. */
 function linkTargets(
   linking: Linking,
@@ -184,10 +198,8 @@ function linkTargets(
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
     const place = { path, environment, kind, mocks }
-    const isTcp = entry.value?.kind === 'tcp'
-    if (!isTcp) checkHttp(linking, entry, target, place)
-    const linked = isTcp ? linkStreamTarget(linking, entry, target, place) : linkTarget(linking, entry, target, place)
-    if (linked?.mode === 'live' || linked?.mode === 'tcp') live.push({ entry, environment, target: linked })
+    const linked = linkKind[entry.value?.kind ?? 'http'](linking, entry, target, place)
+    if (linked?.mode === 'live' || linked?.mode === 'tcp' || linked?.mode === 'proxy') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }
   return Object.fromEntries(kept)
