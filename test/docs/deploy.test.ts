@@ -56,7 +56,8 @@ function documentsOf(file: string): readonly Manifest[] {
   })
 }
 
-const manifests = yamlFiles.filter((file) => !file.startsWith('deploy/envoy/'))
+/** Those that run the image. */
+const manifests = yamlFiles.filter((file) => !file.startsWith('deploy/envoy/') && file !== 'deploy/kubernetes/egress-only.yaml')
 const image = `sallyport:${(JSON.parse(textOf('package.json')) as { readonly version: string }).version}`
 const dockerfile = textOf('Dockerfile')
 const instruction = (name: string) => JSON.parse(new RegExp(`^${name} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1] ?? '[]') as readonly string[]
@@ -101,7 +102,7 @@ describe('the deploy examples', () => {
 
   it('are all named in their README', () => {
     const listed = rowsOf('deploy/README.md', 'file').map((row) => `deploy/${/\]\(([^)]+)\)/.exec(row['file'] ?? '')?.[1]}`)
-    expect(new Set(listed)).toEqual(new Set([...yamlFiles, 'deploy/systemd/sallyport.service']))
+    expect(new Set(listed)).toEqual(new Set([...yamlFiles, 'deploy/systemd/sallyport.service', 'deploy/nftables/egress-only.nft']))
   })
 })
 
@@ -174,6 +175,15 @@ describe.each(manifests)('%s', (file) => {
     expect(scaled.filter(({ kind, name }) => !named(kind).includes(name))).toEqual([])
     const chosen = all.filter(({ kind }) => kind === 'PodDisruptionBudget').map(({ spec }) => spec?.selector)
     expect(chosen).toEqual(chosen.map(() => ({ matchLabels: templateOf(file).metadata.labels })))
+  })
+})
+
+describe('the way out alone', () => {
+  it('is what the ambassador of the node has for a name', () => {
+    const [policy] = documentsOf('deploy/kubernetes/egress-only.yaml')
+    const name = templateOf('deploy/kubernetes/ambassador-daemonset.yaml').metadata.labels['app.kubernetes.io/name']
+    expect(policy?.kind).toBe('NetworkPolicy')
+    expect(JSON.stringify(policy?.spec)).toContain(`"operator":"NotIn","values":["${name}"]`)
   })
 })
 

@@ -204,15 +204,20 @@ export const metrics = {
   },
   sallyport_decider_open: { kind: 'gauge', help: '1 while a decision point that failed several times in a row is left alone.', labels: ['decider'] },
   sallyport_reload_total: { kind: 'counter', help: 'Policy loads, by outcome: published, unchanged, failed.', labels: ['outcome'] },
-  sallyport_egress_streams: { kind: 'gauge', help: 'Open connections of TCP services, by service.', labels: ['service'], together: 'sum' },
+  sallyport_egress_streams: {
+    kind: 'gauge',
+    help: 'Open connections of TCP services and tunnels of the forward proxy, by service.',
+    labels: ['service'],
+    together: 'sum',
+  },
   sallyport_egress_streams_total: {
     kind: 'counter',
-    help: 'Connections of TCP services that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, or the fault code.',
+    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, or the fault code.',
     labels: ['service', 'outcome'],
   },
   sallyport_egress_stream_bytes_total: {
     kind: 'counter',
-    help: 'Bytes that TCP services carried, by service and direction: out (to the target), in.',
+    help: 'Bytes that TCP services and tunnels carried, by service and direction: out (to the target), in.',
     labels: ['service', 'direction'],
   },
   sallyport_egress_switches_total: { kind: 'counter', help: 'Requests to switch an egress service, by outcome: switched, refused.', labels: ['outcome'] },
