@@ -59,7 +59,7 @@ export async function openHouse(keep: Keep, options: HouseOptions): Promise<Hous
 }
 
 function reachable(name: string, service: Part): Part {
-  return { callers: [workload], ...('listen' in service || 'host' in service ? {} : { host: hostOf(name) }), ...service }
+  return { callers: [workload], ...('listen' in service || 'host' in service || service['kind'] === 'proxy' ? {} : { host: hostOf(name) }), ...service }
 }
 
 /** The name of a service on the shared port. */
