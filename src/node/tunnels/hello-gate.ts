@@ -43,7 +43,8 @@ export function awaitHello(near: Socket, far: Socket, host: string, ms: number, 
     near.once('end', left)
     near.once('close', left)
     far.once('close', lost)
-    if (near.destroyed) left()
+    // It may have ended while the target was dialled: its end is not told twice.
+    if (near.destroyed || near.readableEnded) left()
     if (far.destroyed) lost()
   })
 }

@@ -48,7 +48,10 @@ inDev({ hosts: ['ledger.prod.example'], ports: [80] })
 inDev({ hosts: ['rules.vendor.example'], ports: [80] }, { allow: [{ methods: ['GET'], path: '/open/{**}' }] })
 inDev({ hosts: ['nobody.vendor.example'], ports: [80] }, { callers: [] })
 absolute.add({ kind: 'proxy', environments: { prod: { hosts: ['live.bad.example'] }, dev: { mode: 'deny' } } })
-absolute.add({ host: 'api.internal', environments: { dev: guarded('https://api.vendor.example'), prod: { target: 'https://ledger.prod.example', guardHosts: ['ledger.prod.example'] } } })
+absolute.add({
+  host: 'api.internal',
+  environments: { dev: guarded('https://api.vendor.example'), prod: { target: 'https://ledger.prod.example', guardHosts: ['ledger.prod.example'] } },
+})
 const ownPort = absolute.add({ listen: '127.0.0.1:0', environments: { dev: guarded('https://api.vendor.example') } })
 
 /** What a careful caller sends; its own credentials pass to the host that it names. */

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { untilTheEnd } from '../../support/keep.ts'
 import { leaksTo } from './canaries.ts'
 import { type House, type HouseOptions, hostOf, openHouse } from './house.ts'
-import { idsOf, request, talk } from './talk.ts'
+import { type HangsUp, idsOf, request, talk } from './talk.ts'
 import type { Script } from './vendor.ts'
 
 /** One message of a workload and all that may come of it. */
@@ -28,8 +28,8 @@ export interface Case {
   readonly why?: string
   /** What else must hold; sentences about what does not. */
   readonly flaws?: Look
-  /** Whether the caller says that it has nothing more to say: over a port that carries bytes. */
-  readonly hangsUp?: boolean
+  /** When the caller says that it has nothing more to say, where that is not for the gateway: at once, or when it has heard this. */
+  readonly hangsUp?: HangsUp
   /** What the caller may see all the same: only of controls that show that the scan sees. */
   readonly shows?: readonly string[]
 }

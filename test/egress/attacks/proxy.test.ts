@@ -1,7 +1,11 @@
 import { absolute, absoluteAttacks, absoluteControls, proxyListener } from './absolute-forms.ts'
 import { atHouse, attackGroup } from './attack.ts'
 import { together } from './catalogue.ts'
+import { connectAttacks, connectControls, gateAttacks, tunnelControls, tunnelled } from './tunnels.ts'
 
-const house = atHouse(() => ({ ...together(absolute), listeners: proxyListener }))
+const absolutes = atHouse(() => ({ ...together(absolute), listeners: proxyListener }))
+const tunnels = atHouse(() => ({ ...together(tunnelled), listeners: proxyListener }))
 
-attackGroup('absolute-form', house, absoluteControls, absoluteAttacks)
+attackGroup('absolute-form', absolutes, absoluteControls, absoluteAttacks)
+attackGroup('CONNECT', tunnels, connectControls, connectAttacks)
+attackGroup('the ClientHello in a tunnel', tunnels, tunnelControls, gateAttacks)

@@ -28,7 +28,7 @@ const hello = 'hello'
 
 function passes(name: string, to: string, address: string, more: Partial<Case> = {}): Case {
   const said: Look = ({ said }) => (said.join() === hello ? [] : [`bytes: ${said.join()}`])
-  return { name, at: `egress:${to}`, send: hello, hangsUp: true, ends: `heard ${hello.length}`, dialled: [address], flaws: said, ...more }
+  return { name, at: `egress:${to}`, send: hello, hangsUp: 'at once', ends: `heard ${hello.length}`, dialled: [address], flaws: said, ...more }
 }
 
 /** Reset before a byte went anywhere, and recorded as this. */

@@ -10,20 +10,27 @@ export interface Talked {
   readonly ends: string
 }
 
-/** Says bytes to a port, piece by piece, and hears everything up to the end of the connection; `hangsUp` ends our side behind them. @throws Error when that does not come in 5 s. */
-export function talk(port: number, pieces: readonly string[], hangsUp = false): Promise<Talked> {
+/** At once behind what is said; or when this has been heard. */
+export type HangsUp = 'at once' | { readonly heard: string }
+
+/** Says bytes to a port, piece by piece, and hears everything up to the end of the connection. @throws Error when that does not come in 5 s. */
+export function talk(port: number, pieces: readonly string[], hangsUp?: HangsUp): Promise<Talked> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: hangsUp })
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: hangsUp !== undefined })
     let text = ''
+    let said = false
+    const maybeEnd = () => {
+      if (said && (hangsUp === 'at once' || (hangsUp !== undefined && text.includes(hangsUp.heard)))) socket.end()
+    }
     socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the connection within 5 s: ${text.slice(0, 300)}`)))
     socket.on('data', (part) => {
       text += part.toString('latin1')
+      maybeEnd()
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // A reset is an end.
       if (error.code === undefined) reject(error)
     })
-    // Bytes go on in one direction when the other has ended.
     socket.on('end', () => void socket.end())
     socket.on('close', () => resolve({ text: unchunked(text), bytes: text, ends: endsOf(text) }))
     void (async () => {
@@ -31,7 +38,8 @@ export function talk(port: number, pieces: readonly string[], hangsUp = false): 
         socket.write(piece, 'latin1')
         await new Promise((next) => setImmediate(next))
       }
-      if (hangsUp) socket.end()
+      said = true
+      maybeEnd()
     })()
   })
 }
