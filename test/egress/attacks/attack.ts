@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { untilTheEnd } from '../../support/keep.ts'
 import { leaksTo } from './canaries.ts'
 import { type House, type HouseOptions, hostOf, openHouse } from './house.ts'
-import { type HangsUp, idsOf, request, talk } from './talk.ts'
+import { type HangsUp, idsOf, request, type Talked, talk } from './talk.ts'
 import type { Script } from './vendor.ts'
 
 /** One message of a workload and all that may come of it. */
@@ -16,6 +16,8 @@ export interface Case {
   readonly to?: string
   /** Bytes, in pieces; a function where they need to know the house. */
   readonly send?: string | readonly string[] | ((house: House) => string | readonly string[])
+  /** In place of bytes: another way to talk. */
+  readonly by?: (port: number) => Promise<Talked>
   /** What the vendor answers; a plain 200, unless said. */
   readonly script?: Script
   /** As `Talked.ends`. */
@@ -92,7 +94,8 @@ async function flawsOf(house: House, one: Case, ids: string[]): Promise<readonly
   const { vendor } = world
   const before = { dialled: world.dialled.length, heard: vendor.heard.length, asked: world.asked.length, bytes: vendor.bytes.length }
   vendor.script = one.script ?? (() => undefined)
-  const { text, bytes, ends } = await talk(gateway.port(one.at ?? 'egress'), piecesOf(house, one), one.hangsUp)
+  const port = gateway.port(one.at ?? 'egress')
+  const { text, bytes, ends } = await (one.by?.(port) ?? talk(port, piecesOf(house, one), one.hangsUp))
   const heard = vendor.heard.slice(before.heard)
   ids.push(...idsOf(text))
   const shown = new Set(one.shows)
