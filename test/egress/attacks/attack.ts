@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { untilTheEnd } from '../../support/keep.ts'
 import { leaksTo } from './canaries.ts'
 import { type House, type HouseOptions, hostOf, openHouse } from './house.ts'
+import { foreignSockets } from './sockets.ts'
 import { type HangsUp, idsOf, request, type Talked, talk } from './talk.ts'
 import type { Script } from './vendor.ts'
 
@@ -78,8 +79,9 @@ export function attackGroup(title: string, house: () => House, controls: readonl
       expect(await flawsOf(house(), one, ids)).toEqual([])
     })
 
-    it('has controls, and all of it is on record without a secret', async () => {
+    it('has controls; all of it is on record without a secret, and no socket went past the seam', async () => {
       expect(controls).not.toEqual([])
+      expect(foreignSockets()).toEqual([])
       const { journal, running } = house().gateway
       const recorded = () => new Set(journal.map((record) => record['id']))
       await vi.waitFor(() => expect(ids.filter((id) => !recorded().has(id))).toEqual([]), { timeout: 5_000, interval: 5 })

@@ -2,6 +2,7 @@ import { loadFolder } from '../../../src/node/policy-source/load-folder.ts'
 import { type Files, type Gateway, openGateway } from '../../support/gateway.ts'
 import type { Keep } from '../../support/keep.ts'
 import { secret } from './canaries.ts'
+import { expectSocket } from './sockets.ts'
 import { openWorld, type World, type Zone } from './world.ts'
 
 /** A part of the policies: the format as JSON, which is YAML. */
@@ -55,6 +56,7 @@ export async function openHouse(keep: Keep, options: HouseOptions): Promise<Hous
       start: { network: world.network, load: loadFolder },
     },
   )
+  for (const { host, port } of gateway.running.addresses) expectSocket(host, port)
   return { gateway, world }
 }
 

@@ -73,7 +73,7 @@ export const tunnelControls: readonly Case[] = [
   tunnel('a ClientHello that names the host', `${a}:${port}`, [good]),
   tunnel('in capitals, both', `A.Vendor.Example:${port}`, [helloOf('A.VENDOR.example')]),
   tunnel('a name under a wildcard', `one.wild.vendor.example:${port}`, [helloOf('one.wild.vendor.example')]),
-  tunnel('in single bytes', `${a}:${port}`, [...good]),
+  tunnel('in single bytes', `${a}:${port}`, Array.from(good)),
   tunnel('over records of five bytes', `${a}:${port}`, [latin1(records(helloMessage({ names: [[0, a]] }), 5))]),
   tunnel('and what follows it', `${a}:${port}`, [good, '\u0014\u0003\u0003\u0000\u0001\u0001', 'early data']),
   tunnel('an address that is listed, and no name', `93.184.216.80:${port}`, [nameless], { dialled: [`93.184.216.80:${port}`] }),

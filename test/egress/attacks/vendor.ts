@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createByteServer, type Server, type S
 import type { TLSSocket } from 'node:tls'
 import { makeCertificates } from '../../support/certificates.ts'
 import type { Keep } from '../../support/keep.ts'
+import { expectSocket } from './sockets.ts'
 
 /** One request as the vendor got it. */
 export interface Heard {
@@ -86,7 +87,9 @@ async function bound(keep: Keep, server: Server): Promise<number> {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  return (server.address() as AddressInfo).port // it is bound to an address, not to a pipe
+  const { port } = server.address() as AddressInfo // it is bound to an address, not to a pipe
+  expectSocket('127.0.0.1', port)
+  return port
 }
 
 function heardOf(request: IncomingMessage, body: string): Heard {

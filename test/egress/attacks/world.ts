@@ -2,6 +2,7 @@ import { isIP, type NetConnectOpts, type Socket, connect as tcp } from 'node:net
 import { connect as tls } from 'node:tls'
 import type { Network } from '../../../src/node/channels/dial.ts'
 import type { Keep } from '../../support/keep.ts'
+import { watchSockets } from './sockets.ts'
 import { openVendor, type Vendor } from './vendor.ts'
 
 /** What a name resolves to: always the same, another name, or the next of these each time (the last for ever). */
@@ -18,6 +19,7 @@ export interface World {
 }
 
 export async function openWorld(keep: Keep, zones: Readonly<Record<string, Zone>>): Promise<World> {
+  watchSockets(keep)
   const vendor = await openVendor(keep)
   const asked: string[] = []
   const dialled: string[] = []
