@@ -2,6 +2,7 @@ import { type Case, type Look, passes } from './attack.ts'
 import { mesh, own } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
 import { guarded, type Part } from './house.ts'
+import { over } from './http2.ts'
 import { message, request } from './talk.ts'
 
 /** The forward proxy in absolute-form: the request itself says where it wants to go. */
@@ -182,6 +183,9 @@ export const absoluteAttacks: readonly Case[] = [
     ends: '302',
     script: () => ['HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n'],
   },
+  { name: 'over HTTP/2', by: over({ pseudo: { ':path': 'http://web.vendor.example/', ':authority': 'web.vendor.example' } }), ends: 'reset 1' },
+  { name: 'over HTTP/2, by its name alone', by: over({ pseudo: { ':authority': 'web.vendor.example' } }), ends: '404 service_unknown' },
+  { name: 'by its name alone', send: asks('GET /v1/x', 'web.vendor.example'), ends: '404 service_unknown' },
   {
     name: 'the port of a service is no proxy',
     at: `egress:${ownPort}`,

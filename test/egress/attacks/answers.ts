@@ -1,3 +1,4 @@
+import { expect, vi } from 'vitest'
 import type { Case, Look } from './attack.ts'
 import { secret } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
@@ -100,6 +101,21 @@ export const answerAttacks: readonly Case[] = [
     asked: ['GET /v1/x', 'GET /v1/y'],
     flaws: ({ text }) => (text.includes('forged') || !text.endsWith('own') ? ['the second call got another answer'] : []),
   },
+  {
+    name: 'an answer that nobody asked for, on a connection that waits: the connection ends',
+    source: 'RFC 9112 section 9.2 (response queue poisoning)',
+    to,
+    script: () => ({ stays: ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged'] }),
+    ends: '200',
+    dialled,
+    asked: ['GET /v1/x'],
+    flaws: async ({ house }) => {
+      const { vendor } = house.world
+      await vi.waitFor(() => expect(vendor.open()).toBe(0), { timeout: 2_000, interval: 2 })
+      return []
+    },
+  },
+  answers('and the next call gets its own', [answer(200, [], 'own')], '200', says('own')),
 ]
 
 const locations = [

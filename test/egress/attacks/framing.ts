@@ -65,6 +65,21 @@ export const framingAttacks: readonly Case[] = [
   ...['5, 5', '+5', '-5', '0x5', '5.0', '5 5', '', '5a', '99999999999999999999', '18446744073709551621', '5\u0000'].map((value) =>
     refused(`a length of ${JSON.stringify(value)}`, lengths, [post, host, `content-length: ${value}`], 'hello'),
   ),
+  refused('a length beyond what may be sent', 'RFC 9110 section 15.5.14', [post, host, 'content-length: 10485761'], '', '413 body_too_large'),
+  refused(
+    'such a length, and an expectation',
+    'RFC 9110 section 10.1.1',
+    [post, host, 'expect: 100-continue', 'content-length: 10485761'],
+    '',
+    '413 body_too_large',
+  ),
+  refused(
+    'an expectation where nothing is allowed',
+    'RFC 9110 section 10.1.1',
+    [post, host.replace(to, 'nobody'), 'expect: 100-continue', 'content-length: 5'],
+    '',
+    '404 service_unknown',
+  ),
   refused('a folded length', folds, [post, host, 'content-length: 5', ' 0'], 'hello'),
   refused('a blank before the colon', 'RFC 9112 section 5.1', [post, host, 'content-length : 5'], 'hello'),
   refused('a length under a name with "_"', 'GHSA-vjrc-mh2v-45x6 class', [post, host, 'content_length: 5'], 'hello'),

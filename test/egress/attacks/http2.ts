@@ -49,7 +49,7 @@ function framesOf({ pseudo = {}, fields = [], body }: Stream): readonly Frame[] 
 }
 
 /** Status and code of a refusal, or how the stream or the connection ended: a stream error is 1 (RFC 9113 section 8.1.1). */
-const over =
+export const over =
   (stream: Stream): NonNullable<Case['by']> =>
   async (port) => {
     const end = await speakFrames(port, framesOf(stream))

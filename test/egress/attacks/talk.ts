@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { apart } from './apart.ts'
 import { careless } from './canaries.ts'
 
 /** All that came before the connection ended, latin1. */
@@ -36,7 +37,7 @@ export function talk(port: number, pieces: readonly string[], hangsUp?: HangsUp)
     void (async () => {
       for (const piece of pieces) {
         socket.write(piece, 'latin1')
-        await new Promise((next) => setImmediate(next))
+        await apart()
       }
       said = true
       maybeEnd()

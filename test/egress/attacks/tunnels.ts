@@ -3,6 +3,7 @@ import type { Case, Look } from './attack.ts'
 import { careless } from './canaries.ts'
 import { openCatalogue } from './catalogue.ts'
 import { guarded, type Part } from './house.ts'
+import { over } from './http2.ts'
 import { message, request } from './talk.ts'
 
 /** Tunnels: the request says where to, the ClientHello whom for, and nothing goes on before both fit. */
@@ -222,6 +223,16 @@ export const connectAttacks: readonly Case[] = [
   refused('an environment twice', `${a}:443`, '400 env_invalid', ['x-egress-env: dev', 'x-egress-env: dev']),
   refused('an environment in another spelling', `${a}:443`, '400 env_invalid', ['x.egress.env: prod']),
   refused('an upgrade', `${a}:443`, '501 not_implemented', ['connection: upgrade', 'upgrade: h2c']),
+  {
+    name: 'over HTTP/2',
+    by: over({ pseudo: { ':method': 'CONNECT', ':authority': `${a}:443`, ':path': undefined, ':scheme': undefined } }),
+    ends: '501 not_implemented',
+  },
+  {
+    name: 'over HTTP/2, to a service of its own',
+    by: over({ pseudo: { ':method': 'CONNECT', ':authority': 'api.internal', ':path': undefined, ':scheme': undefined } }),
+    ends: '501 not_implemented',
+  },
   { name: 'no Host', send: message([`CONNECT ${a}:443 HTTP/1.1`]), ends: '400 host_invalid' },
   { name: 'in HTTP/0.9', send: message([`CONNECT ${a}:443`]), ends: '400 request_invalid' },
   { name: 'on the port of a service', at: `egress:${ownPort}`, send: connect(`${a}:443`) + smuggled, ends: '501 not_implemented' },

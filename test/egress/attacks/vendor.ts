@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createByteServer, type Server, type S
 import type { TLSSocket } from 'node:tls'
 import { makeCertificates } from '../../support/certificates.ts'
 import type { Keep } from '../../support/keep.ts'
+import { apart } from './apart.ts'
 import { expectSocket } from './sockets.ts'
 
 /** One request as the vendor got it. */
@@ -17,8 +18,8 @@ export interface Heard {
   readonly sni: string | undefined
 }
 
-/** What the vendor says, byte for byte and piece by piece, and then hangs up; undefined: a plain 200; `stay`: one, and it does not hang up. */
-export type Script = (heard: Heard) => readonly string[] | 'stay' | undefined
+/** What the vendor says, byte for byte and piece by piece, and then hangs up unless it stays; undefined: a plain 200; `stay`: one, and it does not hang up. */
+export type Script = (heard: Heard) => readonly string[] | { readonly stays: readonly string[] } | 'stay' | undefined
 
 /** Every third party of the world: HTTP in clear text and over TLS, and a port that takes bytes. It keeps all it hears. */
 export interface Vendor {
@@ -28,6 +29,8 @@ export interface Vendor {
   /** Bytes of connections that are no HTTP, latin1, by connection. */
   readonly bytes: readonly string[]
   script: Script
+  /** Connections that are open now. */
+  open(): number
   /** Which port of this machine stands for a port of the world. */
   portOf(port: number, secure: boolean): number
 }
@@ -43,6 +46,7 @@ export async function openVendor(keep: Keep): Promise<Vendor> {
   const { certificate: cert, key } = await certificates.issue({ dns: '*.vendor.example' })
   const heard: Heard[] = []
   const bytes: string[] = []
+  const sockets = new Set<Socket>()
   const vendor = { script: (() => undefined) as Script }
   const onRequest: RequestListener = (request, response) => {
     const parts: Buffer[] = []
@@ -54,8 +58,8 @@ export async function openVendor(keep: Keep): Promise<Vendor> {
       void say(response, vendor.script(one))
     })
   }
-  const clear = await bound(keep, createServer(onRequest))
-  const secure = await bound(keep, createSecureServer({ cert, key }, onRequest))
+  const clear = await bound(keep, createServer(onRequest), sockets)
+  const secure = await bound(keep, createSecureServer({ cert, key }, onRequest), sockets)
   const raw = await bound(
     keep,
     createByteServer((socket) => {
@@ -65,17 +69,18 @@ export async function openVendor(keep: Keep): Promise<Vendor> {
         socket.write(`heard ${part.length}\n`)
       })
     }),
+    sockets,
   )
   return Object.assign(vendor, {
     ca: certificates.ca,
     heard,
     bytes,
+    open: () => sockets.size,
     portOf: (port: number, isSecure: boolean) => (clearPorts.has(port) ? clear : isSecure || securePorts.has(port) ? secure : raw),
   })
 }
 
-async function bound(keep: Keep, server: Server): Promise<number> {
-  const sockets = new Set<Socket>()
+async function bound(keep: Keep, server: Server, sockets: Set<Socket>): Promise<number> {
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.setNoDelay(true)
@@ -107,11 +112,12 @@ async function say(response: ServerResponse, pieces: ReturnType<Script>): Promis
     return
   }
   const { socket } = response
-  for (const piece of pieces) {
+  const stays = 'stays' in pieces
+  for (const piece of stays ? pieces.stays : pieces) {
     socket?.write(piece, 'latin1')
-    await new Promise((next) => setImmediate(next))
+    await apart()
   }
-  socket?.end()
+  if (!stays) socket?.end()
 }
 
 /** A whole answer with these header lines, in one piece. */
