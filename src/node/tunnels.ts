@@ -18,7 +18,7 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
   const { clock, meter } = ports
   const book = new StreamBook<TunnelPlace>({ name, live, ports, placedNow: ({ question }) => live.current.tunnels.again(question) })
 
-  async function take({ arrival, socket: near, head }: TunnelAsk): Promise<void> {
+  async function take({ arrival, socket: near, head, serveClear }: TunnelAsk): Promise<void> {
     const entry = book.begin(normalizeAddress(arrival.peer.address), undefined)
     near.on('error', () => {}) // its close says all there is to know
     near.setTimeout(0)
@@ -26,8 +26,14 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     const request = await live.current.tunnels.open(arrival)
     entry.id = request.id
     entry.service = request.service
+    entry.asked = { target: request.asked, caller: request.caller }
     const place = request.decided
     if (place instanceof Fault) return refuse(near, request, place, entry)
+    if (place === 'clear') {
+      near.write(headOf(request.accept()), 'latin1')
+      if (head.length > 0) near.unshift(head)
+      return serveClear()
+    }
     entry.place = place
     if (book.enter(place.question.service, near) > place.settings.maxConnections) {
       return refuse(near, request, new Fault('overloaded', `${place.question.service} has no room for another tunnel`), entry, 'full')
@@ -40,9 +46,10 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     }
     near.write(headOf(request.accept()), 'latin1')
     if (head.length > 0) near.unshift(head)
-    const heard = await awaitHello(near, far, place.target.host, place.clientHelloMs, clock)
+    const heard = await awaitHello(near, far, place, clock)
     if (heard.kind === 'fits') return book.carry(near, far, place, entry)
     reset(far)
+    if (heard.kind === 'clear') return serveClear()
     if (heard.kind === 'refused') shut(near, unrecognizedName)
     else reset(near)
     if (heard.kind === 'left') book.write(entry, 'closed', undefined)

@@ -73,6 +73,14 @@ egress:
     callers: [shop]
     allow: [{ methods: [GET], path: "/open/{**}" }]
     environments: { dev: { hosts: [clear.example], ports: [${ports.clear}], ${loopback} } }
+  mixed:
+    kind: proxy
+    connect: true
+    callers: [shop]
+    allow: [{ methods: [GET], path: "/open/{**}" }]
+    environments:
+      dev: { hosts: [open.example], ports: [${ports.clear}], ${loopback} }
+      test: { hosts: [open.example], ports: [${ports.clear}], ${loopback} }
   own:
     host: own.egress.internal
     callers: [shop]
@@ -193,7 +201,7 @@ describe('a tunnel', { timeout: patienceMs }, () => {
       client: '127.0.0.1',
     })
     expect(record['bytes_out']).toBeGreaterThan(200)
-    expect(opened.head).toContain(`x-egress-request-id: ${String(record['id'])}`)
+    expect(/x-egress-request-id: (.*)/.exec(opened.head)?.[1]).toBe(record['id'])
     expect(await gateway.admin('/metrics')).toContain('sallyport_egress_streams_total{service="web",outcome="closed"}')
   })
 
@@ -230,7 +238,7 @@ describe('a tunnel', { timeout: patienceMs }, () => {
         ),
       'does not fit',
     ],
-    ['no TLS but HTTP', () => Buffer.from('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n'), 'not TLS'],
+    ['no TLS but SSH', () => Buffer.from('\x00SSH-2.0'), 'not TLS'],
     ['a length beyond all hellos', () => Uint8Array.of(22, 3, 1, 0, 4, 1, 1, 0, 0), 'too long'],
   ])('sends nothing to the vendor after a hello with %s, and says so in an alert', async (_, hello, reason) => {
     const since = gateway.journal.length
@@ -283,7 +291,12 @@ describe('a tunnel', { timeout: patienceMs }, () => {
     const body = await rest(refused.socket)
     expect(body).toContain('"egress_denied"')
     expect(body).not.toContain('mocked')
-    expect(await ended('egress_denied', since)).toMatchObject({ reason: 'no egress service lists other.example:443', bytes_out: 0 })
+    expect(await ended('egress_denied', since)).toMatchObject({
+      reason: 'no egress service lists other.example:443',
+      target: 'other.example:443',
+      caller: 'shop',
+      bytes_out: 0,
+    })
     expect(gateway.journal.slice(since).filter((one) => one['kind'] === 'request')).toEqual([])
   })
 
@@ -359,6 +372,48 @@ describe('a request in absolute-form', { timeout: patienceMs }, () => {
 
   it('to the host of a service is a call of that service', async () => {
     expect(await ask('http://own.egress.internal/x')).toEqual({ status: 200, text: 'mocked' })
+  })
+})
+
+describe('a tunnel that carries requests in the clear', { timeout: patienceMs }, () => {
+  const inside = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: clear.example\r\n${more}\r\n`
+
+  it('has each of them judged like one in absolute-form, and reaches no other place', async () => {
+    const since = gateway.journal.length
+    const place = `clear.example:${ports.clear}`
+    const opened = await tunnel(`open.example:${ports.clear}`)
+    expect(opened.status).toBe(200)
+    opened.socket.write(inside('/open/x') + inside('/closed') + inside('/open/y', 'Connection: close\r\n'))
+    const text = await rest(opened.socket)
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 403', 'HTTP/1.1 200'])
+    expect(text).toContain(`"host":"open.example:${ports.clear}"`)
+    expect(text).not.toContain(place)
+    const records = gateway.journal.slice(since).filter((one) => one['kind'] === 'request' || one['kind'] === 'stream')
+    expect(records).toMatchObject([{ path: '/open/x' }, { path: '/closed' }, { path: '/open/y' }])
+  })
+
+  it.each([
+    ['another place', () => inside('http://own.egress.internal/x')],
+    ['another tunnel', () => `CONNECT a.example:${ports.a} HTTP/1.1\r\nHost: a.example\r\n\r\n`],
+    ['the whole server', () => 'OPTIONS * HTTP/1.1\r\nHost: clear.example\r\n\r\n'],
+    ['another environment', () => inside('/open/x', 'x-egress-env: prod\r\n')],
+    ['what is no request', () => 'EHLO here\r\n\r\n'],
+  ])('refuses %s', async (_, text) => {
+    const before = dialled
+    const opened = await tunnel(`open.example:${ports.clear}`)
+    opened.socket.write(text())
+    expect(String((await once(opened.socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 (?:400|403|501) /)
+    // That of the tunnel itself, which nothing was sent on.
+    expect(dialled - before).toBeLessThanOrEqual(1)
+  })
+
+  it('is for the environment that CONNECT chose', async () => {
+    const opened = await tunnel(`open.example:${ports.clear}`, 'x-egress-env: test\r\n')
+    opened.socket.write(inside('/open/x', 'Connection: close\r\n'))
+    expect(await rest(opened.socket)).toContain('x-egress-env: test')
+    const twice = await tunnel(`open.example:${ports.clear}`, 'x-egress-env: test\r\n')
+    twice.socket.write(inside('/open/x', 'x-egress-env: test\r\nConnection: close\r\n'))
+    expect(await rest(twice.socket)).toContain('env_invalid')
   })
 })
 

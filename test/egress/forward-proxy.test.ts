@@ -64,7 +64,7 @@ async function connect(target: string, headers: HeaderInput = { Host: target }, 
     arrival('CONNECT', target, headers, { listener: 'egress', scheme: 'http', peer: '127.0.0.1', ...rest }),
   )
   const { decided } = request
-  if (!(decided instanceof Fault)) return { request, place: decided, code: 'open', detail: '' }
+  if (!(decided instanceof Fault)) return { request, place: decided === 'clear' ? undefined : decided, code: 'open', detail: '' }
   return { request, place: undefined, code: decided.code, detail: decided.message }
 }
 
@@ -222,7 +222,9 @@ describe('CONNECT', () => {
     ['0177.0.0.1:443', 'host_invalid', 'unusual'],
     ['github.example.:443', 'host_invalid', 'label'],
     ['gïthub.example:443', 'host_invalid', 'character'],
-    ['github.example:80', 'egress_denied', 'ask for http://github.example/ in absolute-form'],
+    ['other.example:80', 'egress_denied', 'no egress service lists other.example:80'],
+    ['closed.example:80', 'egress_denied', 'closed may not be called in dev'],
+    ['private.example:80', 'egress_denied', 'checkout may not call theirs'],
     ['github.example:22', 'egress_denied', 'no egress service lists github.example:22'],
     ['other.example:443', 'egress_denied', 'no egress service lists other.example:443'],
     ['deb.example:443', 'egress_denied', 'does not say connect: true'],
@@ -253,6 +255,12 @@ describe('CONNECT', () => {
     ['no forward proxy', {}, { policy: egressPolicy({ services }) } as ArrivalOptions, 'not_implemented'],
   ])('with %s is refused', async (_, headers, options, code) => {
     expect((await connect('github.example:443', headers, options)).code).toBe(code)
+  })
+
+  it('to port 80 is for requests in the clear, with or without tunnels, and dials nothing', async () => {
+    const { request } = await connect('deb.example:80')
+    expect(request.decided).toBe('clear')
+    expect(request.accept().headers.get('x-egress-service')).toBe('packages')
   })
 
   it('needs no Host in HTTP/1.0, and none that agrees', async () => {
@@ -301,7 +309,7 @@ describe('egress explain and list', () => {
     ['packages', 'GET', 'http://deb.example/debian/x', 'ok allow: packages/read'],
     ['packages', 'POST', 'http://deb.example/debian/x', 'no allow: POST /debian/x is not among the calls allowed to packages'],
     ['packages', 'CONNECT', 'deb.example:443', 'no allow: packages has no tunnels: its policy does not say connect: true'],
-    ['packages', 'CONNECT', 'deb.example:80', 'no way: no tunnel leads to port 80: ask for http://… in absolute-form'],
+    ['packages', 'CONNECT', 'deb.example:80', 'no way: a tunnel to port 80 carries requests in the clear: ask about them, http://…'],
     ['packages', 'GET', 'http://deb.example:443/x', 'no way: port 443 is not spoken to in the clear: open a tunnel'],
     ['github', 'CONNECT', 'test.example:443', 'no target: github does not list test.example:443 here'],
     ['shares', 'CONNECT', 'pay.example:443', 'no production: pay.example is production (payments)'],
@@ -338,9 +346,9 @@ describe('the guard of production', () => {
       guards,
       services: [linked(proxy('web'), hosts('dev', ['*.live.example'])), linked(service('own'), live('dev', 'https://a.live.example'))],
     })
-    expect((await connect('a.live.example:443', undefined, { policy: guarded } as ArrivalOptions)).code).toBe('address_denied')
+    expect((await connect('a.live.example:443', undefined, { policy: guarded })).code).toBe('address_denied')
     expect(await call('GET', '/', { Host: 'own.egress.internal' }, { policy: guarded })).toMatchObject({ code: 'address_denied' })
     const known = egressPolicy({ ...given, guards, services: [linked(proxy('web'), hosts('dev', ['*.live.example'], { sharesAddressWithProd: true }))] })
-    expect((await connect('a.live.example:443', undefined, { policy: known } as ArrivalOptions)).code).toBe('open')
+    expect((await connect('a.live.example:443', undefined, { policy: known })).code).toBe('open')
   })
 })

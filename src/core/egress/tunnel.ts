@@ -2,7 +2,7 @@ import { buildEgressReceive } from '../ingress/receive.ts'
 import { type Arrival, type Credentialed, openExchange } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
-import type { StreamTarget } from '../model/route.ts'
+import type { EgressService, ProxyTarget, StreamTarget } from '../model/route.ts'
 import type { Outbound, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -13,7 +13,7 @@ import { buildAttribute } from './attribute.ts'
 import { buildGuard } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
 import { buildChoose } from './place/choose.ts'
-import { lists, placeText, sharedHosts } from './proxied.ts'
+import { lists, liveAt, placeText, sharedHosts } from './proxied.ts'
 import type { StreamPlace } from './stream.ts'
 
 /** What a tunnel was opened for. */
@@ -36,7 +36,11 @@ export interface TunnelRequest {
   /** `x-egress-request-id`; undefined when not even that could be read. */
   readonly id: string | undefined
   readonly service: string | undefined
-  readonly decided: TunnelPlace | Fault
+  readonly caller: string | undefined
+  /** `host:port`, once it could be read. */
+  readonly asked: string | undefined
+  /** `clear`: port 80, through which no bytes pass unseen. What follows are requests, each of them judged like one in absolute-form. */
+  readonly decided: TunnelPlace | 'clear' | Fault
   /** The answer that says the tunnel is open, without a body. */
   readonly accept: () => Outbound
   /** The answer that says why there is no tunnel; the reason stands in `x-egress-reason` too, as most clients show no body. */
@@ -50,6 +54,9 @@ export interface Tunnels {
   readonly again: (question: TunnelQuestion) => TunnelPlace
 }
 
+/** Some clients (undici before 8.7, and with it fetch of Node 24) open a tunnel for http URLs too. At other ports the first byte tells. */
+const clearPort = 80
+
 /** Builds the egress wing for CONNECT. */
 export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'random'>): Tunnels {
   const receive = buildEgressReceive(policy, ports)
@@ -60,20 +67,28 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
   const refusal = buildRefuse(policy)
   const services = new Map(Object.values(policy.egress).map((linked) => [linked.service.name, { ...linked, allow: buildAllow(linked.service) }]))
 
-  function again(question: TunnelQuestion, told: (target: StreamTarget) => void = () => {}): TunnelPlace {
-    const { service: name, caller, wanted, proxied } = question
-    const { service, targets, allow } = services.get(name) ?? unknown(name)
+  /** Who may reach the place, in which environment. @throws Fault */
+  function listed({ service: name, caller, wanted, proxied }: TunnelQuestion): { readonly service: EgressService; readonly target: ProxyTarget } {
+    const { service, targets } = services.get(name) ?? unknown(name)
     if (service.quarantined !== undefined) throw new Fault('config_quarantined', `the configuration of ${name} is broken`, { internal: service.quarantined })
+    if (!service.callers.includes(caller)) throw new Fault('egress_denied', `${caller} may not call ${name}`, { rule: `${name}/default` })
+    const choice = choose(caller, wanted, name)
+    if (choice.environment === undefined) throw new Fault('env_denied', choice.reason)
+    const target = new Map(Object.entries(targets)).get(choice.environment)
+    if (target === undefined) throw new Fault('no_target_for_env', `${name} has no target in ${choice.environment}`)
+    if (target.mode === 'deny')
+      throw new Fault('egress_denied', `${name} may not be called in ${choice.environment}`, { rule: `${name}/${choice.environment}`, reason: target.reason })
+    if (!lists(target, proxied)) throw new Fault('egress_denied', `${name} does not list ${placeText(proxied)} in ${choice.environment}`)
+    return { service, target }
+  }
+
+  function again(question: TunnelQuestion, told: (target: StreamTarget) => void = () => {}): TunnelPlace {
+    const { service: name, caller, proxied } = question
+    const { service, target: found } = listed(question)
+    const { allow } = services.get(name) ?? unknown(name)
     const allowed = allow(caller, 'CONNECT', { path: '/', encodedSlash: false, semicolon: false })
     if (allowed.rule === undefined) throw new Fault('egress_denied', allowed.reason, { rule: `${name}/default` })
     const settings = service.proxy?.tunnels ?? unknown(name)
-    const choice = choose(caller, wanted, name)
-    if (choice.environment === undefined) throw new Fault('env_denied', choice.reason)
-    const found = new Map(Object.entries(targets)).get(choice.environment)
-    if (found === undefined) throw new Fault('no_target_for_env', `${name} has no target in ${choice.environment}`)
-    if (found.mode === 'deny')
-      throw new Fault('egress_denied', `${name} may not be called in ${choice.environment}`, { rule: `${name}/${choice.environment}`, reason: found.reason })
-    if (!lists(found, proxied)) throw new Fault('egress_denied', `${name} does not list ${placeText(proxied)} in ${choice.environment}`)
     const { environment, allowAddresses } = found
     const target: StreamTarget = {
       mode: 'tcp',
@@ -96,10 +111,12 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
   async function open(arrival: Arrival): Promise<TunnelRequest> {
     // Filled room by room: a refusal tells what is known by then.
     const x = openExchange(arrival, policy.revision) as ReturnType<typeof openExchange> & Partial<Credentialed>
-    const decided = await new Promise<TunnelPlace>((resolve) => resolve(decide())).catch((error: unknown) => Fault.from(error))
+    const decided = await new Promise<TunnelPlace | 'clear'>((resolve) => resolve(decide())).catch((error: unknown) => Fault.from(error))
     return {
       id: x.id,
       service: x.service?.name,
+      caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
+      asked: x.request?.proxied && placeText(x.request.proxied),
       decided,
       accept: () => ({ status: 200, headers: addMarks(new FieldList(), x), body: undefined }),
       refuse(fault) {
@@ -108,10 +125,14 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
       },
     }
 
-    function decide(): TunnelPlace {
+    function decide(): TunnelPlace | 'clear' {
       const { service, caller, wanted, request } = address(attribute(receive(x)))
       if (request.proxied === undefined || caller.kind !== 'caller') throw new Fault('not_implemented', 'tunnels are not offered here')
-      return again({ service: service.name, caller: caller.name, wanted, proxied: request.proxied }, (target) => void Object.assign(x, { target }))
+      const question = { service: service.name, caller: caller.name, wanted, proxied: request.proxied }
+      if (question.proxied.port !== clearPort) return again(question, (target) => void Object.assign(x, { target }))
+      const { service: own, target } = listed(question)
+      Object.assign(x, { target: liveAt(own, target, question.proxied) })
+      return 'clear'
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
@@ -31,6 +32,8 @@ export interface TunnelAsk {
   readonly socket: Socket
   /** What came behind the request: of a client that does not wait for the answer. */
   readonly head: Uint8Array
+  /** Has what comes from now on read as requests in the clear to the place that was asked for, with what CONNECT said about who asks. */
+  readonly serveClear: () => void
 }
 
 /** The tunnels of one listener. */
@@ -58,6 +61,14 @@ export interface ConnectionCaps {
   readonly arrivals: ArrivalsLimit | undefined
 }
 
+/** A connection whose requests are all for one place. */
+export interface ClearTunnel {
+  /** `http://host:port` */
+  readonly origin: string
+  /** Names and values in turn that every request of it has: who asks, and for which environment. */
+  readonly headers: readonly string[]
+}
+
 /** What the protocols of one listener share. */
 export interface Serving {
   readonly options: ListenerOptions
@@ -67,4 +78,8 @@ export interface Serving {
   readonly conversations: Set<{ goAway(): void }>
   /** Connections that have. */
   upgraded: number
+  /** Gives a connection to the parser of HTTP/1. */
+  http1: (socket: Socket) => void
+  /** Tunnels in the clear. */
+  readonly clear: WeakMap<Duplex, ClearTunnel>
 }

@@ -23,6 +23,8 @@ export interface StreamEntry {
   readonly peer: string
   /** Undefined where not even the service is known. */
   service: string | undefined
+  /** Where it was to go, and for whom, when it goes nowhere. */
+  asked: { readonly target: string | undefined; readonly caller: string | undefined } | undefined
   place: StreamPlace | undefined
 }
 
@@ -55,7 +57,7 @@ export class StreamBook<P extends StreamPlace> {
 
   begin(peer: string, service: string | undefined): StreamEntry {
     const { clock } = this.#options.ports
-    return { id: undefined, startedAt: clock.ticks(), at: clock.now(), peer, service, place: undefined }
+    return { id: undefined, startedAt: clock.ticks(), at: clock.now(), peer, service, asked: undefined, place: undefined }
   }
 
   /** Counts a connection of a service until its socket closes. Returns how many there are with it. */
@@ -95,7 +97,7 @@ export class StreamBook<P extends StreamPlace> {
     this.write(entry, ending, undefined, carried.bytes)
   }
 
-  write({ id, startedAt, at, peer, service, place }: StreamEntry, outcome: string, why: string | undefined, bytes = nothing): void {
+  write({ id, startedAt, at, peer, service, asked, place }: StreamEntry, outcome: string, why: string | undefined, bytes = nothing): void {
     const { name, live, ports } = this.#options
     const { meter, clock } = ports
     const labels = { service: service ?? '' }
@@ -110,9 +112,9 @@ export class StreamBook<P extends StreamPlace> {
       listener: name,
       service,
       client: peer,
-      caller: place?.caller,
+      caller: place?.caller ?? asked?.caller,
       environment: place?.target.environment,
-      target: place === undefined ? undefined : `${place.target.host}:${place.target.port}`,
+      target: place === undefined ? asked?.target : `${place.target.host}:${place.target.port}`,
       revision: place?.revision ?? live.current.revision,
       outcome,
       reason: why,

@@ -34,7 +34,7 @@ export function serviceOfCall(policy: Policy, call: ProxiedCall, caller: string 
 
 /** What keeps a place from being called that way, whatever else its policy says; undefined for nothing. */
 export function wayProblem({ method, port }: ProxiedCall): string | undefined {
-  if (method === 'CONNECT' && port === 80) return 'no tunnel leads to port 80: ask for http://… in absolute-form'
+  if (method === 'CONNECT' && port === 80) return 'a tunnel to port 80 carries requests in the clear: ask about them, http://…'
   if (method !== 'CONNECT' && port === 443) return 'port 443 is not spoken to in the clear: open a tunnel'
   return undefined
 }

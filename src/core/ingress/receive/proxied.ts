@@ -27,8 +27,6 @@ function readTunnel(arrival: Arrival, fields: Fields): ProxyLine {
   const proxied = placeOf(arrival, arrival.target, undefined)
   // RFC 9110 section 9.3.6: no content, and whoever frames some may frame a second request in it.
   if (fields.has('transfer-encoding') || (fields.get('content-length') ?? '0') !== '0') throw refusal(arrival, 'request_invalid', 'CONNECT has no body')
-  if (proxied.port === 80)
-    throw refusal(arrival, 'egress_denied', `port 80 speaks in the clear: ask for http://${proxied.host}/ in absolute-form instead of opening a tunnel`)
   return { proxied, target: '/' }
 }
 

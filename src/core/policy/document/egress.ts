@@ -203,7 +203,7 @@ export const target = z.strictObject({
   ports: defaulted(
     z.array(z.int().min(1).max(65_535)).min(1),
     'egress.environments.ports',
-    'With kind: proxy: the ports of these hosts. To 443 there are tunnels only, to 80 requests in the clear only.',
+    'With kind: proxy: the ports of these hosts. Nothing goes to 443 in the clear, and to 80 nothing else.',
   ),
   guardHosts: defaulted(
     z.array(guardHost),
