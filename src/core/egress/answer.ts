@@ -125,7 +125,7 @@ async function* hiddenStream(body: AsyncIterable<Uint8Array>, hide: Hide): Async
   for await (const chunk of body) {
     length += chunk.length
     if (length > hiddenBytes) throw new Fault('upstream_protocol', 'the vendor answered with more JSON than can be masked')
-    chunks.push(chunk.slice())
+    chunks.push(new Uint8Array(chunk))
   }
   const whole = new Uint8Array(length)
   let at = 0
