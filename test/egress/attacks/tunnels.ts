@@ -57,7 +57,8 @@ const helloOf = (name: string) => latin1(records(helloMessage({ names: [[0, name
 const nameless = latin1(records(helloMessage({ names: [] })))
 const good = helloOf(a)
 
-const connect = (target: string, headers: readonly string[] = []) => message([`CONNECT ${target} HTTP/1.1`, `host: ${target}`, ...headers, ...careless])
+/** CONNECT as a careless workload says it. */
+export const connect = (target: string, headers: readonly string[] = []) => message([`CONNECT ${target} HTTP/1.1`, `host: ${target}`, ...headers, ...careless])
 
 /** What the target got over the tunnel is this, to the byte. */
 const carried =
@@ -87,6 +88,9 @@ const gated = (name: string, pieces: readonly string[], target = `${a}:${port}`,
   tunnel(name, target, pieces, { hangsUp: { heard: '\u0015\u0003\u0003' }, flaws: carried(''), ...more })
 const made = (name: string, parts: Parameters<typeof helloMessage>[0], most?: number) => gated(name, [latin1(records(helloMessage(parts), most))])
 const named = (name: string, sni: string) => gated(`${name}: ${JSON.stringify(sni)}`, [helloOf(sni)])
+
+/** Elsewhere a letter begins a request in the clear. */
+const spokenTls = [`${a}:443`, { dialled: [`${home}:443`] }] as const
 
 export const gateAttacks: readonly Case[] = [
   named('another host', 'evil.example'),
@@ -132,13 +136,13 @@ export const gateAttacks: readonly Case[] = [
   gated('a hello of 17 MiB', ['\u0016\u0003\u0001\u0040\u0000\u0001\u00ff\u00ff\u00ff\u0003\u0003']),
   gated('a hello of SSL 2', ['\u0080\u002e\u0001\u0000\u0002\u0000\u0015\u0000\u0000\u0000\u0010']),
   gated('SSL 3 in its record', [`\u0016\u0002\u0000${good.slice(3)}`]),
-  gated('HTTP', ['GET / HTTP/1.1\r\nhost: a.vendor.example\r\n\r\n']),
-  gated('HTTP of the proxy', [request('GET http://api.internal/v1/x', 'api.internal')]),
-  gated('HTTP/2', ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n']),
-  gated('SSH', ['SSH-2.0-OpenSSH_9.2\r\n']),
-  gated('SMTP', ['EHLO evil.example\r\n']),
+  gated('HTTP, where TLS is spoken', ['GET / HTTP/1.1\r\nhost: a.vendor.example\r\n\r\n'], ...spokenTls),
+  gated('HTTP of the proxy, where TLS is spoken', [request('GET http://api.internal/v1/x', 'api.internal')], ...spokenTls),
+  gated('HTTP/2, where TLS is spoken', ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'], ...spokenTls),
+  gated('SSH, where TLS is spoken', ['SSH-2.0-OpenSSH_9.2\r\n'], ...spokenTls),
+  gated('SMTP, where TLS is spoken', ['EHLO evil.example\r\n'], ...spokenTls),
   gated('PostgreSQL', ['\u0000\u0000\u0000\u0008\u0004\u00d2\u0016\u002f']),
-  gated('the header of the PROXY protocol', [`PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n${good}`]),
+  gated('the header of the PROXY protocol, where TLS is spoken', [`PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n${good}`], ...spokenTls),
   gated('half a hello, and an end', [good.slice(0, -1)], undefined, { hangsUp: 'at once' }),
   gated('one byte of a hello, and an end', ['\u0016'], undefined, { hangsUp: 'at once' }),
   gated('nothing, and an end', [], undefined, { hangsUp: 'at once' }),
