@@ -335,8 +335,8 @@ export interface EgressService {
   readonly host: string | undefined
   /** Names of callers. */
   readonly callers: readonly string[]
-  /** Empty means every method and path. */
-  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string }[]
+  /** Empty means every method and path. `audit`: lets pass what no other rule does, and the record says so. */
+  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string; readonly audit?: true }[]
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
