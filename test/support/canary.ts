@@ -17,7 +17,7 @@ function formsOf(secret: string): readonly (readonly [form: string, text: string
     ['percent-encoded', percent],
     ['percent-encoded where needed', encodeURIComponent(secret)],
     ['JSON', JSON.stringify(secret).slice(1, -1)],
-    ['JSON, every sign', [...secret].map((sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')],
+    ['JSON, every sign', Array.from(secret, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')],
     ['UTF-16', bytes.toString('utf16le').slice(0, -1)],
     ...halves,
   ]

@@ -16,6 +16,10 @@ export interface HouseOptions {
   /** Environment of the process: dev, unless said. dev, test and other are nonprod; prod and live are prod. */
   readonly environment?: string
   readonly listeners?: Part
+  /** Further sections. */
+  readonly sections?: Part
+  /** What the issuer of callers' tokens answers at `issuer`. */
+  readonly keySet?: string
   /** Beside VENDOR_CA and VENDOR_KEY, the canary. */
   readonly variables?: Readonly<Record<string, string>>
   readonly files?: Files
@@ -31,8 +35,17 @@ export interface House {
 export const workload = 'workload'
 
 export async function openHouse(keep: Keep, options: HouseOptions): Promise<House> {
-  const { services, zones, callers = { [workload]: { listener: 'egress' } }, environment = 'dev', listeners = {}, variables = {}, files = {} } = options
-  const world = await openWorld(keep, zones)
+  const {
+    services,
+    zones,
+    callers = { [workload]: { listener: 'egress' } },
+    environment = 'dev',
+    listeners = {},
+    sections = {},
+    variables = {},
+    files = {},
+  } = options
+  const world = await openWorld(keep, zones, options.keySet)
   const policies = {
     sallyport: 'v1',
     environments: {
@@ -43,6 +56,7 @@ export async function openHouse(keep: Keep, options: HouseOptions): Promise<Hous
       live: { class: 'prod' },
     },
     listeners: { egress: { address: '127.0.0.1:0' }, admin: { address: '127.0.0.1:0' }, ...listeners },
+    ...sections,
     callers,
     egress: Object.fromEntries(Object.entries(services).map(([name, service]) => [name, reachable(name, service)])),
   }

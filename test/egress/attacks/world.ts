@@ -18,9 +18,14 @@ export interface World {
   readonly dialled: readonly string[]
 }
 
-export async function openWorld(keep: Keep, zones: Readonly<Record<string, Zone>>): Promise<World> {
+/** Where the key set of the callers' issuer is: no third party. */
+const issuerAddress = '127.9.8.7'
+const issuerPath = '/keys-of-callers'
+export const issuer = `http://${issuerAddress}${issuerPath}`
+
+export async function openWorld(keep: Keep, zones: Readonly<Record<string, Zone>>, keySet?: string): Promise<World> {
   watchSockets(keep)
-  const vendor = await openVendor(keep)
+  const vendor = await openVendor(keep, keySet === undefined ? {} : { [issuerPath]: keySet })
   const asked: string[] = []
   const dialled: string[] = []
 
@@ -41,7 +46,7 @@ export async function openWorld(keep: Keep, zones: Readonly<Record<string, Zone>
       resolve: async (host) => (isIP(host) === 0 ? addressesOf(host) : [host]),
       connect(place, secure): Socket {
         const { host = '', port } = place as NetConnectOpts & { readonly host?: string; readonly port: number } // the dialler knows no pipes to vendors
-        dialled.push(`${host.includes(':') ? `[${host}]` : host}:${port}`)
+        if (host !== issuerAddress) dialled.push(`${host.includes(':') ? `[${host}]` : host}:${port}`)
         const there = { ...place, host: '127.0.0.1', port: vendor.portOf(port, secure !== undefined) }
         return secure === undefined ? tcp(there) : tls(Object.assign(there, secure))
       },
