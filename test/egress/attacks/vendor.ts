@@ -55,7 +55,10 @@ export async function openVendor(keep: Keep, quiet: Readonly<Record<string, stri
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => {
       const aside = quiet[request.url ?? '']
-      if (aside !== undefined) return void response.end(aside)
+      if (aside !== undefined) {
+        response.end(aside)
+        return
+      }
       const one = heardOf(request, Buffer.concat(parts).toString('latin1'))
       heard.push(one)
       void say(response, vendor.script(one))
