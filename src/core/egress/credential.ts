@@ -31,12 +31,12 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'ra
   const readSecret = buildReadSecret(ports.secrets)
   const inItsTime = <T>(x: PlacedLive, value: Promise<T>) =>
     inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
-  const sign = buildSign(readSecret, ports)
+  const { prepare, sign } = buildSign(readSecret, ports)
   const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
   const newKey = () => ports.random.uuid()
 
-  function prepare(credential: Exclude<Credential, Signing>, secret: string): Injection {
+  function injectionOf(credential: Exclude<Credential, Signing>, secret: string): Injection {
     const last = prepared.get(credential)
     if (last?.secret === secret) return last.injection
     const injection = inject(credential, secret)
@@ -44,20 +44,28 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'ra
     return injection
   }
 
-  /** Last of all: what is signed stays as it is. */
-  async function signed(x: PlacedLive, credential: Signing): Promise<Credentialed> {
-    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
-    return Object.assign(x, { call, secrets, spoil: undefined })
+  /** Signed last of all, when a try goes out: what is signed stays as it is, and no signature ages while its call waits. */
+  async function toBeSigned(x: PlacedLive, credential: Signing): Promise<Credentialed> {
+    const call = await inItsTime(x, prepare(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
+    const seal: Credentialed['seal'] = async (going) => {
+      const signed = await inItsTime(x, sign(credential, going))
+      // The vendor may repeat what an earlier try showed it.
+      Object.assign(credentialed, { secrets: [...new Set([...credentialed.secrets, ...signed.secrets])] })
+      return signed.call
+    }
+    const credentialed: Credentialed = Object.assign(x, { call, secrets: nothingSecret, spoil: undefined, seal })
+    return credentialed
   }
 
   return async function credential(x) {
     const { credential, certificate } = x.target
     if (certificate !== undefined) await inItsTime(x, checkCertificate(certificate, ports.secrets))
     if (credential === undefined) return credentialed(x, undefined, undefined, newKey)
-    if (isSigning(credential)) return signed(x, credential)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
+    if (isSigning(credential)) return toBeSigned(x, credential)
+    if (credential.kind !== 'oauth2')
+      return credentialed(x, injectionOf(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
     const { token, beside, spoil } = await getToken(x, credential)
-    const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)
+    const injection = beside.length === 0 ? injectionOf(credential, token) : inject(credential, token)
     return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil, newKey)
   }
 }
@@ -72,5 +80,5 @@ async function checkCertificate({ certificate, key }: NonNullable<LiveTarget['ce
 
 function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: Credentialed['spoil'], newKey: () => string): Credentialed {
   const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
-  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
+  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil, seal: undefined })
 }

@@ -163,6 +163,8 @@ export interface Credentialed extends PlacedLive {
   readonly secrets: readonly string[]
   /** Forgets the credential that was added, when it was a token and the vendor refused it. Whether another one may be had. */
   readonly spoil: (() => boolean) | undefined
+  /** Signs the call when a try of it goes out, and adds what is secret in that to `secrets`; undefined where nothing is signed. */
+  readonly seal: ((call: HttpCall) => Promise<HttpCall>) | undefined
 }
 
 /** What an external decision point said of a request, or what its failing meant. */
@@ -263,6 +265,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     vet: undefined,
     secrets: undefined,
     spoil: undefined,
+    seal: undefined,
   }
   return slots as Arrived
 }

@@ -33,6 +33,13 @@ export interface Shipment {
   /** It means the same once and twice: by itself, or (`keyed`) because of its key. Without it: neither. */
   readonly safety?: { readonly plain: boolean; readonly keyed: boolean } | undefined
   readonly idleMs: number
+  /**
+   * The last step before a try goes out, after whatever it waited for: what is signed here is fresh, and stays as it is. What it throws is the
+   * outcome of the try, which has sent nothing.
+   */
+  readonly seal?: Seal | undefined
 }
+
+export type Seal = (call: HttpCall) => HttpCall | Promise<HttpCall>
 
 export type SendPorts = Pick<Ports, 'clock' | 'random' | 'meter'>
