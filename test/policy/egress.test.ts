@@ -15,6 +15,13 @@ const codes = async (text: string, environment = 'dev') =>
   (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
 
 describe('a target', () => {
+  it('has the cache that is asked for, and without a word none', async () => {
+    const cacheOf = async (more: string) => clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', more))).egress['pay']?.service.cache
+    expect(await cacheOf('')).toBeUndefined()
+    expect(await cacheOf('    cache: {}\n')).toEqual({ bytes: 64 * 1024 ** 2, entryBytes: 1024 ** 2 })
+    expect(await cacheOf('    cache: { maxBytes: 1MiB, maxEntry: 4KiB }\n')).toEqual({ bytes: 1024 ** 2, entryBytes: 4096 })
+  })
+
   it('has the quota that was agreed, and as many calls a month as the cap pays for', async () => {
     const said = '    quota: { vendor: { rate: 100/1s }, cost: { perCall: 0.0005, currency: EUR, monthlyCap: 500 }, maxRetryAfter: 2s }\n'
     const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
@@ -476,6 +483,10 @@ describe('ways in and callers', () => {
     [service(target, '    quota: { cost: { perCall: 2, currency: EUR, monthlyCap: 1 } }\n'), 'cost_cap_low'],
     [service(target, '    quota: { cost: { perCall: 2, currency: eur } }\n'), 'value_invalid'],
     [service(target, '    allow: []\n'), 'list_empty'],
+    [service(target, '    cache: { maxEntry: 65MiB }\n'), 'cache_size'],
+    [service(target, '    cache: { maxBytes: 17GiB }\n'), 'cache_size'],
+    [service(target, '    cache: { maxEntry: 0B }\n'), 'cache_size'],
+    [service(stream, '    kind: tcp\n    cache: {}\n'), 'kind_differs'],
     [service(target, '    mask: { jsonPaths: [card.number] }\n'), 'value_invalid'],
     [service(target, '    idempotency: { header: "no header" }\n'), 'value_invalid'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],

@@ -164,7 +164,7 @@ function describeMode(target: EgressTarget): string {
 }
 
 /** What else happens to a call that goes out: facts, none of which is known to refuse it. */
-function explainCalling({ quota, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
+function explainCalling({ quota, cache, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
   const seconds = (ms: number) => `${ms / 1_000}s`
   const { vendor, cost } = quota ?? {}
   const shared = vendor?.shareBy === 'caller' && callers.length > 1 ? `, shared fairly by ${callers.join(', ')}` : ''
@@ -173,6 +173,9 @@ function explainCalling({ quota, idempotency, callers, mask }: EgressService, me
   return [
     vendor === undefined ? [] : [line('quota', true, `${vendor.points} calls in any ${seconds(vendor.windowMs)}${shared}${waits}`)],
     cost === undefined ? [] : [line('cost', true, `${cost.perCall} ${cost.currency} per try, ${cap}`)],
+    cache !== undefined && (method === 'GET' || method === 'HEAD')
+      ? [line('cache', true, `stored where the vendor lets it, up to ${cache.entryBytes} bytes`)]
+      : [],
     idempotency?.generate === true && keyedMethods.has(method) ? [line('idempotency', true, `${idempotency.header} is made where the caller sends none`)] : [],
     mask.responses && mask.jsonPaths.length > 0 ? [line('mask', true, `hidden in JSON answers: ${mask.jsonPaths.join(', ')}`)] : [],
   ].flat()

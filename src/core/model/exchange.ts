@@ -142,7 +142,14 @@ export interface Placed extends Allowed {
   /** Set on live targets: what the connector asks before it dials. */
   readonly vet: Vet | undefined
   readonly injected?: Injected | undefined
+  /** What the cache of the service did; undefined where it has none. */
+  readonly cached?: CacheUse | undefined
 }
+/**
+ * `hit`: answered from what is stored. `revalidated`: so, after the vendor said that it still holds. `stale`: so, because the vendor is in trouble. `miss`: asked
+ * for. `bypass`: nothing that could be stored.
+ */
+export type CacheUse = 'hit' | 'revalidated' | 'stale' | 'miss' | 'bypass'
 /** What was done to a request on purpose. */
 export interface Injected {
   /** Delayed so long. */
@@ -263,6 +270,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     wanted: undefined,
     target: undefined,
     vet: undefined,
+    cached: undefined,
     secrets: undefined,
     spoil: undefined,
     seal: undefined,

@@ -343,10 +343,20 @@ export interface EgressService {
   /** `generate`: POST and PATCH without a key get one. `header`: lower-case. */
   readonly idempotency?: { readonly header: string; readonly generate: boolean } | undefined
   readonly quota?: VendorQuota | undefined
+  /** Undefined: nothing is stored. */
+  readonly cache?: ResponseCache | undefined
   /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
   readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
   /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
   readonly stream?: StreamSettings | undefined
+}
+
+/** How much of a service's answers each process stores. */
+export interface ResponseCache {
+  /** All together. */
+  readonly bytes: number
+  /** Largest body. */
+  readonly entryBytes: number
 }
 
 /** What was agreed with a vendor, per environment. */

@@ -38,7 +38,7 @@ const partial: ReadonlySet<string> = new Set(['range', 'if-range'])
 /** The call as the vendor gets it: the caller's credentials gone, ours added. `injected` names the header that belongs to the gateway even when it stays empty. */
 export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined, newKey: () => string): HttpCall {
   const { target, request } = x
-  const headers = outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses || target.record !== undefined)
+  const headers = outgoingFields(x, injection?.header, injected)
   if (x.service.idempotency?.generate === true && keyedMethods.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
   return {
     kind: 'http',
@@ -67,6 +67,11 @@ function authorityOf(target: LiveTarget): string {
 function pathAndQuery(basePath: string, path: string, query: string): string {
   const whole = (basePath.endsWith('/') ? basePath.slice(0, -1) : basePath) + path
   return query === '' ? whole : `${whole}?${query}`
+}
+
+/** The headers of the call. */
+export function outgoingFields({ request, service, target }: PlacedLive, header: Injection['header'], injected: string | undefined): FieldList {
+  return outgoingHeaders(request.headers, header, injected, service.mask.responses || target.record !== undefined)
 }
 
 /** `masked`: the answer is searched or written down, so it must come whole and plain. A range could cut a secret in two, a content coding would hide it. */

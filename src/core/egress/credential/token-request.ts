@@ -69,7 +69,7 @@ export function buildTokens(readSecret: ReadSecret, insecure: boolean, ports: To
 }
 
 /** Nobody here verified it: the endpoint does, and says no to what is not good. */
-function callersToken({ request }: PlacedLive): string {
+export function callersToken({ request }: PlacedLive): string {
   const said = request.headers.all('authorization')
   const [, token] = /^bearer +([A-Za-z0-9\-._~+/]{1,8192}=*)$/i.exec(said.length === 1 ? (said[0] ?? '') : '') ?? []
   if (token === undefined) throw new Fault('unauthenticated', 'this service needs the bearer token of whom it is called for')

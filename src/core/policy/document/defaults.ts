@@ -179,6 +179,8 @@ export const defaults = {
   'egress.quota.vendor.shareBy': { value: 'caller', reason: 'one caller must not use up what was agreed for all' },
   'egress.quota.maxRetryAfter': { value: '10s', reason: 'callers give up after longer' },
   'egress.quota.onStoreFailure': { value: 'local', reason: 'a store that restarts must not stop all calls; a vendor that has enough says so' },
+  'egress.cache.maxBytes': { value: '64MiB', reason: 'a sidecar has little memory, and each process has its own' },
+  'egress.cache.maxEntry': { value: '1MiB', reason: 'an API answers with less; what is longer streams through' },
   'egress.idempotency.header': { value: 'idempotency-key', reason: 'what most vendors read' },
   'egress.idempotency.generate': { value: true, reason: 'whoever names the header wants keys in it' },
   'egress.mask.headers': { value: ['authorization', 'cookie', 'proxy-authorization', 'set-cookie', 'x-api-key'], reason: 'these carry credentials' },

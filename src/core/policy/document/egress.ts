@@ -299,6 +299,15 @@ export const egress = z.strictObject({
       .optional(),
     "What was agreed with the vendor; with it, the vendor's own words (Retry-After, RateLimit) pause the service for everybody.",
   ),
+  cache: describe(
+    z
+      .strictObject({
+        maxBytes: defaulted(overridable(size), 'egress.cache.maxBytes', 'Most that is stored, in each process; what was not used for longest goes first.'),
+        maxEntry: defaulted(overridable(size), 'egress.cache.maxEntry', 'Longest body that is stored.'),
+      })
+      .optional(),
+    'Stores answers that the vendor lets be stored (RFC 9111), for each caller, credential and environment apart; without it none.',
+  ),
   idempotency: describe(
     z
       .strictObject({

@@ -31,7 +31,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   claims: [{ at: /^routes\.[^.]+\.match$/, what: 'Choosing a route by claims', instead: 'Pin a destination by claims, or write an access rule.' }],
   hedge: [{ at: egress, what: 'Hedging calls to third parties', instead: 'Write retry.' }],
   compose: [{ at: route, what: 'Composing several calls' }],
-  cache: [{ at: anywhere, what: 'Caching of answers' }],
+  cache: [{ at: /^(?!egress\.[^.]+$)/, what: 'Caching of answers', instead: 'Calls to third parties can be cached: write cache: on an egress service.' }],
   concurrency: [{ at: route, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; concurrency: adaptive protects a cluster.' }],
   spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
   token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],

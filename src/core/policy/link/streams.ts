@@ -3,7 +3,7 @@ import type { EgressDocument } from '../document/egress.ts'
 import { type Entry, isSaid, type Linking, refuse, warn } from './linking.ts'
 import { ms } from './values.ts'
 
-const httpOnly = [['host'], ['allow'], ['retry'], ['breaker'], ['quota'], ['idempotency'], ['mask'], ['timeout', 'total']] as const
+const httpOnly = [['host'], ['allow'], ['retry'], ['breaker'], ['quota'], ['idempotency'], ['cache'], ['mask'], ['timeout', 'total']] as const
 const tcpOnly = [['protocol'], ['connections'], ['switch']] as const
 
 /** What one kind of service cannot use would be believed. */
