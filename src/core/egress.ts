@@ -3,12 +3,13 @@ import { buildAnswer, buildRefuse, marked } from './egress/answer.ts'
 import { buildAttribute } from './egress/attribute.ts'
 import { buildCache } from './egress/cache.ts'
 import { buildRecord, buildReplay } from './egress/cassette.ts'
-import { buildCredential, buildIdentity } from './egress/credential.ts'
+import { buildCredential, buildIdentity, buildShortLived } from './egress/credential.ts'
 import { buildDisturb } from './egress/disturb.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
 import { buildRenew } from './egress/renew.ts'
+import { buildVend, isVending } from './egress/vend.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -33,6 +34,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const disturb = buildDisturb(policy, ports)
   const cache = buildCache(policy, buildIdentity(ports), ports)
   const credential = buildCredential(policy, ports)
+  const vend = buildVend(buildShortLived(policy, ports), ports)
   const forward = buildRenew(credential, upstream.forwardOut)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
@@ -45,6 +47,7 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
+      if (isVending(placed)) return trail.close(marked(placed, await vend(placed)))
       await disturb(placed)
       if (!isLive(placed)) return trail.close(disturb.shape(placed, answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed))))
       const answered = await cache(placed, async (asked) => {

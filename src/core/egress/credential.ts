@@ -12,6 +12,7 @@ import { buildSign, isSigning, type Signing } from './credential/sign.ts'
 import { buildTokens } from './credential/token-request.ts'
 
 export { buildIdentity, type Identity } from './credential/identity.ts'
+export { buildShortLived, type GetShortLived, type ShortLived } from './credential/short-lived.ts'
 
 /** @throws Fault `credential_unavailable`, or why the request was cut short while it waited for a token. */
 export type AddCredential = (x: PlacedLive) => Credentialed | Promise<Credentialed>

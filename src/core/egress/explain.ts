@@ -1,6 +1,6 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget } from '../model/route.ts'
+import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget, vendPath } from '../model/route.ts'
 import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
 import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
@@ -137,7 +137,21 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, want
   ]
   if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
   const where = target.mode === 'live' ? target.origin + target.basePath : target.mode === 'tcp' ? streamText(target) : `none: answered by the gateway`
-  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
+  return {
+    lines: [
+      ...lines,
+      line('target', true, where),
+      line('mode', target.mode !== 'deny', describeMode(target)),
+      ...explainFaults(target),
+      ...explainVend(target),
+    ],
+    target,
+  }
+}
+
+function explainVend(target: EgressTarget): readonly ExplainLine[] {
+  if (target.mode !== 'live' || target.vend === undefined) return []
+  return [line('vend', true, `${target.vend.callers.join(', ')} may fetch the credential at ${vendPath}`)]
 }
 
 function explainFaults(target: EgressTarget): readonly ExplainLine[] {

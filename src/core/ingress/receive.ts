@@ -61,7 +61,7 @@ function ownHeaders(policy: Policy): readonly string[] {
 
 /**
  * Builds the same guard for the egress listeners. No proxy stands in front of them; a caller's wishes (`x-egress-env`,
- * `x-egress-timeout-ms`, `x-egress-retry`) stay readable for the rooms that follow, which keep them from the vendor.
+ * `x-egress-timeout-ms`, `x-egress-retry`, `x-egress-vend`) stay readable for the rooms that follow, which keep them from the vendor.
  */
 export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
   return build(ports, {
@@ -70,7 +70,7 @@ export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' |
     trustedProxies: [],
     own: [],
     keyHeaders: [],
-    keep: ['x-egress-timeout-ms', 'x-egress-retry'],
+    keep: ['x-egress-timeout-ms', 'x-egress-retry', 'x-egress-vend'],
     keepSpellings: ['x-egress-env'],
     timeouts: egressTimeouts,
   })

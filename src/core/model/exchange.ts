@@ -144,6 +144,8 @@ export interface Placed extends Allowed {
   readonly injected?: Injected | undefined
   /** What the cache of the service did; undefined where it has none. */
   readonly cached?: CacheUse | undefined
+  /** The credential itself was handed out: what it is. */
+  readonly vended?: 'token' | 'aws' | undefined
 }
 /**
  * `hit`: answered from what is stored. `revalidated`: so, after the vendor said that it still holds. `stale`: so, because the vendor is in trouble. `miss`: asked
@@ -271,6 +273,7 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     target: undefined,
     vet: undefined,
     cached: undefined,
+    vended: undefined,
     secrets: undefined,
     spoil: undefined,
     seal: undefined,

@@ -387,6 +387,9 @@ export interface StreamSettings {
   readonly drainMs: number | undefined
 }
 
+/** Under it the ambassador hands out credentials, where a target says so. */
+export const vendPath = '/.sallyport/credentials'
+
 /** Where an egress service lives in one environment. */
 export type EgressTarget =
   | {
@@ -410,6 +413,8 @@ export type EgressTarget =
       readonly faults?: EgressFaults | undefined
       /** Mode record: every answer is written down. Nonprod only. */
       readonly record?: CassetteUse | undefined
+      /** Who may fetch the credential itself, which is a short-lived one. */
+      readonly vend?: { readonly callers: readonly string[] } | undefined
     }
   | StreamTarget
   | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook; readonly faults?: EgressFaults | undefined }

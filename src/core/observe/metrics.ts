@@ -66,6 +66,11 @@ export const metrics = {
     labels: ['service', 'environment', 'outcome'],
   },
   sallyport_egress_cache_bytes: { kind: 'gauge', help: 'What stored answers weigh, by service.', labels: ['service'], together: 'sum' },
+  sallyport_egress_vended_total: {
+    kind: 'counter',
+    help: 'Credentials that were handed to workloads, by service, environment and caller.',
+    labels: ['service', 'environment', 'caller'],
+  },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_hedges_total: {
     kind: 'counter',

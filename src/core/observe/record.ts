@@ -7,7 +7,10 @@ import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
 
 /** However far the exchange came, in either wing. */
-export type Furthest = Arrived & Partial<Omit<Translated, 'call'>> & Partial<Omit<Credentialed, 'call' | 'target'>> & Partial<Pick<Placed, 'target' | 'cached'>>
+export type Furthest = Arrived &
+  Partial<Omit<Translated, 'call'>> &
+  Partial<Omit<Credentialed, 'call' | 'target'>> &
+  Partial<Pick<Placed, 'target' | 'cached' | 'vended'>>
 
 /** `whole`: sent to its end. `broken_off`: the upstream or a deadline cut it. `given_up`: the downstream went away. */
 export type Ending = 'whole' | 'broken_off' | 'given_up'
@@ -183,6 +186,7 @@ function egressOf(x: Furthest): JournalRecord {
     mode: x.target === undefined ? undefined : modeOf(x.target),
     caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
     cache: x.cached,
+    vended: x.vended,
   }
 }
 

@@ -192,6 +192,7 @@ export const defaults = {
   'egress.environments.faults.status.status': { value: 503, reason: 'what a vendor that is down answers' },
   'egress.environments.guardHosts': { value: [], reason: 'the target itself is always guarded' },
   'egress.environments.sharesAddressWithProd': { value: false, reason: 'two environments at one address are a mistake unless known' },
+  'egress.environments.vend.prod': { value: false, reason: 'a production credential leaves the gateway on purpose, or not at all' },
   'egress.environments.inject.format': { value: '{secret}', reason: 'the bare value' },
   'egress.environments.oauth2.scope': { value: [], reason: 'the server decides' },
   'egress.environments.sigv4.payload': { value: 'signed', reason: 'nobody may change the body on the way' },

@@ -195,6 +195,15 @@ export const target = z.strictObject({
     z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
     'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, verified against the name) or none. Left out: none; in prod it must be said.',
   ),
+  vend: describe(
+    z
+      .strictObject({
+        callers: describe(z.array(name).min(1), 'Who may fetch it, of the callers of the service.'),
+        prod: defaulted(z.boolean(), 'egress.environments.vend.prod', 'To be said in an environment of class prod.'),
+      })
+      .optional(),
+    'Hands the short-lived credential of this target itself (a token of oauth2, AWS keys with a sessionToken) to workloads that ask: GET /.sallyport/credentials.',
+  ),
   guardHosts: defaulted(
     z.array(guardHost),
     'egress.environments.guardHosts',

@@ -38,7 +38,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
-  vend: [{ at: egress, what: 'Vending credentials' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],
