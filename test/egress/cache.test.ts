@@ -168,6 +168,12 @@ describe('a service with a cache', () => {
     expect([head.text, head.headers.get('content-length'), head.how, calls.length]).toEqual(['', '8', 'hit; ttl=60', 2])
   })
 
+  it('stores what has no trailers, and not what has some, which go on', async () => {
+    const { ask, calls } = house((call) => ({ ...fresh(), trailers: () => new FieldList(call.target.endsWith('with') ? [['x-sum', '1']] : []) }))
+    for (const path of ['/with', '/with', '/without', '/without']) await ask(path)
+    expect(calls.map(({ target }) => target)).toEqual(['/base/with', '/base/with', '/base/without'])
+  })
+
   it('stores nothing that broke off, nothing too long, and nothing with a request body', async () => {
     const broken = house((_, nth) => ({
       ...fresh(),

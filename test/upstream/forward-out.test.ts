@@ -80,6 +80,14 @@ test('a call is sealed as the last step of each try, and one that cannot be seal
   expect(channels.calls.length).toBe(2)
 })
 
+test('a call to a vendor is sent once more behind its back only where it changes nothing, and never where the vendor counts', async () => {
+  const { upstream, channels } = setUp()
+  const quota = { vendor: { points: 9, windowMs: 1_000, shareBy: 'none' }, cost: undefined, maxRetryAfterMs: 0, onStoreFailure: 'local' } as const
+  await upstream.forwardOut(outgoing())
+  await upstream.forwardOut(outgoing({ service: service('counted', { quota }) }))
+  expect(channels.calls.map(({ options }) => options.resend)).toEqual(['safe', 'never'])
+})
+
 test('connections are shared by nothing that differs in service, environment, place or revision', async () => {
   const { upstream, channels, ports } = setUp()
   const other = buildUpstream(emptyPolicy({ revision: 'rev1' }), ports)

@@ -124,7 +124,7 @@ export function buildCache(policy: Policy, identity: Identity, ports: Pick<Ports
     // What was stored is out of date, unless this is only a failure.
     if (stored !== undefined && answer.status < 500 && answer.status !== 304) store.delete(key)
     const kept = plain(answer.headers)
-    const freshness = answer.trailers === undefined ? judge(fields, answer.status, kept) : undefined
+    const freshness = judge(fields, answer.status, kept)
     if (freshness === undefined) return answer
     return keep(answer, use.entryBytes, (body) => {
       if (!holds()) return

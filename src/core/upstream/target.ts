@@ -56,7 +56,9 @@ export function openTargets(
     const member = state.members.take(endpoint.key, () => openMember(endpoint, gate?.watch(ports.channels) ?? ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
     const hand = { sidecar: 'none', destination: '' } as const
-    const plan: Plan = { label: service.name, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
+    // What a vendor counts is sent by leave alone; and what PUT and DELETE mean the second time, it has not told us.
+    const resend = gate === undefined ? 'safe' : 'never'
+    const plan: Plan = { label: service.name, resend, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)

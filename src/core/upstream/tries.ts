@@ -159,7 +159,7 @@ class Tries {
   }
 
   async #try({ member, line }: Try, leftMs: number, pass: ReturnType<Shipment['shield']['enter']>): Promise<Outcome> {
-    const { x, deadline, idleMs, label, retry, seal } = this.#job
+    const { x, deadline, idleMs, label, retry, seal, resend } = this.#job
     const { clock } = this.#ports
     const own = line === x.lifeline ? undefined : x.lifeline.onEnd((why) => line.end(why))
     const perTryMs = own === undefined ? undefined : retry?.perTryMs
@@ -183,7 +183,7 @@ class Tries {
     const handed = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
       const call = seal === undefined || handed.kind === 'grpc' ? handed : await sealed(handed, seal, ended)
-      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note }, this.#ports, ended)
+      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, resend }, this.#ports, ended)
       if (reply.kind === 'grpc' && this.#looks) return await peek(reply)
       return { kind: 'reply', reply, ended: undefined }
     } catch (error) {

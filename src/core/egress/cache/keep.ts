@@ -1,8 +1,8 @@
-import type { Outbound } from '../../model/wire.ts'
+import type { Fields, Outbound } from '../../model/wire.ts'
 
 /**
  * The answer as it is, with its whole body handed to `put` once it has gone by: a reader at its own pace is not held up, and what broke off or is longer than
- * `most` bytes is not kept. Event streams are not even tried.
+ * `most` bytes or has trailers is not kept. Event streams are not even tried.
  */
 export function keep(answer: Outbound, most: number, put: (body: Uint8Array | undefined) => void): Outbound {
   const { body, headers } = answer
@@ -13,7 +13,18 @@ export function keep(answer: Outbound, most: number, put: (body: Uint8Array | un
     if ((body?.length ?? 0) <= most) put(body)
     return answer
   }
-  return { ...answer, body: overheard(body, most, put) }
+  const trailers = once(answer.trailers)
+  const whole = (bytes: Uint8Array) => {
+    if (trailers === undefined || trailers().entries().length === 0) put(bytes)
+  }
+  return { ...answer, trailers, body: overheard(body, most, whole) }
+}
+
+/** They can be read once; here they are looked at before they go on. */
+function once(trailers: Outbound['trailers']): Outbound['trailers'] {
+  if (trailers === undefined) return undefined
+  let read: Fields | undefined
+  return () => (read ??= trailers())
 }
 
 async function* overheard(body: AsyncIterable<Uint8Array>, most: number, put: (body: Uint8Array) => void): AsyncGenerator<Uint8Array> {
