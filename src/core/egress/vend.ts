@@ -60,8 +60,8 @@ function membersOf(credential: ShortLived, now: number): Readonly<Record<string,
   return { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken, Expiration: isoTime(now + awsMs) }
 }
 
-/** What is sent for somebody else: by a browser for a page, by a proxy for whoever asked it. */
-const forOthers = /^(?:origin|referer|cookie|via|forwarded|x-forwarded-.*|sec-.*)$/i
+/** What is sent for somebody else: by a browser for a page, by a proxy for whoever asked it. (Node's own fetch sends `sec-fetch-mode` too.) */
+const forOthers = /^(?:origin|referer|cookie|via|forwarded|x-forwarded-.*|sec-fetch-site|sec-ch-.*)$/i
 
 /** Why nothing is handed out to who sends these headers. */
 function problemOf({ arrival, request: { headers } }: Placed): string | undefined {
