@@ -1,7 +1,8 @@
 import type { Credential, LiveTarget } from '../../model/route.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import type { EnvironmentClass } from '../policy.ts'
+import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, refuse, warn } from './linking.ts'
-import type { TargetPlace } from './targets.ts'
 
 /** Checks who may fetch the credential of a target, and that it is one that ends by itself. */
 export function linkVend(
@@ -9,7 +10,7 @@ export function linkVend(
   entry: Entry<EgressDocument>,
   { vend }: TargetDocument,
   credential: Credential | undefined,
-  { path, kind }: TargetPlace,
+  { path, kind }: { readonly path: Path; readonly kind: EnvironmentClass | undefined },
 ): LiveTarget['vend'] {
   if (vend === undefined) return undefined
   const at = [...path, 'vend']
