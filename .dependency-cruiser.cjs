@@ -14,7 +14,7 @@ module.exports = {
       to: {
         pathNot: [
           '^src/core/',
-          '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi|http-cache-semantics)(/|$)',
+          '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi|http-cache-semantics|tldts|tldts-core)(/|$)',
         ],
       },
     },
@@ -29,8 +29,11 @@ module.exports = {
       severity: 'error',
       comment:
         'The address guard and the switches belong to the whole egress wing; the egress report and the walk of byte streams ask the deciders of every room.',
-      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/(explain|stream)\\.ts$' },
-      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential|switched)\\.ts$'] },
+      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/(explain|stream|tunnel)(\\.ts$|/)' },
+      to: {
+        path: '^src/core/(ingress|egress|upstream)/',
+        pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential|switched|proxied)\\.ts$'],
+      },
     },
     {
       name: 'a-room-does-not-use-upstream',

@@ -4,7 +4,6 @@ import type { PlacedLive } from '../../model/exchange.ts'
 import type { FieldList } from '../../model/fields.ts'
 import { endToEnd } from '../../model/hop-by-hop.ts'
 import type { LiveTarget } from '../../model/route.ts'
-import type { Fields } from '../../model/wire.ts'
 import { formatAuthority } from '../../net.ts'
 import type { Injection } from './inject.ts'
 
@@ -69,21 +68,20 @@ function pathAndQuery(basePath: string, path: string, query: string): string {
   return query === '' ? whole : `${whole}?${query}`
 }
 
-/** The headers of the call. */
+/** The headers of the call. A masked answer is searched or written down, so it must come whole and plain: a range could cut a secret in two, a content coding would hide it. */
 export function outgoingFields({ request, service, target }: PlacedLive, header: Injection['header'], injected: string | undefined): FieldList {
-  return outgoingHeaders(request.headers, header, injected, service.mask.responses || target.record !== undefined)
-}
-
-/** `masked`: the answer is searched or written down, so it must come whole and plain. A range could cut a secret in two, a content coding would hide it. */
-function outgoingHeaders(headers: Fields, header: Injection['header'], injected: string | undefined, masked: boolean): FieldList {
+  const masked = service.mask.responses || target.record !== undefined
   const own = injected === undefined ? undefined : fold(injected)
-  const kept = endToEnd(headers).without((name) => isWithheld(fold(name), own) || (masked && partial.has(fold(name))))
+  const kept = endToEnd(request.headers).without((name) => isWithheld(fold(name), own, service.proxy !== undefined) || (masked && partial.has(fold(name))))
   if (masked) kept.set('accept-encoding', 'identity')
   return header === undefined ? kept : kept.append(header.name, header.value)
 }
 
-function isWithheld(name: string, own: string | undefined): boolean {
-  return name === own || credentials.has(name) || framing.has(name) || meshNames.has(name) || meshPrefixes.some((prefix) => name.startsWith(prefix))
+/** What the caller sent and the vendor is not to get. Through the forward proxy a caller speaks for itself: its credentials pass (RFC 9110 section 11.6.2). */
+function isWithheld(name: string, own: string | undefined, proxied: boolean): boolean {
+  return (
+    name === own || (credentials.has(name) && !proxied) || framing.has(name) || meshNames.has(name) || meshPrefixes.some((prefix) => name.startsWith(prefix))
+  )
 }
 
 /** CGI and its heirs read every character but letters and digits as one and the same: all spellings are one name. */
