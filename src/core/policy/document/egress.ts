@@ -215,6 +215,15 @@ export const target = z.strictObject({
     z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
     'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, verified against the name) or none. Left out: none; in prod it must be said.',
   ),
+  vend: describe(
+    z
+      .strictObject({
+        callers: describe(z.array(name).min(1), 'Who may fetch it, of the callers of the service.'),
+        prod: defaulted(z.boolean(), 'egress.environments.vend.prod', 'To be said in an environment of class prod.'),
+      })
+      .optional(),
+    'Hands the short-lived credential of this target itself (a token of oauth2, AWS keys with a sessionToken) to workloads that ask: GET /.sallyport/credentials.',
+  ),
   hosts: describe(
     z.array(proxyHost).min(1).optional(),
     'With kind: proxy: the hosts that may be called, by exact name, or *.x for one label in place of the star; addresses only when allowAddresses holds them.',
@@ -343,6 +352,15 @@ export const egress = z.strictObject({
       })
       .optional(),
     "What was agreed with the vendor; with it, the vendor's own words (Retry-After, RateLimit) pause the service for everybody.",
+  ),
+  cache: describe(
+    z
+      .strictObject({
+        maxBytes: defaulted(overridable(size), 'egress.cache.maxBytes', 'Most that is stored, in each process; what was not used for longest goes first.'),
+        maxEntry: defaulted(overridable(size), 'egress.cache.maxEntry', 'Longest body that is stored.'),
+      })
+      .optional(),
+    'Stores answers that the vendor lets be stored (RFC 9111), for each caller, credential and environment apart; without it none.',
   ),
   idempotency: describe(
     z
