@@ -25,15 +25,19 @@ export interface Snapshot {
 export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
   const upstream = buildUpstream(policy, ports, buildMessageJson(policy))
   const ingress = buildIngress(policy, upstream, ports)
+  const egress = buildEgress(policy, upstream, ports)
+  const tunnels = buildTunnels(policy, ports)
   return Object.freeze({
     revision: policy.revision,
     policy,
     ingress,
-    egress: buildEgress(policy, upstream, ports),
+    egress,
     streams: buildStreams(policy, ports),
-    tunnels: buildTunnels(policy, ports),
+    tunnels,
     close: () => {
       ingress.close()
+      egress.close()
+      tunnels.close()
       return upstream.close()
     },
   })

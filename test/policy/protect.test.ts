@@ -21,7 +21,11 @@ async function codesOf(said: string) {
 describe('protection of clusters', () => {
   it('is none but the cap, without a word', async () => {
     const { cluster, route } = await linked(text('connectTimeout: 1s'))
-    expect(cluster).toMatchObject({ breaker: undefined, concurrency: undefined, caps: { requests: 1024, pending: 0, retries: undefined } })
+    expect(cluster).toMatchObject({
+      breaker: undefined,
+      concurrency: undefined,
+      caps: { requests: 1024, pending: 0, retries: undefined, connections: undefined },
+    })
     expect(route).toMatchObject({ retry: undefined, hedge: undefined })
   })
 
@@ -50,13 +54,20 @@ describe('protection of clusters', () => {
     expect(cluster).toMatchObject({ concurrency: 'adaptive', caps: { requests: 10, pending: 5, retries: 2 } })
     expect(await codesOf(text('concurrency: 20'))).toContain('value_invalid')
   })
+
+  it('takes a cap for connections, but of gRPC, where every endpoint has one', async () => {
+    expect((await linked(text('caps: { connections: 40 }'))).cluster?.caps).toMatchObject({ connections: 40, requests: 1024 })
+    expect(await codesOf(text('caps: { connections: 0 }'))).toContain('value_out_of_range')
+    expect(await codesOf(grpc('timeout: 1s').replace('protocol: grpc', 'protocol: grpc, caps: { connections: 4 }'))).toEqual(['no_effect'])
+  })
 })
 
 describe('tries', () => {
   it('have a time, bodies and conditions', async () => {
     const { route } = await linked(text('connectTimeout: 1s', 'retry: { perTry: 250ms, bodies: 1KiB }'))
     expect(route?.retry).toMatchObject({ perTryMs: 250, bodies: 1_024, rpcs: [], on: ['connect', 'reset', 'unavailable', 'deadline'] })
-    expect((await linked(text('connectTimeout: 1s', 'retry: {}'))).route?.retry).toMatchObject({ perTryMs: undefined, bodies: 65_536 })
+    expect((await linked(text('connectTimeout: 1s', 'retry: {}'))).route?.retry).toMatchObject({ perTryMs: undefined, bodies: 65_536, answers: undefined })
+    expect((await linked(text('connectTimeout: 1s', 'retry: { answers: 16KiB }'))).route?.retry).toMatchObject({ answers: 16_384 })
   })
 
   it('name RPCs that are there', async () => {

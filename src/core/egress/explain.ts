@@ -6,6 +6,7 @@ import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { byListenerAlone, knownBy, uses } from './attribute.ts'
 import { keyedMethods } from './credential/outgoing.ts'
 import { buildReadSecret } from './credential/secret.ts'
 import { listedTarget, listedText, type ProxiedCall, wayProblem } from './explain/proxied.ts'
@@ -41,12 +42,19 @@ export interface EgressQuestion {
 
 type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses'>
 
+export interface EgressCaller {
+  readonly name: string
+  readonly by: readonly ('listener' | 'spiffe' | 'token')[]
+}
+
 /** One row of `egress list`. */
 export interface EgressRow {
   readonly service: string
   readonly environment: string
   /** `none`: the service has no target there, every call is 503. */
   readonly mode: ReturnType<typeof modeOf> | 'none'
+  /** Who may call it, and by what each is known. */
+  readonly callers: readonly EgressCaller[]
   /** Origin and path prefix of a live target. */
   readonly target: string | undefined
   /** The reference, never the value. */
@@ -73,7 +81,7 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
   const live = placed.target?.mode === 'live' || placed.target?.mode === 'tcp' ? await explainLive(policy, placed.target, ports) : []
   return [
     line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
-    ...(service.stream === undefined ? explainPermit(service, caller, question) : [explainCaller(service, caller)]),
+    ...(service.stream === undefined ? explainPermit(policy, service, caller, question) : [explainCaller(policy, service, caller)]),
     ...placed.lines,
     ...live,
     ...(placed.target?.mode === 'live' ? explainCalling(service, question.method) : []),
@@ -85,6 +93,7 @@ export function listEgress(policy: Policy): readonly EgressRow[] {
   return Object.values(policy.egress).flatMap(({ service, targets }) =>
     policy.environments.map((environment) => ({
       ...rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment)),
+      callers: callersOf(policy, service),
       switched: switchedTo(policy, service.name, environment),
     })),
   )
@@ -96,7 +105,16 @@ function switchedTo(policy: Policy, service: string, environment: string): Egres
   return { by: one.by, reason: one.reason, at: isoTime(one.at), endsAt: one.endsAt === undefined ? undefined : isoTime(one.endsAt) }
 }
 
-function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
+function callersOf({ callers }: Policy, service: EgressService): readonly EgressCaller[] {
+  return service.callers.flatMap((name) => {
+    const caller = callers[name]
+    if (caller === undefined) return []
+    const by = (['spiffe', 'token'] as const).filter((kind) => caller[kind] !== undefined)
+    return [{ name, by: by.length === 0 ? ['listener'] : by }]
+  })
+}
+
+function rowOf(service: string, environment: string, target: EgressTarget | undefined): Omit<EgressRow, 'callers'> {
   if (target?.mode === 'tcp') return { service, environment, mode: 'tcp', target: streamText(target), secret: undefined }
   if (target?.mode === 'proxy') return { service, environment, mode: 'proxy', target: listedText(target), secret: undefined }
   if (target?.mode !== 'live') return { service, environment, mode: target?.mode ?? 'none', target: undefined, secret: undefined }
@@ -115,21 +133,29 @@ function waysIn(service: EgressService): string {
   return ways.length === 0 ? `${service.name} has neither a port nor a host` : `${service.name}: ${ways.join(', ')}`
 }
 
-function explainPermit(service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
-  const first = explainCaller(service, caller)
+function explainPermit(policy: Policy, service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
+  const first = explainCaller(policy, service, caller)
   const problem = question.proxied && wayProblem(question.proxied)
   if (problem !== undefined) return [first, line('way', false, problem)]
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
   // Asked for a caller who may, so that the line is about method and path alone.
   const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
-  const allow = decision.rule === undefined ? line('allow', false, decision.reason) : line('allow', true, `${service.name}/${decision.rule}`)
+  const allow =
+    decision.rule === undefined
+      ? line('allow', false, decision.reason)
+      : line('allow', true, `${service.name}/${decision.rule}${decision.audit ? ', in audit mode: no other rule lets this pass' : ''}`)
   return question.method === 'CONNECT' ? [first, allow] : [first, line('path', true, path.path), allow]
 }
 
-function explainCaller(service: EgressService, caller: string): ExplainLine {
-  const listed = service.callers.includes(caller)
-  return line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+function explainCaller({ callers }: Policy, service: EgressService, name: string): ExplainLine {
+  if (!service.callers.includes(name)) return line('caller', false, `${name === '' ? 'nobody' : name} is not among the callers of ${service.name}`)
+  const caller = Object.hasOwn(callers, name) ? callers[name] : undefined
+  if (caller === undefined) return line('caller', false, `${name} is not a caller`)
+  const isShared = service.host !== undefined || service.proxy !== undefined
+  const comes = (service.listen !== undefined && uses(caller, `egress:${service.name}`)) || (isShared && uses(caller, 'egress'))
+  if (!comes) return line('caller', false, `${name} comes by ${caller.listener}, which does not lead to ${service.name}`)
+  return line('caller', true, byListenerAlone(caller) ? name : `${name}, known by ${knownBy(caller)}`)
 }
 
 function streamText({ host, port, tls }: StreamTarget): string {

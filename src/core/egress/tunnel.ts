@@ -1,7 +1,9 @@
+import { buildCallerTokens } from '../ingress/identify.ts'
 import { buildEgressReceive } from '../ingress/receive.ts'
 import { type Arrival, type Credentialed, openExchange } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
+import type { Principal } from '../model/principal.ts'
 import type { EgressService, ProxyTarget, StreamTarget } from '../model/route.ts'
 import type { Outbound, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -36,7 +38,7 @@ export interface TunnelRequest {
   /** `x-egress-request-id`; undefined when not even that could be read. */
   readonly id: string | undefined
   readonly service: string | undefined
-  readonly caller: string | undefined
+  readonly caller: Principal | undefined
   /** `host:port`, once it could be read. */
   readonly asked: string | undefined
   /** `clear`: port 80, through which no bytes pass unseen. What follows are requests, each of them judged like one in absolute-form. */
@@ -52,15 +54,18 @@ export interface Tunnels {
   readonly open: (arrival: Arrival) => Promise<TunnelRequest>
   /** Where a tunnel would go now. @throws Fault where there would be none */
   readonly again: (question: TunnelQuestion) => TunnelPlace
+  /** Gives back its share in key sets. */
+  readonly close: () => void
 }
 
 /** Some clients (undici before 8.7, and with it fetch of Node 24) open a tunnel for http URLs too. At other ports the first byte tells. */
 const clearPort = 80
 
 /** Builds the egress wing for CONNECT. */
-export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'random'>): Tunnels {
+export function buildTunnels(policy: Policy, ports: Ports): Tunnels {
   const receive = buildEgressReceive(policy, ports)
-  const attribute = buildAttribute(policy)
+  const tokens = buildCallerTokens(policy, ports)
+  const attribute = buildAttribute(policy, { clock: ports.clock, verifyToken: tokens.verify })
   const address = buildAddress(policy)
   const choose = buildChoose(policy)
   const guard = buildGuard(policy, ports)
@@ -111,11 +116,11 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
   async function open(arrival: Arrival): Promise<TunnelRequest> {
     // Filled room by room: a refusal tells what is known by then.
     const x = openExchange(arrival, policy.revision) as ReturnType<typeof openExchange> & Partial<Credentialed>
-    const decided = await new Promise<TunnelPlace | 'clear'>((resolve) => resolve(decide())).catch((error: unknown) => Fault.from(error))
+    const decided = await decide().catch((error: unknown) => Fault.from(error))
     return {
       id: x.id,
       service: x.service?.name,
-      caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
+      caller: x.caller,
       asked: x.request?.proxied && placeText(x.request.proxied),
       decided,
       accept: () => ({ status: 200, headers: addMarks(new FieldList(), x), body: undefined }),
@@ -125,8 +130,8 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
       },
     }
 
-    function decide(): TunnelPlace | 'clear' {
-      const { service, caller, wanted, request } = address(attribute(receive(x)))
+    async function decide(): Promise<TunnelPlace | 'clear'> {
+      const { service, caller, wanted, request } = address(await attribute(receive(x)))
       if (request.proxied === undefined || caller.kind !== 'caller') throw new Fault('not_implemented', 'tunnels are not offered here')
       const question = { service: service.name, caller: caller.name, wanted, proxied: request.proxied }
       if (question.proxied.port !== clearPort) return again(question, (target) => void Object.assign(x, { target }))
@@ -136,7 +141,7 @@ export function buildTunnels(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
     }
   }
 
-  return { open, again: (question) => again(question) }
+  return { open, again: (question) => again(question), close: tokens.close }
 }
 
 /** What a header can hold. */

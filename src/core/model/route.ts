@@ -165,6 +165,8 @@ export interface Retry {
   readonly rpcs?: readonly string[]
   /** Bodies up to so many bytes are kept for another try. */
   readonly bodies?: number
+  /** Answers of an announced length up to so many bytes are held back until they are whole; undefined: every answer flows as it comes. */
+  readonly answers?: number | undefined
 }
 
 /**
@@ -333,8 +335,8 @@ export interface EgressService {
   readonly host: string | undefined
   /** Names of callers. */
   readonly callers: readonly string[]
-  /** Empty means every method and path. */
-  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string }[]
+  /** Empty means every method and path. `audit`: lets pass what no other rule does, and the record says so. */
+  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string; readonly audit?: true }[]
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined

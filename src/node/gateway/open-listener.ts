@@ -29,7 +29,8 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
   const { clock, meter } = ports
   const { settings } = plan
   const wing = plan.name === 'public' ? 'ingress' : 'egress'
-  const certificates = settings?.tls === undefined ? undefined : await watchCertificates(plan.name, settings.tls, ports)
+  const tls = settings === undefined ? plan.tls : settings.tls
+  const certificates = tls === undefined ? undefined : await watchCertificates(plan.name, tls, ports)
   const listener = await startListener({
     address: plan.address,
     purpose: plan.name,

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import type { StreamPlace } from '../../core/egress/stream.ts'
 import type { Live } from '../../core/live.ts'
+import type { Principal } from '../../core/model/principal.ts'
+import { callerMembers } from '../../core/observe/record.ts'
 import { isoTime } from '../../core/observe/time.ts'
 import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
 import { dial } from '../channels/dial.ts'
@@ -24,8 +26,8 @@ export interface StreamEntry {
   readonly peer: string
   /** Undefined where not even the service is known. */
   service: string | undefined
-  /** Where it was to go, and for whom, when it goes nowhere. */
-  asked: { readonly target: string | undefined; readonly caller: string | undefined } | undefined
+  /** Where it was to go, and for whom, where a request said so. */
+  asked: { readonly target: string | undefined; readonly caller: Principal | undefined } | undefined
   place: StreamPlace | undefined
 }
 
@@ -113,7 +115,7 @@ export class StreamBook<P extends StreamPlace> {
       listener: name,
       service,
       client: peer,
-      caller: place?.caller ?? asked?.caller,
+      ...callerMembers(asked?.caller ?? (place && { kind: 'caller', name: place.caller })),
       environment: place?.target.environment,
       target: place === undefined ? asked?.target : `${place.target.host}:${place.target.port}`,
       revision: place?.revision ?? live.current.revision,

@@ -177,6 +177,7 @@ export const defaults = {
   'egress.clientHelloTimeout': { value: '5s', reason: 'it is the first that a client says' },
   'egress.callers': { value: [], reason: 'nobody calls out unless named' },
   'egress.allow': { value: [], reason: 'an allow-list is per vendor; without one every method and path may be asked for' },
+  'egress.allow.mode': { value: 'enforce', reason: 'an allow-list is there to refuse' },
   'egress.timeout.connect': { value: '3s', reason: 'a vendor is across the internet' },
   'egress.timeout.total': { value: '15s', reason: 'longer than any healthy call' },
   'egress.quota.vendor.shareBy': { value: 'caller', reason: 'one caller must not use up what was agreed for all' },

@@ -5,6 +5,8 @@ import {
   address,
   assetPath,
   cidr,
+  claimPath,
+  claimValue,
   durationBetween,
   egressTarget,
   headerName,
@@ -19,11 +21,15 @@ import {
   safeUrl,
   secret,
   size,
+  spiffeId,
   text,
   url,
 } from './fields.ts'
+import { egressTls } from './listeners.ts'
 import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
+
+const callerClaim = z.union([claimValue, z.array(claimValue).min(1), z.strictObject({ present: z.literal(true).meta({ description: 'The claim is there.' }) })])
 
 export const caller = z.strictObject({
   listener: defaulted(
@@ -33,6 +39,19 @@ export const caller = z.strictObject({
       .meta({ title: 'egress listener', examples: ['egress', 'egress:payments'] }),
     'callers.listener',
     'Whoever comes by it is this caller: egress (the shared port and every own port), or egress:SERVICE (one own port).',
+  ),
+  spiffe: describe(
+    z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
+    'SPIFFE id of the certificate that it shows, or ids of which one; `*` stands for one segment of the path, and at the end for everything below.',
+  ),
+  token: describe(
+    z
+      .strictObject({
+        issuer: describe(name, 'Issuer of the JWT that it brings.'),
+        claims: describe(filled(z.record(claimPath, callerClaim)), 'Claims by dotted path: a value, a list of values, or {present: true}. All must fit.'),
+      })
+      .optional(),
+    'The token that it brings, in proxy-authorization.',
   ),
   environment: describe(name.optional(), "Environment of its calls; without it the process's."),
   mayChooseEnv: defaulted(z.array(name), 'callers.mayChooseEnv', 'Environments that it may ask for with x-egress-env.'),
@@ -224,6 +243,11 @@ const allowRule = z.strictObject({
   id: describe(name.optional(), 'Name in records; without it allow-1, allow-2 and so on.'),
   methods: describe(z.array(method).min(1), 'HTTP methods; GET implies HEAD.'),
   path: describe(path, 'Path template.'),
+  mode: defaulted(
+    z.enum(['enforce', 'audit']),
+    'egress.allow.mode',
+    'audit: lets pass what no other rule does, and records that it would be refused: to find out what an allow-list needs.',
+  ),
 })
 
 export const egress = z.strictObject({
@@ -241,6 +265,7 @@ export const egress = z.strictObject({
     'egress.kind',
     'tcp: a port that carries bytes to host:port. proxy: hosts that are called through the forward proxy (listeners.egress.proxy).',
   ),
+  tls: describe(egressTls.optional(), 'Certificate of its own port; without it the port speaks clear text.'),
   connect: defaulted(z.boolean(), 'egress.connect', 'With kind: proxy: whether its callers may open tunnels (CONNECT) that carry TLS.'),
   clientHelloTimeout: defaulted(
     overridable(durationBetween('1ms', '1m')),

@@ -98,13 +98,13 @@ export const pattern = checked(
   () => 'RE2 has no look-around and no back references.',
 )
 
-/** A SPIFFE id, or `spiffe://domain/path/*` for everything below. */
+/** A SPIFFE id; in its path `*` stands for one segment, and at the end for everything below. */
 export const spiffeId = checked(
   (value) => {
     const problem = checkSpiffePattern(value)
     return problem === undefined ? undefined : `"${value}" is not a SPIFFE id: ${problem}.`
   },
-  { title: 'SPIFFE id', examples: ['spiffe://example.org/ns/shop/sa/orders', 'spiffe://example.org/ns/shop/*'] },
+  { title: 'SPIFFE id', examples: ['spiffe://example.org/ns/shop/sa/orders', 'spiffe://example.org/ns/*/sa/orders', 'spiffe://example.org/ns/shop/*'] },
 )
 /** RFC 6749 section 3.3 */
 export const scope = lexical('scope', /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'orders:read')

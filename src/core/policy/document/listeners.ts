@@ -33,8 +33,16 @@ export const publicListener = z.strictObject({
 
 export const plainListener = z.strictObject({ address: listenerAddress })
 
+/** Of the ports by which workloads come: whom they know by a certificate they ask for one, and take everybody else without. */
+export const egressTls = z.strictObject({
+  certificate: describe(pem, 'Certificate chain, PEM.'),
+  key: describe(pem, 'Private key, PEM.'),
+  clientCa: describe(pem.optional(), 'Who signs the certificates of callers, PEM; callers are then asked for one.'),
+})
+
 export const egressListener = z.strictObject({
   address: listenerAddress,
+  tls: describe(egressTls.optional(), 'Certificate of the port; without it the port speaks clear text.'),
   proxy: defaulted(z.boolean(), 'listeners.egress.proxy', 'Whether it is a forward proxy too: absolute-form requests and CONNECT.'),
 })
 
@@ -48,3 +56,4 @@ export const listeners = {
 export type PublicListenerDocument = z.output<typeof publicListener>
 export type PlainListenerDocument = z.output<typeof plainListener>
 export type EgressListenerDocument = z.output<typeof egressListener>
+export type EgressTlsDocument = z.output<typeof egressTls>

@@ -1,5 +1,5 @@
-import type { EgressListenerDocument, PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
-import type { ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import type { EgressListenerDocument, EgressTlsDocument, PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
+import type { EgressListener, ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
 import { parseRate } from '../units.ts'
 import { type Entry, isSaid, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
 import { addressOf, bytes, ms } from './values.ts'
@@ -37,9 +37,16 @@ function checkDistinct(linking: Linking, entries: ListenerEntries): void {
   }
 }
 
-function linkEgressListener(entry: Entry<EgressListenerDocument> | undefined): Listeners['egress'] {
+function linkEgressListener(entry: Entry<EgressListenerDocument> | undefined): EgressListener | undefined {
   const plain = linkPlain(entry)
-  return plain === undefined ? undefined : { ...plain, proxy: entry?.value?.proxy ?? false }
+  return plain === undefined ? undefined : { ...plain, ...linkEgressTls(entry?.value?.tls), proxy: entry?.value?.proxy ?? false }
+}
+
+/** Callers without a certificate are let in as far as the walk, which knows who needs none, and writes a record of who is refused. */
+export function linkEgressTls(said: EgressTlsDocument | undefined): { readonly tls?: ListenerTls } {
+  if (said === undefined) return {}
+  const { certificate, key, clientCa } = said
+  return { tls: { certificate, key, clientAuth: clientCa === undefined ? 'none' : 'optional', clientCa } }
 }
 
 function linkPlain(entry: Entry<PlainListenerDocument> | undefined): Listeners['admin'] {

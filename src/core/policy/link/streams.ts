@@ -8,8 +8,8 @@ const calling = [['retry'], ['breaker'], ['quota'], ['idempotency'], ['mask']] a
 /** What each kind of service cannot use, and its name in a sentence. */
 const meaningless = {
   http: { of: 'without kind: tcp or proxy', paths: [['protocol'], ['connections'], ['switch'], ['connect'], ['clientHelloTimeout']] },
-  tcp: { of: 'for a TCP service', paths: [['host'], ['allow'], ['timeout', 'total'], ['connect'], ['clientHelloTimeout'], ...calling] },
-  proxy: { of: 'for a service of the forward proxy', paths: [['listen'], ['host'], ['protocol'], ...calling] },
+  tcp: { of: 'for a TCP service', paths: [['host'], ['tls'], ['allow'], ['timeout', 'total'], ['connect'], ['clientHelloTimeout'], ...calling] },
+  proxy: { of: 'for a service of the forward proxy', paths: [['listen'], ['host'], ['tls'], ['protocol'], ...calling] },
 } as const
 
 /** What one kind of service cannot use would be believed. */
