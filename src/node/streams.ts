@@ -9,6 +9,9 @@ import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../core/po
 import { dial } from './channels/dial.ts'
 import type { GracefulClose } from './listeners.ts'
 import { type Carried, carry, reset } from './streams/carry.ts'
+import { anyConversation, type Conversation } from './streams/conversation.ts'
+import { postgresConversation } from './streams/postgres/session.ts'
+import { askForTls } from './streams/postgres/ssl-request.ts'
 
 export interface StreamPorts {
   readonly clock: Clock
@@ -84,7 +87,7 @@ export async function openStreams({ name, address, live, ports }: StreamsOptions
       clock,
       idleMs: settings.idleMs,
       lifetimeMs: settings.lifetimeMs,
-      protocol: settings.protocol,
+      conversation: conversationOf(place, near),
       drainMs: settings.drainMs ?? 0,
     })
     const open = { place, carried }
@@ -177,10 +180,17 @@ function placedNow(live: Live, service: string): string | undefined {
 function dialFor({ service, target, vet }: StreamPlace, { clock, resolve, secrets }: StreamPorts): Promise<Socket> {
   const tls = target.tls ? { serverName: target.host, ca: target.ca, certificate: undefined, key: undefined } : undefined
   const address = { kind: 'tcp', host: target.host, port: target.port } as const
-  // PostgreSQL takes TLS from the first byte under this name alone.
-  const alpn = service.stream?.protocol === 'postgres' && target.tls ? ['postgresql'] : []
+  const isPostgres = service.stream?.protocol === 'postgres'
   const endpoint = { key: '', protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: 0, vet } as const
-  return dial(endpoint, alpn, { clock, resolve, secrets, allowHalfOpen: true })
+  // PostgreSQL 17 knows its protocol by this name; older ones do not listen.
+  const alpn = isPostgres && target.tls ? ['postgresql'] : []
+  return dial(endpoint, alpn, { clock, resolve, secrets, allowHalfOpen: true, ...(isPostgres && { beforeTls: askForTls }) })
+}
+
+/** Where we encrypt, the workload's own wish to do so is answered here: inside TLS no server wants to hear it. */
+function conversationOf({ settings, target }: StreamPlace, near: Socket): Conversation {
+  if (settings.protocol !== 'postgres') return anyConversation()
+  return postgresConversation({ answer: target.tls ? (bytes) => void near.write(bytes) : undefined })
 }
 
 function pause(ms: number, clock: Clock): Promise<void> {
