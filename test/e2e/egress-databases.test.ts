@@ -74,7 +74,7 @@ function startApplication(sessions: number) {
     if (there !== undefined) return there
     const fresh = openPsql(onTestFinished, ports.ledger, 'prefer')
     pool[at] = fresh
-    void fresh.ended.then(() => {
+    fresh.child.once('close', () => {
       if (pool[at] === fresh) pool[at] = undefined
     })
     return fresh
@@ -85,9 +85,9 @@ function startApplication(sessions: number) {
   return {
     session,
     cache,
-    /** Of every session but those that are left out, once all of them are sound. */
+    /** Of every session but those that are left out: one that turns out to be over is opened again. */
     all: (sql: string, without: readonly number[] = []) =>
-      until(() => Promise.all(pool.flatMap((_, at) => (without.includes(at) ? [] : [session(at).ask(sql)]))), patienceMs),
+      Promise.all(pool.flatMap((_, at) => (without.includes(at) ? [] : [until(() => session(at).ask(sql), patienceMs)]))),
   }
 }
 

@@ -53,7 +53,7 @@ describe('TLS of a PostgreSQL server', () => {
     const certificates = await makeCertificates()
     const { port, heard } = await answering(tlsOver(certificates))
     const socket = await dialled(port, 'service.test', certificates)
-    if (!(socket instanceof TLSSocket)) throw new Error(String(socket))
+    if (!(socket instanceof TLSSocket)) throw new Error('it was not opened')
     expect([socket.authorized, socket.alpnProtocol]).toEqual([true, 'postgresql'])
     const answer = new Promise((resolve) => void socket.once('data', (bytes) => resolve(String(bytes))))
     socket.write('hello')

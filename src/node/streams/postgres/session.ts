@@ -10,7 +10,7 @@ const nothing = Buffer.alloc(0)
 const no = Buffer.from('N')
 const preambleLength = 8
 /** SSLRequest and GSSENCRequest (message formats): both are answered with one byte. */
-const encryptionCodes: readonly number[] = [80_877_103, 80_877_104]
+const encryptionCodes: ReadonlySet<number> = new Set([80_877_103, 80_877_104])
 /** A start-up packet may have so many bytes (MAX_STARTUP_PACKET_LENGTH). */
 const longestStartup = 10_000
 const protocol3 = 3
@@ -72,7 +72,7 @@ export function postgresConversation({ answer }: SessionOptions): Conversation {
     }
     held = nothing
     const [length, code] = [all.readUInt32BE(0), all.readUInt32BE(4)]
-    if (length === preambleLength && encryptionCodes.includes(code)) {
+    if (length === preambleLength && encryptionCodes.has(code)) {
       const rest = all.subarray(preambleLength)
       if (answer !== undefined) {
         answer(no)
