@@ -47,7 +47,8 @@ egress:
       const now = ((await (await fetch(url)).json()) as { readonly revision: string }).revision
       const headers = { 'content-type': 'application/json', 'if-match': revision ?? now }
       const answer = await fetch(`${url}/payments/switch`, { method: 'POST', headers, body: JSON.stringify({ by: 'eve', reason: 'a test', ...body }) })
-      return { before: now, code: ((await answer.json()) as { readonly code?: string }).code ?? answer.status }
+      const { code, detail } = (await answer.json()) as { readonly code?: string; readonly detail?: string }
+      return { before: now, code: code ?? answer.status, detail }
     }
     const one = (environment: string) => ({ id: '0000000a', service: 'payments', environment, by: 'eve', reason: 'forged', at: Date.now() })
     const key = (environment: string, name: string) => `sallyport:egress.switch:${environment}:${name}`
@@ -77,6 +78,7 @@ egress:
     expect((await admin(gateway, { back: true }, first.before)).code).toBe('revision_changed')
     for (const environment of ['prod', 'standby', 'PROD', 'ｐｒｏｄ', '__proto__', 'constructor'])
       expect([environment, (await admin(gateway, { environment })).code]).toEqual([environment, 'env_ceiling'])
+    expect((await admin(gateway, { environment: 'test', ttl: '8d' })).detail).toBe('ttl: a time of at least 1s and at most 7d, such as 1h')
     // The same Redis, the same service: a prod gateway switches those of its own environment alone.
     expect((await admin(prod, { environment: 'standby' })).code).toBe(200)
     expect(await call()).toBe('staging')

@@ -75,11 +75,17 @@ const asSwitch = ([name, to]: readonly [string, string], at: number): EgressSwit
   endsAt: undefined,
 })
 
+const sets = {
+  dev: loadCase({ files, environment: 'dev' }),
+  test: loadCase({ files, environment: 'test' }),
+  prod: loadCase({ files, environment: 'prod' }),
+}
+
 /** Everything that was dialled, or would have been: by host, and for live calls every address that the guard let pass. */
-async function reached(own: string, switches: readonly EgressSwitch[], wanted: string | undefined, services: readonly string[]) {
-  const { policy: loaded } = await loadCase({ files, environment: own })
-  if (loaded === undefined) throw new Error('the policies are sound')
-  const policy = switchedPolicy(loaded, switches)
+async function reached(own: keyof typeof sets, switches: readonly EgressSwitch[], wanted: string | undefined, services: readonly string[]) {
+  const { policy: asLoaded } = await sets[own]
+  if (asLoaded === undefined) throw new Error('the policies are sound')
+  const policy = switchedPolicy(asLoaded, switches)
   const ports = fakePorts({ resolve: fakeResolve(addresses), secrets: fakeSecrets({ 'env:LIVE': 'sk_live' }) })
   const vendor = fakeVendor()
   const [walk, streams] = [buildEgress(policy, vendor, ports), buildStreams(policy, ports)]
@@ -106,7 +112,7 @@ async function reached(own: string, switches: readonly EgressSwitch[], wanted: s
       )
   }
   for (const { target, vet } of vendor.sent) if (target.mode === 'live') await vetted(target.host, target.port, vet)
-  return { found, policy, obstacle: (name: string, to: string) => switchObstacle(policy, name, to)?.code }
+  return { found, policy, obstacle: (name: string, to: string) => switchObstacle(policy, name, to) }
 }
 
 const all = ['payments', 'alias', 'rogue', 'ledger', 'broker']
@@ -140,11 +146,18 @@ describe('production, for a nonprod process', () => {
   it('cannot be switched to, in any spelling, and its policies hold neither its targets nor its secrets', async () => {
     const { policy, obstacle } = await reached('dev', [], undefined, [])
     for (const to of ['prod', 'standby', 'PROD', 'prod ', 'ｐｒｏｄ', 'constructor', '__proto__', ''])
-      expect([to, obstacle('payments', to)]).toEqual([to, 'env_ceiling'])
+      expect([to, obstacle('payments', to)?.code]).toEqual([to, 'env_ceiling'])
     expect(obstacle('payments', 'test')).toBeUndefined()
     const targets = Object.values(policy.egress).flatMap((one) => Object.values(one.targets))
     expect(targets.map((one) => one.environment)).not.toContain('prod')
     expect(JSON.stringify(targets)).not.toMatch(/api\.pay|ledger\.example|env:LIVE/)
+  })
+
+  it("is no answer to a slip: what was meant is named, of the process's own class alone", async () => {
+    const { obstacle } = await reached('dev', [], undefined, [])
+    expect(obstacle('paymnts', 'test')?.message).toBe('there is no egress service "paymnts"; did you mean payments?')
+    expect(obstacle('payments', 'tset')?.message).toMatch(/^tset is not a nonprod environment: .*; there are dev, test$/)
+    expect(obstacle('payments', 'dev')?.message).toBe('payments has no target in dev; it has in test')
   })
 
   it('is reached from a prod process by the same calls, and a test system is not', async () => {
