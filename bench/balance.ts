@@ -35,7 +35,7 @@ function endpoint(i: number, weight: number): Candidate {
   const address = { kind: 'tcp', host: name, port: 8080 } as const
   const of = { key: name, protocol: 'http1', address, tls: undefined, connectTimeoutMs: 1000, idleMs: 4000 } as const
   const channel = { http: never, grpc: never, release: () => {} }
-  const member = { endpoint: of, name, channel, active: i % 3, ewma: 5 + (i % 11), sampledAt: ports.clock.ticks(), standing }
+  const member = { endpoint: of, name, channel, active: i % 3, ewma: 5 + (i % 11), mean: 5 + (i % 11), sampledAt: ports.clock.ticks(), standing }
   return { member, weight, score: 0 }
 }
 

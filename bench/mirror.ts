@@ -7,24 +7,32 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { orderOf, percentile, ratiosWithin, spreadOf } from './report/statistics.ts'
+import { ticksPerSecond } from './harness/machine.ts'
+import { cpuTicks } from './harness/proc.ts'
+import { medianInterval, orderOf, percentile, ratiosWithin, spreadOf } from './report/statistics.ts'
+import { columns } from './report/table.ts'
 
 /*
- * What a mirror costs the request it copies: the same requests, at one fixed rate, to a route without a mirror, to one that copies every
- * request, and to one that compares every answer too. One gateway and two services, each a process of its own; in turn within each round,
- * ratios taken within a round. A request's time counts from when it was due. With --alternate the routes are asked request by request, so that
- * whatever else the machine does hits them alike: that shows what a copied request itself pays, and not what the copies cost the others.
+ * What a mirror costs the requests of a gateway: the same requests, at one fixed rate, to a route without a mirror, to another one without (`control`: what
+ * the machine alone makes of it), to one that copies every request, and to one that compares every answer too. One gateway and two services, each a process
+ * of its own; many short laps in turn, whose p99 are compared within a round. A request's time counts from when it was due. `node bench/mirror.ts`; exit
+ * status 1 when copying surely adds more than 5 % to p99: when the 95 % confidence interval of the median ratio lies above that.
  */
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
-    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '30' },
+    seconds: { type: 'string', default: '1.2' },
     rate: { type: 'string', default: '250' },
     service: { type: 'string', default: '5' },
     serve: { type: 'string' },
-    alternate: { type: 'boolean', default: false },
   },
 })
+
+/** One tick of the kernel's CPU accounts, milliseconds. */
+const tickMs = 1_000 / (await ticksPerSecond())
+
+/** What copying may add to p99. */
+const allowed = 1.05
 
 /** Plays a service that takes so many milliseconds. */
 async function serve(delayMs: number): Promise<void> {
@@ -53,7 +61,7 @@ async function portOf(child: ChildProcess): Promise<number> {
   return port
 }
 
-const routes = ['plain', 'copied', 'compared'] as const
+const routes = ['plain', 'control', 'copied', 'compared'] as const
 
 async function policies(service: number, shadow: number): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-mirror-'))
@@ -70,6 +78,7 @@ async function policies(service: number, shadow: number): Promise<string> {
     clusters: { service: { address: `127.0.0.1:${service}` }, shadow: { address: `127.0.0.1:${shadow}` } },
     routes: {
       plain: route('plain', {}),
+      control: route('control', {}),
       copied: route('copied', { mirror: { cluster: 'shadow' } }),
       compared: route('compared', { mirror: { cluster: 'shadow', diff: { percent: '100%' } } }),
     },
@@ -89,18 +98,58 @@ function ask(port: number, route: string, dueAt: number): Promise<number> {
   })
 }
 
-/** Milliseconds of every request of one lap, which asks several routes in turn: by route. */
-async function lap(port: number, names: readonly string[], rate: number, seconds: number): Promise<readonly (readonly number[])[]> {
+/** One lap on one route: its median and p99 in milliseconds, and what the gateway spent on it, CPU milliseconds per request. */
+interface Lap {
+  readonly p50: number
+  readonly p99: number
+  readonly cpu: number
+}
+
+async function lap(port: number, gateway: number, route: string, rate: number, seconds: number): Promise<Lap> {
   const asked: Promise<number>[] = []
+  const spent = cpuTicks(gateway)
   const begun = performance.now()
   for (let i = 0; i < rate * seconds; i++) {
     const dueAt = begun + (i * 1_000) / rate
     const early = dueAt - performance.now()
     if (early > 0) await pause(early)
-    asked.push(ask(port, names[i % names.length] ?? '', dueAt))
+    asked.push(ask(port, route, dueAt))
   }
-  const all = await Promise.all(asked)
-  return names.map((_, at) => all.filter((__, i) => i % names.length === at))
+  const times = await Promise.all(asked)
+  // The copies of the last ones are answered too.
+  await pause(Number(values.service) + 20)
+  return { p50: percentile(times, 0.5), p99: percentile(times, 0.99), cpu: ((cpuTicks(gateway) - spent) * tickMs) / times.length }
+}
+
+/** The median of the ratios within rounds, and how sure that is. */
+function compared(list: readonly Lap[], reference: readonly Lap[], of: (lap: Lap) => number) {
+  const ratios = ratiosWithin(list.map(of), reference.map(of))
+  const [low, high] = medianInterval(ratios)
+  return { median: spreadOf(ratios).median, low, high }
+}
+
+function print(laps: ReadonlyMap<string, readonly Lap[]>, heading: string): void {
+  const plain = laps.get('plain') ?? []
+  const rows = Array.from(laps, ([route, list]) => {
+    const { median, low, high } = compared(list, plain, ({ p99 }) => p99)
+    const middle = (of: (one: Lap) => number) => spreadOf(list.map(of)).median
+    return [
+      route,
+      `${middle(({ p50 }) => p50).toFixed(2)} ms`,
+      `${middle(({ p99 }) => p99).toFixed(2)} ms`,
+      compared(list, plain, ({ p50 }) => p50).median.toFixed(3),
+      median.toFixed(3),
+      `${low.toFixed(3)} to ${high.toFixed(3)}`,
+      `${(middle(({ cpu }) => cpu) * 1_000).toFixed(0)} µs`,
+    ]
+  })
+  process.stdout.write(`${heading}\n\n${columns([['', 'p50', 'p99', '× p50', '× p99', '(95 %)', 'CPU per request'], ...rows])}\n`)
+  const { median, low, high } = compared(laps.get('copied') ?? [], plain, ({ p99 }) => p99)
+  const verdict = high <= allowed ? 'holds' : low > allowed ? 'MISSED' : 'not to be told from this run'
+  process.stdout.write(
+    `${verdict}: copying makes p99 ${median.toFixed(3)} times what it is (${low.toFixed(3)} to ${high.toFixed(3)}); asked for is ${allowed}\n`,
+  )
+  process.exitCode = low > allowed ? 1 : 0
 }
 
 async function main(): Promise<void> {
@@ -112,30 +161,15 @@ async function main(): Promise<void> {
   const gateway = fork(fileURLToPath(new URL('./programs/measured-gateway.ts', import.meta.url)), [folder], { stdio: 'inherit' })
   try {
     const port = await portOf(gateway)
-    await lap(port, routes, rate, 6)
-    const laps = new Map<string, { readonly p50: number[]; readonly p99: number[] }>(routes.map((route) => [route, { p50: [], p99: [] }]))
-    for (let round = 0; round < rounds; round++) {
-      const groups = values.alternate ? [routes] : orderOf(round, routes.length).map((i) => [routes[i] ?? 'plain'])
-      for (const group of groups) {
-        const times = await lap(port, group, rate, seconds)
-        for (const [i, route] of group.entries()) {
-          laps.get(route)?.p50.push(percentile(times[i] ?? [], 0.5))
-          laps.get(route)?.p99.push(percentile(times[i] ?? [], 0.99))
-        }
+    const pid = gateway.pid ?? 0
+    for (const route of routes) await lap(port, pid, route, rate, 2)
+    const laps = new Map(routes.map((route) => [route, [] as Lap[]]))
+    for (let round = 0; round < rounds; round++)
+      for (const i of orderOf(round, routes.length)) {
+        const route = routes[i] ?? 'plain'
+        laps.get(route)?.push(await lap(port, pid, route, rate, seconds))
       }
-    }
-    const plain = laps.get('plain') ?? { p50: [], p99: [] }
-    process.stdout.write(`${rate} requests/s, a service of ${values.service} ms, ${rounds} rounds of ${seconds} s\n`)
-    for (const [route, { p50, p99 }] of laps) {
-      const ratio = (list: readonly number[], reference: readonly number[]) => spreadOf(ratiosWithin(list, reference)).median.toFixed(3)
-      const figures = [
-        `p50 ${spreadOf(p50).median.toFixed(2)} ms`,
-        `p99 ${spreadOf(p99).median.toFixed(2)} ms`,
-        `× ${ratio(p50, plain.p50)}`,
-        `× ${ratio(p99, plain.p99)}`,
-      ]
-      process.stdout.write(`${route.padEnd(10)}${figures.map((cell) => cell.padStart(14)).join('')}\n`)
-    }
+    print(laps, `${rate} requests/s, a service of ${values.service} ms, ${rounds} rounds of ${seconds} s on each`)
   } finally {
     agent.destroy()
     for (const child of [gateway, ...services]) child.kill()

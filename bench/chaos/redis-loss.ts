@@ -6,8 +6,8 @@ import { mostBy } from '../../test/support/printed-bounds.ts'
 import { hasRedis, redisHint, startRedis } from '../../test/support/redis.ts'
 import { type StoreFault, storeFaults } from '../../test/support/store-faults.ts'
 import { until } from '../../test/support/until.ts'
+import { type Gateway, startFleet, startService } from '../harness/fleet.ts'
 import { percentile, spreadOf } from '../report/statistics.ts'
-import { type Gateway, startFleet } from './fleet.ts'
 import type { Phase, Run, Scenario, Stage, Verdict } from './scenario.ts'
 import type { Sample } from './steady-load.ts'
 
@@ -47,7 +47,7 @@ export const redisLoss: readonly Scenario[] = [control, ...storeFaults].map((fau
     keep(() => rm(folder, { recursive: true, force: true }))
     const secret = join(folder, 'url')
     await writeFile(secret, store.url)
-    const { gateways, bounds } = await startFleet(instances, (web) => policy(web, secret), keep)
+    const { gateways, bounds } = await startFleet(instances, policy(await startService(keep), secret), keep)
     await untilMet(store.url, instances)
     const most = mostBy(bounds.get('narrow') ?? '', { instances, lost: true, forgets: fault.forgets })
     const cohorts: Phase[] = []

@@ -1,12 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ChaosOptions, Keep, Scenario, Verdict } from './scenario.ts'
+import { keeping } from '../harness/keep.ts'
+import type { ChaosOptions, Scenario, Verdict } from './scenario.ts'
 import { startLoad } from './steady-load.ts'
 
 /** Runs a scenario from its setup to its verdict. Everything it started is closed, whatever happens. */
 export async function runScenario(scenario: Scenario, options: ChaosOptions): Promise<Verdict> {
-  const kept: (() => void | Promise<void>)[] = []
-  const keep: Keep = (close) => void kept.push(close)
-  try {
+  return await keeping(async (keep) => {
     const stage = await scenario.setup(options, keep)
     const load = startLoad(options.rate, (n) => stage.request(n))
     const pause = () => setTimeout(options.seconds * 1000)
@@ -31,7 +30,5 @@ export async function runScenario(scenario: Scenario, options: ChaosOptions): Pr
     await pause()
     const end = performance.now()
     return await stage.judge({ samples: await stop(), control, fault, healed, end })
-  } finally {
-    for (const close of kept.toReversed()) await close()
-  }
+  })
 }

@@ -1,7 +1,5 @@
+import type { Keep } from '../harness/keep.ts'
 import type { Samples } from './steady-load.ts'
-
-/** Takes what has to be closed when a scenario is over. */
-export type Keep = (close: () => void | Promise<void>) => void
 
 /** What is done to a system under steady load, and what must hold all the while. */
 export interface Scenario {
@@ -33,6 +31,8 @@ export interface Stage {
 export interface ChaosRequest {
   readonly port: number
   readonly path: string
+  /** GET without it. */
+  readonly method?: string
   readonly headers: Readonly<Record<string, string>>
   /** Whatever the judge wants to know of the request. */
   readonly tag: string

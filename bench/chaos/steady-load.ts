@@ -76,7 +76,7 @@ function idleAt(idle: Map<number, Connection[]>, port: number): Connection[] {
   return fresh
 }
 
-function wire({ port, path, headers }: ChaosRequest): Buffer {
+function wire({ port, method = 'GET', path, headers }: ChaosRequest): Buffer {
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${fields.join('')}\r\n`)
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${fields.join('')}\r\n`)
 }

@@ -16,9 +16,10 @@ const graceMs = 2000
 /** A registry that ends its processes by their ids when this process exits, however that comes about. */
 export function openChildren(): Children {
   const alive = new Map<number, Child>()
-  process.on('exit', () => {
+  const killAll = () => {
     for (const pid of alive.keys()) signal(pid, 'SIGKILL')
-  })
+  }
+  process.on('exit', killAll)
   return {
     spawn(command, args, cpus) {
       const child = startChild(command, args, cpus)
@@ -39,6 +40,7 @@ export function openChildren(): Children {
     },
     async closeAll() {
       await Promise.all(Array.from(alive.values(), (child) => child.close()))
+      process.off('exit', killAll)
     },
   }
 }

@@ -5,7 +5,7 @@ import { portArgument } from './until-input-ends.ts'
 /*
  * A service that works on 10 requests at a time, 100 ms each: 100 a second. The rest waits in line, and work is done though nobody waits for it any
  * longer, as in most services. A number on its input is how many milliseconds
- * one request takes from then on; `clear` answers everybody who waits at once.
+ * one request takes from then on; `clear` answers everybody who waits at once; `line` makes it print how many wait or are worked on.
  */
 
 const workers = 10
@@ -33,7 +33,8 @@ createServer((request, response) => {
 }).listen(portArgument(), '127.0.0.1')
 createInterface({ input: process.stdin })
   .on('line', (text) => {
-    if (text === 'clear') for (const answer of line.splice(0)) answer()
+    if (text === 'line') console.log(line.length + busy)
+    else if (text === 'clear') for (const answer of line.splice(0)) answer()
     else takesMs = Number(text)
   })
   .on('close', () => process.exit(0))

@@ -16,6 +16,18 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: (lower + upper) / 2, min, max }
 }
 
+/**
+ * The 95 % confidence interval of the median, whatever the distribution: values of the sorted list whose ranks a fair coin leaves no more often. With
+ * fewer than six values it is all of them. @throws RangeError for an empty list
+ */
+export function medianInterval(values: readonly number[]): readonly [low: number, high: number] {
+  const sorted = values.toSorted((a, b) => a - b)
+  const outside = Math.max(0, Math.floor((sorted.length - 1 - 1.96 * Math.sqrt(sorted.length)) / 2))
+  const [low, high] = [sorted[outside], sorted.at(-1 - outside)]
+  if (low === undefined || high === undefined) throw new RangeError('no values')
+  return [low, high]
+}
+
 /** The value that a share of the list does not exceed (nearest rank). @throws RangeError for an empty list. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort()

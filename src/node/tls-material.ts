@@ -147,6 +147,8 @@ function checkCertificates(pem: string, reference: string | undefined): void {
   const begun = pem.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/g)?.length ?? 0
   if (blocks.length === 0) throw new Error(`${reference} holds no certificate`)
   if (begun !== blocks.length) throw new Error(`${reference} holds a certificate that breaks off`)
+  // As files come out that are put one behind the other without a line end between them: OpenSSL finds nothing in it.
+  if (/[^\r\n]-----BEGIN /.test(pem)) throw new Error(`${reference} holds a certificate that does not begin on a line of its own`)
   if (!blocks.every(isReadable)) throw new Error(`${reference} holds a certificate that cannot be read`)
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { orderOf, percentile, ratiosWithin, spreadOf } from '../../bench/report/statistics.ts'
+import { medianInterval, orderOf, percentile, ratiosWithin, spreadOf } from '../../bench/report/statistics.ts'
 
 describe('statistics of the bench', () => {
   test('the median of an odd list is its middle, of an even one the mean of the middle two', () => {
@@ -37,4 +37,13 @@ describe('statistics of the bench', () => {
     expect(orderOf(1, 3)).toEqual([2, 1, 0])
     expect(orderOf(2, 3)).toEqual([0, 1, 2])
   })
+})
+
+test('the interval of a median leaves out as many values on each side as chance explains', () => {
+  const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+  // Ranks of the sign test: 10 and 21 of 30, 40 and 61 of 100; of a handful nothing can be left out.
+  expect(medianInterval(upTo(30))).toEqual([10, 21])
+  expect(medianInterval(upTo(100))).toEqual([40, 61])
+  expect(medianInterval([3, 1, 2])).toEqual([1, 3])
+  expect(() => medianInterval([])).toThrow(RangeError)
 })

@@ -214,6 +214,7 @@ describe.each(protocols)('over %s, certificates that are rotated', (protocol) =>
 test.each([
   ['half a bundle', (ca: string) => ca.slice(0, ca.length / 2), /ca\.pem holds no certificate/],
   ['a whole certificate and half of one', (ca: string) => `${ca}\n${ca.slice(0, ca.length / 2)}`, /ca\.pem holds a certificate that breaks off/],
+  ['two put together without a line end', (ca: string) => `${ca.trim()}${ca.trim()}`, /ca\.pem holds a certificate that does not begin on a line of its own/],
   ['an empty file', () => '', /ca\.pem is empty/],
   ['something else', (ca: string) => ca.replace(/\n[A-Za-z0-9+/]{20}/, '\nAAAAAAAAAAAAAAAAAAAA'), /ca\.pem holds a certificate that cannot be read/],
 ])('authorities of which there is only %s are not taken', async (_, spoil, reason) => {

@@ -205,7 +205,8 @@ describe('authorities', () => {
         const parsed = parseAuthority(text)
         if ('problem' in parsed) return
         const url = new URL(`none://${text}`)
-        expect(url.host).toBe(text)
+        // No URL parser keeps an IPv6 address as it was written.
+        expect(url.host).toBe(text.startsWith('[') ? formatAuthority(parsed.host, parsed.port) : text)
         expect(new URL(`http://${formatAuthority(parsed.host, parsed.port)}/`).hostname).toBe(formatAuthority(parsed.host, undefined))
       }),
       { numRuns: 5000 },

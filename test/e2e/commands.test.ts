@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { create, createFileRegistry, type FileRegistry, fromBinary, toJson } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
-import { commands } from '../../src/node/cli/commands.ts'
-import { runCommandLine } from '../../src/node/cli/main.ts'
-import { openTerminal } from '../../src/node/cli/terminal.ts'
-import { type Finished, root, sallyport } from '../support/command.ts'
+import { commandNames, readCommands } from '../../src/node/cli/commands.ts'
+import { root, sallyport, sallyportProcess } from '../support/command.ts'
 import { policiesFolder } from '../support/gateway.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { openOrders, shopDescriptors } from '../support/shop.ts'
@@ -15,20 +13,15 @@ import { openOrders, shopDescriptors } from '../support/shop.ts'
 const keep = untilTheEnd()
 const escape = '\u001b['
 
-/** The same command line in this process, over pipes: for the many that need no process of their own. */
-async function run(...words: readonly string[]): Promise<Finished> {
-  const streams = { out: '', err: '' }
-  const pipe = (name: 'out' | 'err') => ({ write: (text: string) => (streams[name] += text), isTTY: false }) as unknown as NodeJS.WriteStream
-  const status = await runCommandLine(words, openTerminal({ stdout: pipe('out'), stderr: pipe('err'), env: {} }, words.includes('--json')))
-  return { status, ...streams }
-}
-
+const run = (...words: readonly string[]) => sallyport(words)
 const shop = ['--policies', join(root, 'policies')] as const
 
 describe('help', () => {
   it('lists every command, and every command says how it is used, with examples', async () => {
     const overview = await run('--help')
     expect([overview.status, overview.err]).toEqual([0, ''])
+    const commands = await readCommands()
+    expect(commands.map(({ name }) => name)).toEqual(commandNames)
     for (const { name, examples, options } of commands) {
       expect(overview.out).toContain(`  ${name}`)
       const help = await run(...name.split(' '), '--help')
@@ -62,7 +55,7 @@ describe('a command line that is wrong ends with status 2 and says what was mean
   })
 
   it('and so does the program, without a stack', async () => {
-    const [unknown, nowhere] = await Promise.all([sallyport(['chekc']), sallyport(['serve'])])
+    const [unknown, nowhere] = await Promise.all([sallyportProcess(['chekc']), sallyportProcess(['serve'])])
     expect([unknown.status, unknown.out]).toEqual([2, ''])
     expect(unknown.err).toBe('unknown command "chekc", did you mean "check"?\nSee: sallyport --help\n')
     expect(nowhere.status).toBe(2)
@@ -89,8 +82,8 @@ describe('check', () => {
       'all.yaml': 'sallyport: v1\nenvironments:\n  dev: { class: nonprod }\nroutes:\n  a: { match: { path: /a }, acces: a, to: nobody }\n',
     })
     const [people, machines] = await Promise.all([
-      sallyport(['check'], { SALLYPORT_ENV: 'dev', SALLYPORT_POLICIES: path }),
-      sallyport(['check', '--env', 'dev', '--policies', path, '--json']),
+      sallyportProcess(['check'], { SALLYPORT_ENV: 'dev', SALLYPORT_POLICIES: path }),
+      sallyportProcess(['check', '--env', 'dev', '--policies', path, '--json']),
     ])
     expect([people.status, machines.status, people.err, machines.err]).toEqual([1, 1, '', ''])
     expect(people.out).toMatch(/^all\.yaml:5:\d+: error: .*acces/m)
@@ -103,7 +96,7 @@ describe('check', () => {
   })
 
   it('colours its words where somebody has asked for it', async () => {
-    const { status, out } = await sallyport(['check', '--env', 'dev'], { FORCE_COLOR: '1' })
+    const { status, out } = await sallyportProcess(['check', '--env', 'dev'], { FORCE_COLOR: '1' })
     expect(status).toBe(0)
     expect(out).toContain(escape)
   })
@@ -219,7 +212,7 @@ describe('proto pull', () => {
     keep(() => rm(folder, { recursive: true, force: true }))
     const file = join(folder, 'pulled.binpb')
     const { port } = await openOrders(keep)
-    const { status, out, err } = await sallyport(['proto', 'pull', `127.0.0.1:${port}`, '--out', file, '--json'])
+    const { status, out, err } = await sallyportProcess(['proto', 'pull', `127.0.0.1:${port}`, '--out', file, '--json'])
     expect([status, err]).toEqual([0, ''])
     const pulled = await readFile(file)
     expect(JSON.parse(out)).toEqual({ file, bytes: pulled.length, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) })

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { sallyport, signalGroup, startCommand } from '../support/command.ts'
+import { sallyportProcess, signalGroup, startCommand } from '../support/command.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { hasEnvoy } from '../support/real.ts'
 
@@ -13,7 +13,7 @@ describe.each([
   ['through the stand-in of a machine without Envoy', true, '/nowhere', 'a built-in stand-in ('],
 ] as const)('demo --check, %s', (_name, there, ENVOY_BIN, sidecar) => {
   it.skipIf(!there)('runs through the whole main job, and finds nothing that differs', { timeout: 60_000 }, async () => {
-    const { status, out } = await sallyport(['demo', '--check'], ENVOY_BIN === undefined ? {} : { ENVOY_BIN })
+    const { status, out } = await sallyportProcess(['demo', '--check'], ENVOY_BIN === undefined ? {} : { ENVOY_BIN })
     expect(out).toContain(`sidecar      ${sidecar}`)
     expect(out).not.toContain('DIFFERS')
     expect(out).toMatch(/\nAll (\d+) steps are as they must be\.\n$/)

@@ -21,6 +21,12 @@ routes:
     timeout: 1s
     retry: { attempts: 2, budget: 100% }
     to: web
+  held:
+    match: { path: "/held" }
+    access: { rules: [{ id: all, allow: { anonymous: true } }] }
+    timeout: 1s
+    retry: { attempts: 2, budget: 100%, answers: 16KiB }
+    to: web
 `
 
 /** Every answer in one word: its status, `broken` for one that broke off, `LIE` for half an answer that looks whole. */
@@ -41,8 +47,8 @@ async function setUp() {
   const gateway = await openGateway(keep, { 'a.yaml': policy(ends.map(({ port }) => port)) })
   const agent = new Agent({ connections: 8 })
   keep(() => agent.destroy())
-  const url = `http://127.0.0.1:${gateway.port('public')}/x`
-  const rounds = async (count: number) => {
+  const rounds = async (count: number, path = '/x') => {
+    const url = `http://127.0.0.1:${gateway.port('public')}${path}`
     const words = new Map<string, number>()
     const one = async () => {
       for (let i = 0; i < count / 8; i += 1) {
@@ -97,6 +103,12 @@ test('one that breaks off in mid-body is ejected, and no half answer looks whole
   // What has begun to flow cannot be asked for again: those that fell to it before it was ejected broke, visibly.
   expect((words['200'] ?? 0) + (words['broken'] ?? 0)).toBe(400)
   expect(words['broken']).toBeLessThan(60)
+  await until(ends[0], 'ejected')
+  await ends[0].say('ok')
+  await until(ends[0], 'healthy')
+  // Held back until it is whole, it can be asked for again.
+  await ends[0].say('cut')
+  expect(await rounds(400, '/held')).toEqual({ 200: 400 })
   await until(ends[0], 'ejected')
 })
 

@@ -1,7 +1,7 @@
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { type Served, sallyport, signalGroup, startServe } from '../support/command.ts'
+import { type Served, sallyportProcess, signalGroup, startServe } from '../support/command.ts'
 import { policiesFolder } from '../support/gateway.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { house, openHttp, openOrders, shopDescriptors } from '../support/shop.ts'
@@ -230,7 +230,7 @@ describe('two worker processes', { timeout: 180_000 }, () => {
       ...files,
       'house.yaml': house.replace('public: { address: "127.0.0.1:0" }', `public: { address: "127.0.0.1:${taken}" }`),
     })
-    const { status, out, err } = await sallyport(['serve', '--env', 'dev', '--policies', path, '--workers', '2', '--log-format', 'json'])
+    const { status, out, err } = await sallyportProcess(['serve', '--env', 'dev', '--policies', path, '--workers', '2', '--log-format', 'json'])
     expect([status, err]).toEqual([1, `Sallyport did not start: listener public cannot be bound to 127.0.0.1:${taken}: EADDRINUSE.\n`])
     expect(out.match(/start_failed/g)).toHaveLength(1)
     expect(out).toContain('"code":"listener_unavailable"')

@@ -13,13 +13,14 @@ export interface Asking {
   readonly options?: ArrivalOptions
 }
 
+const receive = buildReceive(
+  testPolicy({ listeners: { public: testListener({ limits: { ...testListener().limits, bodyBytes: 1e9 } }), egress: undefined, admin: undefined } }),
+  fakePorts(),
+)
+
 /** A request as `receive` hands it over. */
 export function received(method: string, target: string, { headers = {}, host = 'api.example.com', options = {} }: Asking = {}): Received {
   const pairs = Object.entries(headers)
-  const receive = buildReceive(
-    testPolicy({ listeners: { public: testListener({ limits: { ...testListener().limits, bodyBytes: 1e9 } }), egress: undefined, admin: undefined } }),
-    fakePorts(),
-  )
   return receive(openExchange(arrival(method, target, [['host', host], ...pairs], options), 'r'))
 }
 

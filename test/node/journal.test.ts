@@ -6,13 +6,14 @@ import type { JournalRecord } from '../../src/core/ports.ts'
 import { createJournal, type JournalOptions } from '../../src/node/journal.ts'
 import { lineOf } from '../../src/node/line.ts'
 import { prettyLine } from '../../src/node/pretty.ts'
+import { anyCharacter } from '../support/any-character.ts'
 import { fakeClock } from '../support/clock.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 
 const value = fc.letrec<{ value: JournalRecord[string] }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
     fc.double(),
     fc.boolean(),
     fc.constant(undefined),

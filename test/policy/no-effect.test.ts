@@ -18,6 +18,11 @@ describe('what is said where it can have no effect', () => {
       pay('dev: { target: "https://a.example" }').replace('callers: [c],', 'callers: [c], retry: { «rpcs: [GetOrder] },'),
     ],
     ['a gRPC code to repeat on, on a path route', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { on: [connect, «aborted] } } }\n`],
+    ['answers held back, on a grpc route', orders('retry: { «answers: 16KiB }')],
+    [
+      'answers held back that are not asked for again',
+      `${plain}routes: { r: { match: { path: / }, ${open}, to: a, retry: { on: [connect], «answers: 16KiB } } }\n`,
+    ],
     ['a status to repeat on, on a grpc route', orders('retry: { on: [connect, «503] }')],
     ['sticky with one destination', `${plain}routes: { r: { match: { path: / }, ${open}, to: a, «sticky: client } }\n`],
     [

@@ -56,7 +56,8 @@ describe('tries', () => {
   it('have a time, bodies and conditions', async () => {
     const { route } = await linked(text('connectTimeout: 1s', 'retry: { perTry: 250ms, bodies: 1KiB }'))
     expect(route?.retry).toMatchObject({ perTryMs: 250, bodies: 1_024, rpcs: [], on: ['connect', 'reset', 'unavailable', 'deadline'] })
-    expect((await linked(text('connectTimeout: 1s', 'retry: {}'))).route?.retry).toMatchObject({ perTryMs: undefined, bodies: 65_536 })
+    expect((await linked(text('connectTimeout: 1s', 'retry: {}'))).route?.retry).toMatchObject({ perTryMs: undefined, bodies: 65_536, answers: undefined })
+    expect((await linked(text('connectTimeout: 1s', 'retry: { answers: 16KiB }'))).route?.retry).toMatchObject({ answers: 16_384 })
   })
 
   it('name RPCs that are there', async () => {

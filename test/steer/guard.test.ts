@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { lowerShare, upperShare } from '../../src/core/ingress/steer/guard/bounds.ts'
+import { isSurelyFrom, lowerShare, mayBeFrom, upperShare } from '../../src/core/ingress/steer/guard/bounds.ts'
 import { Canary } from '../../src/core/ingress/steer/guard/canary.ts'
 import { Tally } from '../../src/core/ingress/steer/guard/tally.ts'
 import { goodVersion, plainGuard, play } from '../support/guarded.ts'
@@ -54,6 +55,19 @@ describe('bounds of a share', () => {
     }
     expect(missed).toBeLessThan(0.02)
     expect(missed).toBeGreaterThan(0)
+  })
+
+  it('are compared with a share without being searched for', () => {
+    const drawn = fc.nat(2_000).chain((of) => fc.record({ of: fc.constant(of), hits: fc.nat(of), share: fc.double({ min: 0.001, max: 0.999, noNaN: true }) }))
+    fc.assert(
+      fc.property(drawn, fc.double({ min: 0.1, max: 30, noNaN: true }), ({ of, hits, share }, doubt) => {
+        const [least, most] = [lowerShare(hits, of, doubt), upperShare(hits, of, doubt)]
+        // The search ends within 1e-12 of the bound.
+        if (Math.min(Math.abs(least - share), Math.abs(most - share)) < 1e-9) return
+        expect([isSurelyFrom(share, hits, of, doubt), mayBeFrom(share, hits, of, doubt)]).toEqual([least >= share, most >= share])
+      }),
+      { numRuns: 2_000 },
+    )
   })
 
   it('close in on what was seen', () => {

@@ -24,9 +24,9 @@ interface Names {
   readonly expired?: boolean
 }
 
-/** Makes certificates. The server's is for `service.test` and 127.0.0.1. */
-export async function makeCertificates(): Promise<Certificates> {
-  const authority = await make({ dns: 'Test CA' }, true)
+/** Makes certificates. The server's is for `service.test` and 127.0.0.1. Authorities that are trusted side by side need names of their own. */
+export async function makeCertificates(name = 'Test CA'): Promise<Certificates> {
+  const authority = await make({ dns: name }, true)
   const signer = { cert: authority.certificate, key: authority.key }
   return {
     ca: authority.certificate,

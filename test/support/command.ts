@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import type { JournalRecord } from '../../src/core/ports.ts'
+import { runCommandLine } from '../../src/node/cli/main.ts'
+import { openTerminal } from '../../src/node/cli/terminal.ts'
 import { type Files, type PoliciesFolder, policiesFolder } from './gateway.ts'
 import type { Keep } from './keep.ts'
 
@@ -27,9 +29,11 @@ export interface Started {
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** The environment of every process here: this one's, without what would steer Sallyport or colour its words. */
+/** What would steer Sallyport or colour its words. */
+const cleared = ['SALLYPORT_ENV', 'SALLYPORT_POLICIES', 'REDIS_URL', 'NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS', 'VITEST']
+
+/** The environment of every process here: this one's, without what is cleared. */
 function environment(given: Variables): Record<string, string> {
-  const cleared = ['SALLYPORT_ENV', 'SALLYPORT_POLICIES', 'REDIS_URL', 'NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS', 'VITEST']
   const all = { ...process.env, ...Object.fromEntries(cleared.map((name) => [name, undefined])), ...given }
   return Object.fromEntries(Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined))
 }
@@ -59,9 +63,48 @@ export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void
   }
 }
 
-/** Runs a command to its end. */
-export function sallyport(words: readonly string[], variables: Variables = {}): Promise<Finished> {
+/** Runs a command to its end, as a process of its own. */
+export function sallyportProcess(words: readonly string[], variables: Variables = {}): Promise<Finished> {
   return startCommand(() => {}, words, variables).ended
+}
+
+let before: Promise<unknown> = Promise.resolve()
+
+/**
+ * Runs a command line to its end in this process, over pipes that nobody looks at: for the many that need no process of their own. One after
+ * the other, for each sees the environment of a process of its own.
+ */
+export function sallyport(words: readonly string[], variables: Variables = {}): Promise<Finished> {
+  const running = before.then(() => within(variables, () => runHere(words)))
+  before = running.catch(() => {})
+  return running
+}
+
+async function runHere(words: readonly string[]): Promise<Finished> {
+  const streams = { out: '', err: '' }
+  // Nothing else of a stream is used where it is no terminal.
+  const pipe = (name: 'out' | 'err') => ({ write: (text: string) => (streams[name] += text), isTTY: false }) as unknown as NodeJS.WriteStream
+  const status = await runCommandLine(words, openTerminal({ stdout: pipe('out'), stderr: pipe('err'), env: process.env }, words.includes('--json')))
+  return { status, ...streams }
+}
+
+/** Does it while the environment of this process is what `environment` makes of it. */
+async function within<T>(variables: Variables, work: () => Promise<T>): Promise<T> {
+  const names = [...cleared, ...Object.keys(variables)]
+  const was = Object.fromEntries(names.map((name) => [name, process.env[name]]))
+  try {
+    put({ ...Object.fromEntries(names.map((name) => [name, undefined])), ...variables })
+    return await work()
+  } finally {
+    put(was)
+  }
+}
+
+function put(variables: Variables): void {
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
 }
 
 /** `sallyport serve` as a process of its own, ready to serve. */

@@ -1,23 +1,26 @@
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
+import { faultyBody } from './faulty-body.ts'
 
 /*
- * A service that does as it is told, a word per line of its input: `ok`, `503` or `cut`. It prints its port, then every word it heard, and
- * ends with its input. Every whole answer ends with its last word, so that a reader can tell.
+ * A service that does as it is told, a word per line of its input: `ok`, `503`, `503 late` (after a tenth of a second) or `cut`. It prints its port, then
+ * every word it heard, and `got METHOD PATH` for every request before anything becomes of it. It ends with its input. Every whole answer ends with its
+ * last word, so that a reader can tell.
  */
 
 let mode = 'ok'
-const body = `${'x'.repeat(2_000)} whole`
 
 const server = createServer((request, response) => {
+  console.log(`got ${request.method} ${request.url}`)
   request.resume()
-  if (mode === '503') {
-    response.writeHead(503).end('not now')
-    return
+  const refuse = () => response.writeHead(503).end('not now')
+  if (mode === '503') refuse()
+  else if (mode === '503 late') setTimeout(refuse, 100)
+  else {
+    response.writeHead(200, { 'content-length': faultyBody.length })
+    if (mode === 'ok') response.end(faultyBody)
+    else response.write(faultyBody.slice(0, 1_000), () => response.socket?.resetAndDestroy())
   }
-  response.writeHead(200, { 'content-length': body.length })
-  if (mode === 'ok') response.end(body)
-  else response.write(body.slice(0, 1_000), () => response.socket?.resetAndDestroy())
 })
 server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
   const address = server.address()

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { vi } from 'vitest'
 import type { JournalRecord } from '../../src/core/ports.ts'
 import { type Running, type StartOptions, startSallyport } from '../../src/node/main.ts'
+import { loadFolder } from '../../src/node/policy-source/load-folder.ts'
 import { readSettings, type SettingFlags } from '../../src/node/settings.ts'
 import type { Keep } from './keep.ts'
 
@@ -12,6 +13,7 @@ export type Files = Readonly<Record<string, string | Uint8Array>>
 export interface GatewayOptions {
   readonly flags?: SettingFlags
   readonly variables?: Readonly<Record<string, string>>
+  /** Left out: policies are loaded in this thread, for one of its own has to read all modules first. Processes that tests start do that. */
   readonly start?: StartOptions
 }
 
@@ -54,7 +56,7 @@ const patient = { SALLYPORT_STORE_PATIENCE: '2s' }
 export async function openGateway(keep: Keep, files: Files, options: GatewayOptions = {}): Promise<Gateway> {
   const policies = await policiesFolder(keep, files)
   const flags = { environment: 'dev', policies: policies.path, logLevel: 'silent', lameDuck: '0s', drain: '2s', ...options.flags }
-  const running = await startSallyport(readSettings(flags, { ...patient, ...options.variables }, false), options.start)
+  const running = await startSallyport(readSettings(flags, { ...patient, ...options.variables }, false), { load: loadFolder, ...options.start })
   keep(() => running.close({ hurry: true }))
   const journal: JournalRecord[] = []
   running.journal.subscribe((record) => journal.push(record))

@@ -70,6 +70,8 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
   return { ...doubles, ...given }
 }
 
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** The same numbers for the same seed (mulberry32). */
 export function seededRandom(seed: number): Random {
   let state = seed
@@ -79,12 +81,11 @@ export function seededRandom(seed: number): Random {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
-  const hex = (bytes: number) =>
-    Array.from({ length: bytes }, () =>
-      Math.floor(unit() * 256)
-        .toString(16)
-        .padStart(2, '0'),
-    ).join('')
+  const hex = (bytes: number) => {
+    let text = ''
+    for (let i = 0; i < bytes; i++) text += hexOf[Math.floor(unit() * 256)]
+    return text
+  }
   return { unit, hex, uuid: () => `${hex(4)}-${hex(2)}-4${hex(2).slice(1)}-8${hex(2).slice(1)}-${hex(6)}` }
 }
 

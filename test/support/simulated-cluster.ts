@@ -9,7 +9,7 @@ import { fakeChannels } from './ports.ts'
 /** A candidate whose channel is never used. */
 export function candidate(name: string, given: { readonly weight?: number; readonly zone?: string } = {}): Candidate {
   const endpoint = endpointAt(80, { key: name })
-  const member: Member = { endpoint, name, channel: fakeChannels().acquire(endpoint), active: 0, ewma: 0, sampledAt: 0, standing: newStanding(0) }
+  const member: Member = { endpoint, name, channel: fakeChannels().acquire(endpoint), active: 0, ewma: 0, mean: 0, sampledAt: 0, standing: newStanding(0) }
   return { member, weight: given.weight ?? 1, zone: given.zone, score: 0 }
 }
 

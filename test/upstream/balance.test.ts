@@ -87,6 +87,36 @@ test.each(slowCases)('%s gives one of %d endpoints that is ten times slower less
   expect(shareOf(counts, slow)).toBeGreaterThan(0)
 })
 
+/** How times spread in the wild: what a time is multiplied by, and what comes on top. */
+const unsteady: readonly [name: string, time: (ms: number, unit: () => number) => number][] = [
+  ['spread over two orders of magnitude', (ms, unit) => ms * Math.exp(Math.sqrt(-2 * Math.log(1 - unit())) * Math.cos(2 * Math.PI * unit()))],
+  ['have a pause of 150 ms now and then', (ms, unit) => ms + (unit() < 0.005 ? 150 : 0)],
+]
+
+test.each(unsteady.flatMap(([name, time]) => (['least_request', 'peak_ewma'] as const).map((kind) => [kind, name, time] as const)))(
+  '%s sees through it when all times %s',
+  (kind, _, time) => {
+    const given = ports()
+    const all = candidates(3)
+    const slow = (all[1] as Candidate).member.name
+    const { unit } = seededRandom(11)
+    const takesMs = ({ member }: Candidate) => time(member.name === slow ? 100 : 10, unit)
+    const counts = simulate({ ...given, all, balance: buildBalance(kind, given), rate: 200, requests: 10_000, takesMs, unit })
+    expect(shareOf(counts, slow)).toBeLessThan(0.02)
+  },
+)
+
+test('least request does not take quick failures for quick answers', () => {
+  const given = ports()
+  const balance = buildBalance('least_request', given)
+  const [good, failing] = [candidate('good'), candidate('failing')] as [Candidate, Candidate]
+  const now = given.clock.ticks()
+  for (const { member } of [good, failing]) for (let i = 0; i < 20; i += 1) noteTimes(member, { kind: 'answer', tookMs: 50, status: 200, now })
+  sampleFailure(failing.member, 1, now)
+  good.member.active = 5
+  expect(countsOf(() => balance([good, failing]), 100)).toEqual({ good: 100 })
+})
+
 test.each(['least_request', 'peak_ewma'] as const)('%s comes back to an endpoint that is no longer slow', (kind) => {
   const given = ports()
   const all = candidates(3)

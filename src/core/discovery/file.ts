@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml'
+import { isAlias, parseDocument, visit } from 'yaml'
 import * as z from 'zod'
 import { pause } from '../model/pause.ts'
 import { parseAuthority } from '../net.ts'
@@ -56,6 +56,9 @@ export function readEndpoints(text: string): readonly Found[] {
   const document = parseDocument(text, { strict: true, uniqueKeys: true, logLevel: 'silent' })
   const [mistake] = document.errors
   if (mistake !== undefined) throw new Error(`it is no YAML or JSON: ${mistake.message.split('\n', 1)[0]}`)
+  visit(document, (_, node) => {
+    if (isAlias(node)) throw new Error(`it is no list of endpoints: the alias *${node.source} is not resolved here, write the endpoint itself`)
+  })
   const read = list.safeParse(document.toJS({ maxAliasCount: 0 }))
   if (!read.success) throw new Error(`it is no list of endpoints: ${read.error.issues[0]?.path.join('.') ?? ''} ${read.error.issues[0]?.message ?? ''}`.trim())
   return read.data.map((one) => (typeof one === 'string' ? foundIn({ address: one }) : foundIn(one)))

@@ -165,6 +165,8 @@ export interface Retry {
   readonly rpcs?: readonly string[]
   /** Bodies up to so many bytes are kept for another try. */
   readonly bodies?: number
+  /** Answers of an announced length up to so many bytes are held back until they are whole; undefined: every answer flows as it comes. */
+  readonly answers?: number | undefined
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Member {
   active: number
   /** Peak-sensitive moving average of the time to response headers, milliseconds; 0 until the first answer. */
   ewma: number
+  /** The same average without sensitivity to single peaks, but to failures; milliseconds; 0 until the first answer. */
+  mean: number
   /** Monotonic milliseconds of the last sample. */
   sampledAt: number
   /** How well it is. */
@@ -52,5 +54,14 @@ export function upstreamState(lasting: Lasting): UpstreamState {
 
 /** A new member; the channel dials when it is first used. */
 export function openMember(endpoint: Endpoint, channels: Channels): Member {
-  return { endpoint, name: addressText(endpoint.address), channel: channels.acquire(endpoint), active: 0, ewma: 0, sampledAt: 0, standing: newStanding(0) }
+  return {
+    endpoint,
+    name: addressText(endpoint.address),
+    channel: channels.acquire(endpoint),
+    active: 0,
+    ewma: 0,
+    mean: 0,
+    sampledAt: 0,
+    standing: newStanding(0),
+  }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../ports.ts'
 import { attempt, overtaken, tooLong } from './attempt.ts'
 import { isTold, remainingMs } from './deadline.ts'
 import { hedgeDelayMs } from './hedge.ts'
+import { holdBack } from './hold.ts'
 import { handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
@@ -183,13 +184,22 @@ class Tries {
     const call = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
       const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note }, this.#ports, ended)
-      if (reply.kind === 'grpc' && this.#looks) return await peek(reply)
-      return { kind: 'reply', reply, ended: undefined }
+      if (reply.kind === 'grpc') return this.#looks ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
+      // What bounds a try does not cut an answer that has begun.
+      timer?.cancel()
+      const held = this.#heldBytes === undefined ? reply : await holdBack(reply, this.#heldBytes, deadline.at, clock)
+      return { kind: 'reply', reply: held, ended: undefined }
     } catch (error) {
       return { kind: 'fault', fault: Fault.from(error), tooLong: line.ended === tooLong }
     } finally {
       timer?.cancel()
     }
+  }
+
+  /** Answers up to so many bytes are held back until they are whole; undefined: none is, because it could not be asked for again. */
+  get #heldBytes(): number | undefined {
+    const { retry } = this.#job
+    return this.#may.replayable && this.#may.safe && retry?.on.includes('reset') === true ? retry.answers : undefined
   }
 
   /** Whether a gRPC reply is looked at before it counts. */

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
-import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { type LoadedFolder, loadFolder } from '../policy-source/load-folder.ts'
 import { type Arguments, UsageError } from './command.ts'
+import { diagnosticText } from './diagnostic-text.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What the command line and the environment variables say of the policies. */
@@ -40,12 +40,4 @@ export async function loadSound(place: Place, terminal: Terminal): Promise<{ rea
   if (loaded.policy !== undefined && errors.length === 0) return { policy: loaded.policy, loaded }
   for (const one of errors) terminal.err(diagnosticText(one, terminal, place.folder))
   return undefined
-}
-
-/** One diagnostic as compilers write it: `file:line:col: error: sentence (hint)`. */
-export function diagnosticText(one: Diagnostic, terminal: Terminal, folder: string): string {
-  const file = one.file === '' ? folder : one.file
-  const severity = terminal.style(one.severity === 'error' ? 'red' : 'yellow', one.severity)
-  const hint = one.hint === undefined ? '' : `\n    ${terminal.style('dim', one.hint)}`
-  return `${terminal.style('bold', `${file}:${one.line}:${one.column}`)}: ${severity}: ${one.message} ${terminal.style('dim', `[${one.code}]`)}${hint}`
 }

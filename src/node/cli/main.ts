@@ -3,12 +3,12 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { suggest } from '../../core/policy/suggest.ts'
 import { type Command, exit, helpText, parseCommandLine, UsageError } from './command.ts'
-import { commands } from './commands.ts'
+import { commandNames, findCommand, readCommands } from './commands.ts'
 import { openTerminal, type Terminal, table } from './terminal.ts'
 
 /** Finds the command, runs it and returns the exit status. Never throws. */
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
-  const found = findCommand(words)
+  const found = await commandOf(words)
   if (found === undefined) return answerWithoutCommand(words, terminal)
   if (found.rest.includes('--help') || found.rest.includes('-h')) {
     terminal.out(helpText(found.command))
@@ -26,42 +26,37 @@ export async function runCommandLine(words: readonly string[], terminal: Termina
   }
 }
 
-function findCommand(words: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+async function commandOf(words: readonly string[]): Promise<{ readonly command: Command; readonly rest: readonly string[] } | undefined> {
   for (const length of [2, 1]) {
-    const command = commands.find((candidate) => candidate.name === words.slice(0, length).join(' '))
+    const command = await findCommand(words.slice(0, length).join(' '))
     if (command !== undefined) return { command, rest: words.slice(length) }
   }
   return undefined
 }
 
-function answerWithoutCommand(words: readonly string[], terminal: Terminal): number {
+async function answerWithoutCommand(words: readonly string[], terminal: Terminal): Promise<number> {
   const [word] = words
-  const overview = overviewText(terminal)
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
-    terminal.out(overview)
+    terminal.out(await overviewText(terminal))
     return word === undefined ? exit.usage : exit.ok
   }
   if (word === '--version' || word === '-v' || word === 'version') {
     terminal.out(version())
     return exit.ok
   }
-  const group = commands.filter((command) => command.name.startsWith(`${word} `))
+  const group = commandNames.filter((name) => name.startsWith(`${word} `))
   if (group.length > 0 && words.some((one) => one === '--help' || one === '-h')) {
-    terminal.out(`Usage: sallyport ${word} COMMAND [options]\n\n${summaries(group, terminal)}`)
+    terminal.out(`Usage: sallyport ${word} COMMAND [options]\n\n${summaries(await readCommands((name) => group.includes(name)), terminal)}`)
     return exit.ok
   }
   if (group.length > 0) {
-    const names = group.map((command) => command.name)
-    const close = words[1] === undefined ? undefined : suggest(words.slice(0, 2).join(' '), names)
+    const close = words[1] === undefined ? undefined : suggest(words.slice(0, 2).join(' '), group)
     terminal.err(
-      `${word} wants one of: ${names.map((name) => name.slice(word.length + 1)).join(', ')}${close === undefined ? '' : `; did you mean "${close}"?`}`,
+      `${word} wants one of: ${group.map((name) => name.slice(word.length + 1)).join(', ')}${close === undefined ? '' : `; did you mean "${close}"?`}`,
     )
     return exit.usage
   }
-  const close = suggest(
-    words.slice(0, 2).join(' '),
-    commands.map((command) => command.name),
-  )
+  const close = suggest(words.slice(0, 2).join(' '), commandNames)
   terminal.err(`unknown command "${word}"${close === undefined ? '' : `, did you mean "${close}"?`}\nSee: sallyport --help`)
   return exit.usage
 }
@@ -76,13 +71,13 @@ function summaries(some: readonly Command[], terminal: Terminal): string {
   return table(some.map((command) => [`  ${terminal.style('bold', command.name)}`, command.summary]))
 }
 
-function overviewText(terminal: Terminal): string {
+async function overviewText(terminal: Terminal): Promise<string> {
   return [
     'Sallyport: an edge API gateway in front of a service mesh.',
     '',
     'Usage: sallyport COMMAND [options]',
     '',
-    summaries(commands, terminal),
+    summaries(await readCommands(), terminal),
     '',
     'Every command has --help with examples, and --json for machines.',
   ].join('\n')

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { type Answer, http1 } from '../../support/clients.ts'
 import { sallyport } from '../../support/command.ts'
@@ -51,7 +52,8 @@ function openRun(gateways: readonly Gateway[], keep: Keep) {
     const statuses = new Set<number>()
     const stop = new AbortController()
     const run = async (at: number) => {
-      while (!stop.signal.aborted) statuses.add((await ask(at, `other-${at}`, '/web')).status)
+      // At a pace that leaves the machine time for the loss itself.
+      for (; !stop.signal.aborted; await pause(4)) statuses.add((await ask(at, `other-${at}`, '/web')).status)
     }
     const running = Promise.all([run(0), run(1)])
     const end = async () => {

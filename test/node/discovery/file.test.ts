@@ -85,6 +85,11 @@ function outcomeOf(text: string): string {
   }
 }
 
+test('an alias is refused by name', () => {
+  expect(outcomeOf('- &one 10.0.0.1:80\n- *one\n')).toBe('it is no list of endpoints: the alias *one is not resolved here, write the endpoint itself')
+  expect(outcomeOf('*!')).toMatch(/^it is no list of endpoints: the alias /)
+})
+
 test('any text is read or refused with a sentence', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (text) => {

@@ -64,6 +64,10 @@ export const retry = z.strictObject({
   ),
   rpcs: defaulted(z.array(rpcName), 'routes.retry.rpcs', 'RPCs that may be repeated, beside those whose descriptors say so (idempotency_level).'),
   bodies: defaulted(size, 'routes.retry.bodies', 'Bodies up to this size are kept for another try.'),
+  answers: describe(
+    size.optional(),
+    'Answers whose announced length is at most this are held back until they are whole, so that one that breaks off is asked for again. Without it every answer flows as it comes.',
+  ),
   maxRetryAfter: defaulted(durationBetween('0s', '1h'), 'routes.retry.maxRetryAfter', 'A longer Retry-After is passed on instead of waited for.'),
 })
 

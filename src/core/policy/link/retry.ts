@@ -18,6 +18,7 @@ export function linkRetry(said: RetryDocument | undefined): Retry | undefined {
     perTryMs: said.perTry === undefined ? undefined : ms(said.perTry),
     rpcs: said.rpcs,
     bodies: bytes(said.bodies),
+    answers: said.answers === undefined ? undefined : bytes(said.answers),
   }
 }
 
@@ -27,6 +28,16 @@ export function checkRetry<T>(linking: Linking, entry: Entry<T>, grpc: RouteMatc
     if (grpc === undefined && grpcOnly.has(condition)) warnCondition(linking, entry, i, `"${condition}" is a gRPC code, and there are no RPCs here`)
     if (grpc !== undefined && typeof condition === 'number') warnCondition(linking, entry, i, `${condition} is an HTTP status, and RPCs end with gRPC codes`)
   }
+  const idle =
+    said.answers === undefined
+      ? undefined
+      : grpc !== undefined
+        ? 'answers of RPCs are not held back'
+        : said.on.includes('reset')
+          ? undefined
+          : '"on" lacks reset'
+  if (idle !== undefined)
+    warn(linking, entry, ['retry', 'answers'], { code: 'no_effect', message: `"answers" has no effect: ${idle}.`, hint: 'Remove it.', which: 'key' })
   if (grpc === undefined && said.rpcs.length > 0)
     warn(linking, entry, ['retry', 'rpcs'], {
       code: 'no_effect',

@@ -11,9 +11,15 @@ export function checkZone<T>(linking: Linking, entry: Entry<T>, path: Path, zone
   })
 }
 
+/** Asking the runtime costs more than linking the rest of a schedule. */
+const known = new Set<string>()
+
 function isZone(zone: string): boolean {
+  if (known.has(zone)) return true
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
+    const there = new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
+    if (there) known.add(zone)
+    return there
   } catch {
     return false
   }

@@ -1,5 +1,5 @@
 import type { Candidate } from './candidate.ts'
-import { expectedMs } from './times.ts'
+import { expectedMs, usualMs } from './times.ts'
 
 /** Whether the second of two candidates is the better choice. */
 export type Better = (first: Candidate, second: Candidate, now: number) => boolean
@@ -22,27 +22,33 @@ function load({ member, weight }: Candidate, lightest: number): number {
 }
 
 /**
- * Fewer under way. One that takes more than three times as long as the other is chosen only when that has so many times as many under way: a
- * slow endpoint is idle most of the time where there is little to do.
+ * What is said of two where one usually takes more than three times as long: it is chosen only when the other has so many times as many under way, for a
+ * slow endpoint is idle most of the time where there is little to do. Undefined for equals.
  */
+function secondIsFaster(first: Candidate, second: Candidate, lightest: number, now: number): boolean | undefined {
+  const [firstMs, secondMs] = [usualMs(first.member, now), usualMs(second.member, now)]
+  if (secondMs > 0 && firstMs > muchSlower * secondMs) return load(second, lightest) * secondMs < (load(first, lightest) + 1) * firstMs
+  if (firstMs > 0 && secondMs > muchSlower * firstMs) return load(first, lightest) * firstMs > (load(second, lightest) + 1) * secondMs
+  return undefined
+}
+
+/** Fewer under way, of those that are not much slower. */
 export function fewerUnderWay(lightest: number): Better {
   return (first, second, now) => {
-    const [mine, other] = [load(first, lightest), load(second, lightest)]
-    const [mineMs, otherMs] = [expectedMs(first.member, now), expectedMs(second.member, now)]
-    if (otherMs > 0 && mineMs > muchSlower * otherMs) return other * otherMs < (mine + 1) * mineMs
-    if (mineMs > 0 && otherMs > muchSlower * mineMs) return mine * mineMs > (other + 1) * otherMs
+    const faster = secondIsFaster(first, second, lightest, now)
+    if (faster !== undefined) return faster
     // Of different weights: when it would still have fewer for its weight with this one too.
     if (first.weight === second.weight) return second.member.active < first.member.active
     return (second.member.active + 1) / second.weight <= first.member.active / first.weight
   }
 }
 
-/** The shorter expected wait behind what is under way. An idle endpoint nobody has asked yet costs nothing, so it is tried soon. */
+/** The shorter expected wait behind what is under way, of those that are not much slower. An idle endpoint nobody has asked yet costs nothing, so it is tried soon. */
 export function soonerAnswer(lightest: number): Better {
   const cost = (candidate: Candidate, now: number) => {
     const { member } = candidate
     if (member.ewma === 0) return member.active === 0 ? 0 : unknownMs + member.active
     return expectedMs(member, now) * (load(candidate, lightest) + 1)
   }
-  return (first, second, now) => cost(second, now) < clearlySooner * cost(first, now)
+  return (first, second, now) => secondIsFaster(first, second, lightest, now) ?? cost(second, now) < clearlySooner * cost(first, now)
 }

@@ -78,10 +78,10 @@ function remember({ parked: all }: HealthState, member: Member, now: number): Me
     return member
   }
   Object.assign(member.standing, parked.standing, { checked: 'unchecked', problem: undefined, since: now })
-  return Object.assign(member, { ewma: parked.ewma, sampledAt: parked.sampledAt })
+  return Object.assign(member, { ewma: parked.ewma, mean: parked.mean, sampledAt: parked.sampledAt })
 }
 
-function park({ parked }: HealthState, key: string, { standing, ewma, sampledAt }: Member, now: number): void {
+function park({ parked }: HealthState, key: string, { standing, ewma, mean, sampledAt }: Member, now: number): void {
   for (const [other, { at }] of parked) if (now - at > parkedForMs) parked.delete(other)
-  parked.set(key, { at: now, standing, ewma, sampledAt })
+  parked.set(key, { at: now, standing, ewma, mean, sampledAt })
 }

@@ -5,7 +5,7 @@ import type { Checking } from './check.ts'
 import type { Roster } from './roster.ts'
 
 /** What is kept of an endpoint for a while after nobody uses it. */
-export type Parked = Pick<Member, 'standing' | 'ewma' | 'sampledAt'> & { readonly at: number }
+export type Parked = Pick<Member, 'standing' | 'ewma' | 'mean' | 'sampledAt'> & { readonly at: number }
 
 /** For so long, milliseconds: an endpoint that a source forgets for a moment, or that restarts. */
 export const parkedForMs = 120_000

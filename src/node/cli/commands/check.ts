@@ -12,7 +12,8 @@ import { createResolve } from '../../resolve.ts'
 import { createSecrets } from '../../secrets.ts'
 import { dnsServersIn } from '../../settings.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
-import { diagnosticText, loadAt, placeOf } from '../load.ts'
+import { diagnosticText } from '../diagnostic-text.ts'
+import { loadAt, placeOf } from '../load.ts'
 import { type Terminal, table } from '../terminal.ts'
 
 export const check: Command = {

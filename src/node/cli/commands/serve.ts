@@ -3,7 +3,7 @@ import { readSettings, type Settings, SettingsError } from '../../settings.ts'
 import { serveUntilTold, type Told } from '../../signals.ts'
 import { startWorkers } from '../../workers.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
-import { diagnosticText } from '../load.ts'
+import { diagnosticText } from '../diagnostic-text.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Diagnostics that are shown where the log cannot be seen. */

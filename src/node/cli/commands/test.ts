@@ -2,7 +2,8 @@ import { readPolicyFolder } from '../../policy-source/folder.ts'
 import { readPolicyTests } from '../../policy-test/document.ts'
 import { runPolicyTests, type TestOutcome, uncoveredRules } from '../../policy-test/run.ts'
 import { type Command, exit, policyOptions } from '../command.ts'
-import { diagnosticText, loadSound, placeOf } from '../load.ts'
+import { diagnosticText } from '../diagnostic-text.ts'
+import { loadSound, placeOf } from '../load.ts'
 import type { Terminal } from '../terminal.ts'
 
 export const test: Command = {

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { bundleForWorker } from '../../worker-bundle.ts'
 import { type Command, exit, policyOptions } from '../command.ts'
-import { diagnosticText, loadAt, placeOf } from '../load.ts'
+import { diagnosticText } from '../diagnostic-text.ts'
+import { loadAt, placeOf } from '../load.ts'
 
 const usual = '.wrangler/sallyport/policy.json'
 

@@ -12,6 +12,16 @@ export function upperShare(hits: number, of: number, doubt: number): number {
   return of === 0 || hits === of ? 1 : furthest(hits / of, 1, doubt / of)
 }
 
+/** Whether `lowerShare` is at least `share`, which is above 0 and below 1: one look instead of a search. */
+export function isSurelyFrom(share: number, hits: number, of: number, doubt: number): boolean {
+  return hits > share * of && divergence(hits / of, share) >= doubt / of
+}
+
+/** Whether `upperShare` is at least `share`, which is above 0 and below 1. */
+export function mayBeFrom(share: number, hits: number, of: number, doubt: number): boolean {
+  return hits >= share * of || divergence(hits / of, share) <= doubt / of
+}
+
 /** The share furthest from `seen`, towards `end`, that is no further from it than `most`. Rounded away from `seen`. */
 function furthest(seen: number, end: number, most: number): number {
   let near = seen

@@ -1,5 +1,5 @@
 import type { Guard } from '../../../model/route.ts'
-import { lowerShare, upperShare } from './bounds.ts'
+import { isSurelyFrom, lowerShare, mayBeFrom, upperShare } from './bounds.ts'
 import type { Tally } from './tally.ts'
 
 /** Why a version is taken out, in figures. Shares from 0 to 1, times in milliseconds. */
@@ -39,10 +39,10 @@ function errors({ errorRateDelta }: Guard, canary: Tally, others: Tally, doubt: 
 
 function latency({ p95Ratio }: Guard, canary: Tally, others: Tally, doubt: number): Verdict | undefined {
   // The p95 of the others is not above this time: more than 95 of 100 are surely within it.
-  const most = others.timeWhere((within, all) => within >= p95 * all && lowerShare(within, all, doubt) >= p95, 'upper')
+  const most = others.timeWhere((within, all) => isSurelyFrom(p95, within, all, doubt), 'upper')
   if (most === undefined) return undefined
   // That of the version is not below this one: surely fewer than 95 of 100 are done before it.
-  const least = canary.timeWhere((within, all) => within >= p95 * all || upperShare(within, all, doubt) >= p95, 'lower')
+  const least = canary.timeWhere((within, all) => mayBeFrom(p95, within, all, doubt), 'lower')
   if (least === undefined || least <= most * p95Ratio) return undefined
   return { reason: 'latency', canary: least, others: most, answers: [canary.answers, others.answers] }
 }

@@ -1,16 +1,16 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../test/support/redis.ts'
 import { until } from '../../test/support/until.ts'
-import { openChildren } from '../harness/children.ts'
-import type { Keep } from './scenario.ts'
+import { openChildren } from './children.ts'
+import type { Keep } from './keep.ts'
+import { scratchFolder } from './scratch.ts'
 
 const program = fileURLToPath(new URL('../../src/node/cli/main.ts', import.meta.url))
 const backend = fileURLToPath(new URL('../programs/http-backend.ts', import.meta.url))
 
-/** Gateways of one policy in front of one service, all processes of their own. */
+/** Gateways of one policy, processes of their own. */
 export interface Fleet {
   readonly gateways: readonly Gateway[]
   /** What `sallyport check` says of each limit. */
@@ -23,23 +23,33 @@ export interface Gateway {
   admin(path: string): Promise<string>
 }
 
-/** The sections of a policy but for its environment and listeners; JSON is YAML. `webPort`: of the service. */
-export type Policy = (webPort: number) => Readonly<Record<string, unknown>>
-
-/** Starts them and waits until they are ready. */
-export async function startFleet(count: number, policy: Policy, keep: Keep): Promise<Fleet> {
+/** Starts a service that answers everything. Its port. */
+export async function startService(keep: Keep): Promise<number> {
   const children = openChildren()
   keep(() => children.closeAll())
-  const web = await freePort()
-  children.spawn(process.execPath, [backend, `${web}`], undefined)
+  const port = await freePort()
+  children.spawn(process.execPath, [backend, `${port}`], undefined)
+  return port
+}
+
+/** What a policy may have beside its sections: TLS of the public listener, and files in its folder. */
+export interface Beside {
+  readonly tls?: object
+  readonly files?: Readonly<Record<string, Uint8Array>>
+}
+
+/** Starts gateways and waits until they are ready. `policy`: its sections but for environment and listeners; JSON is YAML. */
+export async function startFleet(count: number, policy: Readonly<Record<string, unknown>>, keep: Keep, { tls, files = {} }: Beside = {}): Promise<Fleet> {
+  const children = openChildren()
+  keep(() => children.closeAll())
   const folders: string[] = []
   const gateways: Gateway[] = []
   for (let i = 0; i < count; i++) {
     const [port, admin] = [await freePort(), await freePort()]
-    const folder = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
-    keep(() => rm(folder, { recursive: true, force: true }))
-    const listeners = { public: { address: `127.0.0.1:${port}` }, admin: { address: `127.0.0.1:${admin}` } }
-    await writeFile(join(folder, 'chaos.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy(web) }))
+    const folder = await scratchFolder(keep)
+    const listeners = { public: { address: `127.0.0.1:${port}`, tls }, admin: { address: `127.0.0.1:${admin}` } }
+    await writeFile(join(folder, 'bench.json'), JSON.stringify({ sallyport: 'v1', environments: { dev: { class: 'nonprod' } }, listeners, ...policy }))
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)
     const words = [
       'serve',
       '--policies',

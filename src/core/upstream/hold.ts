@@ -1,0 +1,80 @@
+import type { HttpReply } from '../model/call.ts'
+import type { Clock } from '../ports.ts'
+
+/** An answer that takes longer flows as it comes: nobody waits for the sake of a failure that may not happen. Milliseconds. */
+const longestMs = 1_000
+
+/**
+ * Holds back an answer until it is whole, so that one that breaks off can be asked for again instead of breaking off for the caller. That is for answers
+ * whose announced length is at most `most` bytes; others flow, and so does one that is not whole after a second, or at `until` (monotonic milliseconds).
+ * Event streams are never held. @throws Fault what broke it off
+ */
+export async function holdBack(reply: HttpReply, most: number, until: number, clock: Pick<Clock, 'ticks' | 'after'>): Promise<HttpReply> {
+  const { body } = reply
+  const announced = announcedLength(reply)
+  if (body === undefined || body instanceof Uint8Array || announced === undefined || announced > most) return reply
+  const rest = body[Symbol.asyncIterator]()
+  const held: Uint8Array[] = []
+  let bytes = 0
+  const { rung, cancel } = alarm(Math.min(longestMs, until - clock.ticks()), clock)
+  try {
+    // What comes beyond the announced length is for those to refuse who frame the answer anew.
+    while (bytes <= announced) {
+      const next = rest.next()
+      const step = await Promise.race([next, rung])
+      if (step === undefined) return { ...reply, body: flowOn(held, rest, next) }
+      if (step.done === true) return { ...reply, body: joined(held, bytes) }
+      held.push(step.value)
+      bytes += step.value.byteLength
+    }
+    return { ...reply, body: flowOn(held, rest) }
+  } finally {
+    cancel()
+  }
+}
+
+function announcedLength({ headers }: HttpReply): number | undefined {
+  if (/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return undefined
+  const text = headers.get('content-length') ?? ''
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}
+
+function alarm(ms: number, clock: Pick<Clock, 'after'>): { readonly rung: Promise<undefined>; readonly cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const timer = clock.after(Math.max(0, ms), () => resolve(undefined))
+  return { rung: promise, cancel: () => timer.cancel() }
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return only
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.byteLength
+  }
+  return whole
+}
+
+/** What was held, then what was asked for already, then the rest. */
+function flowOn(held: Uint8Array[], rest: AsyncIterator<Uint8Array>, asked?: Promise<IteratorResult<Uint8Array>>): AsyncIterable<Uint8Array> {
+  // It may fail before anybody reads so far.
+  asked?.catch(() => {})
+  let pending = asked
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const part = held.shift()
+        if (part !== undefined) return { done: false, value: part }
+        const step = pending ?? rest.next()
+        pending = undefined
+        return await step
+      },
+      async return() {
+        held.length = 0
+        return (await rest.return?.()) ?? { done: true, value: undefined }
+      },
+    }),
+  }
+}
