@@ -11,7 +11,9 @@ module.exports = {
       comment: 'The core may use a few pure packages and nothing of a ground.',
       severity: 'error',
       from: { path: '^src/core/' },
-      to: { pathNot: ['^src/core/', '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi)(/|$)'] },
+      to: {
+        pathNot: ['^src/core/', '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi|tldts|tldts-core)(/|$)'],
+      },
     },
     {
       name: 'a-room-does-not-know-the-walks',
@@ -24,8 +26,11 @@ module.exports = {
       severity: 'error',
       comment:
         'The address guard and the switches belong to the whole egress wing; the egress report and the walk of byte streams ask the deciders of every room.',
-      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/(explain|stream)\\.ts$' },
-      to: { path: '^src/core/(ingress|egress|upstream)/', pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential|switched)\\.ts$'] },
+      from: { path: '^src/core/(ingress|egress)/([a-z-]+)(\\.ts$|/)', pathNot: '^src/core/egress/(explain|stream|tunnel)(\\.ts$|/)' },
+      to: {
+        path: '^src/core/(ingress|egress|upstream)/',
+        pathNot: ['^src/core/$1/$2(\\.ts$|/)', '^src/core/egress/(guard|credential|switched|proxied)\\.ts$'],
+      },
     },
     {
       name: 'a-room-does-not-use-upstream',

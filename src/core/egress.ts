@@ -8,6 +8,7 @@ import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
 import { buildRenew } from './egress/renew.ts'
+import { buildCallerTokens } from './ingress/identify.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
 import { Fault } from './model/fault.ts'
@@ -17,14 +18,19 @@ import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import type { Upstream } from './upstream.ts'
 
-export type Egress = (arrival: Arrival) => Promise<Outbound>
+export interface Egress {
+  (arrival: Arrival): Promise<Outbound>
+  /** Gives back its share in key sets; calls under way go on. */
+  close(): void
+}
 
 /** Builds the egress wing: from a workload's call to the third party and back. It never rejects. */
 export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): Egress {
   const receive = buildEgressReceive(policy, ports)
-  const attribute = buildAttribute(policy)
+  const tokens = buildCallerTokens(policy, ports)
+  const attribute = buildAttribute(policy, { clock: ports.clock, verifyToken: tokens.verify })
   const address = buildAddress(policy)
-  const permit = buildPermit(policy)
+  const permit = buildPermit(policy, ports)
   const place = buildPlace(policy, ports)
   const mock = buildMock(policy, ports)
   const replay = buildReplay(ports)
@@ -35,11 +41,11 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
 
-  return async function egress(arrival) {
+  async function egress(arrival: Arrival): Promise<Outbound> {
     const trail = openTrail<Credentialed>('egress', openExchange(arrival, policy.revision), ports)
     try {
       const received = trail.reach(receive(trail.last))
-      const attributed = trail.reach(attribute(received))
+      const attributed = trail.reach(await attribute(received))
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
@@ -52,4 +58,5 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       return trail.close(disturb.shape(trail.last, refuse(trail.last, trail.fail(Fault.from(error)))))
     }
   }
+  return Object.assign(egress, { close: tokens.close })
 }

@@ -67,6 +67,8 @@ export interface Endpoint {
   readonly connectTimeoutMs: number
   /** Idle connections live this long. */
   readonly idleMs: number
+  /** At most so many connections at a time to all endpoints that name the same; over HTTP/2 an endpoint may always have one, and gRPC has no more. */
+  readonly connections?: { readonly of: string; readonly most: number } | undefined
   /** Egress: judges every address the name resolved to, in the connector, before any is dialled. One refusal refuses all. */
   readonly vet?: Vet | undefined
 }
@@ -168,8 +170,8 @@ export interface Discovery {
 
 /** Who is told. A set may be empty; what that means is not the source's business. */
 export interface DiscoveryTell {
-  /** What the source says now. @throws Error for a set that cannot be taken. */
-  set(found: readonly Found[]): void
+  /** What the source says now. `partly`: why that may not be all. @throws Error for a set that cannot be taken. */
+  set(found: readonly Found[], partly?: string): void
   /** What the source said last still holds. */
   alive(): void
   /** It could not be asked, and will be asked again without being left alone. */

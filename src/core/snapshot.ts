@@ -1,4 +1,5 @@
 import { buildStreams, type Streams } from './egress/stream.ts'
+import { buildTunnels, type Tunnels } from './egress/tunnel.ts'
 import { buildEgress, type Egress } from './egress.ts'
 import { buildIngress, type Ingress } from './ingress.ts'
 import type { Policy } from './policy/policy.ts'
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly egress: Egress
   /** Where the connections of TCP services go. */
   readonly streams: Streams
+  /** Where tunnels through the forward proxy go. */
+  readonly tunnels: Tunnels
   /** Gives back what it holds; requests in flight end first. */
   close(): Promise<void>
 }
@@ -22,14 +25,19 @@ export interface Snapshot {
 export function buildSnapshot(policy: Policy, ports: Ports): Snapshot {
   const upstream = buildUpstream(policy, ports, buildMessageJson(policy))
   const ingress = buildIngress(policy, upstream, ports)
+  const egress = buildEgress(policy, upstream, ports)
+  const tunnels = buildTunnels(policy, ports)
   return Object.freeze({
     revision: policy.revision,
     policy,
     ingress,
-    egress: buildEgress(policy, upstream, ports),
+    egress,
     streams: buildStreams(policy, ports),
+    tunnels,
     close: () => {
       ingress.close()
+      egress.close()
+      tunnels.close()
       return upstream.close()
     },
   })

@@ -20,15 +20,36 @@ export function parseSpiffeId(text: string): SpiffeId | { readonly problem: stri
   return { trustDomain, path }
 }
 
-/** Why a pattern is none: a SPIFFE id, or one with `/*` behind it for everything below; undefined when it is good. */
+/**
+ * Why a pattern is none; undefined when it is good. A pattern is a SPIFFE id in whose path `*` may stand for one whole segment, and as the last
+ * segment for everything below. The trust domain is never a pattern: who signs for it is configured.
+ */
 export function checkSpiffePattern(pattern: string): string | undefined {
-  const parsed = parseSpiffeId(pattern.endsWith('/*') ? pattern.slice(0, -2) : pattern)
+  const [, domain = pattern, path = ''] = /^(spiffe:\/\/[^/]*)(.*)$/s.exec(pattern) ?? []
+  const parsed = parseSpiffeId(domain + path.replaceAll(/\/\*(?=\/|$)/g, '/x'))
   return 'problem' in parsed ? parsed.problem : undefined
 }
 
-/** Whether an id is one of these, or below one of these. Ids are compared as they are written: there is one spelling of each. */
+/** Whether an id is one of these, or fits one of these. Ids are compared as they are written: there is one spelling of each. */
 export function compileSpiffe(patterns: readonly string[]): (id: string) => boolean {
-  const exact = new Set(patterns.filter((pattern) => !pattern.endsWith('/*')))
-  const below = patterns.filter((pattern) => pattern.endsWith('/*')).map((pattern) => pattern.slice(0, -1))
-  return (id) => exact.has(id) || below.some((prefix) => id.startsWith(prefix))
+  const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')))
+  const wide = patterns.filter((pattern) => pattern.includes('*')).map((pattern) => pattern.split('/'))
+  if (wide.length === 0) return (id) => exact.has(id)
+  return (id) => {
+    if (exact.has(id)) return true
+    const segments = id.split('/')
+    return wide.some((pattern) => reaches(pattern, segments.length) && pattern.every((segment, i) => segment === '*' || segment === segments[i]))
+  }
+}
+
+/** Whether some id fits both patterns. */
+export function spiffePatternsMeet(one: string, other: string): boolean {
+  const [a, b] = [one.split('/'), other.split('/')]
+  const [short, long] = a.length <= b.length ? [a, b] : [b, a]
+  return reaches(short, long.length) && short.every((segment, i) => segment === '*' || long[i] === '*' || segment === long[i])
+}
+
+/** Whether an id of so many segments can fit. */
+function reaches(pattern: readonly string[], segments: number): boolean {
+  return pattern.at(-1) === '*' ? segments >= pattern.length : segments === pattern.length
 }

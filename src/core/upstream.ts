@@ -11,7 +11,7 @@ import type { Policy } from './policy/policy.ts'
 import type { Ports } from './ports.ts'
 import { addressedTo } from './upstream/address.ts'
 import { answerHealth } from './upstream/answer-health.ts'
-import { type OpenCluster, openCluster } from './upstream/cluster.ts'
+import { type OpenCluster, openCluster, openCopies } from './upstream/cluster.ts'
 import { deadlineOf } from './upstream/deadline.ts'
 import type { SourcePorts, SourceStatus } from './upstream/discovery/source.ts'
 import { sendWithSpare } from './upstream/failover.ts'
@@ -25,7 +25,7 @@ import { send } from './upstream/send.ts'
 import { upstreamState } from './upstream/state.ts'
 import { openTargets } from './upstream/target.ts'
 
-export type { SourceStatus } from './upstream/discovery/source.ts'
+export type { LeftBehind, SourceStatus } from './upstream/discovery/source.ts'
 export type { EndpointStatus } from './upstream/health/roster.ts'
 export { type Part, type Place, type PlacePorts, partsOf } from './upstream/places.ts'
 export type { ShieldStatus } from './upstream/protect/shield.ts'
@@ -97,15 +97,20 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
   }
   const targets = openTargets(policy.revision, state, ports)
   const idleMs = policy.listeners.public?.limits.idleMs ?? silentMs
+  const mirrored = policy.routes.flatMap((route) => {
+    const { mirror, quarantined } = route
+    return mirror === undefined || quarantined !== undefined || !clusters.has(mirror.cluster) ? [] : [{ route, mirror }]
+  })
+  const copies = new Map<string, OpenCluster>()
+  for (const cluster of Object.values(policy.clusters)) {
+    const subsets = mirrored.filter(({ mirror }) => mirror.cluster === cluster.name).map(({ mirror }) => mirror.subset)
+    if (subsets.length > 0) copies.set(cluster.name, openCopies(cluster, subsets, state, health, ports))
+  }
   const mirrors = new Map<string, MirrorRoute>()
-  for (const route of policy.routes) {
-    const there = route.mirror === undefined || route.quarantined !== undefined ? undefined : clusters.get(route.mirror.cluster)
-    if (route.mirror === undefined || there === undefined) continue
-    const { subset } = route.mirror
-    mirrors.set(
-      route.name,
-      openMirror(route, route.mirror, { policy, ports, idleMs, plan: (kind) => there.plan(subset, kind), keyOf: there.keyOf, messageJson }),
-    )
+  for (const { route, mirror } of mirrored) {
+    const there = copies.get(mirror.cluster) as OpenCluster // opened above, for every mirror
+    const plan = (kind: 'http' | 'grpc') => there.plan(mirror.subset, kind)
+    mirrors.set(route.name, openMirror(route, mirror, { policy, ports, idleMs, plan, keyOf: there.keyOf, messageJson }))
   }
 
   async function forwardTo(x: Sendable, sent: HttpCall | GrpcCall): Promise<Reply> {
@@ -160,7 +165,7 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
       return send({ x, call, deadline: { at: deadline, until: 'whole' }, retry: undefined, idleMs: silentMs, ...plan }, ports)
     },
     async close() {
-      for (const cluster of clusters.values()) cluster.close()
+      for (const cluster of [...clusters.values(), ...copies.values()]) cluster.close()
       targets.close()
     },
   }

@@ -1,11 +1,12 @@
 import type { CallOptions, Channel, Channels, Endpoint } from '../core/ports.ts'
+import { ConnectionCap } from './channels/connection-cap.ts'
 import { type DialPorts, dial } from './channels/dial.ts'
 import { openGrpc } from './channels/grpc.ts'
 import { openHttp1 } from './channels/http1.ts'
 import { openHttp2 } from './channels/http2.ts'
 import type { Wire } from './channels/wire.ts'
 
-const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: DialPorts) => Wire>> = {
+const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: DialPorts, cap?: ConnectionCap) => Wire>> = {
   http1: openHttp1,
   h2: openHttp2,
   grpc: openGrpc,
@@ -17,11 +18,22 @@ const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: D
  */
 export function createChannels(ports: DialPorts): Channels {
   const open = new Map<string, { readonly wire: Wire; shares: number }>()
+  const caps = new Map<string, ConnectionCap>()
+
+  function capOf({ connections }: Endpoint): ConnectionCap | undefined {
+    if (connections === undefined) return undefined
+    const { of, most } = connections
+    for (const [key, { isUnused }] of caps) if (isUnused) caps.delete(key)
+    const key = `${most} ${of}`
+    const cap = caps.get(key) ?? new ConnectionCap(of, most)
+    caps.set(key, cap)
+    return cap
+  }
 
   function take(endpoint: Endpoint): { readonly wire: Wire; shares: number } {
     const there = open.get(endpoint.key)
     if (there !== undefined) return there
-    const made = { wire: wires[endpoint.protocol](endpoint, ports), shares: 0 }
+    const made = { wire: wires[endpoint.protocol](endpoint, ports, capOf(endpoint)), shares: 0 }
     open.set(endpoint.key, made)
     return made
   }

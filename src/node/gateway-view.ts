@@ -4,6 +4,7 @@ import type { GuardStatus } from '../core/ingress/steer.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../core/upstream.ts'
+import type { CertificateStatus } from './certificate-status.ts'
 
 /** How an issuer's keys stand. */
 export type KeySetStatus = ReturnType<ReturnType<typeof keySetsOf>['status']>[number]
@@ -52,6 +53,8 @@ export interface GatewayView {
   readonly shields: readonly ShieldStatus[]
   /** Where endpoints are found. */
   readonly sources: readonly SourceStatus[]
+  /** Those that listeners, clusters and egress services show. */
+  readonly certificates: readonly CertificateStatus[]
   /** Of a gRPC service, or with an empty name of the process: what grpc.health.v1 answers. */
   healthOf(service: string): Health
   /** The public keys of minted tokens, and for how many seconds a reader may keep them. @throws Error when they cannot be had. */

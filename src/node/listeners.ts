@@ -45,10 +45,10 @@ const lineBytes = 9 * 1024
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const gate = openGate(options)
   let draining = false
-  const serving: Serving = { options, isDraining: () => draining, conversations: new Set(), upgraded: 0 }
+  const serving: Serving = { options, isDraining: () => draining, conversations: new Set(), upgraded: 0, http1: () => {}, clear: new WeakMap() }
   const h2 = options.protocols.includes('h2') ? openHttp2Service(serving) : undefined
   const silent = new Set<Socket>()
-  const server = options.tls === undefined ? openPlain(options, gate, h2, silent) : openTls(options, options.tls, gate, h2)
+  const server = options.tls === undefined ? openPlain(serving, gate, h2, silent) : openTls(serving, options.tls, gate, h2)
   serveHttp1(server, serving)
   await listening(server, options)
 
@@ -59,6 +59,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     skip()
     // All of it, connected or not: those who send traffic here need the time to notice.
     if (lameDuckMs > 0) await pause(lameDuckMs, options.clock, (end) => (skip = end))
+    options.tunnels?.drain(drainMs)
     server.close()
     h2?.close()
     server.closeIdleConnections()
@@ -107,10 +108,12 @@ function settle(server: Server): void {
 }
 
 /** In the clear: the first bytes say whether it is HTTP/1 or HTTP/2 with prior knowledge. */
-function openPlain(options: ListenerOptions, gate: Gate, h2: Http2Service | undefined, silent: Set<Socket>): Server {
+function openPlain(serving: Serving, gate: Gate, h2: Http2Service | undefined, silent: Set<Socket>): Server {
+  const { options } = serving
   const server = createServer(httpOptions(options))
   settle(server)
   const http1 = takeOver(server, 'connection')
+  serving.http1 = http1
   const spoken = options.protocols.includes('http/1.1') ? http1 : (socket: Socket) => void socket.destroy()
   server.on('connection', (socket: Socket) => {
     if (!gate.admit(socket)) return
@@ -121,11 +124,13 @@ function openPlain(options: ListenerOptions, gate: Gate, h2: Http2Service | unde
 }
 
 /** Over TLS: ALPN has said it. */
-function openTls(options: ListenerOptions, secrets: ListenerSecrets, gate: Gate, h2: Http2Service | undefined): Server {
+function openTls(serving: Serving, secrets: ListenerSecrets, gate: Gate, h2: Http2Service | undefined): Server {
+  const { options } = serving
   const { protocols, purpose, meter } = options
   const server = createTlsServer({ ...httpOptions(options), ...tlsOptions(secrets, protocols) })
   settle(server)
   const http1 = takeOver(server, 'secureConnection')
+  serving.http1 = http1
   const refused = () => meter.count('sallyport_connections_refused_total', { listener: purpose, reason: 'handshake' })
   server.prependListener('connection', (socket: Socket) => void gate.admit(socket))
   server.on('tlsClientError', refused)

@@ -38,10 +38,24 @@ export interface MaterialPorts {
 /** Files are looked at again no sooner than this: what is handshaken later than that knows the new ones. Milliseconds. */
 export const lookAgainMs = 1_000
 
+/** How one set of material stands. */
+export interface MaterialStanding {
+  readonly use: string
+  readonly references: MaterialReferences
+  /** Undefined: there never was a good one. */
+  readonly good: TlsMaterial | undefined
+  /** Since its files were last looked at, milliseconds. */
+  readonly ageMs: number
+  /** Why what is there now is not used. */
+  readonly problem: string | undefined
+}
+
 /** One set of TLS material, current on every asking. A set that goes bad keeps the last good one. */
 export interface MaterialKeeper {
   /** At once where it was looked at within `lookAgainMs`. @throws Error when there never was a good one */
   now(): TlsMaterial | Promise<TlsMaterial>
+  /** Undefined before it was first asked for. */
+  standing(): MaterialStanding | undefined
 }
 
 /** By the secrets they come from: endpoints of a cluster share what they name alike. As many as policies ever named. */
@@ -59,6 +73,11 @@ export function keeperOf(references: MaterialReferences, use: string, ports: Mat
   return made
 }
 
+/** Everything that was asked for so far. */
+export function materialsOf(secrets: Secrets): readonly MaterialStanding[] {
+  return Array.from(keepers.get(secrets)?.values() ?? []).flatMap((keeper) => keeper.standing() ?? [])
+}
+
 let generations = 0
 
 function openKeeper(references: MaterialReferences, use: string, ports: MaterialPorts): MaterialKeeper {
@@ -67,7 +86,7 @@ function openKeeper(references: MaterialReferences, use: string, ports: Material
   const changes = [references.ca, references.certificate, references.key].some((reference) => reference?.startsWith('file:') === true)
   const named = [references.ca, references.certificate, references.key].some((reference) => reference !== undefined)
   let good: TlsMaterial | undefined
-  let lookedAt = 0
+  let lookedAt: number | undefined
   let looking: Promise<TlsMaterial> | undefined
   let complaint: string | undefined
 
@@ -93,9 +112,14 @@ function openKeeper(references: MaterialReferences, use: string, ports: Material
 
   return {
     now() {
-      if (good !== undefined && (!changes || clock.ticks() - lookedAt < lookAgainMs)) return good
+      if (good !== undefined && (!changes || clock.ticks() - (lookedAt ?? 0) < lookAgainMs)) return good
       looking ??= look()
       return looking
+    },
+    standing() {
+      if (lookedAt === undefined) return undefined
+      const { ca, certificate, key } = references
+      return { use, references: { ca, certificate, key }, good, ageMs: clock.ticks() - lookedAt, problem: complaint }
     },
   }
 }

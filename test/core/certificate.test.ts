@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { generate } from 'selfsigned'
 import { describe, expect, it } from 'vitest'
 import { type Certificate, readCertificate, spiffeOf } from '../../src/core/certificate.ts'
-import { checkSpiffePattern, compileSpiffe, parseSpiffeId } from '../../src/core/spiffe.ts'
+import { checkSpiffePattern, compileSpiffe, parseSpiffeId, spiffePatternsMeet } from '../../src/core/spiffe.ts'
 import { writeCertificate } from '../../src/node/written-certificate.ts'
 
 const nobody = { uri: [], dns: [], email: [], commonName: undefined }
@@ -225,7 +225,47 @@ describe('a SPIFFE id', () => {
     expect(['spiffe://a/ns/one', 'spiffe://a/ns/two/x', 'spiffe://a/ns/two/x/y', 'spiffe://b/x'].every(fits)).toBe(true)
     expect(['spiffe://a/ns/one/x', 'spiffe://a/ns/two', 'spiffe://a/ns/twox', 'spiffe://b.evil/x', 'spiffe://b', 'spiffe://c/x'].some(fits)).toBe(false)
     expect(checkSpiffePattern('spiffe://a/*')).toBeUndefined()
-    expect(['spiffe://*', 'spiffe://a/*/b', 'spiffe://a/b*', 'a'].map(checkSpiffePattern)).not.toContain(undefined)
+    expect(
+      ['spiffe://*', 'spiffe://*/a', 'spiffe:///*', 'spiffe://a*/b', 'spiffe://a/b*', 'spiffe://a/*b/c', 'spiffe://a/**', 'spiffe://a/*/', 'a', '*', '/*'].map(
+        checkSpiffePattern,
+      ),
+    ).not.toContain(undefined)
+  })
+
+  it('fits a pattern whose * stands for one segment within, and for everything below at the end', () => {
+    const fits = compileSpiffe(['spiffe://a/ns/*/sa/shop', 'spiffe://b/*/x/*'])
+    expect(['spiffe://a/ns/one/sa/shop', 'spiffe://b/1/x/2', 'spiffe://b/1/x/2/3'].every(fits)).toBe(true)
+    expect(['spiffe://a/ns/one/two/sa/shop', 'spiffe://a/ns/sa/shop', 'spiffe://a/ns/one/sa/shop/x', 'spiffe://b/1/x', 'spiffe://b/1/y/2'].some(fits)).toBe(
+      false,
+    )
+  })
+
+  it('never fits two patterns that do not meet, and one is found where they do', () => {
+    const segment = fc.constantFrom('a', 'b', '*')
+    const pattern = fc.array(segment, { minLength: 1, maxLength: 4 }).map((path) => `spiffe://t/${path.join('/')}`)
+    const ids = [1, 2, 3, 4, 5].flatMap((length) =>
+      Array.from({ length: 2 ** length }, (_, bits) => `spiffe://t/${Array.from({ length }, (_unused, i) => (((bits >> i) & 1) === 0 ? 'a' : 'b')).join('/')}`),
+    )
+    fc.assert(
+      fc.property(pattern, pattern, (one, other) => {
+        expect(checkSpiffePattern(one)).toBeUndefined()
+        const [first, second] = [compileSpiffe([one]), compileSpiffe([other])]
+        expect(spiffePatternsMeet(one, other)).toBe(ids.some((id) => first(id) && second(id)))
+        expect(spiffePatternsMeet(other, one)).toBe(spiffePatternsMeet(one, other))
+      }),
+    )
+  })
+
+  it('takes no text for a pattern that is no id with stars for whole segments', () => {
+    const text = fc.string({ unit: fc.constantFrom('s', 'p', '*', '/', ':', '.', '%', 'A', ' '), maxLength: 12 }).map((tail) => `spiffe://${tail}`)
+    fc.assert(
+      fc.property(text, (pattern) => {
+        const isGood = checkSpiffePattern(pattern) === undefined
+        const [domain, ...path] = pattern.slice('spiffe://'.length).split('/')
+        const plain = ['spiffe:/', domain, ...path.map((segment) => (segment === '*' ? 'x' : segment))].join('/')
+        expect(isGood).toBe(!('problem' in parseSpiffeId(plain)))
+      }),
+    )
   })
 
   it('of a certificate is its only URI, names a workload, and signs nothing', () => {

@@ -14,9 +14,8 @@ environments:
   test: { class: nonprod }
   staging: { class: nonprod }
   prod: { class: prod }
-listeners:
-  egress: { address: 127.0.0.1:9100 }
 `
+const egressListener = 'listeners: { egress: { address: 127.0.0.1:9100 } }'
 const listener = 'listeners: { public: { address: 127.0.0.1:8080 } }'
 const staff = 'issuers: { staff: { issuer: "https://idp.example.com/staff", audiences: ["https://api.example.com"] } }'
 const partners = 'issuers: { partners: { issuer: "https://partners.example.com", audiences: ["https://api.example.com"] } }'
@@ -38,6 +37,7 @@ async function loadPage(page: string, environment: string) {
     .filter(({ kind }) => kind === 'yaml')
     .map(({ text }) => text)
   const left = [
+    says(texts, 'listeners', 'egress') ? '' : egressListener,
     says(texts, 'listeners', 'public') ? '' : listener,
     says(texts, 'issuers', 'staff') ? '' : staff,
     partners,

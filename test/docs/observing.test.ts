@@ -30,7 +30,7 @@ const whole = {
   service: { name: 's', mask: { headers: [] } },
   target: { mode: 'live', environment: 'dev' },
   wanted: 'dev',
-  caller: { kind: 'caller', name: 'c' },
+  caller: { kind: 'caller', name: 'c', spiffe: 'spiffe://t/c', token: { issuer: 'i', subject: 's' } },
   asked: [{ decider: 'd', outcome: 'failed_open', source: 'none', reason: 'r', problem: 'p', tookMs: 1, audit: true }],
   sent: { endpoint: 'e:1', attempts: 1, startedAt: 0 },
   trace: { traceId: '1'.repeat(32), spanId: '1'.repeat(16), parentId: '2'.repeat(16), sampled: true, tracestate: '' },

@@ -180,8 +180,8 @@ routes:
 
   it('egress list and egress explain show modes, targets and references, and never a secret', async () => {
     const list = await run('egress', 'list', '--env', 'dev', ...shop)
-    expect(list.out).toMatch(/^SERVICE +ENVIRONMENT +MODE +TARGET +SECRET$/m)
-    expect(list.out).toMatch(/^payments +test +live +http:\/\/127\.0\.0\.1:9201 +env:DEMO_SANDBOX_KEY$/m)
+    expect(list.out).toMatch(/^SERVICE +ENVIRONMENT +MODE +TARGET +SECRET +CALLERS$/m)
+    expect(list.out).toMatch(/^payments +test +live +http:\/\/127\.0\.0\.1:9201 +env:DEMO_SANDBOX_KEY +checkout/m)
     // Of production a nonprod process knows no target.
     expect(list.out).not.toMatch(/prod|localhost|LIVE/)
     const explained = await run('egress', 'explain', 'payments', 'POST', '/v1/charges', '--env', 'dev', '--want', 'prod', ...shop)

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
 import { Agent, get, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { realHello } from '../support/client-hello.ts'
 import { type Served, sallyport, startServe } from '../support/command.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { type Keep, untilTheEnd } from '../support/keep.ts'
@@ -14,6 +17,8 @@ const patienceMs = 60_000
 let held: ServerResponse[] = []
 let sandbox = 0
 let staging = 0
+/** Says back what it hears. */
+let echo = 0
 let files: Readonly<Record<string, string>>
 
 beforeAll(async () => {
@@ -22,14 +27,23 @@ beforeAll(async () => {
     else response.end('sandbox')
   })
   staging = await openHttp(keep, (_, response) => response.end('staging'))
+  echo = await openEcho()
   files = { 'house.yaml': policies() }
 })
+
+async function openEcho(): Promise<number> {
+  const server = createServer((socket) => void socket.on('error', () => {}).pipe(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  keep(() => void server.close())
+  return (server.address() as AddressInfo).port // it is bound to an address
+}
 
 function policies(more = ''): string {
   return `sallyport: v1
 environments: { dev: { class: nonprod }, test: { class: nonprod }, staging: { class: nonprod }, prod: { class: prod } }
 listeners:
-  egress: { address: 127.0.0.1:0 }
+  egress: { address: 127.0.0.1:0, proxy: true }
   admin: { address: 127.0.0.1:0 }
 callers:
   shop: { listener: egress }
@@ -43,6 +57,13 @@ egress:
       dev: { target: "http://127.0.0.1:${sandbox}", ${loopback} }
       test: { target: "http://127.0.0.1:${staging}", ${loopback} }
       prod: { target: https://api.pay.example }
+  tunnelled:
+    kind: proxy
+    connect: true
+    callers: [shop]
+    environments:
+      dev: { hosts: ["127.0.0.1"], ports: [${echo}], ${loopback} }
+      test: { hosts: ["127.0.0.1"], ports: [${echo}], ${loopback} }
 `
 }
 
@@ -377,6 +398,26 @@ describe('sallyport egress switch', () => {
     expect([refused.status, refused.err]).toEqual([1, expect.stringContaining('production is out of reach from a nonprod process')])
     expect((await sallyport(['egress', 'switch', 'payments', '--back', '--reason', 'over', '--admin', url])).status).toBe(0)
     expect((await call(served.port('egress:payments'))).body).toBe('sandbox')
+  })
+
+  it('drains the tunnels of every worker process', { timeout: patienceMs }, async () => {
+    const hello = await realHello({ host: '127.0.0.1' })
+    const open = async () => {
+      const socket = connect({ port: served.port('egress'), host: '127.0.0.1' }).on('error', () => {})
+      keep(() => void socket.destroy())
+      socket.write(`CONNECT 127.0.0.1:${echo} HTTP/1.1\r\nHost: 127.0.0.1:${echo}\r\n\r\n`)
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /)
+      socket.write(hello)
+      expect((await once(socket, 'data'))[0]).toEqual(hello)
+      return { ended: once(socket, 'end') }
+    }
+    const tunnels = await Promise.all([open(), open(), open(), open()])
+    const url = `http://127.0.0.1:${served.port('admin')}`
+    expect((await sallyport(['egress', 'switch', 'tunnelled', '--env', 'test', '--reason', 'over', '--admin', url])).status).toBe(0)
+    await Promise.all(tunnels.map(({ ended }) => ended))
+    // New connections go to the workers in turn: each had two.
+    const drained = () => served.journal().filter((line) => line['kind'] === 'stream' && line['outcome'] === 'drained')
+    await vi.waitFor(() => expect(drained()).toHaveLength(4), { timeout: patienceMs, interval: 20 })
   })
 
   it('asks for a service, a place and a reason', async () => {

@@ -147,7 +147,7 @@ const rows: readonly Row[] = [
     sent: reader({ path: '/v1/orders/7', headers: [['host', 'dead.example']] }),
   },
   { name: 'an upstream that takes too long', code: 'deadline_exceeded', where: 'upstream', sent: get('/slow') },
-  { name: 'a deadline that has no time left', code: 'deadline_exceeded', where: 'upstream', sent: get('/web/x', ['x-server-timeout', '0']) },
+  { name: 'a deadline that has no time left', code: 'deadline_exhausted', where: 'upstream', sent: get('/web/x', ['x-server-timeout', '0']) },
   { name: 'more at a time than the cluster takes', code: 'overloaded', where: 'upstream', sent: get('/busy'), meanwhile: fillBusy },
   { name: 'an upstream that failed and is left alone', code: 'circuit_open', where: 'upstream', sent: get('/left'), meanwhile: failOnce },
   { name: 'an egress service of no such name', code: 'service_unknown', listener: 'egress', where: 'egress', sent: charge('nobody') },
@@ -464,6 +464,7 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     vendor_paused: 'upstream/vendor-quota.test.ts',
     replay_miss: 'e2e/cassettes.test.ts',
     client_closed: 'nobody is left to answer',
+    drained: 'the connection has changed its protocol: test/e2e/upgrade.test.ts',
     compression_invalid: 'gRPC and gRPC-Web alone: translate/compression.test.ts',
     internal: 'would be a bug',
   }

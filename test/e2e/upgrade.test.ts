@@ -347,6 +347,8 @@ ${more}`
     await other.running.close()
     expect((await talk.closed).code).toBe(1001)
     expect((await closed)[0]).toBe(1001)
+    const records = other.journal.filter(({ path }) => path === '/ws/a')
+    expect(records).toMatchObject([{ status: 101, ending: 'broken_off', refusal: { code: 'drained' } }])
   })
 
   describe('attacked', () => {

@@ -119,6 +119,63 @@ describe('egress explain', () => {
   })
 })
 
+describe('a caller', () => {
+  const proved = egressPolicy({
+    services: [
+      linked(
+        service('pay', { host: undefined, listen: '127.0.0.1:9101', callers: ['by-id', 'by-token', 'here', 'elsewhere', 'gone'] }),
+        live('dev', 'https://93.184.216.34'),
+      ),
+    ],
+    callers: [
+      caller('by-id', { spiffe: ['spiffe://corp/ns/*/sa/shop', 'spiffe://corp/web'] }),
+      caller('by-token', {
+        spiffe: ['spiffe://corp/ci'],
+        token: {
+          issuer: 'main',
+          claims: [
+            { path: 'sub', kind: 'in', values: ['a', 'b'] },
+            { path: 'org', kind: 'present' },
+          ],
+        },
+      }),
+      caller('here', { listener: 'egress:pay' }),
+      caller('elsewhere', { listener: 'egress:crm' }),
+    ],
+  })
+  const asked = async (name: string) => {
+    const lines = await explainEgress(proved, { service: 'pay', method: 'GET', path: '/', caller: name }, fakePorts())
+    return lines.filter(({ rule }) => rule === 'caller').map(({ ok, detail }) => `${ok ? 'ok' : 'no'} ${detail}`)[0]
+  }
+
+  it.each([
+    ['by-id', 'ok by-id, known by spiffe://corp/ns/*/sa/shop or spiffe://corp/web'],
+    ['by-token', 'ok by-token, known by spiffe://corp/ci and a token of main (sub: a or b, org)'],
+    ['here', 'ok here'],
+    ['elsewhere', 'no elsewhere comes by egress:crm, which does not lead to pay'],
+    ['gone', 'no gone is not a caller'],
+  ])('is explained by what it is known by: %s', async (name, expected) => {
+    expect(await asked(name)).toBe(expected)
+  })
+
+  it('is listed with it', () => {
+    expect(listEgress(proved)[0]?.callers).toEqual([
+      { name: 'by-id', by: ['spiffe'] },
+      { name: 'by-token', by: ['spiffe', 'token'] },
+      { name: 'here', by: ['listener'] },
+      { name: 'elsewhere', by: ['listener'] },
+    ])
+  })
+
+  it('whose call only a rule in audit mode lets pass is told so', async () => {
+    const learning = egressPolicy({
+      services: [linked(service('pay', { allow: [{ id: 'learn', methods: ['GET'], path: '/{**}', audit: true }] }), live('dev', 'https://93.184.216.34'))],
+    })
+    const lines = await explainEgress(learning, { service: 'pay', method: 'GET', path: '/x' }, fakePorts())
+    expect(lines.find(({ rule }) => rule === 'allow')).toEqual({ rule: 'allow', ok: true, detail: 'pay/learn, in audit mode: no other rule lets this pass' })
+  })
+})
+
 describe('egress list', () => {
   it('has a row for every service in every environment', () => {
     expect(listEgress(policy).map(({ service, environment, mode, target, secret }) => [service, environment, mode, target, secret])).toEqual([

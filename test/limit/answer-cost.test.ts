@@ -48,6 +48,19 @@ describe('what an answer says it cost', () => {
     expect(outcomes('charged')).toBe(1)
   })
 
+  it('counts who came near the limit by it, once', () => {
+    const { limit, passed, ports } = setUp()
+    const near = () => ports.meter.total('sallyport_limit_near_total', { limit: 'a' })
+    void limit.charge(passed(), http('5'))
+    expect(near()).toBe(0)
+    const x = passed()
+    void limit.charge(x, http('3'))
+    expect(near()).toBe(1)
+    // Near when it was taken, and so counted then.
+    void limit.charge(passed(), http('2'))
+    expect(near()).toBe(2)
+  })
+
   it('refuses the next requests when it is more than was left, never its own', () => {
     const { limit, passed, left, ports } = setUp()
     const x = passed()

@@ -21,11 +21,11 @@ const plans: ClaimedPoints = {
 }
 const numbers: ClaimedPoints = { kind: 'number', claim: 'limits.rpm', ceiling: 6 }
 
-function setUp(claimed: ClaimedPoints, given: Partial<Limit> = {}) {
+function setUp(claimed: ClaimedPoints, given: Partial<Limit> = {}, cost = 1) {
   const plain = fakePorts()
   const ports = { ...plain, counters: createMemoryCounters(plain.clock) }
   const limit = limitOf('plan', { points: 3, claimed, key: [{ kind: 'subject' }], ...given })
-  const policy = emptyPolicy({ limits: { plan: limit }, routes: [plainRoute('orders', { limits: [{ name: 'plan', cost: 1 }] })] })
+  const policy = emptyPolicy({ limits: { plan: limit }, routes: [plainRoute('orders', { limits: [{ name: 'plan', cost }] })] })
   const room = buildLimit(policy, ports)
   const ask = (principal: Principal) => {
     const x = permitted({ principal })
@@ -41,6 +41,21 @@ function setUp(claimed: ClaimedPoints, given: Partial<Limit> = {}) {
 }
 
 describe('a limit whose numbers a claim says', () => {
+  it('that is smaller than the cost of the route refuses for what it is: nobody is told to come back, nothing is counted, the record says why', () => {
+    const { ask, ports } = setUp(numbers, {}, 3)
+    const small = subject('a', { limits: { rpm: 2 } })
+    const { fault } = ask(small)
+    expect(fault).toMatchObject({
+      code: 'rate_limited',
+      message: 'the rate limit "plan" is smaller than what this request costs',
+      detail: { members: { limit: 'plan', quota: 2, cost: 3 }, internal: expect.stringContaining('limits.rpm=2') },
+    })
+    expect(new Map(fault?.detail.headers).has('retry-after')).toBe(false)
+    expect(ports.meter.total('sallyport_limit_outcomes_total', { limit: 'plan', outcome: 'too_small' })).toBe(1)
+    expect(ports.meter.total('sallyport_limit_outcomes_total', { limit: 'plan', outcome: 'refused' })).toBe(0)
+    expect(ask(subject('a', { limits: { rpm: 3 } })).fault).toBeUndefined()
+  })
+
   it.each([
     ['free', 2],
     ['pro', 5],

@@ -250,7 +250,7 @@ test('a stop lets a conversation go on for the drain time, then tells it to go a
   expect(String((await once(socket, 'message'))[0])).toBe('still there?')
   clock.advance(10_000)
   expect((await closed).map(String)).toEqual(['1001', 'going away'])
-  expect(await why).toBe('client_closed')
+  expect(await why).toBe('drained')
   await stopped
 })
 
@@ -272,5 +272,5 @@ test('a listener that is closed at once cuts its conversations', async () => {
   const closed = once(socket, 'close')
   await listener.close()
   await closed
-  expect(await why).toBe('client_closed')
+  expect(await why).toBe('drained')
 })

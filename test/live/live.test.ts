@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildStreams } from '../../src/core/egress/stream.ts'
+import { buildTunnels } from '../../src/core/egress/tunnel.ts'
 import { Live } from '../../src/core/live.ts'
 import type { Arrival } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
@@ -33,6 +34,7 @@ function snapshot(revision: string, walk: (arrival: Arrival) => Promise<void> = 
     ingress: Object.assign(run, { close: () => {} }),
     egress: Object.assign(run, { close: () => {} }),
     streams: buildStreams(emptyPolicy(), fakePorts()),
+    tunnels: buildTunnels(emptyPolicy(), fakePorts()),
     async close() {
       double.closed = true
     },

@@ -30,6 +30,7 @@ function view(given: Partial<GatewayView> = {}, policy = emptyPolicy()): Gateway
     endpoints: [],
     shields: [],
     sources: [],
+    certificates: [],
     healthOf: () => 'SERVING',
     signingKeys: () => Promise.resolve({ text: '{"keys":[]}', maxAge: 300 }),
     warnings: [],
@@ -59,6 +60,7 @@ describe('the admin listener', () => {
     const one = {
       cluster: 'orders',
       endpoint: '10.0.0.1:80',
+      authority: 'v2.orders.test',
       health: 'ejected',
       cause: 'consecutive_gateway',
       backInMs: 9_000,
@@ -69,7 +71,7 @@ describe('the admin listener', () => {
     const given = view({ endpoints: [one] })
     expect(await (await ask('/endpoints', given)).json()).toEqual({ endpoints: [one], protection: [] })
     const page = await (await ask('/', given)).text()
-    for (const text of ['10.0.0.1:80', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
+    for (const text of ['10.0.0.1:80', 'v2.orders.test', 'ejected', 'consecutive_gateway', 'back in 9 s', '12.3 ms']) expect(page).toContain(text)
   })
 
   it('shows breakers and adaptive limits, as JSON and on its page', async () => {
@@ -85,6 +87,40 @@ describe('the admin listener', () => {
     })
     const page = await (await ask('/', given)).text()
     for (const text of ['orders/v2', 'open', 'for 9 s', '7 of 24']) expect(page).toContain(text)
+  })
+
+  it('shows its certificates, how long they last, and subsets that their source names no more', async () => {
+    const ending = {
+      use: 'cluster orders',
+      subject: 'CN=<edge>',
+      spiffe: 'spiffe://corp/edge',
+      beginsAt: at - 27 * 86_400_000,
+      endsAt: at + 3 * 86_400_000,
+      ageMs: 2_000,
+      problem: undefined,
+    }
+    const broken = {
+      use: 'egress payments',
+      subject: undefined,
+      spiffe: undefined,
+      beginsAt: undefined,
+      endsAt: undefined,
+      ageMs: 500,
+      problem: 'file:/tls.key is not there',
+    }
+    const leftBehind = [{ cluster: 'orders', subset: 'v2', endpoints: 2, ageMs: 90_000 }]
+    const source = { source: 'file /run/orders.yaml', clusters: ['orders'], endpoints: 3, kept: 0, ageMs: 100, problem: undefined, leftBehind }
+    const given = view({ certificates: [ending, broken], sources: [source] })
+    expect(await (await ask('/readyz', given)).json()).toMatchObject({
+      certificates: [
+        { use: 'cluster orders', endsAt: '2026-01-04T00:00:00Z' },
+        { use: 'egress payments', problem: 'file:/tls.key is not there' },
+      ],
+      sources: [{ leftBehind }],
+    })
+    const page = await (await ask('/', given)).text()
+    for (const text of ['CN=&lt;edge&gt;', 'spiffe://corp/edge', 'ends in 3 d', '2026-01-04', 'file:/tls.key is not there']) expect(page).toContain(text)
+    for (const text of ['left behind', 'orders/v2', '2 endpoints', 'none named for 1 min 30 s']) expect(page).toContain(text)
   })
 
   it('is ready while it serves, and not before or after', async () => {

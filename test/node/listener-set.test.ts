@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildStreams } from '../../src/core/egress/stream.ts'
+import { buildTunnels } from '../../src/core/egress/tunnel.ts'
 import { Live } from '../../src/core/live.ts'
 import type { EgressService } from '../../src/core/model/route.ts'
 import type { Outbound } from '../../src/core/model/wire.ts'
@@ -145,6 +146,7 @@ describe('the shutdown', () => {
       ingress: walk,
       egress: walk,
       streams: buildStreams(emptyPolicy(), fakePorts()),
+      tunnels: buildTunnels(emptyPolicy(), fakePorts()),
       close: async () => {},
     })
     void live.walk('ingress', arrival('GET', '/'))

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildStreams } from '../../src/core/egress/stream.ts'
+import { buildTunnels } from '../../src/core/egress/tunnel.ts'
 import { Live } from '../../src/core/live.ts'
 import { noFields } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
@@ -52,7 +53,15 @@ function gateway(first: Policy = emptyPolicy()) {
     const close = async () => {
       one.closed = true
     }
-    return { revision: policy.revision, policy, ingress: walk, egress: walk, streams: buildStreams(policy, fakePorts()), close }
+    return {
+      revision: policy.revision,
+      policy,
+      ingress: walk,
+      egress: walk,
+      streams: buildStreams(policy, fakePorts()),
+      tunnels: buildTunnels(policy, fakePorts()),
+      close,
+    }
   }
   const outcomes: LoadOutcome[] = []
   const events: { readonly level: string; readonly event: string; readonly facts: Readonly<Record<string, JournalValue>> | undefined }[] = []

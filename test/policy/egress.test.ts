@@ -448,7 +448,7 @@ describe('ways in and callers', () => {
     [service(target).replace('checkout: {}', 'checkout: { mayChooseEnv: [dev, tset] }'), 'environment_unknown'],
     [service(target).replace('checkout: {}', 'checkout: { listener: "egress:pya" }'), 'name_unknown'],
     [service(target).replace('checkout: {}', 'checkout: { listener: public }'), 'value_invalid'],
-    [service(target).replace('checkout: {}', 'checkout: { token: x }'), 'not_available'],
+    [service(target).replace('checkout: {}', 'checkout: { token: { issuer: x, claims: { sub: a } } }'), 'name_unknown'],
     [service(target, '    kind: tcp\n'), 'target_not_address'],
     [service('      dev: { target: "db.example:5432" }'), 'target_not_url'],
     [service('      dev: { target: "https://a.example", tls: none }'), 'kind_differs'],

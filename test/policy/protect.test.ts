@@ -21,7 +21,11 @@ async function codesOf(said: string) {
 describe('protection of clusters', () => {
   it('is none but the cap, without a word', async () => {
     const { cluster, route } = await linked(text('connectTimeout: 1s'))
-    expect(cluster).toMatchObject({ breaker: undefined, concurrency: undefined, caps: { requests: 1024, pending: 0, retries: undefined } })
+    expect(cluster).toMatchObject({
+      breaker: undefined,
+      concurrency: undefined,
+      caps: { requests: 1024, pending: 0, retries: undefined, connections: undefined },
+    })
     expect(route).toMatchObject({ retry: undefined, hedge: undefined })
   })
 
@@ -49,6 +53,12 @@ describe('protection of clusters', () => {
     const { cluster } = await linked(text('concurrency: adaptive, caps: { requests: 10, pending: 5, retries: 2 }'))
     expect(cluster).toMatchObject({ concurrency: 'adaptive', caps: { requests: 10, pending: 5, retries: 2 } })
     expect(await codesOf(text('concurrency: 20'))).toContain('value_invalid')
+  })
+
+  it('takes a cap for connections, but of gRPC, where every endpoint has one', async () => {
+    expect((await linked(text('caps: { connections: 40 }'))).cluster?.caps).toMatchObject({ connections: 40, requests: 1024 })
+    expect(await codesOf(text('caps: { connections: 0 }'))).toContain('value_out_of_range')
+    expect(await codesOf(grpc('timeout: 1s').replace('protocol: grpc', 'protocol: grpc, caps: { connections: 4 }'))).toEqual(['no_effect'])
   })
 })
 

@@ -18,6 +18,11 @@ describe('upgrade of a route', () => {
     expect(routes.find(({ name }) => name === 't')?.upgrade).toBeUndefined()
   })
 
+  it('takes a mirror that speaks h2, for handshakes are not copied', async () => {
+    const { routes } = clean(await loadBeside(route('match: { path: / }, to: a, mirror: { cluster: two }, upgrade: [websocket]')))
+    expect(routes.find(({ name }) => name === 'r')).toMatchObject({ mirror: { cluster: 'two' }, upgrade: { protocols: ['websocket'] } })
+  })
+
   it.each([
     [plain('«[]'), 'value_out_of_range'],
     [plain('[«"web socket"]'), 'value_invalid'],
@@ -29,6 +34,7 @@ describe('upgrade of a route', () => {
     [route('match: { path: /, methods: [POST] }, to: a, «upgrade: [websocket]'), 'no_effect'],
     [route('match: { path: / }, to: two, «upgrade: [websocket]'), 'upgrade_protocol'],
     [route('match: { path: / }, to: [{ cluster: a, weight: 50 }, { cluster: two, weight: 50 }], «upgrade: [tcp]'), 'upgrade_protocol'],
+    [route('match: { path: / }, to: { cluster: a, failover: { cluster: two } }, «upgrade: [websocket]'), 'upgrade_protocol'],
     [route('match: { grpc: shop.v1.Orders, hosts: [b.example] }, to: g, «upgrade: [websocket]'), 'no_effect'],
     [route('match: { path: /openapi.json }, openapi: { routes: [s] }, «upgrade: [websocket]'), 'no_effect'],
   ])('%s is refused at its place', async (text, code) => {

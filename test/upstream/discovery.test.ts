@@ -346,12 +346,57 @@ test('a subset whose labels fit nobody any more keeps the endpoints it had, over
   const upstream = build()
   await before.close()
   expect(await hostsOf(upstream, 'v2')).toEqual(dialled(2))
+  // The source answers as ever: only this tells.
+  clock.advance(60_000)
+  expect(sourcesOf(ports.lasting)).toMatchObject([{ kept: 0, problem: undefined, leftBehind: [{ cluster: 'c', subset: 'v2', endpoints: 1, ageMs: 60_000 }] }])
   text = '- { address: "10.0.0.1:8080", labels: { version: v2 }, zone: a, weight: 3 }\n- "10.0.0.2:8080"\n'
   heard()
   await settle()
   clock.advance(100)
   await settle()
   expect(await hostsOf(upstream, 'v2')).toEqual(dialled(1))
+  expect(sourcesOf(ports.lasting)[0]?.leftBehind).toEqual([])
+})
+
+test('an SRV target whose addresses nobody can tell keeps those it had, and the others count; it is named', async () => {
+  const clock = fakeClock()
+  const silent = new Set(['b.mesh'])
+  const names: Names = {
+    async addresses(host) {
+      if (silent.has(host)) throw new Error('DNS answers SERVFAIL')
+      return { addresses: [host === 'a.mesh' ? ip(1) : host === 'b.mesh' ? ip(2) : ip(3)], ttlMs: 5_000 }
+    },
+    services: async () => ({
+      services: [1, 1, 2].map((priority, i) => ({ priority, weight: 1, host: `${'abc'[i]}.mesh`, port: 8080 })),
+      ttlMs: undefined,
+    }),
+  }
+  const ports = fakePorts({ channels: fakeChannels({ http: async () => httpReply(200) }), clock, discover: fakeDiscover({ clock, names }) })
+  const upstream = open(ports, foundBy({ kind: 'srv', name: '_http._tcp.c.mesh' }, { confirmMs: 1_000 }))
+  const later = async () => {
+    clock.advance(5_000)
+    await settle()
+  }
+  await settle()
+  expect(await hostsOf(upstream)).toEqual(dialled(1))
+  expect(sourcesOf(ports.lasting)).toMatchObject([{ ageMs: 0, problem: 'no addresses of b.mesh: DNS answers SERVFAIL' }])
+  expect(ports.meter.total('sallyport_discovery_failures_total', { source: 'srv _http._tcp.c.mesh', reason: 'partial' })).toBe(1)
+  silent.clear()
+  await later()
+  expect([await hostsOf(upstream), sourcesOf(ports.lasting)[0]?.problem]).toEqual([dialled(1, 2), undefined])
+  silent.add('b.mesh')
+  await later()
+  expect(await hostsOf(upstream)).toEqual(dialled(1, 2))
+  // All of one priority silent, with nothing known of them: the next one is better than nobody.
+  const fresh = open(ports, foundBy({ kind: 'srv', name: '_grpc._tcp.c.mesh' }))
+  silent.add('a.mesh')
+  await later()
+  expect(await hostsOf(upstream)).toEqual(dialled(1, 2))
+  silent.add('c.mesh')
+  const none = open(ports, foundBy({ kind: 'srv', name: '_none._tcp.c.mesh' }))
+  await settle()
+  await expect(hostOf(none)).rejects.toMatchObject({ detail: { internal: expect.stringContaining('no addresses of a.mesh, b.mesh, c.mesh') } })
+  await Promise.all([upstream.close(), fresh.close(), none.close()])
 })
 
 test('questions of the gateway itself go to what a source names now, part by part', async () => {

@@ -4,7 +4,7 @@ import { Fault } from '../../src/core/model/fault.ts'
 import type { Cluster, HealthCheck, Outlier } from '../../src/core/policy/policy.ts'
 import type { CallOptions, Endpoint } from '../../src/core/ports.ts'
 import { buildUpstream, endpointsOf } from '../../src/core/upstream.ts'
-import { grpcCall } from '../support/calls.ts'
+import { grpcCall, httpCall } from '../support/calls.ts'
 import { emptyPolicy } from '../support/policy.ts'
 import { fakeChannels, fakePorts } from '../support/ports.ts'
 import { at, cluster, grpcReply, httpReply, sendable } from '../support/sendable.ts'
@@ -493,4 +493,88 @@ test('requests stay in the zone of the gateway, and leave it when nobody there i
   dead = ['10.0.0.1', '10.0.0.3']
   await ask(20)
   expect(await ask(20)).toEqual(['10.0.0.2', '10.0.0.4'])
+})
+
+test('behind one address each name has a health of its own: what one answers does not eject the other', async () => {
+  const subsets = { v2: { authority: 'v2.test', endpoints: undefined } }
+  const { channels, upstream, does, clock, ...ports } = setUp({
+    authority: 'v1.test',
+    subsets,
+    outlier: outlier(),
+    endpoints: at('10.0.0.1:80', '10.0.0.2:80'),
+  })
+  const toV2: string[] = []
+  does.set('10.0.0.1', async () => {
+    const { call } = channels.calls.at(-1) ?? {}
+    return httpReply(call?.kind === 'http' && call.authority === 'v2.test' ? 503 : 200)
+  })
+  for (let i = 0; i < 12; i += 1) {
+    const x = sendable({ receivedAt: clock.ticks(), subset: 'v2', call: httpCall({ authority: 'v2.test' }) })
+    await upstream.forward(x)
+    toV2.push(x.sent?.endpoint ?? '')
+  }
+  expect(toV2.slice(-4)).toEqual(Array(4).fill('10.0.0.2:80'))
+  const standing = endpointsOf({ ...ports, clock }).filter(({ endpoint }) => endpoint === '10.0.0.1:80')
+  expect(Object.fromEntries(standing.map(({ authority, health }) => [authority, health]))).toEqual({ 'v1.test': 'healthy', 'v2.test': 'ejected' })
+})
+
+test('checks ask each name behind an address, and believe it of that name alone', async () => {
+  const subsets = { v2: { authority: 'v2.test', endpoints: undefined } }
+  const { channels, does, clock, ...ports } = setUp({ authority: 'v1.test', subsets, health: check(), endpoints: at('10.0.0.1:80') })
+  const asked = channels.calls.flatMap(({ call, endpoint }) => (isCheck(endpoint) && call.kind === 'http' ? [call.authority] : []))
+  expect(asked.sort()).toEqual(['v1.test', 'v2.test'])
+  does.set('10.0.0.1', async () => {
+    const { call } = channels.calls.at(-1) ?? {}
+    return httpReply(call?.kind === 'http' && call.authority === 'v2.test' ? 500 : 200)
+  })
+  for (let i = 0; i < 4; i += 1) {
+    clock.advance(6_000)
+    await settled()
+  }
+  const seen = endpointsOf({ ...ports, clock }).map(({ authority, health }) => [authority, health])
+  expect(Object.fromEntries(seen)).toEqual({ 'v1.test': 'healthy', 'v2.test': 'unhealthy' })
+})
+
+test('after a reload that asks another question only its answers count, the first at once', async () => {
+  const { does, status, build, upstream, clock } = setUp({ health: check(), endpoints: at('10.0.0.1:80') })
+  await settled()
+  expect(status()['10.0.0.1']).toBe('healthy')
+  does.set('10.0.0.1', async () => httpReply(500))
+  const next = build({ health: check({ ask: { kind: 'tcp' } }) })
+  does.set('10.0.0.1', async (options) => httpReply('lifeline' in options ? 500 : 200))
+  // The requests of the last policies may be under way for long: their checks go on, and are heard no more.
+  for (let i = 0; i < 50; i += 1) {
+    clock.advance(600)
+    await settled()
+    expect(status()['10.0.0.1']).toBe('healthy')
+  }
+  await next.close()
+  for (let i = 0; i < 5; i += 1) {
+    clock.advance(6_000)
+    await settled()
+  }
+  expect(status()['10.0.0.1']).toBe('unhealthy')
+  await upstream.close()
+})
+
+test('a hedge that may not be sent does not use up the turn of an endpoint that is back', async () => {
+  const { does, upstream, clock, channels, status } = setUp({ outlier: outlier({ maxEjected: 0.9 }) })
+  const hedge = { after: { ms: 50 }, budget: 0.01 } as const
+  does.set('10.0.0.1', refuse)
+  for (let i = 0; i < 8; i += 1) await upstream.forward(sendable({ receivedAt: clock.ticks() })).catch(() => {})
+  expect(status()['10.0.0.1']).toBe('ejected')
+  does.delete('10.0.0.1')
+  const answer = Promise.withResolvers<Reply>()
+  does.set('10.0.0.2', () => answer.promise)
+  const slow = upstream.forward(sendable({ receivedAt: clock.ticks(), route: { hedge, timeoutMs: 60_000 } }))
+  await settled()
+  clock.advance(10_000)
+  await settled()
+  expect(status()['10.0.0.1']).toBe('probing')
+  const before = channels.calls.length
+  const x = sendable({ receivedAt: clock.ticks() })
+  await upstream.forward(x)
+  expect([channels.calls.length - before, x.sent?.endpoint]).toEqual([1, '10.0.0.1:80'])
+  answer.resolve(httpReply(200))
+  await slow
 })

@@ -138,6 +138,10 @@ describe('failover', () => {
     const over = setUp(good, good, { on: ['overloaded'] }, { caps: { requests: 0 } })
     await over.send(httpCall({ method: 'POST' }))
     expect(over.hosts()).toEqual(['10.0.0.9'])
+    // Nor was what found no connection.
+    const none: Answer = () => Promise.reject(new Fault('overloaded', 'too many connections are in use'))
+    expect((await setUp(none, good, { on: ['overloaded'] }).send()).reply).toMatchObject({ status: 200 })
+    await expect(setUp(none, good).send()).rejects.toMatchObject({ code: 'overloaded' })
   })
 
   it('hands on what the second cluster met', async () => {

@@ -111,7 +111,7 @@ test('the service’s time bounds the call', async () => {
   await upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))
   expect(channels.calls[0]?.options.deadline).toBe(5_000)
   clock.advance(4_000)
-  await expect(upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))).rejects.toMatchObject({ code: 'deadline_exceeded' })
+  await expect(upstream.forwardOut(outgoing({ service: service('payments', { timeoutMs: 4_000 }) }))).rejects.toMatchObject({ code: 'deadline_exhausted' })
 })
 
 test('a service that fails is left alone, in the environment where it fails', async () => {

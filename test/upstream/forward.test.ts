@@ -105,7 +105,7 @@ test('the deadline is the earlier of the downstream’s and the route’s', asyn
 test('a deadline that has passed is refused without a call', async () => {
   const { upstream, channels, clock } = setUp()
   clock.advance(1_999.5)
-  await expect(upstream.forward(sendable({ route: { timeoutMs: 2_000 } }))).rejects.toMatchObject({ code: 'deadline_exceeded' })
+  await expect(upstream.forward(sendable({ route: { timeoutMs: 2_000 } }))).rejects.toMatchObject({ code: 'deadline_exhausted' })
   expect(channels.calls).toEqual([])
 })
 

@@ -1,12 +1,13 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it, vi } from 'vitest'
-import type { GrpcCall, HttpCall, Reply } from '../../src/core/model/call.ts'
+import type { GrpcCall, HttpCall, HttpReply, Reply } from '../../src/core/model/call.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import type { Mirror, MirrorDiff, Route } from '../../src/core/model/route.ts'
+import type { Cluster } from '../../src/core/policy/policy.ts'
 import type { JournalRecord } from '../../src/core/ports.ts'
 import { buildMessageJson } from '../../src/core/protobuf.ts'
-import { buildUpstream, type Sendable } from '../../src/core/upstream.ts'
+import { buildUpstream, endpointsOf, type Sendable, shieldsOf } from '../../src/core/upstream.ts'
 import { chunkedBody, grpcCall, httpCall } from '../support/calls.ts'
 import { clean, loadBeside } from '../support/load.ts'
 import { emptyPolicy } from '../support/policy.ts'
@@ -53,6 +54,22 @@ function setUp(main: Answer, second: Answer, given: Partial<Mirror> = {}, own: P
   const outcomes = (name: 'requests' | 'comparisons') =>
     ports.meter.samples.filter((sample) => sample.name === `sallyport_mirror_${name}_total`).map(({ labels }) => labels['outcome'])
   return { ...ports, send, copies, outcomes }
+}
+
+/** The cluster `shadow` with a route to `c` that is copied to it. Requests may name it themselves, too. */
+function live(given: Partial<Cluster>, answer: (asked: { isCopy: boolean }) => Promise<HttpReply>) {
+  const isCopy = (call: HttpCall | GrpcCall) => call.kind === 'http' && call.headers.has('x-sallyport-mirror')
+  const ports = fakePorts({ channels: fakeChannels({ http: (call) => answer({ isCopy: isCopy(call) }) }) })
+  const mirror: Mirror = { cluster: 'shadow', subset: undefined, share: 1, methods: ['GET'], rpcs: [], requests: 32, diff: undefined }
+  const clusters = { c: cluster('c', { endpoints: at('10.0.0.1:80') }), shadow: cluster('shadow', given) }
+  const [copied, own] = [sendable({ route: { mirror } }), sendable({ route: { name: 'own' } })]
+  const upstream = buildUpstream({ ...emptyPolicy(), clusters, routes: [copied.route, own.route] }, ports)
+  const request = { headers: new FieldList(), authority: 'a.example' }
+  const send = (more: object = {}) => {
+    const { route } = 'destination' in more ? own : copied
+    return upstream.forward({ ...sendable(), ...({ route, call: httpCall(), id: 'id-1', keyFields: [], request, ...more } as unknown as Partial<Sendable>) })
+  }
+  return { ports, send }
 }
 
 const rest = () => new Promise((done) => setImmediate(() => setImmediate(done)))
@@ -125,6 +142,64 @@ describe('a mirror', () => {
     await named.send(httpCall({ method: 'POST', body: chunkedBody([bytes]) }))
     expect(named.copies()).toHaveLength(0)
     expect(named.outcomes('requests')).toEqual(['body'])
+  })
+
+  it('takes no place from requests to the same cluster, and neither its breaker nor the health of its endpoints sees copies', async () => {
+    const guarded = {
+      caps: { requests: 1 },
+      breaker: { consecutive: 1, failures: 1, minRequests: 1_000, windowMs: 10_000, openMs: 30_000, probes: 1 },
+      outlier: {
+        consecutive5xx: 1,
+        consecutiveGateway: 1,
+        successRate: undefined,
+        slow: undefined,
+        intervalMs: 10_000,
+        ejectForMs: 10_000,
+        maxEjectForMs: 60_000,
+        maxEjected: 1,
+      },
+      endpoints: at('10.0.0.9:80', '10.0.0.8:80'),
+    }
+    const silent = gate()
+    const { send, ports } = live(guarded, async ({ isCopy }) => {
+      if (isCopy) await silent.promise
+      return httpReply(isCopy ? 503 : 200)
+    })
+    await send()
+    // The copy of the first is under way: requests of their own still have the one place.
+    expect(await send({ destination: { cluster: 'shadow', subset: undefined } })).toMatchObject({ status: 200 })
+    silent.resolve()
+    await rest()
+    expect(shieldsOf(ports).map(({ place, breaker }) => [place, breaker])).toEqual([
+      ['mirror:shadow', 'open'],
+      ['shadow', 'closed'],
+    ])
+    expect(endpointsOf(ports).filter(({ cluster, health }) => cluster === 'shadow' && health !== 'healthy')).toEqual([])
+    expect(await send({ destination: { cluster: 'shadow', subset: undefined } })).toMatchObject({ status: 200 })
+    expect(ports.meter.total('sallyport_upstream_requests_total', { cluster: 'mirror:shadow' })).toBe(1)
+    expect(ports.meter.total('sallyport_upstream_requests_total', { cluster: 'shadow' })).toBe(2)
+  })
+
+  it('counts a copy from the moment its body is waited for', async () => {
+    const arrives = gate()
+    const { send, copies, outcomes } = setUp(json(1), json(1), { methods: ['POST'], requests: 2 })
+    const slow = async () => {
+      await arrives.promise
+      return Buffer.from('x')
+    }
+    const post = () => send(httpCall({ method: 'POST', body: { ...chunkedBody([]), length: 1, bytes: slow } }))
+    const sent = Array.from({ length: 5 }, post)
+    arrives.resolve()
+    await Promise.all(sent)
+    await rest()
+    const of = (outcome: string) => outcomes('requests').filter((one) => one === outcome).length
+    expect([copies().length, of('answered'), of('busy')]).toEqual([2, 2, 3])
+    // A body that breaks off gives its place back.
+    const broken = () =>
+      send(httpCall({ method: 'POST', body: { ...chunkedBody([]), length: 1, bytes: () => Promise.reject(new Fault('client_closed', '')) } }))
+    for (let i = 0; i < 3; i += 1) await expect(broken()).rejects.toMatchObject({ code: 'client_closed' })
+    await send(httpCall({ method: 'POST', body: { ...chunkedBody([]), length: 1, bytes: () => Buffer.from('x') } }))
+    expect(copies()).toHaveLength(3)
   })
 
   it('has no more copies under way than it may', async () => {

@@ -1,10 +1,11 @@
 import { pause } from '../model/pause.ts'
 import type { EndpointSource } from '../policy/policy.ts'
-import type { Discovery, Found, NamedService } from '../ports.ts'
+import type { Discovery, Found, NamedAddresses, NamedService } from '../ports.ts'
 import type { DiscoveryPorts } from './ports.ts'
 
 type DnsPorts = Pick<DiscoveryPorts, 'clock' | 'names'>
-type Answer = { readonly found: readonly Found[]; readonly ttlMs: number | undefined }
+/** `partly`: what could not be asked, in words, where the rest could. */
+type Answer = { readonly found: readonly Found[]; readonly ttlMs: number | undefined; readonly partly?: string | undefined }
 
 /** An answer is asked for again when its time to live is over, milliseconds: not more often, and not less. */
 const leastTtlMs = 1_000
@@ -26,30 +27,59 @@ export function dnsDiscovery({ name, port }: Extract<EndpointSource, { kind: 'dn
 
 /**
  * The targets of SRV records (RFC 2782), with their ports. Of several priorities the lowest counts that has an address; weights hold among
- * its targets, and each address of a target gets its share of the target's.
+ * its targets, and each address of a target gets its share of the target's. A target whose addresses nobody can tell keeps those it had; that is no
+ * reason to do without the others.
  */
 export function srvDiscovery({ name }: Extract<EndpointSource, { kind: 'srv' }>, ports: DnsPorts): Discovery {
+  const known = new Map<string, readonly string[]>()
   return polled(ports, async () => {
     const { services, ttlMs } = await ports.names.services(name)
     // A target of "." says that the service is not there.
     const there = services.filter(({ host }) => host !== '' && host !== '.')
     let shortest = ttlMs
+    const failed = new Map<string, unknown>()
+    for (const host of known.keys()) if (!there.some((one) => one.host === host)) known.delete(host)
     for (const priority of [...new Set(there.map((one) => one.priority))].sort((a, b) => a - b)) {
       const answers = await addressesOf(
         there.filter((one) => one.priority === priority),
         ports,
+        { known, failed },
       )
       shortest = earlier(shortest, answers.ttlMs)
-      if (answers.found.length > 0) return { found: answers.found, ttlMs: shortest }
+      if (answers.found.length > 0) return { found: answers.found, ttlMs: shortest, partly: failed.size === 0 ? undefined : problemOf(failed) }
     }
+    if (failed.size > 0) throw new Error(problemOf(failed))
     return { found: [], ttlMs: shortest }
   })
 }
 
-async function addressesOf(services: readonly NamedService[], { names }: DnsPorts): Promise<Answer> {
+function problemOf(failed: ReadonlyMap<string, unknown>): string {
+  const [one] = failed
+  const why = one === undefined ? '' : one[1] instanceof Error ? one[1].message : String(one[1])
+  const shown = [...failed.keys()].slice(0, 5).join(', ')
+  return `no addresses of ${failed.size > 5 ? `${shown} and ${failed.size - 5} more targets` : shown}: ${why}`
+}
+
+/** What is known of targets from earlier answers, and why those of this one could not be asked. */
+interface Memory {
+  readonly known: Map<string, readonly string[]>
+  readonly failed: Map<string, unknown>
+}
+
+async function addressesOf(services: readonly NamedService[], { names }: DnsPorts, { known, failed }: Memory): Promise<Answer> {
   // Weight 0 is a very small chance, not none.
   const scale = services.some(({ weight }) => weight === 0) ? 10 : 1
-  const resolved = await Promise.all(services.map(async (service) => ({ service, answer: await names.addresses(service.host) })))
+  const ask = async (host: string): Promise<NamedAddresses> => {
+    try {
+      const answer = await names.addresses(host)
+      known.set(host, answer.addresses)
+      return answer
+    } catch (error) {
+      failed.set(host, error)
+      return { addresses: known.get(host) ?? [], ttlMs: undefined }
+    }
+  }
+  const resolved = await Promise.all(services.map(async (service) => ({ service, answer: await ask(service.host) })))
   let ttlMs: number | undefined
   const found = resolved.flatMap(({ service, answer }) => {
     ttlMs = earlier(ttlMs, answer.ttlMs)
@@ -64,8 +94,8 @@ function polled({ clock }: DnsPorts, ask: () => Promise<Answer>): Discovery {
     once: async () => (await ask()).found,
     async follow(tell, lifeline) {
       for (;;) {
-        const { found, ttlMs } = await ask()
-        tell.set(found)
+        const { found, ttlMs, partly } = await ask()
+        tell.set(found, partly)
         await pause(Math.min(mostTtlMs, Math.max(leastTtlMs, ttlMs ?? usualTtlMs)), lifeline, clock)
       }
     },

@@ -1,9 +1,10 @@
 import type { Addressed, Attributed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { EgressService } from '../model/route.ts'
-import type { Fields } from '../model/wire.ts'
+import type { Fields, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import { nearest } from './address/nearest.ts'
+import { buildListed, placeText } from './proxied.ts'
 
 /** @throws Fault `service_unknown`, `egress_denied`, `config_quarantined`, `env_invalid`. */
 export type Address = (x: Attributed) => Addressed
@@ -12,12 +13,13 @@ const ownPort = 'egress:'
 
 /**
  * Builds the room that says which service is meant: the one whose own port the request came by, or on the shared port the
- * one whose name the Host is (exact, any case, port ignored). It also reads `x-egress-env`, once, for `place` to judge.
+ * one whose name the Host is (exact, any case, port ignored), or that lists the place which a request to the forward proxy names. It also reads `x-egress-env`, once, for `place` to judge.
  */
 export function buildAddress(policy: Policy): Address {
   const services = Object.values(policy.egress).map(({ service }) => service)
   const byName = new Map(services.map((service) => [service.name, service]))
   const byHost = new Map(services.flatMap((service) => (service.host === undefined ? [] : [[service.host.toLowerCase(), service] as const])))
+  const listing = buildListed(policy)
   const unknown = buildUnknown(policy, [...byHost.keys()])
 
   function find(listener: string, host: string): EgressService {
@@ -28,8 +30,22 @@ export function buildAddress(policy: Policy): Address {
     return own
   }
 
+  function findListed(x: Attributed, place: Proxied): EgressService {
+    const named = byHost.get(place.host)
+    if (named !== undefined) {
+      if (x.request.method !== 'CONNECT') return named
+      throw new Fault('egress_denied', `${place.host} is a service of this ambassador, and no tunnel leads to it: ask for http://${place.host}/`)
+    }
+    const listed = listing(place)
+    const mine = listed.find(({ callers }) => x.caller.kind === 'caller' && callers.includes(x.caller.name))
+    const found = mine ?? listed[0]
+    if (found === undefined) throw new Fault('egress_denied', `no egress service lists ${placeText(place)}`)
+    return found
+  }
+
   return function address(x) {
-    const service = find(x.listener, x.request.host)
+    const { host, proxied } = x.request
+    const service = proxied === undefined ? find(x.listener, host) : findListed(x, proxied)
     // The record is to name the service whatever the header says.
     Object.assign(x, { service })
     if (service.quarantined !== undefined) {

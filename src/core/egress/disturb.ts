@@ -27,7 +27,7 @@ export function buildDisturb(
   { clock, random, meter }: Pick<Ports, 'clock' | 'random' | 'meter'>,
 ): Disturb {
   function disturb(x: Placed): Promise<void> | undefined {
-    const faults = x.target.mode === 'deny' || x.target.mode === 'tcp' ? undefined : x.target.faults
+    const faults = 'faults' in x.target ? x.target.faults : undefined
     if (faults === undefined || environmentClass === 'prod') return undefined
     const hits = <F extends { readonly share: number }>(fault: F | undefined) => (fault !== undefined && random.unit() < fault.share ? fault : undefined)
     const [latency, reset, status, bandwidth] = [hits(faults.latency), hits(faults.reset), hits(faults.status), hits(faults.bandwidth)]

@@ -6,16 +6,21 @@ import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
+import { byListenerAlone, knownBy, uses } from './attribute.ts'
 import { keyedMethods } from './credential/outgoing.ts'
 import { buildReadSecret } from './credential/secret.ts'
+import { listedTarget, listedText, type ProxiedCall, wayProblem } from './explain/proxied.ts'
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
 import { buildChoose } from './place/choose.ts'
+import { placeText } from './proxied.ts'
 import { switchOf } from './switched.ts'
+
+export { readProxiedCall, serviceOfCall } from './explain/proxied.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
-  /** `service`, `caller`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
+  /** `service`, `caller`, `way`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
   readonly rule: string
   readonly ok: boolean
   readonly detail: string
@@ -31,9 +36,16 @@ export interface EgressQuestion {
   readonly method: string
   /** As a caller would send it, without the query. */
   readonly path: string
+  /** Of a service of the forward proxy: what is called. */
+  readonly proxied?: ProxiedCall | undefined
 }
 
 type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses'>
+
+export interface EgressCaller {
+  readonly name: string
+  readonly by: readonly ('listener' | 'spiffe' | 'token')[]
+}
 
 /** One row of `egress list`. */
 export interface EgressRow {
@@ -41,6 +53,8 @@ export interface EgressRow {
   readonly environment: string
   /** `none`: the service has no target there, every call is 503. */
   readonly mode: ReturnType<typeof modeOf> | 'none'
+  /** Who may call it, and by what each is known. */
+  readonly callers: readonly EgressCaller[]
   /** Origin and path prefix of a live target. */
   readonly target: string | undefined
   /** The reference, never the value. */
@@ -55,14 +69,19 @@ export interface EgressRow {
  */
 export async function explainEgress(policy: Policy, question: EgressQuestion, ports: ExplainPorts): Promise<readonly ExplainLine[]> {
   const linked = Object.hasOwn(policy.egress, question.service) ? policy.egress[question.service] : undefined
-  if (linked === undefined) return [line('service', false, `${question.service} is not an egress service`)]
+  if (linked === undefined) {
+    const { proxied } = question
+    return [line('service', false, proxied === undefined ? `${question.service} is not an egress service` : `no egress service lists ${placeText(proxied)}`)]
+  }
   const { service } = linked
   const caller = question.caller ?? service.callers[0] ?? ''
-  const placed = explainPlace(policy, linked, caller, question.environment)
+  if (service.proxy !== undefined && question.proxied === undefined)
+    return [line('service', false, `${service.name} is called through the forward proxy: say which host`)]
+  const placed = explainPlace(policy, linked, caller, question)
   const live = placed.target?.mode === 'live' || placed.target?.mode === 'tcp' ? await explainLive(policy, placed.target, ports) : []
   return [
     line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
-    ...(service.stream === undefined ? explainPermit(service, caller, question) : [explainCaller(service, caller)]),
+    ...(service.stream === undefined ? explainPermit(policy, service, caller, question) : [explainCaller(policy, service, caller)]),
     ...placed.lines,
     ...live,
     ...(placed.target?.mode === 'live' ? explainCalling(service, question.method) : []),
@@ -74,6 +93,7 @@ export function listEgress(policy: Policy): readonly EgressRow[] {
   return Object.values(policy.egress).flatMap(({ service, targets }) =>
     policy.environments.map((environment) => ({
       ...rowOf(service.name, environment, new Map(Object.entries(targets)).get(environment)),
+      callers: callersOf(policy, service),
       switched: switchedTo(policy, service.name, environment),
     })),
   )
@@ -85,8 +105,18 @@ function switchedTo(policy: Policy, service: string, environment: string): Egres
   return { by: one.by, reason: one.reason, at: isoTime(one.at), endsAt: one.endsAt === undefined ? undefined : isoTime(one.endsAt) }
 }
 
-function rowOf(service: string, environment: string, target: EgressTarget | undefined): EgressRow {
+function callersOf({ callers }: Policy, service: EgressService): readonly EgressCaller[] {
+  return service.callers.flatMap((name) => {
+    const caller = callers[name]
+    if (caller === undefined) return []
+    const by = (['spiffe', 'token'] as const).filter((kind) => caller[kind] !== undefined)
+    return [{ name, by: by.length === 0 ? ['listener'] : by }]
+  })
+}
+
+function rowOf(service: string, environment: string, target: EgressTarget | undefined): Omit<EgressRow, 'callers'> {
   if (target?.mode === 'tcp') return { service, environment, mode: 'tcp', target: streamText(target), secret: undefined }
+  if (target?.mode === 'proxy') return { service, environment, mode: 'proxy', target: listedText(target), secret: undefined }
   if (target?.mode !== 'live') return { service, environment, mode: target?.mode ?? 'none', target: undefined, secret: undefined }
   return {
     service,
@@ -98,23 +128,34 @@ function rowOf(service: string, environment: string, target: EgressTarget | unde
 }
 
 function waysIn(service: EgressService): string {
+  if (service.proxy !== undefined) return `${service.name}: through the forward proxy`
   const ways = [service.listen === undefined ? [] : [`own port ${service.listen}`], service.host === undefined ? [] : [`host ${service.host}`]].flat()
   return ways.length === 0 ? `${service.name} has neither a port nor a host` : `${service.name}: ${ways.join(', ')}`
 }
 
-function explainPermit(service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
-  const first = explainCaller(service, caller)
+function explainPermit(policy: Policy, service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
+  const first = explainCaller(policy, service, caller)
+  const problem = question.proxied && wayProblem(question.proxied)
+  if (problem !== undefined) return [first, line('way', false, problem)]
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
   // Asked for a caller who may, so that the line is about method and path alone.
   const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
-  const allow = decision.rule === undefined ? line('allow', false, decision.reason) : line('allow', true, `${service.name}/${decision.rule}`)
-  return [first, line('path', true, path.path), allow]
+  const allow =
+    decision.rule === undefined
+      ? line('allow', false, decision.reason)
+      : line('allow', true, `${service.name}/${decision.rule}${decision.audit ? ', in audit mode: no other rule lets this pass' : ''}`)
+  return question.method === 'CONNECT' ? [first, allow] : [first, line('path', true, path.path), allow]
 }
 
-function explainCaller(service: EgressService, caller: string): ExplainLine {
-  const listed = service.callers.includes(caller)
-  return line('caller', listed, listed ? caller : `${caller === '' ? 'nobody' : caller} is not among the callers of ${service.name}`)
+function explainCaller({ callers }: Policy, service: EgressService, name: string): ExplainLine {
+  if (!service.callers.includes(name)) return line('caller', false, `${name === '' ? 'nobody' : name} is not among the callers of ${service.name}`)
+  const caller = Object.hasOwn(callers, name) ? callers[name] : undefined
+  if (caller === undefined) return line('caller', false, `${name} is not a caller`)
+  const isShared = service.host !== undefined || service.proxy !== undefined
+  const comes = (service.listen !== undefined && uses(caller, `egress:${service.name}`)) || (isShared && uses(caller, 'egress'))
+  if (!comes) return line('caller', false, `${name} comes by ${caller.listener}, which does not lead to ${service.name}`)
+  return line('caller', true, byListenerAlone(caller) ? name : `${name}, known by ${knownBy(caller)}`)
 }
 
 function streamText({ host, port, tls }: StreamTarget): string {
@@ -126,22 +167,37 @@ interface ExplainedPlace {
   readonly target: EgressTarget | undefined
 }
 
-function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, wanted: string | undefined): ExplainedPlace {
+function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, { environment: wanted, proxied }: EgressQuestion): ExplainedPlace {
   const choice = buildChoose(policy)(caller, wanted, linked.service.name)
   const environment = choice.environment ?? wanted ?? policy.environment
   const within = policy.environments.includes(environment)
-  const target = new Map(Object.entries(linked.targets)).get(environment)
+  const target = targetOf(linked, environment, proxied)
   const lines = [
     line('environment', choice.environment !== undefined, choice.environment === undefined ? choice.reason : `${environment}, chosen by the ${choice.by}`),
     line('ceiling', within, within ? `${environment} is ${policy.environmentClass}` : `${environment} is not a ${policy.environmentClass} environment`),
   ]
-  if (target === undefined) return { lines: [...lines, line('target', false, `${linked.service.name} has no target in ${environment}`)], target }
-  const where = target.mode === 'live' ? target.origin + target.basePath : target.mode === 'tcp' ? streamText(target) : `none: answered by the gateway`
+  if (target === undefined || 'problem' in target) {
+    const problem = target?.problem ?? `${linked.service.name} has no target in ${environment}`
+    return { lines: [...lines, line('target', false, problem)], target: undefined }
+  }
+  const where =
+    proxied !== undefined && target.mode === 'live'
+      ? formatAuthority(target.host, target.port)
+      : target.mode === 'live'
+        ? target.origin + target.basePath
+        : target.mode === 'tcp'
+          ? streamText(target)
+          : `none: answered by the gateway`
   return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
 }
 
+function targetOf({ service, targets }: LinkedEgress, environment: string, proxied: ProxiedCall | undefined) {
+  const target = new Map(Object.entries(targets)).get(environment)
+  return proxied === undefined || target?.mode !== 'proxy' ? target : listedTarget(service, target, proxied)
+}
+
 function explainFaults(target: EgressTarget): readonly ExplainLine[] {
-  const faults = target.mode === 'deny' || target.mode === 'tcp' ? undefined : target.faults
+  const faults = 'faults' in target ? target.faults : undefined
   if (faults === undefined) return []
   const { latency, reset, status, bandwidth } = faults
   const of = (fault: { readonly share: number } | undefined, words: string) =>

@@ -1,6 +1,6 @@
 import { mayShareName, namesOf } from '../model/names.ts'
 import type { GuardedTarget, Vet } from '../model/route.ts'
-import type { Policy } from '../policy/policy.ts'
+import type { GuardHost, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { classifyAddress } from './guard/classify.ts'
 import { buildJudge } from './guard/judge.ts'
@@ -31,7 +31,7 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   function checkNames(target: GuardedTarget): string | undefined {
     if (mayShareName(target)) return undefined
     for (const { of, host } of namesOf(target)) {
-      const service = production.named(host)
+      const service = production.named(host, sharing(target))
       if (service !== undefined) return `${of === 'token' ? 'the token endpoint ' : ''}${host} is production (${service})`
     }
     return undefined
@@ -50,11 +50,16 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
       if (isOwn(address, port)) return `${address}:${port} is one of our own listeners`
       const judged = judge(address)
       if (judged !== undefined || !guarded) return judged
-      return production.at(address, port).then((host) => (host === undefined ? undefined : `${address}:${port} is production (${host})`))
+      return production.at(address, port, sharing(target)).then((host) => (host === undefined ? undefined : `${address}:${port} is production (${host})`))
     }
   }
 
   return { checkNames, vetFor }
+}
+
+/** The guard hosts that a place of the forward proxy may be. */
+function sharing({ sharesHostsOf }: GuardedTarget): (guard: GuardHost) => boolean {
+  return ({ proxied, service }) => proxied === true && service === sharesHostsOf
 }
 
 /** What kind of network an address leads to, in a word. */

@@ -2,7 +2,7 @@ import { Fault } from '../model/fault.ts'
 import type { EgressService, StreamSettings, StreamTarget, Vet } from '../model/route.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
-import { uses } from './attribute.ts'
+import { byListenerAlone, uses } from './attribute.ts'
 import { buildGuard } from './guard.ts'
 import { buildChoose } from './place/choose.ts'
 
@@ -48,7 +48,7 @@ export function buildStreams(policy: Policy, ports: Pick<Ports, 'resolve' | 'clo
 }
 
 function callerOf(policy: Policy, service: EgressService): string {
-  const here = Object.values(policy.callers).filter((caller) => uses(caller, `egress:${service.name}`))
+  const here = Object.values(policy.callers).filter((caller) => byListenerAlone(caller) && uses(caller, `egress:${service.name}`))
   const name = service.callers.find((listed) => here.some((caller) => caller.name === listed))
   if (name !== undefined) return name
   if (here.length === 0) throw new Fault('caller_unknown', 'no caller is known on this listener')

@@ -20,6 +20,7 @@ import { buildNotRevoked } from './identify/revocations.ts'
 import { isJsonObject, parseStrictJson } from './identify/strict-json.ts'
 
 export { readStoredKey, readStoredKeys, sharedKeyOf } from './identify/api-keys/store.ts'
+export { buildCallerTokens } from './identify/caller-tokens.ts'
 export { introspectionsOf } from './identify/introspection/introspections.ts'
 export { keySetsOf } from './identify/ports.ts'
 export { addRevocations, listRevocations, revocationLimit, revocationsOf } from './identify/revocations.ts'

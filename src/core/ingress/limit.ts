@@ -5,7 +5,7 @@ import type { Counters, Labels, Meter, Ports, Taken } from '../ports.ts'
 import { chargeAnswer } from './limit/answer-cost.ts'
 import type { Countable } from './limit/key.ts'
 import { type Asked, ask, planLimits, type RoutePlan, type Stage, whenAllSettled, whenSettled } from './limit/plan.ts'
-import { type Answered, answersOf, isOver, isUnavailable, readingOf, refusalOf } from './limit/refusal.ts'
+import { type Answered, answersOf, isNear, isOver, isUnavailable, readingOf, refusalOf, tooSmall } from './limit/refusal.ts'
 import { type LimitReport, reportLimits } from './limit/report.ts'
 
 export type { LimitReport } from './limit/report.ts'
@@ -73,6 +73,11 @@ export function buildLimit(policy: Policy, ports: Pick<Ports, 'clock' | 'random'
   /** All readings of the request so far. */
   function pass(stage: Stage, x: Matched): readonly Reading[] | Promise<readonly Reading[]> {
     const enforced = ask(stage.enforced, x)
+    const small = enforced.find(({ size, descriptor }) => descriptor.cost > size.quota)
+    if (small !== undefined) {
+      count(meter, small.limit.name, 'too_small')
+      throw tooSmall(small)
+    }
     return whenSettled(take(counters, enforced), (taken) => {
       keep(taken, x)
       const answers = answersOf(enforced, taken)
@@ -150,9 +155,9 @@ function keep({ release }: Taken, x: Matched): void {
   if (release !== undefined) x.lifeline.onOver(release)
 }
 
-/** From here on somebody should be told before they are refused: four fifths are used. A store without numbers cannot say. */
+/** A store without numbers cannot say. */
 function countNear(meter: Meter, { limit, size, taken }: Answered): void {
-  if (taken.coarse !== true && taken.remaining * 5 <= size.quota) meter.count('sallyport_limit_near_total', { limit: limit.name })
+  if (taken.coarse !== true && isNear(taken.remaining, size.quota)) meter.count('sallyport_limit_near_total', { limit: limit.name })
 }
 
 function countOutcome(meter: Meter, answer: Answered, allowed: boolean): void {
@@ -164,7 +169,7 @@ function countOutcome(meter: Meter, answer: Answered, allowed: boolean): void {
   else if (isOver(answer)) count(meter, name, 'refused')
 }
 
-function count(meter: Meter, limit: string, outcome: 'allowed' | 'refused' | 'unavailable' | 'would_refuse'): void {
+function count(meter: Meter, limit: string, outcome: 'allowed' | 'refused' | 'unavailable' | 'would_refuse' | 'too_small'): void {
   const labels: Labels = { limit, outcome }
   meter.count('sallyport_limit_outcomes_total', labels)
 }

@@ -2,7 +2,7 @@ import { egressBodyBytes } from '../model/body.ts'
 import type { Arrived, Received } from '../model/exchange.ts'
 import { continueTrace, type Trace } from '../model/trace.ts'
 import type { Fields, Inbound } from '../model/wire.ts'
-import { networkOf, normalizeAddress } from '../net.ts'
+import { formatAuthority, networkOf, normalizeAddress } from '../net.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { readAuthority } from './receive/authority.ts'
@@ -11,6 +11,7 @@ import { egressTimeouts, ingressTimeouts, readTimeout, type TimeoutHeader } from
 import { type FieldLimits, readFields } from './receive/fields.ts'
 import { checkFraming } from './receive/framing.ts'
 import { checkLine, readTarget } from './receive/line.ts'
+import { readProxied } from './receive/proxied.ts'
 import { readSocketOffer } from './receive/socket.ts'
 import { buildStrip } from './receive/strip.ts'
 
@@ -40,6 +41,7 @@ export function buildReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'rando
     keep: [],
     keepSpellings: [],
     timeouts: ingressTimeouts,
+    isProxy: () => false,
   })
 }
 
@@ -61,18 +63,20 @@ function ownHeaders(policy: Policy): readonly string[] {
 
 /**
  * Builds the same guard for the egress listeners. No proxy stands in front of them; a caller's wishes (`x-egress-env`,
- * `x-egress-timeout-ms`, `x-egress-retry`) stay readable for the rooms that follow, which keep them from the vendor.
+ * `x-egress-timeout-ms`, `x-egress-retry`) stay readable for the rooms that follow, which keep them from the vendor. What says who the caller
+ * is, `proxy-authorization`, is put aside for `attribute` alone.
  */
-export function buildEgressReceive(_policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
+export function buildEgressReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
   return build(ports, {
     limits: headerLimits,
     bodyLimit: egressBodyBytes,
     trustedProxies: [],
     own: [],
-    keyHeaders: [],
+    keyHeaders: ['proxy-authorization'],
     keep: ['x-egress-timeout-ms', 'x-egress-retry'],
     keepSpellings: ['x-egress-env'],
     timeouts: egressTimeouts,
+    isProxy: (listener) => listener === 'egress' && policy.listeners.egress?.proxy === true,
   })
 }
 
@@ -87,6 +91,8 @@ interface Rules {
   readonly keep: readonly string[]
   readonly keepSpellings: readonly string[]
   readonly timeouts: readonly TimeoutHeader[]
+  /** Whether a listener takes what only a proxy is sent. */
+  readonly isProxy: (listener: string) => boolean
 }
 
 function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
@@ -100,15 +106,19 @@ function build({ random }: Pick<Ports, 'random'>, rules: Rules): Receive {
     // A refusal below is answered and recorded under these.
     const direct = { address: peer, network: networkOf(peer), certificate, connection }
     Object.assign(x, { id: random.uuid(), client: direct })
-    checkLine(arrival)
+    const isProxy = rules.isProxy(arrival.listener)
+    checkLine(arrival, isProxy && arrival.httpVersion !== '2')
     const fields = readFields(arrival, rules.limits)
-    const { host, authority } = readAuthority(arrival, fields)
-    const target = readTarget(arrival)
+    const line = isProxy ? readProxied(arrival, fields) : undefined
+    const { host, authority } =
+      line === undefined ? readAuthority(arrival, fields) : { host: line.proxied.host, authority: formatAuthority(line.proxied.host, line.proxied.port) }
+    const target = readTarget(arrival, line?.target ?? arrival.target)
     checkFraming(arrival, fields, rules.bodyLimit)
     const upgrade = arrival.socket === undefined ? undefined : readSocketOffer(arrival, arrival.socket, fields)
     const { address, trusted } = clientOf(arrival, fields)
     const headers = strip(arrival, fields, trusted)
-    const request: Inbound = { method: arrival.method, scheme: arrival.scheme, authority, host, target, headers, body: arrival.body, upgrade }
+    const { method, scheme, body } = arrival
+    const request: Inbound = { method, scheme, authority, host, target, proxied: line?.proxied, headers, body, upgrade }
     const facts = {
       request,
       keyFields: keyFieldsOf(fields),

@@ -51,6 +51,8 @@ export const faultCatalogue = {
   overloaded: { http: 503, grpc: 14, retryable: true, title: 'Overloaded' },
   circuit_open: { http: 503, grpc: 14, retryable: true, title: 'Upstream left alone' },
   config_quarantined: { http: 503, grpc: 14, retryable: false, title: 'Configuration quarantined' },
+  drained: { http: 503, grpc: 14, retryable: true, title: 'Connection drained' },
+  deadline_exhausted: { http: 504, grpc: 4, retryable: false, title: 'Too little time left' },
   deadline_exceeded: { http: 504, grpc: 4, retryable: false, title: 'Deadline exceeded' },
   caller_unknown: { http: 403, grpc: 7, retryable: false, title: 'Unknown caller' },
   service_unknown: { http: 404, grpc: 12, retryable: false, title: 'No such egress service' },

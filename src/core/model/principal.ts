@@ -22,9 +22,13 @@ export interface Subject {
 export type ProofKind = 'jwt' | 'introspection' | 'apiKey' | 'mtls'
 
 /** A workload that calls out: one of `callers:`. */
-interface CallerPrincipal {
+export interface CallerPrincipal {
   readonly kind: 'caller'
   readonly name: string
+  /** The SPIFFE id that it proved. */
+  readonly spiffe?: string | undefined
+  /** Whom the token that it brought stands for; the name of the issuer in the policies. */
+  readonly token?: { readonly issuer: string; readonly subject: string } | undefined
 }
 
 export const anonymous: Principal = Object.freeze({ kind: 'anonymous' })

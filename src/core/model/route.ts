@@ -335,8 +335,8 @@ export interface EgressService {
   readonly host: string | undefined
   /** Names of callers. */
   readonly callers: readonly string[]
-  /** Empty means every method and path. */
-  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string }[]
+  /** Empty means every method and path. `audit`: lets pass what no other rule does, and the record says so. */
+  readonly allow: readonly { readonly id: string; readonly methods: readonly string[]; readonly path: string; readonly audit?: true }[]
   readonly connectTimeoutMs: number
   readonly timeoutMs: number
   readonly retry: Retry | undefined
@@ -349,6 +349,8 @@ export interface EgressService {
   readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
   /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
   readonly stream?: StreamSettings | undefined
+  /** Set on services that are called through the forward proxy. */
+  readonly proxy?: ProxySettings | undefined
 }
 
 /** What was agreed with a vendor, per environment. */
@@ -379,6 +381,14 @@ export interface StreamSettings {
   readonly drainMs: number | undefined
 }
 
+/** What callers of the forward proxy may do beside requests in the clear. */
+export interface ProxySettings {
+  /** Undefined: no tunnels. */
+  readonly tunnels: StreamSettings | undefined
+  /** A tunnel without a whole ClientHello after so long is closed. Milliseconds. */
+  readonly clientHelloMs: number
+}
+
 /** Where an egress service lives in one environment. */
 export type EgressTarget =
   | {
@@ -397,6 +407,8 @@ export type EgressTarget =
       readonly sharesAddressWithProd: boolean
       /** PEM bundle reference (`file:…`) that replaces the system's roots. */
       readonly ca: string | undefined
+      /** One place that the forward proxy may go to: the service whose production hosts it may be, where its operator says so. */
+      readonly sharesHostsOf?: string | undefined
       /** What the gateway shows of itself: references to PEM text. */
       readonly certificate?: { readonly certificate: string; readonly key: string } | undefined
       readonly faults?: EgressFaults | undefined
@@ -404,6 +416,7 @@ export type EgressTarget =
       readonly record?: CassetteUse | undefined
     }
   | StreamTarget
+  | ProxyTarget
   | { readonly mode: 'mock'; readonly environment: string; readonly mock: MockBook; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'replay'; readonly environment: string; readonly cassette: CassetteUse; readonly faults?: EgressFaults | undefined }
   | { readonly mode: 'deny'; readonly environment: string; readonly reason: string | undefined }
@@ -444,10 +457,24 @@ export interface StreamTarget {
   readonly sharesAddressWithProd: boolean
   /** The workload brings its own, inside the stream. */
   readonly credential: undefined
+  /** As of a live target. */
+  readonly sharesHostsOf?: string | undefined
+}
+
+/** Where the forward proxy may go in one environment. */
+export interface ProxyTarget {
+  readonly mode: 'proxy'
+  readonly environment: string
+  /** Names in lower case, `*.x` for one label in place of the star, addresses. */
+  readonly hosts: readonly string[]
+  readonly ports: readonly number[]
+  readonly allowAddresses: readonly string[]
+  /** The operator knows that these are hosts of the same service in production too. */
+  readonly sharesAddressWithProd: boolean
 }
 
 /** What the guards need to know of a target. */
-export type GuardedTarget = Pick<LiveTarget | StreamTarget, 'host' | 'credential' | 'allowAddresses' | 'sharesAddressWithProd'>
+export type GuardedTarget = Pick<LiveTarget | StreamTarget, 'host' | 'credential' | 'allowAddresses' | 'sharesAddressWithProd' | 'sharesHostsOf'>
 
 export type LiveTarget = Extract<EgressTarget, { mode: 'live' }>
 

@@ -42,10 +42,18 @@ export interface Inbound {
   /** `authority` without the port. */
   readonly host: string
   readonly target: Target
+  /** Where the request target itself says that it goes: of absolute-form and CONNECT, which the forward proxy takes. */
+  readonly proxied?: Proxied | undefined
   readonly headers: Fields
   readonly body: Body | undefined
   /** What the downstream wants to speak on its connection instead of HTTP, where the ground can do that. */
   readonly upgrade?: Upgrade | undefined
+}
+
+/** A place that a caller of the forward proxy names: a host as `parseAuthority` reads it, and a port. */
+export interface Proxied {
+  readonly host: string
+  readonly port: number
 }
 
 /** A change of protocol (RFC 9110 section 7.8). */

@@ -55,6 +55,11 @@ export const metrics = {
   },
   sallyport_egress_pauses_total: { kind: 'counter', help: 'Answers by which a vendor asked to be left alone.', labels: ['service', 'environment'] },
   sallyport_egress_cost_total: { kind: 'counter', help: 'What calls to vendors cost, in the currency.', labels: ['service', 'environment', 'currency'] },
+  sallyport_egress_would_refuse_total: {
+    kind: 'counter',
+    help: 'Calls to vendors that only a rule in audit mode let pass, by service and rule.',
+    labels: ['service', 'rule'],
+  },
   sallyport_egress_recordings_total: {
     kind: 'counter',
     help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
@@ -68,7 +73,7 @@ export const metrics = {
   },
   sallyport_upstream_held_back_total: {
     kind: 'counter',
-    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
+    help: 'Requests refused to protect an upstream, by cluster (or egress service) and reason: cap, connections, concurrency, pending (the queue is full), breaker, deadline (too little time is left).',
     labels: ['cluster', 'reason'],
   },
   sallyport_upstream_pending_requests: { kind: 'gauge', help: 'Requests that wait for a place, by cluster.', labels: ['cluster'], together: 'sum' },
@@ -110,9 +115,14 @@ export const metrics = {
     help: 'Endpoints in force, by cluster and source; state named, or kept until it is certain that they are gone.',
     labels: ['cluster', 'source', 'state'],
   },
+  sallyport_discovery_subset_age_seconds: {
+    kind: 'gauge',
+    help: 'Time since a source last named an endpoint with the labels of a subset that goes on with those it had, by cluster and subset.',
+    labels: ['cluster', 'subset'],
+  },
   sallyport_discovery_failures_total: {
     kind: 'counter',
-    help: 'Answers of sources of endpoints that were not taken, by source and reason: failed, empty, shrunk.',
+    help: 'Answers of sources of endpoints that were not taken, or (partial) are not all of it, by source and reason: failed, empty, shrunk, partial.',
     labels: ['source', 'reason'],
   },
   sallyport_failovers_total: { kind: 'counter', help: 'Requests that went to a second cluster, by the first one and by it.', labels: ['cluster', 'to'] },
@@ -172,12 +182,12 @@ export const metrics = {
   },
   sallyport_limit_outcomes_total: {
     kind: 'counter',
-    help: 'What each limit said: allowed, refused, unavailable (its store could not be asked), would_refuse (audit mode).',
+    help: 'What each limit said: allowed, refused, unavailable (its store could not be asked), would_refuse (audit mode), too_small (a claim says less than the request costs).',
     labels: ['limit', 'outcome'],
   },
   sallyport_limit_near_total: {
     kind: 'counter',
-    help: 'Requests that a limit let pass with a fifth of it or less then left, in audit mode too.',
+    help: 'Requests that a limit let pass with a fifth of it or less then left, or that came down to it by what their answer cost, in audit mode too.',
     labels: ['limit'],
   },
   sallyport_limit_answer_costs_total: {
@@ -204,15 +214,20 @@ export const metrics = {
   },
   sallyport_decider_open: { kind: 'gauge', help: '1 while a decision point that failed several times in a row is left alone.', labels: ['decider'] },
   sallyport_reload_total: { kind: 'counter', help: 'Policy loads, by outcome: published, unchanged, failed.', labels: ['outcome'] },
-  sallyport_egress_streams: { kind: 'gauge', help: 'Open connections of TCP services, by service.', labels: ['service'], together: 'sum' },
+  sallyport_egress_streams: {
+    kind: 'gauge',
+    help: 'Open connections of TCP services and tunnels of the forward proxy, by service.',
+    labels: ['service'],
+    together: 'sum',
+  },
   sallyport_egress_streams_total: {
     kind: 'counter',
-    help: 'Connections of TCP services that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, or the fault code.',
+    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, or the fault code.',
     labels: ['service', 'outcome'],
   },
   sallyport_egress_stream_bytes_total: {
     kind: 'counter',
-    help: 'Bytes that TCP services carried, by service and direction: out (to the target), in.',
+    help: 'Bytes that TCP services and tunnels carried, by service and direction: out (to the target), in.',
     labels: ['service', 'direction'],
   },
   sallyport_egress_switches_total: { kind: 'counter', help: 'Requests to switch an egress service, by outcome: switched, refused.', labels: ['outcome'] },

@@ -1,6 +1,6 @@
 import type { Arrived, Asked, Credentialed, Injected, Placed, Reading, Translated } from '../model/exchange.ts'
 import type { Fault } from '../model/fault.ts'
-import type { Principal, Subject } from '../model/principal.ts'
+import type { CallerPrincipal, Principal, Subject } from '../model/principal.ts'
 import { modeOf, type Params } from '../model/route.ts'
 import type { JournalRecord, JournalValue } from '../ports.ts'
 import { buildRedactor, maskedValues } from './redact.ts'
@@ -181,9 +181,26 @@ function egressOf(x: Furthest): JournalRecord {
     environment: x.target?.environment,
     wanted: x.wanted?.slice(0, 64),
     mode: x.target === undefined ? undefined : modeOf(x.target),
-    caller: x.caller?.kind === 'caller' ? x.caller.name : undefined,
+    ...callerMembers(x.caller),
+    would_refuse: x.permit !== undefined && x.permit.audited.length > 0 ? true : undefined,
   }
 }
+
+/** Who called, and by what that was known: in the record of a call and of a connection. */
+export function callerMembers(caller: Principal | undefined): JournalRecord {
+  const { name, spiffe, token } = caller?.kind === 'caller' ? caller : noCaller
+  const shown = [...(spiffe === undefined ? [] : ['spiffe']), ...(token === undefined ? [] : ['token'])]
+  const by = shown.length === 0 ? ['listener'] : shown
+  return {
+    caller: name,
+    caller_by: name === undefined ? undefined : by,
+    caller_spiffe: spiffe,
+    caller_issuer: token?.issuer,
+    caller_subject: token?.subject,
+  }
+}
+
+const noCaller: Partial<CallerPrincipal> = {}
 
 /** What was read of the request's body where the ground counts it, else what was announced. */
 function bytesIn(x: Furthest): number | undefined {

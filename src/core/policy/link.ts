@@ -18,6 +18,7 @@ import type { Entry, Linking } from './link/linking.ts'
 import { linkListeners } from './link/listeners.ts'
 import type { Mocks } from './link/mocks.ts'
 import { buildQuarantine } from './link/quarantine.ts'
+import { checkRecognition } from './link/recognition.ts'
 import { linkRoutes } from './link/routes.ts'
 import { linkExchanges, linkResources, linkTokens } from './link/tokens.ts'
 import { checkWhole } from './link/whole.ts'
@@ -141,6 +142,7 @@ function link(
   const routes = linkRoutes(linking, entries.routes, { clusters: entries.clusters, access: entries.access, limits: entries.limits, descriptors })
   const callers = linkCallers(linking, entries.callers, entries.egress, new Set(environments))
   const { services, guards } = linkEgress(linking, entries.egress, { classes, listeners, mocks })
+  checkRecognition(linking, entries, callers)
   checkWhole(linking, entries, access, routes, listeners)
 
   const ownReason = buildQuarantine(linking)
@@ -171,7 +173,7 @@ function link(
     access: byName(policies.map(({ id, policy }) => quarantineAccess(policy, reasonOf(id)))),
     routes: linkedRoutes,
     callers: byName(sound('callers', callers)),
-    egress: Object.fromEntries(services.map(({ service, targets }) => [service.name, quarantineService(service, targets, reasonOf(`egress.${service.name}`))])),
+    egress: Object.fromEntries(services.map((linked) => [linked.service.name, quarantineService(linked, reasonOf(`egress.${linked.service.name}`))])),
     guards,
     descriptors: descriptorsOf(linkedRoutes, descriptors),
   }
@@ -208,12 +210,11 @@ function quarantineAccess(policy: ObjectOf<'access'>, quarantined: string | unde
   return quarantined === undefined ? policy : { ...policy, quarantined, authenticate: { kind: 'none' }, rules: [] }
 }
 
-function quarantineService(
-  service: ObjectOf<'egress'>['service'],
-  targets: ObjectOf<'egress'>['targets'],
-  quarantined: string | undefined,
-): ObjectOf<'egress'> {
-  return quarantined === undefined ? { service, targets } : { service: { ...service, quarantined }, targets: {} }
+/** Its port stays what it is: whoever speaks TLS to it is refused over TLS. What the forward proxy lists stays listed: no wider service is to take it over. */
+function quarantineService(linked: ObjectOf<'egress'>, quarantined: string | undefined): ObjectOf<'egress'> {
+  if (quarantined === undefined) return linked
+  const listed = Object.entries(linked.targets).filter(([, { mode }]) => mode === 'proxy')
+  return { ...linked, service: { ...linked.service, quarantined }, targets: Object.fromEntries(listed) }
 }
 
 /** Native paths and bindings of a service, from whichever descriptor set has it. */

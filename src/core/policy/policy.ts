@@ -65,8 +65,16 @@ export interface EgressSwitch {
 
 export interface Listeners {
   readonly public: PublicListener | undefined
-  readonly egress: { readonly address: Address } | undefined
+  readonly egress: EgressListener | undefined
   readonly admin: { readonly address: Address } | undefined
+}
+
+export interface EgressListener {
+  readonly address: Address
+  /** Undefined: clear text. */
+  readonly tls?: ListenerTls | undefined
+  /** Absolute-form requests and CONNECT are taken there too. */
+  readonly proxy?: boolean | undefined
 }
 
 export interface Address {
@@ -264,6 +272,8 @@ export interface Caps {
   readonly requests: number
   /** So many more may wait for a place; the rest is refused at once. */
   readonly pending?: number
+  /** Connections at a time, over all endpoints; undefined for as many as it takes. */
+  readonly connections?: number | undefined
   /** Requests that are being repeated at once, whatever the budgets of routes allow. */
   readonly retries?: number | undefined
 }
@@ -525,7 +535,7 @@ export interface Matcher {
 
 /** Each list that is given must hold a fit for a name of the certificate. */
 export interface TlsTest {
-  /** SPIFFE ids, or `spiffe://domain/path/*` for everything below. */
+  /** SPIFFE ids and patterns (`compileSpiffe`). */
   readonly spiffe: readonly string[] | undefined
   /** Host names, or `*.example.com` for one label. */
   readonly dns: readonly string[] | undefined
@@ -563,19 +573,38 @@ export interface Caller {
   readonly name: string
   /** `egress` (the shared port and every service's own) or `egress:<service>`. */
   readonly listener: string
+  /** It shows a certificate with an id that fits one of these (`compileSpiffe`); undefined: it shows none. */
+  readonly spiffe?: readonly string[] | undefined
+  /** It brings a token; undefined: it brings none. */
+  readonly token?: CallerToken | undefined
   /** Used when it sends no `x-egress-env`; undefined means the process's. */
   readonly environment: string | undefined
   readonly mayChooseEnv: readonly string[]
 }
 
+/** A JWT by which a caller is known: all claims must fit. */
+export interface CallerToken {
+  /** Name of the issuer in the policies. */
+  readonly issuer: string
+  /** At least one. */
+  readonly claims: readonly CallerClaim[]
+}
+
+export type CallerClaim = Exclude<ClaimTest, { readonly kind: 'equals' }>
+
 export interface LinkedEgress {
   readonly service: EgressService
+  /** Of its own port; undefined: clear text. */
+  readonly tls?: ListenerTls | undefined
   readonly targets: Readonly<Record<string, EgressTarget>>
 }
 
 export interface GuardHost {
+  /** A host name or address; of a forward proxy also `*.x`. */
   readonly host: string
   readonly port: number
   /** The service whose production target it is. */
   readonly service: string
+  /** Listed by a forward proxy: hosts that the same service may share with nonprod when its operator says so. */
+  readonly proxied?: true
 }

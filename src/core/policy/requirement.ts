@@ -18,9 +18,10 @@ export function leavesOf(requirement: Requirement): readonly RequirementLeaf[] {
 }
 
 /** Sound issuers whose keys somebody may need: one that is only ever asked about tokens may have none, and nobody should miss them. */
-export function signingIssuers({ access, issuers }: Pick<Policy, 'access' | 'issuers'>): readonly Issuer[] {
+export function signingIssuers({ access, issuers, callers }: Pick<Policy, 'access' | 'issuers' | 'callers'>): readonly Issuer[] {
   const leaves = Object.values(access).flatMap(({ authenticate }) => leavesOf(authenticate))
-  const verified = new Set(leaves.flatMap(({ kind, name }) => (kind === 'jwt' ? [name] : [])))
+  const ofCallers = Object.values(callers).flatMap(({ token }) => token?.issuer ?? [])
+  const verified = new Set([...leaves.flatMap(({ kind, name }) => (kind === 'jwt' ? [name] : [])), ...ofCallers])
   return Object.values(issuers).filter(
     ({ name, quarantined, introspection }) => quarantined === undefined && (introspection === undefined || verified.has(name)),
   )

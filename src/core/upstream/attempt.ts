@@ -1,5 +1,5 @@
 import type { GrpcCall, GrpcReply, HttpCall, HttpReply, Reply } from '../model/call.ts'
-import { Fault } from '../model/fault.ts'
+import { Fault, type FaultCode } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Ports } from '../ports.ts'
@@ -123,9 +123,13 @@ function outcomeOf(fault: Fault): string {
   return fault === overtaken ? 'overtaken' : fault.code
 }
 
-/** A downstream that went away or whose stream is broken, and a refused address, say nothing about the endpoint. */
+/** Faults of the gateway's own doing. */
+const ownDoing: ReadonlySet<FaultCode> = new Set(['drained', 'overloaded'])
+
+/** A downstream that went away or whose stream is broken, a refused address, and what the gateway does by itself say nothing about the endpoint. */
 function blamesEndpoint(fault: Fault, request: Lifeline): boolean {
-  return (request.ended ?? fault).status >= 500
+  const { status, code } = request.ended ?? fault
+  return status >= 500 && !ownDoing.has(code)
 }
 
 function passed(): Fault {

@@ -20,7 +20,7 @@ import { type Member, newGroup, type UpstreamState } from './state.ts'
 import { both, type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'candidates' | 'balance' | 'hand' | 'note'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'oneEach' | 'candidates' | 'balance' | 'hand' | 'note'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {
@@ -39,10 +39,32 @@ type Place = { readonly endpoints: Endpoints; readonly authority: string | undef
 /** Idle connections to the mesh live shorter than upstreams commonly keep theirs, so that a request rarely meets one that is closing. */
 export const idleConnectionMs = 4_000
 
+/** How the name of a cluster begins where it stands for copies. No cluster can be called so. */
+const copies = 'mirror:'
+
 /** The name under which a cluster without subset stands among its places. */
 const whole = ''
 
 export function openCluster(cluster: Cluster, state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
+  const all = [undefined, ...Object.keys(cluster.subsets)]
+  return openLane(cluster, all, state, health, ports)
+}
+
+/**
+ * The same cluster for copies of requests: with connections, health, breakers, caps and metrics of their own, under the name `mirror:NAME`. Nothing that
+ * becomes of a copy is seen by the requests that have an answer to wait for. Only the `subsets` that copies go to are opened.
+ */
+export function openCopies(
+  cluster: Cluster,
+  subsets: readonly (string | undefined)[],
+  state: UpstreamState,
+  health: HealthState,
+  ports: ClusterPorts,
+): OpenCluster {
+  return openLane({ ...cluster, name: `${copies}${cluster.name}` }, subsets, state, health, ports)
+}
+
+function openLane(cluster: Cluster, opened: readonly (string | undefined)[], state: UpstreamState, health: HealthState, ports: ClusterPorts): OpenCluster {
   const { balancing = plainBalancing, outlier } = cluster
   const rule = { checked: cluster.health !== undefined, outlier: outlier !== undefined }
   const roster = health.rosters.take(cluster.name, () => new Roster(cluster.name, ports.meter))
@@ -60,15 +82,16 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
 
   function open(name: string, place: Place, kind: Call): Plan {
     const at = (address: Endpoint['address']) => endpointOf(cluster, place, kind, address)
-    const { members, mine } = attend(state.members, health, { roster, question: questionOf(cluster, place) }, ports)
-    const set = openEndpointSet({ ...place, cluster: cluster.name, at }, { ...state, members }, ports)
+    const { members, mine } = attend(state.members, health, { roster, authority: place.authority, question: questionOf(cluster, place) }, ports)
+    const set = openEndpointSet({ ...place, cluster: cluster.name, subset: name === whole ? undefined : name, at }, { ...state, members }, ports)
     sets.push(set)
     const hand: HandOver = { sidecar: cluster.sidecar, destination: destinationOf(place) }
     const balance = buildBalance(cluster.balance, ports, { ...rule, balancing, zone: ports.zone }, roster)
     const shield = shields.get(name) as Shield // made above, for every place
     const times = both(noteTimes, shield.note)
     const note: Note = outlier === undefined ? times : both(times, watchOutliers(outlier, { members: mine, roster }, ports.meter))
-    return { label: cluster.name, group, shield, caps: cluster.caps, candidates: (wait) => set.now(wait), balance, hand, note }
+    const oneEach = kind === 'http' && cluster.protocol === 'http'
+    return { label: cluster.name, group, shield, caps: cluster.caps, oneEach, candidates: (wait) => set.now(wait), balance, hand, note }
   }
 
   function plan(subset: string | undefined, kind: Call): Plan {
@@ -83,7 +106,7 @@ export function openCluster(cluster: Cluster, state: UpstreamState, health: Heal
   }
 
   // Opened now, not at the first request: what the previous snapshot uses is taken before that one gives it back.
-  for (const name of places.keys()) plan(name, cluster.protocol === 'grpc' ? 'grpc' : 'http')
+  for (const name of opened) plan(name, cluster.protocol === 'grpc' ? 'grpc' : 'http')
   return {
     plan,
     keyOf: balancing.key === undefined ? undefined : compileSticky(balancing.key),
@@ -117,20 +140,27 @@ function questionOf(cluster: Cluster, place: Place) {
   return { rule: cluster.health, fields, authority }
 }
 
-/** The endpoint at one address of a cluster: how it is dialled, and under which key its connections are shared. */
+/**
+ * The endpoint at one address of a cluster: how it is dialled, and under which key its connections, and what is known of its health, are shared. Behind
+ * one address may be several services, told apart by the name that they are asked for: what one of them answers says nothing of the others.
+ */
 export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: Endpoint['address']): Endpoint {
   const protocol = kind === 'grpc' ? 'grpc' : cluster.protocol === 'http' ? 'http1' : 'h2'
   const tls = cluster.tls && {
     serverName: cluster.tls.serverName ?? hostOf(place.authority) ?? dialledName(place.endpoints, address),
     spiffe: cluster.tls.spiffe,
-    use: `cluster ${cluster.name}`,
+    // Copies show the same certificate.
+    use: `cluster ${cluster.name.replace(copies, '')}`,
     ca: cluster.tls.ca,
     certificate: cluster.tls.certificate,
     key: cluster.tls.key,
   }
   const { connectTimeoutMs } = cluster
-  const key = JSON.stringify(['cluster', cluster.name, protocol, address, tls ?? null, connectTimeoutMs])
-  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs }
+  const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
+  const most = cluster.caps.connections
+  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs, most ?? null])
+  const connections = most === undefined ? undefined : { of: `cluster ${cluster.name}`, most }
+  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs, ...(connections !== undefined && { connections }) }
 }
 
 /** The name an operator wrote for this address, to check the certificate against. */

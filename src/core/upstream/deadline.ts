@@ -29,10 +29,10 @@ export function isTold({ until }: Deadline): boolean {
   return until !== 'message' && until !== 'upgrade'
 }
 
-/** Whole milliseconds that are left, rounded down. @throws Fault `deadline_exceeded` when there is not even one. */
+/** Whole milliseconds that are left before something is sent, rounded down. @throws Fault `deadline_exhausted` when there is not even one. */
 export function remainingMs(deadline: Deadline, now: number): number {
   const left = Math.floor(deadline.at - now)
-  if (left < 1) throw new Fault('deadline_exceeded', 'the deadline has passed')
+  if (left < 1) throw new Fault('deadline_exhausted', 'no time is left')
   return left
 }
 

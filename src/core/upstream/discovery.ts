@@ -18,6 +18,7 @@ export interface EndpointSet {
 /** What a set is made of. */
 export interface EndpointsWanted {
   readonly cluster: string
+  readonly subset?: string | undefined
   readonly endpoints: Endpoints
   /** Labels that an endpoint must have. */
   readonly labels?: Subset['labels']
@@ -67,7 +68,7 @@ function sourceSet(source: Exclude<Endpoints, { kind: 'static' }>, wanted: Endpo
     for (const candidate of dropped) give(candidate, state)
   }
   const forget = followed.watch(apply)
-  const leave = followed.enter(wanted.cluster)
+  const leave = followed.enter(wanted)
   apply()
 
   const whatThereIs = () => {

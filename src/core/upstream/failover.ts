@@ -66,8 +66,8 @@ async function tried({ first }: Spared, call: HttpCall | GrpcCall, look: boolean
 
 function mayMove(outcome: Outcome, { x, failover, safe }: Spared, again: Retry, call: HttpCall | GrpcCall, replayable: boolean): boolean {
   if (outcome.kind === 'fault') {
-    // Refused before anything was dialled: nothing of the call is gone, not even of a stream.
-    if (outcome.fault.code === 'overloaded') return failover.on.includes('overloaded') && x.sent === undefined
+    // Refused before it was sent, by a cap on requests or (in its one try) on connections: nothing of the call is gone, not even of a stream.
+    if (outcome.fault.code === 'overloaded') return failover.on.includes('overloaded') && (x.sent === undefined || x.sent.attempts === 1)
     // A breaker that is open says that connecting, or asking, is in vain. After a try it refuses only what could be repeated.
     if (outcome.fault.code === 'circuit_open') return failover.on.includes('connect') || failover.on.includes('unavailable')
     if (outcome.fault.code === 'upstream_unavailable' && x.sent === undefined) return failover.on.includes('connect')

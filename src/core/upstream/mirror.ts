@@ -53,7 +53,7 @@ const keeping = {} as const
 
 /**
  * Opens the mirror of a route. A copy has its own lifeline and its own time, the route's timeout from now; it is never repeated, and counts
- * against its own small cap beside that of its cluster. Whatever becomes of it changes nothing for the request.
+ * against its own small cap beside the caps of copies to its cluster. Whatever becomes of it changes nothing for any request.
  */
 export function openMirror(route: Route, mirror: Mirror, around: Around): MirrorRoute {
   const { ports } = around
@@ -68,7 +68,6 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
     const lifeline = new Lifeline()
     const own: Pick<Arrived, 'lifeline' | 'sent'> = { lifeline, sent: undefined }
     const deadline = { at: ports.clock.ticks() + route.timeoutMs, until: 'whole' } as const
-    active += 1
     try {
       const addressed = marked(addressedTo(call, around.policy, mirror, x.request.authority))
       const reply = await send(
@@ -124,10 +123,15 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
       count(names.requests, 'busy')
       return forward(x.call)
     }
-    const { call, replayable } = await keepForReplay(x.call, keeping)
+    // Its place is taken before its body is waited for: many bodies may be on their way at a time.
+    active += 1
+    const { call, replayable } = await keptOr(x.call, () => {
+      active -= 1
+    })
     // The request itself goes first; then the copy, in the same turn.
     const forwarded = forward(call)
     if (!replayable) {
+      active -= 1
       count(names.requests, 'body')
       return forwarded
     }
@@ -139,6 +143,16 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
     void copy(x, call, second.resolve)
     void Promise.all([main.promise, second.promise]).then(([one, other]) => report(x, one, other))
     return capture(await forwarded, main.resolve)
+  }
+}
+
+/** The body, kept so that it can be sent twice; `lost` runs when it breaks off. */
+async function keptOr(call: HttpCall | GrpcCall, lost: () => void): ReturnType<typeof keepForReplay> {
+  try {
+    return await keepForReplay(call, keeping)
+  } catch (error) {
+    lost()
+    throw error
   }
 }
 

@@ -85,7 +85,7 @@ function placeAt(
   if (cluster.sidecar === 'linkerd') fields.append('l5d-dst-override', destinationOf(place))
   return {
     subset,
-    endpoint: { ...endpoint, key: `probe ${endpoint.key}` },
+    endpoint: { ...endpoint, key: `probe ${endpoint.key}`, connections: undefined },
     authority: place.authority ?? written(place.endpoints, address),
     fields,
     sidecar: cluster.sidecar,

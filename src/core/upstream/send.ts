@@ -5,7 +5,7 @@ import { runTries } from './tries.ts'
 
 /**
  * Sends a shipment, again where the policy wants it and it is safe, and hands back the first answer that stands.
- * @throws Fault `overloaded` or `circuit_open` where the upstream is protected, `deadline_exceeded` without dialling when too little time is left, or
+ * @throws Fault `overloaded` or `circuit_open` where the upstream is protected, `deadline_exhausted` without dialling when too little time is left, or
  * what the last try met
  */
 export async function send(job: Shipment, ports: SendPorts): Promise<Reply> {

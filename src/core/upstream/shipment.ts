@@ -21,6 +21,8 @@ export interface Shipment {
   readonly shield: Shield
   /** Most that may be under way in the group. */
   readonly caps: Caps
+  /** Each request has a connection to itself, as over HTTP/1.1. */
+  readonly oneEach?: boolean | undefined
   readonly candidates: (wait: Wait) => readonly Candidate[] | Promise<readonly Candidate[]>
   readonly balance: Balance
   /** By what hashing balancers choose. */

@@ -17,6 +17,9 @@ export interface OpenTargets {
   close(): void
 }
 
+/** Targets of one snapshot that may be open at once. */
+const mostOpen = 1000
+
 /** Requests under way to one target at once. */
 const caps = { requests: 1024 } as const
 
@@ -53,15 +56,23 @@ export function openTargets(
     return { plan, gate, close }
   }
 
+  /** The forward proxy names ever new places: those that were not called for the longest time go, once what is in flight there has ended. */
+  function letGo(): void {
+    for (const [key, oldest] of open) {
+      if (open.size <= mostOpen) return
+      open.delete(key)
+      oldest.close()
+    }
+  }
+
   return {
     plan(service, target, vet, caller) {
       if (vet === undefined) throw new Fault('address_denied', 'this address is not allowed', { internal: 'a live target came without its address guard' })
       const endpoint = endpointOf(service, target, vet, revision)
-      let there = open.get(endpoint.key)
-      if (there === undefined) {
-        there = openTarget(service, endpoint, target.environment)
-        open.set(endpoint.key, there)
-      }
+      const there = open.get(endpoint.key) ?? openTarget(service, endpoint, target.environment)
+      open.delete(endpoint.key)
+      open.set(endpoint.key, there)
+      letGo()
       const { plan, gate } = there
       return gate === undefined ? plan : { ...plan, candidates: gated(plan.candidates, gate, caller) }
     },

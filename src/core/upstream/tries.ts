@@ -6,6 +6,7 @@ import type { MetricName } from '../observe/metrics.ts'
 import type { Clock } from '../ports.ts'
 import { attempt, overtaken, tooLong } from './attempt.ts'
 import { isTold, remainingMs } from './deadline.ts'
+import { giveProofBack } from './health/standing.ts'
 import { hedgeDelayMs } from './hedge.ts'
 import { holdBack } from './hold.ts'
 import { handOver } from './mesh.ts'
@@ -25,6 +26,19 @@ interface Try {
   /** Its own end; the request's where no other try can overtake it. */
   readonly line: Lifeline
   readonly outcome: Promise<{ readonly of: Try; readonly outcome: Outcome }>
+}
+
+/** An endpoint that was chosen. */
+interface Picked {
+  readonly member: Member
+  /** No try begins there after all. */
+  readonly unused: () => void
+}
+
+/** Leave for one try to begin. */
+interface Admission {
+  readonly leftMs: number
+  readonly pass: ReturnType<Shipment['shield']['enter']>
 }
 
 /** `plain`: it is safe by itself, so that two may be under way; with a key the second may be told that the first still runs. */
@@ -118,26 +132,40 @@ class Tries {
   }
 
   async #choose(): Promise<Member> {
+    return (await this.#pick()).member
+  }
+
+  async #pick(): Promise<Picked> {
     const { x, deadline, key, candidates, balance } = this.#job
     x.lifeline.check()
-    return balance(await candidates({ lifeline: x.lifeline, deadline: deadline.at }), key, this.#tried).member
+    const all = await candidates({ lifeline: x.lifeline, deadline: deadline.at })
+    const now = this.#ports.clock.ticks()
+    const { member } = balance(all, key, this.#tried)
+    const { standing } = member
+    return { member, unused: () => giveProofBack(standing, now) }
   }
 
   /** An endpoint that was not tried, if there is one. */
-  async #chooseOther(): Promise<Member | undefined> {
+  async #pickOther(): Promise<Picked | undefined> {
     try {
-      const member = await this.#choose()
-      return this.#tried.has(member) ? undefined : member
+      const picked = await this.#pick()
+      if (!this.#tried.has(picked.member)) return picked
+      picked.unused()
+      return undefined
     } catch {
       return undefined
     }
   }
 
-  #start(member: Member, hedge: boolean): Try {
+  /** What begins a try there. @throws Fault where none may begin: `circuit_open`, `deadline_exhausted` */
+  #admit(): Admission {
+    const { clock } = this.#ports
+    return { leftMs: remainingMs(this.#job.deadline, clock.ticks()), pass: this.#pass() }
+  }
+
+  #start(member: Member, hedge: boolean, { leftMs, pass }: Admission = this.#admit()): Try {
     const { x } = this.#job
     const { clock } = this.#ports
-    const leftMs = remainingMs(this.#job.deadline, clock.ticks())
-    const pass = this.#pass()
     this.#tried.add(member)
     this.#count += 1
     Object.assign(x, { sent: { endpoint: member.name, attempts: this.#count, startedAt: x.sent?.startedAt ?? clock.ticks() } })
@@ -159,7 +187,7 @@ class Tries {
     }
   }
 
-  async #try({ member, line }: Try, leftMs: number, pass: ReturnType<Shipment['shield']['enter']>): Promise<Outcome> {
+  async #try({ member, line }: Try, leftMs: number, pass: Admission['pass']): Promise<Outcome> {
     const { x, deadline, idleMs, label, retry } = this.#job
     const { clock } = this.#ports
     const own = line === x.lifeline ? undefined : x.lifeline.onEnd((why) => line.end(why))
@@ -190,7 +218,9 @@ class Tries {
       const held = this.#heldBytes === undefined ? reply : await holdBack(reply, this.#heldBytes, deadline.at, clock)
       return { kind: 'reply', reply: held, ended: undefined }
     } catch (error) {
-      return { kind: 'fault', fault: Fault.from(error), tooLong: line.ended === tooLong }
+      const fault = Fault.from(error)
+      if (fault.code === 'overloaded') this.#ports.meter.count(names.held, { cluster: label, reason: 'connections' })
+      return { kind: 'fault', fault, tooLong: line.ended === tooLong }
     } finally {
       timer?.cancel()
     }
@@ -248,72 +278,92 @@ class Tries {
   async #join(): Promise<number | undefined> {
     const { shield, group, caps, retry } = this.#job
     const { clock } = this.#ports
-    const other = await this.#chooseOther()
-    if (other === undefined) return undefined
-    if (!this.#hedged) {
+    const hedges = !this.#hedged
+    const mayRetry = () => this.#repeating || (retry !== undefined && mayRepeat(retry, group, caps.retries))
+    const later = () => (hedges ? this.#joinAt() : retry === undefined ? undefined : clock.ticks() + askAgainMs)
+    // Before an endpoint is chosen: one that is back from an ejection has a turn to prove itself, which must not be spent on nothing.
+    if (hedges ? !shield.hasHedge : !mayRetry()) {
       this.#hedged = true
-      if (shield.spendHedge()) this.#startBeside(other, true)
-      return this.#joinAt()
+      return later()
     }
-    if (retry === undefined) return undefined
-    if (!this.#repeating && !mayRepeat(retry, group, caps.retries)) return clock.ticks() + askAgainMs
-    this.#repeat()
-    this.#startBeside(other, false)
-    return this.#joinAt()
+    const other = await this.#pickOther()
+    if (other === undefined) return undefined
+    this.#hedged = true
+    // Others may have spent the budget while the endpoint was looked for.
+    const mayBegin = hedges ? shield.spendHedge() : mayRetry()
+    if (mayBegin && this.#startBeside(other, hedges)) return this.#joinAt()
+    other.unused()
+    return mayBegin ? this.#joinAt() : later()
   }
 
-  #startBeside(member: Member, hedge: boolean): void {
+  /** False where none may begin: the one that runs is not worse off. */
+  #startBeside({ member }: Picked, hedge: boolean): boolean {
     try {
-      this.#start(member, hedge)
+      const admission = this.#admit()
+      if (!hedge) this.#repeat()
+      this.#start(member, hedge, admission)
+      return true
     } catch {
-      // The one that runs is not worse off.
+      return false
     }
   }
 
   /** Counts one more retry. */
   #repeat(): void {
-    const { group, label } = this.#job
+    this.#reserve()
+    this.#countRetry()
+  }
+
+  #countRetry(): void {
     this.#again += 1
-    if (!this.#repeating) group.retrying += 1
+    this.#ports.meter.count(names.retries, { cluster: this.#job.label })
+  }
+
+  /** Takes its part of the budget, which it keeps until it is over. */
+  #reserve(): void {
+    if (!this.#repeating) this.#job.group.retrying += 1
     this.#repeating = true
-    this.#ports.meter.count(names.retries, { cluster: label })
   }
 
   /** Tries again after this outcome, where the policy wants it, and nothing speaks against it. */
   async #startAgain(outcome: Outcome): Promise<boolean> {
-    const { retry, group, caps, x } = this.#job
+    const { retry, group, caps, shield, x } = this.#job
     const { clock } = this.#ports
     if (retry === undefined || this.#triesLeft < 1 || x.lifeline.ended !== undefined) return false
     if (!this.#isRepeatable(outcome)) return false
     // What never went out is no repetition to the endpoint that gets it.
-    const elsewhere = isUnsent(outcome) ? await this.#chooseOther() : undefined
+    const elsewhere = isUnsent(outcome) ? await this.#pickOther() : undefined
     const waitMs = elsewhere === undefined ? this.#pauseMs(outcome, retry) : 0
-    if (waitMs === undefined || clock.ticks() + waitMs >= this.#job.deadline.at) return false
-    if (elsewhere !== undefined) {
-      this.#again += 1
-      this.#ports.meter.count(names.retries, { cluster: this.#job.label })
-      return this.#startInstead(elsewhere)
+    if (waitMs === undefined || clock.ticks() + waitMs >= this.#job.deadline.at) {
+      elsewhere?.unused()
+      return false
     }
-    if (!this.#repeating && !mayRepeat(retry, group, caps.retries)) return false
-    this.#repeat()
-    await discard(outcome)
+    if (elsewhere !== undefined) return this.#startInstead(outcome, elsewhere)
+    if (shield.isOpen(clock.ticks()) || (!this.#repeating && !mayRepeat(retry, group, caps.retries))) return false
+    this.#reserve()
     await pause(waitMs, x.lifeline, clock)
-    this.#start(await this.#choose(), false)
+    const next = await this.#pick().catch(() => undefined)
+    return next !== undefined && this.#startInstead(outcome, next)
+  }
+
+  /** Begins the next try in place of one that is over. False where none may begin: then what is in hand is the answer. */
+  async #startInstead(outcome: Outcome, { member, unused }: Picked): Promise<boolean> {
+    let admission: Admission
+    try {
+      admission = this.#admit()
+    } catch {
+      unused()
+      return false
+    }
+    this.#countRetry()
+    await discard(outcome).catch(() => {})
+    this.#start(member, false, admission)
     return true
   }
 
   #isRepeatable(outcome: Outcome): boolean {
     const { retry, call } = this.#job
     return retry !== undefined && isRepeatable(outcome, retry, call, this.#may)
-  }
-
-  #startInstead(member: Member): boolean {
-    try {
-      this.#start(member, false)
-      return true
-    } catch {
-      return false
-    }
   }
 
   /** How long to wait before the next try; undefined when the upstream asks for more patience than the policy has. */

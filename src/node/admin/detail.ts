@@ -41,6 +41,7 @@ export function readinessOf(view: GatewayView): object {
     keySets: view.keySets,
     guards: view.guards,
     sources: view.sources,
+    certificates: view.certificates.map(({ beginsAt, endsAt, ...one }) => ({ ...one, beginsAt: optionalTime(beginsAt), endsAt: optionalTime(endsAt) })),
     inFlight: view.inFlight,
     workers: view.workers,
     warnings: view.warnings,
@@ -60,6 +61,10 @@ function shownDiagnostics(all: readonly Diagnostic[]): readonly string[] {
 export function diagnosticText(one: Diagnostic): string {
   const place = one.file === '' ? '' : `${one.file}:${one.line}:${one.column}: `
   return `${place}${one.severity}: ${one.message}${one.hint === undefined ? '' : ` (${one.hint})`}`
+}
+
+function optionalTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : timeText(ms)
 }
 
 /** Wall time in milliseconds as RFC 3339 without fractions. */

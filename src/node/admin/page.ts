@@ -5,9 +5,9 @@ import { formatAuthority } from '../../core/net.ts'
 import type { Limit, LinkedEgress, Policy } from '../../core/policy/policy.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import { diagnosticText, quarantinedIn } from './detail.ts'
+import { certificatesSection, endpointsSection, guardsSection, shieldsSection, sourcesSection } from './page-upstream.ts'
+import { type Html, lengthText, list, section, spoken, tag } from './parts.ts'
 import { style } from './style.ts'
-
-type Html = ReturnType<typeof html>
 
 /** The status page: what is in force, in one look. Everything from the policies is escaped by `html`. */
 export function statusPage(view: GatewayView): Html {
@@ -31,6 +31,7 @@ ${endpointsSection(view)}
 ${shieldsSection(view)}
 ${keySetsSection(view)}
 ${sourcesSection(view)}
+${certificatesSection(view)}
 ${diagnosticsSection(view)}
 <footer>As of ${spoken(view.now)}. Reload the page for newer figures.</footer>
 </main></body>
@@ -190,17 +191,6 @@ function target(one: EgressTarget | undefined): Html | string {
   return html`${tag('good', modeOf(one))}<br><code>${one.origin}</code>${one.credential === undefined ? '' : html`<br><span class="soft small">credential: ${one.credential.kind}</span>`}`
 }
 
-function guardsSection({ guards }: GatewayView): Html | string {
-  if (guards.length === 0) return ''
-  const rows = guards.map(({ route, destination: { cluster, subset }, aborted, canary, others }) => {
-    const state =
-      aborted === undefined ? tag('good', 'armed') : html`${tag('bad', 'aborted')} ${spoken(aborted.at)}<br><span class="soft small">${aborted.why}</span>`
-    const seen = html`${canary.errors} of ${canary.answers}<br><span class="soft small">others ${others.errors} of ${others.answers}</span>`
-    return html`<tr><th scope="row">${route}</th><td><code>${subset === undefined ? cluster : `${cluster}/${subset}`}</code></td><td>${state}</td><td>${seen}</td></tr>`
-  })
-  return section('Guards', guards.length, ['Route', 'Destination', 'State', 'Errors in its window'], rows, '')
-}
-
 function keySetsSection(view: GatewayView): Html | string {
   if (view.keySets.length === 0) return ''
   const rows = view.keySets.map(
@@ -213,89 +203,10 @@ function keySetsSection(view: GatewayView): Html | string {
   return section('Key sets', view.keySets.length, ['Issuer', 'State', 'Keys', 'Age', 'Problem'], rows, '')
 }
 
-function endpointsSection({ endpoints }: GatewayView): Html | string {
-  if (endpoints.length === 0) return ''
-  const kinds = { healthy: 'good', unhealthy: 'bad', ejected: 'bad', probing: 'warn', unchecked: '' } as const
-  const rows = endpoints.slice(0, mostEndpoints).map(
-    (one) => html`<tr>
-<th scope="row"><code>${one.endpoint}</code></th><td>${one.cluster}</td>
-<td>${tag(kinds[one.health], one.health)}${one.cause === undefined ? '' : html` <span class="soft small">${one.cause}${one.backInMs === undefined ? '' : `, back in ${lengthText(one.backInMs)}`}</span>`}</td>
-<td>${one.active}</td><td>${one.answerMs === undefined ? '' : `${one.answerMs.toFixed(1)} ms`}</td>
-</tr>`,
-  )
-  return section('Endpoints', endpoints.length, ['Endpoint', 'Cluster', 'Health', 'Under way', 'Answers in'], rows, '')
-}
-
-function shieldsSection({ shields }: GatewayView): Html | string {
-  if (shields.length === 0) return ''
-  const kinds = { closed: 'good', half_open: 'warn', open: 'bad' } as const
-  const rows = shields.map(
-    ({ place, breaker, backInMs, limit, active }) => html`<tr>
-<th scope="row"><code>${place}</code></th>
-<td>${breaker === undefined ? '' : tag(kinds[breaker], breaker.replace('_', ' '))}${backInMs === undefined ? '' : html` <span class="soft small">for ${lengthText(backInMs)}</span>`}</td>
-<td>${limit === undefined ? '' : `${active ?? 0} of ${limit}`}</td>
-</tr>`,
-  )
-  return section('Protection', shields.length, ['Place', 'Breaker', 'Under way'], rows, '')
-}
-
-/** The page shows so many; `/endpoints` has all. */
-const mostEndpoints = 200
-
-function sourcesSection(view: GatewayView): Html | string {
-  if (view.sources.length === 0) return ''
-  const rows = view.sources.map(
-    ({ source, clusters, endpoints, kept, ageMs, problem }) => html`<tr>
-<th scope="row"><code>${source}</code></th>
-<td>${clusters.join(', ')}</td>
-<td>${endpoints}${kept > 0 ? html` <span class="soft small">(${kept} kept)</span>` : ''}</td>
-<td>${ageMs === undefined ? tag('bad', 'never') : lengthText(ageMs)}</td><td class="small">${problem ?? ''}</td>
-</tr>`,
-  )
-  return section('Endpoint sources', view.sources.length, ['Source', 'Clusters', 'Endpoints', 'Age', 'Problem'], rows, '')
-}
-
 function diagnosticsSection(view: GatewayView): Html {
   const { lastLoad, inForce } = view
   const outcome = html`${tag(lastLoad.outcome === 'failed' ? 'bad' : 'good', lastLoad.outcome)} <span class="soft">${spoken(lastLoad.at)}</span>`
   const lines = inForce.map((one) => html`<li>${diagnosticText(one)}</li>`)
   const body = lines.length === 0 ? html`<p class="soft">The policies in force have no warnings.</p>` : html`<ul class="list mono">${lines}</ul>`
   return html`<h2>Last load</h2><p>${outcome}</p>${body}`
-}
-
-function section(title: string, count: number, heads: readonly (string | Html)[], rows: readonly Html[], empty: string): Html {
-  if (rows.length === 0) return html`<h2>${title}</h2><p class="soft">${empty}</p>`
-  const head = heads.map((name) => html`<th scope="col">${name}</th>`)
-  return html`<h2>${title}<small>${count}</small></h2>
-<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${[...rows]}</tbody></table></div>`
-}
-
-function list(items: readonly Html[]): Html | string {
-  return items.length === 0 ? html`<span class="soft">none</span>` : html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`
-}
-
-function tag(kind: '' | 'good' | 'warn' | 'bad', text: string): Html {
-  return html`<span class="tag ${kind}">${text}</span>`
-}
-
-/** Wall time for a reader: `2026-01-31 12:00:00 UTC`. */
-function spoken(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
-}
-
-const units: readonly (readonly [number, string])[] = [
-  [86_400_000, 'd'],
-  [3_600_000, 'h'],
-  [60_000, 'min'],
-  [1000, 's'],
-]
-
-/** At most two units: `3 h 12 min`. */
-function lengthText(ms: number): string {
-  const at = units.findIndex(([size]) => ms >= size)
-  if (at < 0) return `${Math.round(ms)} ms`
-  const [size, name] = units[at] as readonly [number, string]
-  const next = units[at + 1]
-  const rest = next === undefined ? 0 : Math.floor((ms % size) / next[0])
-  return `${Math.floor(ms / size)} ${name}${next === undefined || rest === 0 ? '' : ` ${rest} ${next[1]}`}`
 }

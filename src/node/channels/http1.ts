@@ -1,5 +1,4 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { HttpCall, HttpReply } from '../../core/model/call.ts'
 import { Fault } from '../../core/model/fault.ts'
@@ -7,6 +6,7 @@ import { FieldList } from '../../core/model/fields.ts'
 import { eachEndToEnd, endToEnd } from '../../core/model/hop-by-hop.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
+import type { ConnectionCap, Holder } from './connection-cap.ts'
 import { type DialPorts, dial, reasonOf } from './dial.ts'
 import { sendBody } from './send-body.ts'
 import { changedReply, type Handshake, shakeHands } from './upgrade.ts'
@@ -21,19 +21,10 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 const bodiless: ReadonlySet<number> = new Set([204, 304])
 
 /** HTTP/1.1 over pooled connections that are opened by the guarded dialler alone. */
-export function openHttp1(endpoint: Endpoint, ports: DialPorts): Wire {
-  const agent = new DialAgent(
-    () => dial(endpoint, ['http/1.1'], ports),
-    endpoint.idleMs,
-    () => ports.clock.ticks(),
-  )
+export function openHttp1(endpoint: Endpoint, ports: DialPorts, cap?: ConnectionCap): Wire {
+  const agent = new DialAgent(endpoint, ports, { keepAlive: true, cap })
   // What changes its protocol has a connection of its own, never one that requests of others went by or will.
-  const changing = new DialAgent(
-    () => dial(endpoint, ['http/1.1'], ports),
-    endpoint.idleMs,
-    () => ports.clock.ticks(),
-    false,
-  )
+  const changing = new DialAgent(endpoint, ports, { keepAlive: false, cap })
   const inFlight = new InFlight()
   return {
     async http(call, options) {
@@ -48,20 +39,78 @@ export function openHttp1(endpoint: Endpoint, ports: DialPorts): Wire {
       }
     },
     grpc: () => wrongKind(endpoint),
-    close: () => inFlight.close(() => agent.destroy()),
+    close: () =>
+      inFlight.close(() => {
+        agent.retire()
+        changing.retire()
+      }),
   }
 }
 
-/** Keeps connections for reuse and opens new ones through `connect`. An agent is the one place where Node always asks for them. */
-class DialAgent extends Agent {
-  readonly #connect: () => Promise<Socket>
-  readonly #ticks: () => number
+/** Keeps connections for reuse and opens new ones with the dialler. An agent is the one place where Node always asks for them. */
+class DialAgent extends Agent implements Holder {
+  readonly cap: ConnectionCap | undefined
+  readonly #endpoint: Endpoint
+  readonly #ports: DialPorts
   readonly #bornAt = new WeakMap<Duplex, number>()
+  readonly #open = new Set<Duplex>()
+  #opening = 0
+  /** Promised to calls that are about to begin: new ones, and idle ones. */
+  #promised = { fresh: 0, idle: 0 }
 
-  constructor(connect: () => Promise<Socket>, idleMs: number, ticks: () => number, keepAlive = true) {
-    super({ keepAlive, timeout: idleMs, scheduling: 'lifo' })
-    this.#connect = connect
-    this.#ticks = ticks
+  constructor(endpoint: Endpoint, ports: DialPorts, { keepAlive, cap }: { readonly keepAlive: boolean; readonly cap: ConnectionCap | undefined }) {
+    super({ keepAlive, timeout: endpoint.idleMs, scheduling: 'lifo' })
+    this.#endpoint = endpoint
+    this.#ports = ports
+    this.cap = cap
+    if (cap === undefined) return
+    cap.join(this)
+    // After Node's own listener: the connection is idle now, or closed.
+    this.on('free', () => cap.changed())
+  }
+
+  get count(): number {
+    return this.#open.size + this.#opening + this.#promised.fresh
+  }
+
+  dropIdle(): boolean {
+    const idle = this.#idle()
+    // The one that was idle for the longest.
+    const [oldest] = idle
+    if (oldest === undefined || idle.length <= this.#promised.idle) return false
+    this.#open.delete(oldest)
+    oldest.destroy()
+    return true
+  }
+
+  /**
+   * Waits for a connection, where there is a cap. The function is to be called once it is taken, or not wanted after all.
+   * @throws Fault `overloaded`, `deadline_exceeded`, or why the request ended
+   */
+  async promise(cap: ConnectionCap, options: CallOptions): Promise<() => void> {
+    let kind: 'fresh' | 'idle' = 'fresh'
+    const grab = () => {
+      kind = this.#idle().length > this.#promised.idle ? 'idle' : 'fresh'
+      if (kind === 'fresh' && !cap.makeRoom()) return false
+      this.#promised[kind] += 1
+      return true
+    }
+    await cap.wait(grab, { options, clock: this.#ports.clock, ms: this.#endpoint.connectTimeoutMs })
+    let given = true
+    return () => {
+      if (given) this.#promised[kind] -= 1
+      given = false
+    }
+  }
+
+  /** Closes what is idle; nothing is asked for any more. */
+  retire(): void {
+    this.destroy()
+    this.cap?.leave(this)
+  }
+
+  #idle(): readonly Duplex[] {
+    return Object.values(this.freeSockets).flatMap((sockets) => (sockets ?? []).filter(({ destroyed }) => !destroyed))
   }
 
   /** All connections of an agent lead to one endpoint: the name that Node would put together for each request tells nothing apart. */
@@ -70,23 +119,32 @@ class DialAgent extends Agent {
   }
 
   override createConnection(_options: unknown, callback?: (error: Error | null, socket: Duplex) => void): undefined {
-    void this.#open(callback ?? (() => {}))
+    void this.#connect(callback ?? (() => {}))
     return undefined
   }
 
-  async #open(handOver: (error: Error | null, socket: Duplex) => void): Promise<void> {
+  async #connect(handOver: (error: Error | null, socket: Duplex) => void): Promise<void> {
+    this.#opening += 1
     try {
-      const socket = await this.#connect()
-      this.#bornAt.set(socket, this.#ticks())
+      const socket = await dial(this.#endpoint, ['http/1.1'], this.#ports)
+      this.#bornAt.set(socket, this.#ports.clock.ticks())
+      this.#opening -= 1
+      this.#open.add(socket)
+      socket.once('close', () => {
+        this.#open.delete(socket)
+        this.cap?.changed()
+      })
       handOver(null, socket)
     } catch (error) {
+      this.#opening -= 1
+      this.cap?.changed()
       // Node reads the second argument only when the first is null.
       handOver(Fault.from(error), undefined as unknown as Duplex)
     }
   }
 
   override keepSocketAlive(socket: Duplex): void {
-    const old = this.#ticks() - (this.#bornAt.get(socket) ?? 0) > longestLifeMs
+    const old = this.#ports.clock.ticks() - (this.#bornAt.get(socket) ?? 0) > longestLifeMs
     // Node's contract: false means "do not keep"; its type says void.
     const kept = (old ? false : super.keepSocketAlive(socket)) as unknown as boolean
     // What comes while nothing was asked would be taken for the next answer.
@@ -100,7 +158,7 @@ class DialAgent extends Agent {
   }
 
   /** Drops what waits for reuse: one of them was dead, so its neighbours probably are. */
-  dropIdle(): void {
+  dropAllIdle(): void {
     for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 }
@@ -140,7 +198,7 @@ async function exchangeOrResend(
     const again = error.stale && call.body === undefined && idempotent.has(call.method) && options.lifeline.ended === undefined
     if (!again) throw error.fault
   }
-  agent.dropIdle()
+  agent.dropAllIdle()
   return exchangeOnce(call, options, endpoint, agent, ports, leave)
 }
 
@@ -159,11 +217,30 @@ async function exchangeOnce(
   }
 }
 
-function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agent: DialAgent, ports: DialPorts, leave: () => void): Promise<HttpReply> {
+async function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agent: DialAgent, ports: DialPorts, leave: () => void): Promise<HttpReply> {
+  const taken = agent.cap === undefined ? undefined : await agent.promise(agent.cap, options)
+  try {
+    return await converse(call, options, endpoint, agent, ports, leave, taken)
+  } finally {
+    taken?.()
+  }
+}
+
+function converse(
+  call: HttpCall,
+  options: CallOptions,
+  endpoint: Endpoint,
+  agent: DialAgent,
+  ports: DialPorts,
+  leave: () => void,
+  taken: (() => void) | undefined,
+): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const { clock } = ports
     const handshake = call.upgrade === undefined ? undefined : shakeHands(call.upgrade)
     const request = openRequest({ agent, method: call.method, path: call.target, headers: headOf(call, handshake), setHost: false })
+    // Node has taken an idle connection by now, or asked for a new one.
+    taken?.()
     // Zero: all of them. Any other figure drops what is above it silently, the length of the body included.
     request.maxHeadersCount = 0
     let reading: Pull | undefined

@@ -6,6 +6,7 @@ import { eachEndToEnd, endToEnd } from '../../core/model/hop-by-hop.ts'
 import type { Fields } from '../../core/model/wire.ts'
 import type { CallOptions, Endpoint } from '../../core/ports.ts'
 import { type Pull, pull } from '../pull.ts'
+import type { ConnectionCap, Holder } from './connection-cap.ts'
 import { type DialPorts, dial, materialOf, nameOf, reasonOf } from './dial.ts'
 import { pump } from './send-body.ts'
 import { refuseUpgrade } from './upgrade.ts'
@@ -23,22 +24,22 @@ interface Line {
 const pingEveryMs = 10_000
 const pingLimitMs = 3_000
 
-/** HTTP/2 with prior knowledge, or by ALPN over TLS, as many connections as the upstream's stream limit makes necessary. */
-export function openHttp2(endpoint: Endpoint, ports: DialPorts): Wire {
+/** HTTP/2 with prior knowledge, or by ALPN over TLS, as many connections as the upstream's stream limit makes necessary and the cap allows, but always one. */
+export function openHttp2(endpoint: Endpoint, ports: DialPorts, cap?: ConnectionCap): Wire {
   const inFlight = new InFlight()
-  const pool = openLines(endpoint, ports)
+  const pool = openLines(endpoint, ports, cap)
 
   async function tryOnce(call: HttpCall, options: CallOptions): Promise<HttpReply> {
     options.lifeline.check()
     const leave = inFlight.enter()
     let line: Line | undefined
     const over = () => {
-      if (line !== undefined) line.active -= 1
+      if (line !== undefined) pool.leave(line)
       line = undefined
       leave()
     }
     try {
-      line = await orEnd(pool.take(), options, ports)
+      line = await orEnd(pool.take(options), pool.leave, options, ports)
       options.lifeline.check()
       return await exchange(call, options, endpoint, line.session, ports, over)
     } catch (error) {
@@ -69,11 +70,13 @@ const refused = new Error('REFUSED_STREAM')
 
 interface Lines {
   /** A connection with room for one more stream, already counted. */
-  take(): Promise<Line>
+  take(options: CallOptions): Promise<Line>
+  /** One stream less on it. */
+  readonly leave: (line: Line) => void
   readonly close: () => void
 }
 
-function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
+function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | undefined): Lines {
   let lines: Line[] = []
   let opening: Promise<Line> | undefined
   const usable = ({ session, active }: Line) => !session.closed && !session.destroyed && active < (session.remoteSettings.maxConcurrentStreams ?? 100)
@@ -94,6 +97,7 @@ function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
     lines.push(line)
     session.on('close', () => {
       lines = lines.filter((other) => other !== line)
+      cap?.changed()
     })
     session.setTimeout(endpoint.idleMs, () => {
       if (line.active === 0) session.close()
@@ -102,25 +106,59 @@ function openLines(endpoint: Endpoint, ports: DialPorts): Lines {
     return line
   }
 
+  /** Those who came together share the new connection, or open another when it is full. */
+  const begin = () => {
+    opening ??= open().finally(() => {
+      opening = undefined
+      cap?.changed()
+    })
+    // Whoever waits for it hears of a failure; nobody may.
+    opening.catch(() => {})
+  }
+  const holder: Holder = {
+    get count() {
+      return lines.length + (opening === undefined ? 0 : 1)
+    },
+    dropIdle() {
+      const idle = lines.find(({ active }) => active === 0)
+      if (idle === undefined) return false
+      lines = lines.filter((other) => other !== idle)
+      idle.session.close()
+      return true
+    },
+  }
+  cap?.join(holder)
+
   return {
-    async take() {
+    async take(options) {
       for (;;) {
         // Under other certificates than today's, what is under way ends and nothing begins: idle, they close by themselves.
         const generation = endpoint.tls === undefined ? 0 : await generationOrNone()
-        const free = lines.find((line) => line.generation === generation && usable(line))
-        if (free !== undefined) {
-          free.active += 1
-          return free
+        const free = () => lines.find((line) => line.generation === generation && usable(line))
+        const line = free()
+        if (line !== undefined) {
+          line.active += 1
+          return line
         }
-        // Those who came together share the new connection, or open another when it is full.
-        opening ??= open().finally(() => {
-          opening = undefined
-        })
+        // One connection may always be opened: requests for this endpoint could wait for those of others for ever.
+        if (cap === undefined || holder.count === 0) begin()
+        else {
+          const grab = () => {
+            if (opening === undefined && free() === undefined && cap.makeRoom()) begin()
+            return opening !== undefined || free() !== undefined
+          }
+          await cap.wait(grab, { options, clock: ports.clock, ms: endpoint.connectTimeoutMs })
+        }
         await opening
       }
     },
+    leave(line) {
+      line.active -= 1
+      cap?.changed()
+    },
     close() {
       for (const { session } of lines) session.close()
+      cap?.leave(holder)
     },
   }
 }
@@ -163,7 +201,7 @@ function watchLife(line: Line, { clock }: Pick<DialPorts, 'clock'>): void {
 }
 
 /** The line, unless the request ends or its deadline passes before there is one; a line that comes too late is given back. */
-function orEnd(line: Promise<Line>, options: CallOptions, ports: DialPorts): Promise<Line> {
+function orEnd(line: Promise<Line>, leave: Lines['leave'], options: CallOptions, ports: DialPorts): Promise<Line> {
   return new Promise((resolve, reject) => {
     let waiting = true
     const settle = () => {
@@ -179,7 +217,7 @@ function orEnd(line: Promise<Line>, options: CallOptions, ports: DialPorts): Pro
     const forget = options.lifeline.onEnd(giveUp)
     const wait = async () => {
       const taken = await line
-      if (!waiting) taken.active -= 1
+      if (!waiting) leave(taken)
       settle()
       resolve(taken)
     }

@@ -8,6 +8,7 @@ import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
 import { type EndpointStatus, endpointsOf, type ShieldStatus, type SourceStatus, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
+import { type CertificateStatus, certificatesOf } from '../certificate-status.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
 import type { Ground } from '../ground.ts'
@@ -150,6 +151,10 @@ export class Gateway implements GatewayView {
 
   get sources(): readonly SourceStatus[] {
     return sourcesOf(this.#ground.ports.lasting)
+  }
+
+  get certificates(): readonly CertificateStatus[] {
+    return certificatesOf(this.#ground.ports.secrets, this.live.current.policy)
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {

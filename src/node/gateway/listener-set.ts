@@ -1,5 +1,5 @@
 import { parseAuthority } from '../../core/net.ts'
-import type { Address, Policy, PublicListener } from '../../core/policy/policy.ts'
+import type { Address, ListenerTls, Policy, PublicListener } from '../../core/policy/policy.ts'
 import type { BoundListener } from '../gateway-view.ts'
 import type { GracefulClose } from '../listeners.ts'
 
@@ -10,6 +10,8 @@ export interface ListenerPlan {
   readonly address: Address
   /** What the public listener adds. */
   readonly settings: PublicListener | undefined
+  /** Of a port by which workloads come. */
+  readonly tls?: ListenerTls | undefined
   /** It carries bytes for a TCP service. */
   readonly stream?: true
 }
@@ -45,15 +47,15 @@ export interface PreparedListeners {
 
 /** The listeners of a policy. */
 export function plansOf(policy: Policy): readonly ListenerPlan[] {
-  const plain = (name: string, address: Address): ListenerPlan => ({ name, address, settings: undefined })
+  const plain = (name: string, address: Address, tls?: ListenerTls): ListenerPlan => ({ name, address, settings: undefined, ...(tls !== undefined && { tls }) })
   const { public: outside, egress, admin } = policy.listeners
   return [
     ...(outside === undefined ? [] : [{ name: 'public', address: outside.address, settings: outside }]),
-    ...(egress === undefined ? [] : [plain('egress', egress.address)]),
-    ...Object.values(policy.egress).flatMap(({ service }) =>
+    ...(egress === undefined ? [] : [plain('egress', egress.address, egress.tls)]),
+    ...Object.values(policy.egress).flatMap(({ service, tls }) =>
       service.listen === undefined
         ? []
-        : [{ ...plain(`egress:${service.name}`, addressFrom(service.listen)), ...(service.stream !== undefined && { stream: true as const }) }],
+        : [{ ...plain(`egress:${service.name}`, addressFrom(service.listen), tls), ...(service.stream !== undefined && { stream: true as const }) }],
     ),
     ...(admin === undefined ? [] : [plain('admin', admin.address)]),
   ]

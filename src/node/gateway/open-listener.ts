@@ -4,6 +4,7 @@ import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core
 import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
 import { openStreams } from '../streams.ts'
 import type { CertificateNotices } from '../tls-material.ts'
+import { openTunnels } from '../tunnels.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
@@ -28,7 +29,8 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
   const { clock, meter } = ports
   const { settings } = plan
   const wing = plan.name === 'public' ? 'ingress' : 'egress'
-  const certificates = settings?.tls === undefined ? undefined : await watchCertificates(plan.name, settings.tls, ports)
+  const tls = settings === undefined ? plan.tls : settings.tls
+  const certificates = tls === undefined ? undefined : await watchCertificates(plan.name, tls, ports)
   const listener = await startListener({
     address: plan.address,
     purpose: plan.name,
@@ -36,6 +38,7 @@ export async function openWalkListener(plan: ListenerPlan, live: Live, ports: Wa
     tls: certificates?.first,
     limits: settings?.limits ?? egressLimits,
     handle: (arrival) => live.walk(wing, arrival),
+    tunnels: plan.name === 'egress' ? openTunnels({ name: plan.name, live, ports }) : undefined,
     clock,
     meter,
     // A load balancer in front stands for all of its downstreams; workloads come over loopback, all from one address.

@@ -20,16 +20,21 @@ export function measureProcess(
   measureSources(meter, view.sources)
 }
 
-const discovered = ['sallyport_discovery_age_seconds', 'sallyport_discovery_endpoints'] as const satisfies readonly MetricName[]
+const discovered = [
+  'sallyport_discovery_age_seconds',
+  'sallyport_discovery_endpoints',
+  'sallyport_discovery_subset_age_seconds',
+] as const satisfies readonly MetricName[]
 
 function measureSources(meter: Pick<Registry, 'gauge' | 'forget'>, sources: readonly SourceStatus[]): void {
   for (const name of discovered) meter.forget(name)
-  const [age, endpoints] = discovered
-  for (const { source, clusters, ageMs, kept, endpoints: count } of sources) {
+  const [age, endpoints, subsetAge] = discovered
+  for (const { source, clusters, ageMs, kept, endpoints: count, leftBehind } of sources) {
     for (const cluster of clusters) {
       if (ageMs !== undefined) meter.gauge(age, ageMs / 1000, { cluster, source })
       meter.gauge(endpoints, count - kept, { cluster, source, state: 'named' })
       meter.gauge(endpoints, kept, { cluster, source, state: 'kept' })
     }
+    for (const part of leftBehind) meter.gauge(subsetAge, part.ageMs / 1000, { cluster: part.cluster, subset: part.subset })
   }
 }

@@ -55,7 +55,24 @@ export function serveHttp1(server: Server, serving: Serving): void {
     }
     inTurn(socket, answering.get(socket), () => void serveUpgrade(upgrading, serving))
   })
-  server.on('connect', (_request, socket) => refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here')))
+  server.on('connect', (request, socket, head) => {
+    const { tunnels } = options
+    if (tunnels === undefined || serving.clear.has(socket)) return refuseInTurn(socket, new Fault('not_implemented', 'tunnels are not offered here'))
+    socket.on('error', () => {}) // its close says all there is to know
+    inTurn(socket, answering.get(socket), () => {
+      const lifeline = new Lifeline()
+      socket.once('close', () => lifeline.end(new Fault('client_closed', 'the downstream went away')))
+      // The cast is safe: what a server of node:http hands over is the connection that it accepted.
+      const arrival = arrivalOf(request, undefined, lifeline, serving)
+      const near = socket as Socket
+      const serveClear = () => {
+        serving.clear.set(near, { origin: `http://${arrival.target}`, headers: whoAsks(arrival.rawHeaders) })
+        answering.delete(near)
+        serving.http1(near)
+      }
+      tunnels.take({ arrival, socket: near, head, serveClear })
+    })
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => onBadInput(error, socket, answering.get(socket), options))
 }
 
@@ -91,21 +108,27 @@ async function serve(request: IncomingMessage, response: ServerResponse, expects
   }
 }
 
-function arrivalOf(request: IncomingMessage, body: InboundBody | undefined, lifeline: Lifeline, { options }: Serving): Arrival {
+function arrivalOf(request: IncomingMessage, body: InboundBody | undefined, lifeline: Lifeline, { options, clear }: Serving): Arrival {
   const { socket } = request
+  const tunnel = clear.get(socket)
   return {
     listener: options.purpose,
     method: request.method ?? '',
-    target: request.url ?? '',
+    target: `${tunnel?.origin ?? ''}${request.url ?? ''}`,
     httpVersion: request.httpVersion,
     scheme: socket instanceof TLSSocket ? 'https' : 'http',
     authority: undefined,
-    rawHeaders: request.rawHeaders,
+    rawHeaders: tunnel === undefined ? request.rawHeaders : [...request.rawHeaders, ...tunnel.headers],
     body,
     peer: { address: socket.remoteAddress ?? '', certificate: peerCertificate(socket), connection: socket },
     receivedAt: options.clock.ticks(),
     lifeline,
   }
+}
+
+/** What CONNECT says for all requests of its tunnel. One that says it again is refused, as with any request. */
+function whoAsks(rawHeaders: readonly string[]): readonly string[] {
+  return rawHeaders.flatMap((name, i) => (i % 2 === 0 && /^(?:x-egress-env|proxy-authorization)$/i.test(name) ? [name, rawHeaders[i + 1] ?? ''] : []))
 }
 
 function bodyOf(request: IncomingMessage, response: ServerResponse, expects: boolean, { options }: Serving): InboundBody | undefined {

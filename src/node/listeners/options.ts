@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
 import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
@@ -15,11 +17,30 @@ export interface ListenerOptions {
   readonly limits: Pick<ListenerLimits, 'headerBytes' | 'headerCount' | 'requestMs' | 'idleMs'>
   /** The walk. It never rejects. */
   readonly handle: (arrival: Arrival) => Promise<Outbound>
+  /** Who takes CONNECT; left out: nobody. */
+  readonly tunnels?: Tunnels | undefined
   readonly clock: Clock
   readonly meter: Meter
   readonly caps?: Partial<ConnectionCaps>
   /** Who counts new connections; left out: this process. */
   readonly arrivals?: CountArrivals | undefined
+}
+
+/** A CONNECT as a listener hands it over. */
+export interface TunnelAsk {
+  readonly arrival: Arrival
+  readonly socket: Socket
+  /** What came behind the request: of a client that does not wait for the answer. */
+  readonly head: Uint8Array
+  /** Has what comes from now on read as requests in the clear to the place that was asked for, with what CONNECT said about who asks. */
+  readonly serveClear: () => void
+}
+
+/** The tunnels of one listener. */
+export interface Tunnels {
+  take(ask: TunnelAsk): void
+  /** Ends tunnels as they come to rest; after so long they are reset. */
+  drain(ms: number): void
 }
 
 /** PEM texts. */
@@ -40,6 +61,14 @@ export interface ConnectionCaps {
   readonly arrivals: ArrivalsLimit | undefined
 }
 
+/** A connection whose requests are all for one place. */
+export interface ClearTunnel {
+  /** `http://host:port` */
+  readonly origin: string
+  /** Names and values in turn that every request of it has: who asks, and for which environment. */
+  readonly headers: readonly string[]
+}
+
 /** What the protocols of one listener share. */
 export interface Serving {
   readonly options: ListenerOptions
@@ -49,4 +78,8 @@ export interface Serving {
   readonly conversations: Set<{ goAway(): void }>
   /** Connections that have. */
   upgraded: number
+  /** Gives a connection to the parser of HTTP/1. */
+  http1: (socket: Socket) => void
+  /** Tunnels in the clear. */
+  readonly clear: WeakMap<Duplex, ClearTunnel>
 }

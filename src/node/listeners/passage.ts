@@ -96,7 +96,7 @@ export class Passage implements PassageOfCall {
 
   /** The gateway is stopping. */
   goAway(): void {
-    this.#close(new Fault('client_closed', 'the gateway is stopping', { internal: 'the gateway closed the connection to stop' }))
+    this.#close(new Fault('drained', 'the gateway is stopping', { internal: 'the gateway closed the connection to stop' }))
   }
 
   #head({ headers }: Outbound): string {

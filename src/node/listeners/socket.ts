@@ -162,7 +162,7 @@ export class Conversation implements SocketOffer {
     web.closing = () => {}
     web.resume()
     web.close(1001, 'going away')
-    this.#fail(new Fault('client_closed', 'the gateway is stopping', { internal: 'the gateway closed the WebSocket to stop' }))
+    this.#fail(new Fault('drained', 'the gateway is stopping', { internal: 'the gateway closed the WebSocket to stop' }))
   }
 
   /** Cuts the connection. */

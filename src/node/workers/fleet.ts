@@ -6,6 +6,7 @@ import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Address, Policy } from '../../core/policy/policy.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
+import type { CertificateStatus } from '../certificate-status.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
 import { limitRoutes } from '../gateway/limit-routes.ts'
@@ -190,7 +191,7 @@ export class Fleet implements GatewayView {
     const worst = new Map<string, EndpointStatus>()
     for (const hand of this.#supervisor.serving) {
       for (const status of this.#reports.get(hand)?.endpoints ?? []) {
-        const key = JSON.stringify([status.cluster, status.endpoint])
+        const key = JSON.stringify([status.cluster, status.endpoint, status.authority])
         const there = worst.get(key)
         const shown = there === undefined || ills.indexOf(status.health) > ills.indexOf(there.health) ? status : there
         worst.set(key, { ...shown, active: status.active + (there?.active ?? 0) })
@@ -224,6 +225,19 @@ export class Fleet implements GatewayView {
       }
     }
     return [...oldest.values()]
+  }
+
+  /** Each certificate as the worker sees it that has a problem with it, or looked at it last. */
+  get certificates(): readonly CertificateStatus[] {
+    const shown = new Map<string, CertificateStatus>()
+    for (const hand of this.#supervisor.serving) {
+      for (const status of this.#reports.get(hand)?.certificates ?? []) {
+        const there = shown.get(status.use)
+        const tells = there === undefined || (status.problem === undefined) === (there.problem === undefined)
+        if (there === undefined || (tells ? status.ageMs < there.ageMs : status.problem !== undefined)) shown.set(status.use, status)
+      }
+    }
+    return Array.from(shown.values())
   }
 
   /** Each guarded destination with what all workers saw of it, and aborted when one of them has aborted it. */

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Descriptor } from '../../core/ports.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../../core/upstream.ts'
+import type { CertificateStatus } from '../certificate-status.ts'
 import type { Standing } from '../counters.ts'
 import type { BoundListener, KeySetStatus } from '../gateway-view.ts'
 import type { Figures } from '../meter.ts'
@@ -21,6 +22,7 @@ export interface Report {
   readonly endpoints: readonly EndpointStatus[]
   readonly shields: readonly ShieldStatus[]
   readonly sources: readonly SourceStatus[]
+  readonly certificates: readonly CertificateStatus[]
   readonly guards: readonly GuardStatus[]
   readonly figures: Figures
 }

@@ -5,6 +5,7 @@ import { Live } from '../../core/live.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildSnapshot } from '../../core/snapshot.ts'
 import { endpointsOf, shieldsOf, sourcesOf } from '../../core/upstream.ts'
+import { certificatesOf } from '../certificate-status.ts'
 import { createClock } from '../clock.ts'
 import { createGuardedCounters, type KeptCounters } from '../counters.ts'
 import { type ChangeParts, type PreparedChange, prepareChange } from '../gateway/change.ts'
@@ -236,6 +237,7 @@ class Site {
       endpoints: endpointsOf(ports),
       shields: shieldsOf(ports),
       sources: sourcesOf(ports.lasting),
+      certificates: certificatesOf(ports.secrets, this.#live.current.policy),
       guards: guardStatus(ports.lasting),
     }
   }

@@ -78,7 +78,7 @@ conform('deadlines that callers state', { protos, route: long }, [
     name: 'a timeout of nothing has passed',
     source: 'gRPC over HTTP/2, Timeout; reference 2.9: DEADLINE_EXCEEDED is 504',
     send: { path, headers: { 'grpc-timeout': '0S' } },
-    answer: { status: 504, also: ({ body }) => expect(JSON.parse(body.toString())).toMatchObject({ code: 'deadline_exceeded' }) },
+    answer: { status: 504, also: ({ body }) => expect(JSON.parse(body.toString())).toMatchObject({ code: 'deadline_exhausted' }) },
   },
   {
     name: 'a timeout of some nanoseconds has passed',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../../src/core/model/fault.ts'
 import type { BreakerRule } from '../../../src/core/model/route.ts'
-import { buildUpstream, shieldsOf } from '../../../src/core/upstream.ts'
-import { grpcCall } from '../../support/calls.ts'
+import { buildUpstream, endpointsOf, shieldsOf } from '../../../src/core/upstream.ts'
+import { chunkedBody, grpcCall } from '../../support/calls.ts'
 import { emptyPolicy } from '../../support/policy.ts'
 import { byHand, settle } from '../../support/protected.ts'
 import { at, cluster, grpcReply, httpReply, retry, sendable } from '../../support/sendable.ts'
@@ -86,16 +86,38 @@ test('a broken version does not take the others with it, and a reload keeps what
   await Promise.all([next.close(), without.close()])
 })
 
-test('a retry counts as a try of its own, and the breaker ends a request that keeps failing', async () => {
+test('a retry counts as a try of its own, and a breaker that opens in between leaves the answer that is there', async () => {
   const { send, waiting, clock } = byHand({ breaker: { ...breaker, consecutive: 2 }, outlier: undefined })
   const sent = await send({ route: { retry: retry({ attempts: 5, on: [503] }), timeoutMs: 30_000 } })
-  for (let i = 0; i < 6 && sent.result === undefined; i += 1) {
-    waiting.at(-1)?.answer(httpReply(503))
-    await settle()
-    clock.advance(1_000)
-    await settle()
-  }
-  expect([waiting.length, sent.result]).toEqual([2, 'circuit_open'])
+  waiting[0]?.answer(httpReply(503))
+  await settle()
+  clock.advance(1_000)
+  await settle()
+  waiting[1]?.answer(httpReply(503))
+  await settle()
+  // At once: nobody waits for a try that cannot begin.
+  expect([waiting.length, sent.result]).toEqual([2, 503])
+})
+
+test('a breaker that others open while a retry pauses leaves the answer that is there', async () => {
+  const { send, waiting, clock, ports } = byHand({ breaker: { ...breaker, consecutive: 2 }, outlier: undefined })
+  const body = chunkedBody([Buffer.from('try later')])
+  const sent = await send({ route: { retry: retry({ attempts: 5, on: [503] }), timeoutMs: 30_000 } })
+  waiting[0]?.answer(httpReply(503, { body: body.chunks() }))
+  await settle()
+  await send()
+  waiting[1]?.fail(new Fault('upstream_reset', ''))
+  await settle()
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'open' }])
+  clock.advance(1_000)
+  await settle()
+  expect([waiting.length, sent.result]).toEqual([2, 503])
+  // Nothing of it is lost.
+  const chunks: Uint8Array[] = []
+  if (sent.reply?.kind === 'http' && sent.reply.body !== undefined && !(sent.reply.body instanceof Uint8Array))
+    for await (const chunk of sent.reply.body) chunks.push(chunk)
+  expect(Buffer.concat(chunks).toString()).toBe('try later')
+  expect(ports.meter.total('sallyport_upstream_retries_total', { cluster: 'c' })).toBe(0)
 })
 
 test('as many as pending says wait for a place, first come first served, until their deadline; more are refused at once', async () => {
@@ -118,6 +140,33 @@ test('as many as pending says wait for a place, first come first served, until t
   await settle()
   expect(second.result).toBe(201)
   expect(meter.level('sallyport_upstream_pending_requests', { cluster: 'c' })).toBe(0)
+})
+
+test('over HTTP/1.1 no more are under way than there may be connections; over HTTP/2 many share one', async () => {
+  const caps = { requests: 10, pending: 0, connections: 1 }
+  const { send, waiting, meter } = byHand({ caps })
+  await send()
+  const second = await send()
+  expect([second.result, second.fault?.detail.internal, waiting.length]).toEqual(['overloaded', 'cap of c reached: connections', 1])
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'connections' })).toBe(1)
+  waiting[0]?.answer(httpReply(200))
+  await settle()
+  expect((await send()).result).toBeUndefined()
+  const shared = byHand({ caps, protocol: 'h2' })
+  for (let i = 0; i < 3; i += 1) await shared.send()
+  expect(shared.waiting.length).toBe(3)
+  expect(shared.channels.calls[0]?.endpoint.connections).toEqual({ of: 'cluster c', most: 1 })
+})
+
+test('a try for which there is no connection is refused, counted and held against nobody', async () => {
+  const { send, waiting, meter, ports } = byHand({ caps: { requests: 10, connections: 1 }, protocol: 'h2', breaker: { ...breaker, consecutive: 1 } })
+  const sent = await send()
+  waiting[0]?.fail(new Fault('overloaded', 'too many connections are in use'))
+  await settle()
+  expect(sent.result).toBe('overloaded')
+  expect(meter.total('sallyport_upstream_held_back_total', { cluster: 'c', reason: 'connections' })).toBe(1)
+  expect(shieldsOf(ports)).toMatchObject([{ breaker: 'closed' }])
+  expect(endpointsOf(ports).map(({ answerMs }) => answerMs)).toEqual([undefined, undefined])
 })
 
 test('who goes away while waiting leaves the line', async () => {
@@ -149,7 +198,7 @@ test('a request with less time than almost any answer takes is refused at once, 
   // The first is let through.
   await send({ deadline: clock.ticks() + 50 })
   const refused = await send({ deadline: clock.ticks() + 50 })
-  expect([refused.result, refused.fault?.message, waiting.length]).toEqual(['deadline_exceeded', 'too little time is left', before + 1])
+  expect([refused.result, refused.fault?.message, waiting.length]).toEqual(['deadline_exhausted', 'too little time is left', before + 1])
   await send({ deadline: clock.ticks() + 150 })
   expect(waiting.length).toBe(before + 2)
   clock.advance(1_000)

@@ -32,6 +32,8 @@ const errorTypes: Partial<Readonly<Record<FaultCode, string>>> = {
   upstream_protocol: 'http_protocol_error',
   upstream_message_too_large: 'http_response_body_size',
   deadline_exceeded: 'http_response_timeout',
+  deadline_exhausted: 'http_response_timeout',
+  drained: 'connection_terminated',
   overloaded: 'connection_limit_reached',
 }
 

@@ -4,7 +4,6 @@ import type { PlacedLive } from '../../model/exchange.ts'
 import type { FieldList } from '../../model/fields.ts'
 import { endToEnd } from '../../model/hop-by-hop.ts'
 import type { LiveTarget } from '../../model/route.ts'
-import type { Fields } from '../../model/wire.ts'
 import { formatAuthority } from '../../net.ts'
 import type { Injection } from './inject.ts'
 
@@ -38,7 +37,7 @@ const partial: ReadonlySet<string> = new Set(['range', 'if-range'])
 /** The call as the vendor gets it: the caller's credentials gone, ours added. `injected` names the header that belongs to the gateway even when it stays empty. */
 export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined, newKey: () => string): HttpCall {
   const { target, request } = x
-  const headers = outgoingHeaders(request.headers, injection?.header, injected, x.service.mask.responses || target.record !== undefined)
+  const headers = outgoingHeaders(x, injection?.header, injected)
   if (x.service.idempotency?.generate === true && keyedMethods.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
   return {
     kind: 'http',
@@ -53,6 +52,15 @@ export function outgoingCall(x: PlacedLive, injection: Injection | undefined, in
 
 /** Methods that mean something else the second time (RFC 9110 section 9.2.2), and that vendors take keys for. */
 export const keyedMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
+
+/** A masked answer is searched or written down, so it must come whole and plain: a range could cut a secret in two, a content coding would hide it. */
+function outgoingHeaders({ request, service, target }: PlacedLive, header: Injection['header'], injected: string | undefined): FieldList {
+  const masked = service.mask.responses || target.record !== undefined
+  const own = injected === undefined ? undefined : fold(injected)
+  const kept = endToEnd(request.headers).without((name) => isWithheld(fold(name), own, service.proxy !== undefined) || (masked && partial.has(fold(name))))
+  if (masked) kept.set('accept-encoding', 'identity')
+  return header === undefined ? kept : kept.append(header.name, header.value)
+}
 
 /** The caller's own key stands, whatever it is; an empty one is none. The call is made once and sent as often as it is tried, so its tries share the key. */
 function addKey(headers: FieldList, name: string, newKey: () => string): void {
@@ -69,16 +77,11 @@ function pathAndQuery(basePath: string, path: string, query: string): string {
   return query === '' ? whole : `${whole}?${query}`
 }
 
-/** `masked`: the answer is searched or written down, so it must come whole and plain. A range could cut a secret in two, a content coding would hide it. */
-function outgoingHeaders(headers: Fields, header: Injection['header'], injected: string | undefined, masked: boolean): FieldList {
-  const own = injected === undefined ? undefined : fold(injected)
-  const kept = endToEnd(headers).without((name) => isWithheld(fold(name), own) || (masked && partial.has(fold(name))))
-  if (masked) kept.set('accept-encoding', 'identity')
-  return header === undefined ? kept : kept.append(header.name, header.value)
-}
-
-function isWithheld(name: string, own: string | undefined): boolean {
-  return name === own || credentials.has(name) || framing.has(name) || meshNames.has(name) || meshPrefixes.some((prefix) => name.startsWith(prefix))
+/** What the caller sent and the vendor is not to get. Through the forward proxy a caller speaks for itself: its credentials pass (RFC 9110 section 11.6.2). */
+function isWithheld(name: string, own: string | undefined, proxied: boolean): boolean {
+  return (
+    name === own || (credentials.has(name) && !proxied) || framing.has(name) || meshNames.has(name) || meshPrefixes.some((prefix) => name.startsWith(prefix))
+  )
 }
 
 /** CGI and its heirs read every character but letters and digits as one and the same: all spellings are one name. */

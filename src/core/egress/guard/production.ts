@@ -1,4 +1,5 @@
 import { isAddress, normalizeAddress, plainHost } from '../../net.ts'
+import { hostMatches } from '../../pattern.ts'
 import type { GuardHost } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
 import { classifyAddress } from './classify.ts'
@@ -13,10 +14,15 @@ const waitMs = 2_000
 /** What production is, as this process may know it: names, and the addresses they lead to now. */
 export interface Production {
   /** The production service whose host this name is. */
-  readonly named: (host: string) => string | undefined
+  readonly named: (host: string, shared?: Shared) => string | undefined
   /** The guard host that this address and port belongs to. */
-  readonly at: (address: string, port: number) => Promise<string | undefined>
+  readonly at: (address: string, port: number, shared?: Shared) => Promise<string | undefined>
 }
+
+/** Guard hosts that count for nothing this time. */
+type Shared = (guard: GuardHost) => boolean
+
+const none: Shared = () => false
 
 interface Watched {
   readonly guard: GuardHost
@@ -28,15 +34,20 @@ interface Watched {
 
 /**
  * Watches the guard hosts: every address is learnt when a dial needs it and is at most 30 s old. A host that cannot be
- * resolved keeps the addresses it had, and is held by its name in any case.
+ * resolved keeps the addresses it had, and is held by its name in any case; so is a wildcard, which leads nowhere by itself.
  */
 export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports, 'resolve' | 'clock'>): Production {
-  const names = new Map(guards.map((guard) => [plainHost(guard.host), guard.service]))
-  const watched = guards.map(watch)
+  const byName = Map.groupBy(guards, (guard) => plainHost(guard.host))
+  const wide = guards.filter(({ host }) => host.startsWith('*.'))
+  const watched = guards.filter(({ host }) => !host.startsWith('*.')).map(watch)
   return {
-    named: (host) => names.get(plainHost(host)),
-    async at(address, port) {
-      const here = watched.filter(({ guard }) => guard.port === port)
+    named(host, shared = none) {
+      const name = plainHost(host)
+      const found = byName.get(name)?.find((guard) => !shared(guard)) ?? wide.find((guard) => !shared(guard) && hostMatches(guard.host, name))
+      return found?.service
+    },
+    async at(address, port, shared = none) {
+      const here = watched.filter(({ guard }) => guard.port === port && !shared(guard))
       await Promise.all(here.map((host) => refresh(host, ports)))
       const forms = formsOf(address)
       return here.find(({ seen }) => forms.some((form) => isRemembered(seen, form, ports.clock.ticks())))?.guard.host

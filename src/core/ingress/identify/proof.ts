@@ -1,4 +1,4 @@
-import type { Matched } from '../../model/exchange.ts'
+import type { Received } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
 import type { Issuer } from '../../policy/policy.ts'
 import { tokenInvalid } from './answers.ts'
@@ -23,7 +23,7 @@ interface Binding {
  * where the token is bound to nothing and its issuer asks for no more. Nothing is remembered: every request proves anew.
  * @throws Fault `token_invalid`, `proof_invalid`, `proof_store_unavailable`
  */
-export function proveHolder(x: Matched, offered: OfferedToken, subject: Subject, issuer: Issuer, ports: IdentifyPorts): Promise<void> | undefined {
+export function proveHolder(x: Received, offered: OfferedToken, subject: Subject, issuer: Issuer, ports: IdentifyPorts): Promise<void> | undefined {
   const binding = bindingOf(subject)
   demandBinding(binding, issuer)
   if (binding === undefined) {
@@ -35,7 +35,7 @@ export function proveHolder(x: Matched, offered: OfferedToken, subject: Subject,
   return prove(x, offered, binding, issuer, ports)
 }
 
-async function prove(x: Matched, offered: OfferedToken, binding: Binding, issuer: Issuer, ports: IdentifyPorts): Promise<void> {
+async function prove(x: Received, offered: OfferedToken, binding: Binding, issuer: Issuer, ports: IdentifyPorts): Promise<void> {
   if (binding.certificate !== undefined && (await certificateThumbprint(x, ports)) !== binding.certificate)
     throw tokenInvalid('bound to a client certificate that this connection does not have')
   if (binding.key !== undefined) await proveKey(x, { token: offered.token, thumbprint: binding.key, rules: issuer.proof, skewMs: issuer.clockSkewMs }, ports)

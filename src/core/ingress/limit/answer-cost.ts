@@ -3,7 +3,7 @@ import type { Metered } from '../../model/exchange.ts'
 import type { Fields } from '../../model/wire.ts'
 import type { Clock, Counters, Meter } from '../../ports.ts'
 import { type Asked, ask, type PlannedLimit, whenSettled } from './plan.ts'
-import { readingAfter } from './refusal.ts'
+import { isNear, readingAfter } from './refusal.ts'
 
 /** What an upstream says in its answer that the request cost: an integer of at least 1, once in the head and once in the trailers at most. */
 const costHeader = 'x-sallyport-cost'
@@ -69,6 +69,9 @@ function openBill(limits: readonly PlannedLimit[], x: Charged, { counters, meter
         const left = lefts.find(({ limit }) => limit === reading.limit)
         const charged = due.find(({ limit }) => limit.name === reading.limit)
         if (left === undefined || charged === undefined) return reading
+        // Whoever was near before was counted then.
+        if (isNear(left.remaining, reading.quota) && !isNear(reading.remaining, reading.quota))
+          meter.count('sallyport_limit_near_total', { limit: reading.limit })
         return readingAfter(reading, charged.limit, left, charged.descriptor.cost, clock)
       })
       Object.assign(x, { readings })

@@ -48,6 +48,23 @@ export function isOver({ cost, taken }: Answered): boolean {
   return taken.remaining < cost
 }
 
+/** From here on somebody should be told before they are refused: four fifths are used. */
+export function isNear(remaining: number, quota: number): boolean {
+  return remaining * 5 <= quota
+}
+
+/**
+ * The fault of a request that costs more than its limit ever holds, because a claim says a number below the cost: nothing was counted, no wait would help, and
+ * the record says what does not fit.
+ */
+export function tooSmall({ limit: { name }, size, descriptor }: Asked): Fault {
+  return new Fault('rate_limited', `the rate limit "${name}" is smaller than what this request costs`, {
+    headers: [noStore],
+    members: { limit: name, quota: size.quota, cost: descriptor.cost, 'violated-policies': [name] },
+    internal: `limit ${name} holds ${size.quota} (${size.because ?? 'for everybody'}), and the request costs ${descriptor.cost}: it can never pass`,
+  })
+}
+
 /** A limit that must not be answered without its store, and was. */
 export function isUnavailable({ limit, taken }: Answered): boolean {
   return taken.degraded && limit.onStoreFailure === 'deny'

@@ -5,14 +5,15 @@ import { refusal } from './refusal.ts'
 
 /** Bytes of a request line, HTTP/2 counted as if written in HTTP/1 form. */
 const lineLimit = 8192
-/** TRACE and TRACK echo credentials back; CONNECT asks for a tunnel. */
-const refusedMethods: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
+/** They echo credentials back. */
+const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK'])
 
-/** Refuses what no request line of ours says: foreign versions, methods and lengths. @throws Fault */
-export function checkLine(arrival: Arrival): void {
+/** Refuses what no request line of ours says: foreign versions, methods and lengths; CONNECT where there are no tunnels. @throws Fault */
+export function checkLine(arrival: Arrival, tunnels: boolean): void {
   const { method, target, httpVersion } = arrival
   if (httpVersion !== '1.1' && httpVersion !== '2' && httpVersion !== '1.0') throw refusal(arrival, 'request_invalid', 'this HTTP version is not spoken here')
-  if (!isMethod(method) || refusedMethods.has(method)) throw refusal(arrival, 'not_implemented', 'this method is not implemented')
+  if (!isMethod(method) || refusedMethods.has(method) || (method === 'CONNECT' && !tunnels))
+    throw refusal(arrival, 'not_implemented', 'this method is not implemented')
   if (method.length + target.length + ' '.length + ' HTTP/1.1'.length > lineLimit) throw refusal(arrival, 'target_too_long', 'the request target is too long')
 }
 
@@ -26,9 +27,8 @@ function isMethod(method: string): boolean {
   return true
 }
 
-/** The target in origin-form (RFC 9112 section 3.2.1); absolute-form, authority-form and `*` are refused. @throws Fault */
-export function readTarget(arrival: Arrival): Target {
-  const { target } = arrival
+/** A target in origin-form (RFC 9112 section 3.2.1); absolute-form, authority-form and `*` are refused. @throws Fault */
+export function readTarget(arrival: Arrival, target: string): Target {
   if (target.charCodeAt(0) !== 0x2f) throw refusal(arrival, 'request_invalid', 'the request target is not a path')
   const mark = target.indexOf('?')
   const canonical = canonicalPath(mark < 0 ? target : target.slice(0, mark))

@@ -97,7 +97,7 @@ const time = z.strictObject({
 })
 
 const tls = z.strictObject({
-  spiffe: describe(z.array(spiffeId).min(1).optional(), 'SPIFFE ids, or spiffe://domain/path/* for everything below.'),
+  spiffe: describe(z.array(spiffeId).min(1).optional(), 'SPIFFE ids; `*` stands for one segment of the path, and at the end for everything below.'),
   dns: describe(z.array(host).min(1).optional(), 'A DNS name of it, or *.example.com for one label.'),
   uri: describe(z.array(pattern).min(1).optional(), 'RE2 patterns for the whole of a URI of it.'),
 })

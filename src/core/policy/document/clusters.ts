@@ -50,7 +50,7 @@ export const cluster = z.strictObject({
         serverName: describe(host.optional(), 'Name in the certificate; without it the authority.'),
         spiffe: describe(
           z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
-          'Whose certificate it must be: its SPIFFE id, or spiffe://domain/path/* for everything below. Its other names count for nothing then.',
+          'Whose certificate it must be: its SPIFFE id; `*` stands for one segment of the path, and at the end for everything below. Its other names count for nothing then.',
         ),
         ca: describe(pem.optional(), 'Who signs its certificate, PEM.'),
         certificate: describe(pem.optional(), "The gateway's own certificate, PEM."),
@@ -67,6 +67,10 @@ export const cluster = z.strictObject({
         overridable(z.int().min(0).max(1_000_000)),
         'clusters.caps.pending',
         'So many wait for a place, until their deadline; more are refused.',
+      ),
+      connections: describe(
+        overridable(z.int().min(1).max(1_000_000)).optional(),
+        'Connections at a time, over all endpoints: over HTTP/1.1 as many requests as well, of h2 an endpoint always has one; without it as many as it takes.',
       ),
       retries: describe(overridable(z.int().min(0).max(1_000_000)).optional(), 'Requests that are being repeated at a time, whatever budgets allow.'),
     },

@@ -5,6 +5,8 @@ import {
   address,
   assetPath,
   cidr,
+  claimPath,
+  claimValue,
   durationBetween,
   egressTarget,
   headerName,
@@ -14,15 +16,20 @@ import {
   pattern,
   pem,
   percent,
+  proxyHost,
   rate,
   safeUrl,
   secret,
   size,
+  spiffeId,
   text,
   url,
 } from './fields.ts'
+import { egressTls } from './listeners.ts'
 import { breaker } from './protect.ts'
 import { retry } from './routes.ts'
+
+const callerClaim = z.union([claimValue, z.array(claimValue).min(1), z.strictObject({ present: z.literal(true).meta({ description: 'The claim is there.' }) })])
 
 export const caller = z.strictObject({
   listener: defaulted(
@@ -32,6 +39,19 @@ export const caller = z.strictObject({
       .meta({ title: 'egress listener', examples: ['egress', 'egress:payments'] }),
     'callers.listener',
     'Whoever comes by it is this caller: egress (the shared port and every own port), or egress:SERVICE (one own port).',
+  ),
+  spiffe: describe(
+    z.union([spiffeId, z.array(spiffeId).min(1)]).optional(),
+    'SPIFFE id of the certificate that it shows, or ids of which one; `*` stands for one segment of the path, and at the end for everything below.',
+  ),
+  token: describe(
+    z
+      .strictObject({
+        issuer: describe(name, 'Issuer of the JWT that it brings.'),
+        claims: describe(filled(z.record(claimPath, callerClaim)), 'Claims by dotted path: a value, a list of values, or {present: true}. All must fit.'),
+      })
+      .optional(),
+    'The token that it brings, in proxy-authorization.',
   ),
   environment: describe(name.optional(), "Environment of its calls; without it the process's."),
   mayChooseEnv: defaulted(z.array(name), 'callers.mayChooseEnv', 'Environments that it may ask for with x-egress-env.'),
@@ -195,6 +215,15 @@ export const target = z.strictObject({
     z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
     'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, with protocol: postgres once the server has agreed; verified against the name) or none. Left out: none; in prod it must be said.',
   ),
+  hosts: describe(
+    z.array(proxyHost).min(1).optional(),
+    'With kind: proxy: the hosts that may be called, by exact name, or *.x for one label in place of the star; addresses only when allowAddresses holds them.',
+  ),
+  ports: defaulted(
+    z.array(z.int().min(1).max(65_535)).min(1),
+    'egress.environments.ports',
+    'With kind: proxy: the ports of these hosts. Nothing goes to 443 in the clear, and to 80 nothing else.',
+  ),
   guardHosts: defaulted(
     z.array(guardHost),
     'egress.environments.guardHosts',
@@ -204,7 +233,7 @@ export const target = z.strictObject({
   sharesAddressWithProd: defaulted(
     z.boolean(),
     'egress.environments.sharesAddressWithProd',
-    'This target is known to share an address and port with a production one.',
+    'This target is known to share an address and port with a production one. With kind: proxy: these hosts may be those of the same service in prod.',
   ),
   ca: describe(pem.optional(), "Certificate authorities in place of the system's, PEM."),
   reason: describe(text.optional(), 'With mode deny: why, shown to the caller.'),
@@ -214,6 +243,11 @@ const allowRule = z.strictObject({
   id: describe(name.optional(), 'Name in records; without it allow-1, allow-2 and so on.'),
   methods: describe(z.array(method).min(1), 'HTTP methods; GET implies HEAD.'),
   path: describe(path, 'Path template.'),
+  mode: defaulted(
+    z.enum(['enforce', 'audit']),
+    'egress.allow.mode',
+    'audit: lets pass what no other rule does, and records that it would be refused: to find out what an allow-list needs.',
+  ),
 })
 
 export const egress = z.strictObject({
@@ -226,7 +260,18 @@ export const egress = z.strictObject({
       .optional(),
     'Name that stands for it on the shared egress listener.',
   ),
-  kind: defaulted(z.enum(['http', 'tcp']), 'egress.kind', 'tcp: a port that carries bytes to host:port.'),
+  kind: defaulted(
+    z.enum(['http', 'tcp', 'proxy']),
+    'egress.kind',
+    'tcp: a port that carries bytes to host:port. proxy: hosts that are called through the forward proxy (listeners.egress.proxy).',
+  ),
+  tls: describe(egressTls.optional(), 'Certificate of its own port; without it the port speaks clear text.'),
+  connect: defaulted(z.boolean(), 'egress.connect', 'With kind: proxy: whether its callers may open tunnels (CONNECT) that carry TLS.'),
+  clientHelloTimeout: defaulted(
+    overridable(durationBetween('1ms', '1m')),
+    'egress.clientHelloTimeout',
+    'With connect: until the ClientHello is there, before which nothing is sent to the target.',
+  ),
   callers: defaulted(z.array(name), 'egress.callers', 'Who may call it.'),
   allow: defaulted(z.array(allowRule), 'egress.allow', 'What may be asked for; without it everything.'),
   timeout: section(
@@ -245,19 +290,19 @@ export const egress = z.strictObject({
       max: defaulted(
         overridable(z.int().min(1).max(100_000)),
         'egress.connections.max',
-        'With kind: tcp: connections at a time, per process; more are closed at once.',
+        'With kind: tcp, or connect: connections at a time, per process; more are refused at once.',
       ),
       idle: defaulted(overridable(durationBetween('1s', '7d')), 'egress.connections.idle', 'A connection without a byte for so long is closed.'),
       lifetime: defaulted(overridable(durationBetween('1s', '30d')), 'egress.connections.lifetime', 'A connection ends after this time, when it rests.'),
     },
-    'With kind: tcp: how many connections, and how long each.',
+    'With kind: tcp, or connect: how many connections, and how long each.',
   ),
   switch: section(
     {
       mode: defaulted(z.enum(['drain', 'pin']), 'egress.switch.mode', 'drain ends connections to a target that is no longer in force; pin leaves them.'),
       drainTimeout: defaulted(overridable(durationBetween('1ms', '1h')), 'egress.switch.drainTimeout', 'A connection that does not rest for so long is reset.'),
     },
-    'With kind: tcp: what becomes of connections when the target changes.',
+    'With kind: tcp, or connect: what becomes of connections when the target changes.',
   ),
   retry: describe(retry.optional(), 'Repeats failed tries; without it nothing is repeated.'),
   quota: describe(

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { checkExpression } from '../../expression.ts'
 import { canonicalPath } from '../../model/path.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
-import { checkCidr, parseAuthority } from '../../net.ts'
+import { checkCidr, isAddress, parseAuthority } from '../../net.ts'
 import { checkPattern } from '../../pattern.ts'
 import { checkSpiffePattern } from '../../spiffe.ts'
 import { durationPattern, parseDuration, percentPattern, quotaPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
@@ -98,13 +98,13 @@ export const pattern = checked(
   () => 'RE2 has no look-around and no back references.',
 )
 
-/** A SPIFFE id, or `spiffe://domain/path/*` for everything below. */
+/** A SPIFFE id; in its path `*` stands for one segment, and at the end for everything below. */
 export const spiffeId = checked(
   (value) => {
     const problem = checkSpiffePattern(value)
     return problem === undefined ? undefined : `"${value}" is not a SPIFFE id: ${problem}.`
   },
-  { title: 'SPIFFE id', examples: ['spiffe://example.org/ns/shop/sa/orders', 'spiffe://example.org/ns/shop/*'] },
+  { title: 'SPIFFE id', examples: ['spiffe://example.org/ns/shop/sa/orders', 'spiffe://example.org/ns/*/sa/orders', 'spiffe://example.org/ns/shop/*'] },
 )
 /** RFC 6749 section 3.3 */
 export const scope = lexical('scope', /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'orders:read')
@@ -185,6 +185,19 @@ export const egressTarget = checked(
     return parsed.problem
   },
   { title: 'URL, or host:port', examples: ['https://api.pay.example', 'ledger.corp.example:5432'] },
+)
+
+/** A host of the forward proxy. Whether a wildcard is too wide, and an address allowed, is said with the reason when the policies are linked. */
+export const proxyHost = checked(
+  (value) => {
+    const parsed = parseAuthority(value.startsWith('*.') ? value.slice(2) : value)
+    if ('problem' in parsed) return `"${value}" is not a host: ${parsed.problem}.`
+    if (parsed.port !== undefined) return `"${value}" holds a port.`
+    if (value !== value.toLowerCase()) return `"${value}" is not in lower case.`
+    return value.startsWith('*.') && isAddress(parsed.host) ? `"${value}" is not a host.` : undefined
+  },
+  { title: 'host name, or *. and a host name', examples: ['github.com', '*.githubusercontent.com'] },
+  (value) => (value.includes(':') ? 'Ports stand beside, under ports:.' : undefined),
 )
 
 /** https, or http to this very machine. */

@@ -33,12 +33,27 @@ export const publicListener = z.strictObject({
 
 export const plainListener = z.strictObject({ address: listenerAddress })
 
+/** Of the ports by which workloads come: whom they know by a certificate they ask for one, and take everybody else without. */
+export const egressTls = z.strictObject({
+  certificate: describe(pem, 'Certificate chain, PEM.'),
+  key: describe(pem, 'Private key, PEM.'),
+  clientCa: describe(pem.optional(), 'Who signs the certificates of callers, PEM; callers are then asked for one.'),
+})
+
+export const egressListener = z.strictObject({
+  address: listenerAddress,
+  tls: describe(egressTls.optional(), 'Certificate of the port; without it the port speaks clear text.'),
+  proxy: defaulted(z.boolean(), 'listeners.egress.proxy', 'Whether it is a forward proxy too: absolute-form requests and CONNECT.'),
+})
+
 /** The fixed names. */
 export const listeners = {
   public: describe(publicListener, 'Where external downstreams come in.'),
-  egress: describe(plainListener, 'The shared port of the ambassador: one host name per service.'),
+  egress: describe(egressListener, 'The shared port of the ambassador: one host name per service.'),
   admin: describe(plainListener, 'Health, metrics and the admin API.'),
 }
 
 export type PublicListenerDocument = z.output<typeof publicListener>
 export type PlainListenerDocument = z.output<typeof plainListener>
+export type EgressListenerDocument = z.output<typeof egressListener>
+export type EgressTlsDocument = z.output<typeof egressTls>

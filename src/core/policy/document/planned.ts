@@ -33,8 +33,6 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   compose: [{ at: route, what: 'Composing several calls' }],
   cache: [{ at: anywhere, what: 'Caching of answers' }],
   concurrency: [{ at: route, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; concurrency: adaptive protects a cluster.' }],
-  spiffe: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by SPIFFE id', instead: 'Recognise callers by listener.' }],
-  token: [{ at: /^callers\.[^.]+$/, what: 'Recognising callers by a token', instead: 'Recognise callers by listener.' }],
   quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
   openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],

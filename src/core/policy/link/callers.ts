@@ -1,6 +1,6 @@
 import type { CallerDocument, EgressDocument } from '../document/egress.ts'
-import type { Caller } from '../policy.ts'
-import { type Entry, type Linking, refuse, suggestion } from './linking.ts'
+import type { Caller, CallerClaim, CallerToken } from '../policy.ts'
+import { type Entry, type Linking, refer, refuse, suggestion } from './linking.ts'
 import { after } from './values.ts'
 
 /** Checks and links the callers. A broken one is left out: services that name it are quarantined. */
@@ -15,14 +15,27 @@ export function linkCallers(
     if (value.environment !== undefined) checkEnvironment(linking, entry, ['environment'], value.environment)
     for (const [i, name] of (value.mayChooseEnv ?? []).entries()) checkEnvironment(linking, entry, ['mayChooseEnv', i], name)
     checkListener(linking, entry, value.listener, services)
+    if (value.token !== undefined) refer(linking, entry, ['token', 'issuer'], 'issuers', value.token.issuer)
     return {
       name: entry.name,
       listener: value.listener ?? '',
+      ...(value.spiffe !== undefined && { spiffe: typeof value.spiffe === 'string' ? [value.spiffe] : value.spiffe }),
+      ...(value.token !== undefined && { token: linkToken(value.token) }),
       environment: value.environment,
       // An environment of the other class is out of reach whatever is asked for.
       mayChooseEnv: (value.mayChooseEnv ?? []).filter((name) => inClass.has(name)),
     }
   })
+}
+
+function linkToken({ issuer, claims }: NonNullable<CallerDocument['token']>): CallerToken {
+  return {
+    issuer,
+    claims: Object.entries(claims).map(([path, test]): CallerClaim => {
+      if (typeof test !== 'object') return { path, kind: 'in', values: [test] }
+      return 'length' in test ? { path, kind: 'in', values: test } : { path, kind: 'present' }
+    }),
+  }
 }
 
 function checkListener(

@@ -70,12 +70,29 @@ function linkCluster(linking: Linking, entry: Entry<ClusterDocument>, descriptor
     tls: linkTls(linking, entry, value),
     ...linkHealth(linking, entry),
     connectTimeoutMs: ms(value.connectTimeout ?? ''),
-    caps: { requests: value.caps?.requests ?? 0, pending: value.caps?.pending ?? 0, retries: value.caps?.retries },
+    caps: {
+      requests: value.caps?.requests ?? 0,
+      pending: value.caps?.pending ?? 0,
+      retries: value.caps?.retries,
+      connections: linkConnections(linking, entry),
+    },
     breaker: linkBreaker(value.breaker),
     concurrency: value.concurrency,
     subsets,
     descriptors: pinnedSet(value, descriptors),
   }
+}
+
+function linkConnections(linking: Linking, entry: Entry<ClusterDocument>): number | undefined {
+  const { caps, protocol } = entry.value ?? {}
+  if (caps?.connections !== undefined && protocol === 'grpc')
+    refuse(linking, entry, ['caps', 'connections'], {
+      code: 'no_effect',
+      message: 'A gRPC endpoint has one connection, whatever goes over it.',
+      hint: 'Remove it; caps.requests bounds what is under way.',
+      which: 'key',
+    })
+  return caps?.connections
 }
 
 function linkTls(linking: Linking, entry: Entry<ClusterDocument>, { tls }: Partial<ClusterDocument>): Cluster['tls'] {

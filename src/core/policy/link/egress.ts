@@ -1,24 +1,19 @@
 import type { EgressService, EgressTarget } from '../../model/route.ts'
-import type { EgressDocument } from '../document/egress.ts'
-import { isLoopbackHost } from '../document/fields.ts'
-import type { EnvironmentClass, GuardHost, Listeners } from '../policy.ts'
+import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import type { EnvironmentClass, GuardHost, LinkedEgress, Listeners } from '../policy.ts'
 import { parseRate } from '../units.ts'
 import { checkEnvironment } from './callers.ts'
 import { guardHostsOf, type PlacedTarget } from './guards.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refer, refuse, warn } from './linking.ts'
+import { linkEgressTls } from './listeners.ts'
 import type { Mocks } from './mocks.ts'
 import { linkBreaker } from './protect.ts'
+import { checkListedOnce, linkProxy, linkProxyTarget } from './proxies.ts'
 import { checkRetry, linkRetry } from './retry.ts'
 import { checkHttp, linkStreamTarget } from './stream-targets.ts'
 import { checkKind, linkStream } from './streams.ts'
-import { linkTarget } from './targets.ts'
+import { linkTarget, type TargetPlace } from './targets.ts'
 import { addressOf, ms } from './values.ts'
-
-export interface LinkedService {
-  readonly service: EgressService
-  /** By environment, of the class in force only. */
-  readonly targets: Readonly<Record<string, EgressTarget>>
-}
 
 export interface EgressSurroundings {
   readonly classes: ReadonlyMap<string, EnvironmentClass>
@@ -31,14 +26,19 @@ export function linkEgress(
   linking: Linking,
   entries: ReadonlyMap<string, Entry<EgressDocument>>,
   around: EgressSurroundings,
-): { readonly services: readonly LinkedService[]; readonly guards: readonly GuardHost[] } {
+): { readonly services: readonly LinkedEgress[]; readonly guards: readonly GuardHost[] } {
   checkDistinct(linking, entries, around.listeners)
   const live: PlacedTarget[] = []
   const services = Array.from(entries.values(), (entry) => linkService(linking, entry, around, live))
+  checkListedOnce(
+    linking,
+    live.flatMap(({ target, ...where }) => (target.mode === 'proxy' ? [{ ...where, target }] : [])),
+    new Map(services.flatMap(({ service }) => (service.host === undefined ? [] : [[service.host, service.name]]))),
+  )
   return { services, guards: guardHostsOf(linking, entries, around.classes, live) }
 }
 
-function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings, live: PlacedTarget[]): LinkedService {
+function linkService(linking: Linking, entry: Entry<EgressDocument>, around: EgressSurroundings, live: PlacedTarget[]): LinkedEgress {
   const { value = {} } = entry
   if (entry.value !== undefined) checkWays(linking, entry, value)
   if (value.retry !== undefined) checkRetry(linking, entry, undefined, value.retry)
@@ -60,8 +60,9 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
     ...(value.kind === 'tcp' && { stream: linkStream(value) }),
+    ...(value.kind === 'proxy' && { proxy: linkProxy(linking, entry, value, around.listeners) }),
   }
-  return { service, targets: linkTargets(linking, entry, around, live) }
+  return { service, ...linkEgressTls(value.tls), targets: linkTargets(linking, entry, around, live) }
 }
 
 const day = 86_400_000
@@ -104,11 +105,18 @@ function retryOf({ retry, idempotency }: Partial<EgressDocument>): EgressService
 
 function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): void {
   checkKind(linking, entry, value)
-  if (!isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
+  if (value.kind !== 'proxy' && !isSaid(entry, ['listen']) && !isSaid(entry, ['host']))
     refuse(linking, entry, [], {
       code: 'way_missing',
       message: 'The service can be reached by neither a port nor a host name.',
       hint: 'Add listen: 127.0.0.1:9101, or host: name.egress.internal.',
+    })
+  if (value.tls !== undefined && value.kind !== 'tcp' && !isSaid(entry, ['listen']))
+    refuse(linking, entry, ['tls'], {
+      code: 'listener_missing',
+      message: 'The service has no port of its own that could speak TLS.',
+      hint: 'Add listen:, or write tls: at listeners.egress.',
+      which: 'key',
     })
   if (value.allow?.length === 0 && isSaid(entry, ['allow']) && isWhole(entry, 'allow'))
     refuse(linking, entry, ['allow'], {
@@ -116,12 +124,6 @@ function checkWays(linking: Linking, entry: Entry<EgressDocument>, value: Partia
       message: 'An empty allow-list matches nothing, and yet restricts nothing.',
       hint: 'Leave it out to let every method and path pass, or write mode: deny in its environments.',
       which: 'key',
-    })
-  if (value.listen !== undefined && !isLoopbackHost(addressOf(value.listen).host))
-    warn(linking, entry, ['listen'], {
-      code: 'listen_open',
-      message: `${value.listen} is not a loopback address: whoever reaches this machine calls out as its callers.`,
-      hint: 'Listen on 127.0.0.1, or keep the port behind a network policy.',
     })
   if (value.environments !== undefined && Object.keys(value.environments).length === 0 && isWhole(entry, 'environments'))
     refuse(linking, entry, ['environments'], {
@@ -158,7 +160,7 @@ function checkDistinct(linking: Linking, entries: ReadonlyMap<string, Entry<Egre
 
 function allowOf(linking: Linking, entry: Entry<EgressDocument>, value: Partial<EgressDocument>): EgressService['allow'] {
   const ids = new Set<string>()
-  return (value.allow ?? []).map(({ id = '', methods, path }, i) => {
+  return (value.allow ?? []).map(({ id = '', methods, path, mode }, i) => {
     const name = id === '' ? `allow-${i + 1}` : id
     if (ids.has(name))
       refuse(linking, entry, ['allow', i, ...(id === '' ? [] : ['id'])], {
@@ -167,8 +169,15 @@ function allowOf(linking: Linking, entry: Entry<EgressDocument>, value: Partial<
         hint: 'Give each its own.',
       })
     ids.add(name)
-    return { id: name, methods, path }
+    return { id: name, methods, path, ...(mode === 'audit' && { audit: true as const }) }
   })
+}
+
+const linkKind = { http: linkHttp, tcp: linkStreamTarget, proxy: linkProxyTarget } as const
+
+function linkHttp(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): EgressTarget | undefined {
+  checkHttp(linking, entry, said, place)
+  return linkTarget(linking, entry, said, place)
 }
 
 /** Those of the class in force; live ones of every class are noted in `live`. */
@@ -184,10 +193,8 @@ function linkTargets(
     if (!checkEnvironment(linking, entry, path, environment, 'key')) continue
     const kind = classes.get(environment)
     const place = { path, environment, kind, mocks }
-    const isTcp = entry.value?.kind === 'tcp'
-    if (!isTcp) checkHttp(linking, entry, target, place)
-    const linked = isTcp ? linkStreamTarget(linking, entry, target, place) : linkTarget(linking, entry, target, place)
-    if (linked?.mode === 'live' || linked?.mode === 'tcp') live.push({ entry, environment, target: linked })
+    const linked = linkKind[entry.value?.kind ?? 'http'](linking, entry, target, place)
+    if (linked?.mode === 'live' || linked?.mode === 'tcp' || linked?.mode === 'proxy') live.push({ entry, environment, target: linked })
     if (linked !== undefined && kind === linking.environmentClass) kept.push([environment, linked])
   }
   return Object.fromEntries(kept)

@@ -7,7 +7,7 @@ import type { CallerDocument, EgressDocument } from '../document/egress.ts'
 import type { EnvironmentDocument } from '../document/environments.ts'
 import type { IssuerDocument } from '../document/issuers.ts'
 import type { LimitDocument } from '../document/limits.ts'
-import type { PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
+import type { EgressListenerDocument, PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
 import type { RouteDocument } from '../document/routes.ts'
 import type { ExchangeDocument, ResourceDocument, TokenDocument } from '../document/tokens.ts'
 import type { Entry } from './linking.ts'
@@ -15,7 +15,7 @@ import type { Entry } from './linking.ts'
 /** Every object of the format with its shape checked, by section. */
 export interface Entries {
   readonly environments: ReadonlyMap<string, Entry<EnvironmentDocument>>
-  readonly listeners: ReadonlyMap<string, Entry<PublicListenerDocument | PlainListenerDocument>>
+  readonly listeners: ListenersByName
   readonly store: ReadonlyMap<string, Entry<string>>
   readonly debug: ReadonlyMap<string, Entry<string>>
   readonly tokens: ReadonlyMap<string, Entry<TokenDocument>>
@@ -31,4 +31,11 @@ export interface Entries {
   readonly routes: ReadonlyMap<string, Entry<RouteDocument>>
   readonly callers: ReadonlyMap<string, Entry<CallerDocument>>
   readonly egress: ReadonlyMap<string, Entry<EgressDocument>>
+}
+
+/** The three fixed names, a kind each. */
+interface ListenersByName extends ReadonlyMap<string, Entry<PublicListenerDocument | PlainListenerDocument | EgressListenerDocument>> {
+  get(name: 'public'): Entry<PublicListenerDocument> | undefined
+  get(name: 'egress'): Entry<EgressListenerDocument> | undefined
+  get(name: string): Entry<PlainListenerDocument> | undefined
 }

@@ -1,6 +1,7 @@
 import { mayShareName, namesOf } from '../../model/names.ts'
-import type { LiveTarget, StreamTarget } from '../../model/route.ts'
+import type { LiveTarget, ProxyTarget, StreamTarget } from '../../model/route.ts'
 import { parseAuthority, plainHost } from '../../net.ts'
+import { hostMatches } from '../../pattern.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
 import type { EnvironmentClass, GuardHost } from '../policy.ts'
@@ -11,7 +12,7 @@ import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linkin
 export interface PlacedTarget {
   readonly entry: Entry<EgressDocument>
   readonly environment: string
-  readonly target: LiveTarget | StreamTarget
+  readonly target: LiveTarget | StreamTarget | ProxyTarget
 }
 
 interface Place {
@@ -85,7 +86,10 @@ function hostsOf({ entry, target }: Place): readonly GuardHost[] {
     const ports = parsed.port === undefined ? [443, 80, ...(live === undefined ? [] : [live.port])] : [parsed.port]
     return ports.map((port) => ({ host: parsed.host, port, service: entry.name }))
   })
-  return [...own, ...further]
+  const proxied = (target.hosts ?? []).flatMap((host) =>
+    target.ports.map((port): GuardHost => ({ host: plainHost(host), port, service: entry.name, proxied: true })),
+  )
+  return [...own, ...further, ...proxied]
 }
 
 /** Where a target is, be it a URL or `host:port`. */
@@ -99,10 +103,16 @@ function placeOf(target: string): { readonly host: string; readonly port: number
 /** By name alone, whatever the port: the guard of a nonprod process denies the name, so such a target could never be called. */
 function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: readonly GuardHost[]): void {
   const production = new Map(guards.map((guard) => [plainHost(guard.host), guard.service]))
+  const wide = guards.filter(({ host }) => host.startsWith('*.'))
+  const serviceOf = (host: string) => production.get(host) ?? wide.find((guard) => hostMatches(guard.host, host))?.service
   for (const { entry, environment, target } of targets) {
+    if (target.mode === 'proxy') {
+      checkListed(linking, entry, target, guards)
+      continue
+    }
     if (mayShareName(target)) continue
     for (const { of, host } of namesOf(target)) {
-      const service = production.get(plainHost(host))
+      const service = serviceOf(plainHost(host))
       if (service === undefined) continue
       const path = ['environments', environment, ...(of === 'target' ? ['target'] : [isCallers(target) ? 'exchange' : 'oauth2', 'tokenUrl'])]
       refuse(linking, entry, path, {
@@ -111,6 +121,30 @@ function checkNames(linking: Linking, targets: readonly PlacedTarget[], guards: 
         hint: 'Write the address of the test system. Where a vendor has one host for test and live, say sharesAddressWithProd: true, and pattern or forbidPattern for the secret.',
       })
     }
+  }
+}
+
+/** A wildcard may hold production hosts: the guard denies them one by one. What it denies whole is a slip. */
+function checkListed(
+  linking: Linking,
+  entry: Entry<EgressDocument>,
+  { environment, hosts, sharesAddressWithProd }: ProxyTarget,
+  guards: readonly GuardHost[],
+): void {
+  for (const [i, host] of hosts.entries()) {
+    const guard = guards.find((one) => {
+      const shared = sharesAddressWithProd && one.proxied === true && one.service === entry.name
+      return !shared && (plainHost(one.host) === host || (one.host.startsWith('*.') && hostMatches(one.host, host)))
+    })
+    if (guard === undefined) continue
+    refuse(linking, entry, ['environments', environment, 'hosts', i], {
+      code: 'target_is_prod',
+      message: `In a nonprod environment, ${host} is a production host of "${guard.service}".`,
+      hint:
+        guard.proxied === true && guard.service === entry.name
+          ? 'Where a host is the same for test and live, say sharesAddressWithProd: true.'
+          : 'Name hosts of the test system.',
+    })
   }
 }
 

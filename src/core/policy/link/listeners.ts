@@ -1,12 +1,12 @@
-import type { PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
-import type { ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import type { EgressListenerDocument, EgressTlsDocument, PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
+import type { EgressListener, ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
 import { parseRate } from '../units.ts'
 import { type Entry, isSaid, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
 import { addressOf, bytes, ms } from './values.ts'
 
 export interface ListenerEntries {
   readonly public: Entry<PublicListenerDocument> | undefined
-  readonly egress: Entry<PlainListenerDocument> | undefined
+  readonly egress: Entry<EgressListenerDocument> | undefined
   readonly admin: Entry<PlainListenerDocument> | undefined
 }
 
@@ -15,7 +15,7 @@ export function linkListeners(linking: Linking, entries: ListenerEntries): Liste
   checkDistinct(linking, entries)
   return {
     public: entries.public === undefined ? undefined : linkPublic(linking, entries.public),
-    egress: linkPlain(entries.egress),
+    egress: linkEgressListener(entries.egress),
     admin: linkPlain(entries.admin),
   }
 }
@@ -37,7 +37,19 @@ function checkDistinct(linking: Linking, entries: ListenerEntries): void {
   }
 }
 
-function linkPlain(entry: Entry<PlainListenerDocument> | undefined): Listeners['egress'] {
+function linkEgressListener(entry: Entry<EgressListenerDocument> | undefined): EgressListener | undefined {
+  const plain = linkPlain(entry)
+  return plain === undefined ? undefined : { ...plain, ...linkEgressTls(entry?.value?.tls), proxy: entry?.value?.proxy ?? false }
+}
+
+/** Callers without a certificate are let in as far as the walk, which knows who needs none, and writes a record of who is refused. */
+export function linkEgressTls(said: EgressTlsDocument | undefined): { readonly tls?: ListenerTls } {
+  if (said === undefined) return {}
+  const { certificate, key, clientCa } = said
+  return { tls: { certificate, key, clientAuth: clientCa === undefined ? 'none' : 'optional', clientCa } }
+}
+
+function linkPlain(entry: Entry<PlainListenerDocument> | undefined): Listeners['admin'] {
   const address = entry?.value?.address
   return address === undefined ? undefined : { address: addressOf(address) }
 }

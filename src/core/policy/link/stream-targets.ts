@@ -7,8 +7,16 @@ import { checkAddresses, checkGuarding, type TargetPlace } from './targets.ts'
 
 const streamMembers: ReadonlySet<string> = new Set(['mode', 'target', 'tls', 'ca', 'allowAddresses', 'guardHosts', 'sharesAddressWithProd', 'reason'])
 
-/** What only a TCP service has, on an HTTP one: a word as `tls`, and a target without a scheme. */
+/** What only other kinds of services have, on an HTTP one: hosts and ports, a word as `tls`, and a target without a scheme. */
 export function checkHttp(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, { path }: TargetPlace): void {
+  for (const key of ['hosts', 'ports'])
+    if (isSaid(entry, [...path, key]))
+      refuse(linking, entry, [...path, key], {
+        code: 'kind_differs',
+        message: `"${key}" has no meaning without kind: proxy.`,
+        hint: 'Write target, or kind: proxy at the service.',
+        which: 'key',
+      })
   if (typeof said.tls === 'string')
     refuse(linking, entry, [...path, 'tls'], {
       code: 'kind_differs',

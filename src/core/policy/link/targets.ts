@@ -1,4 +1,4 @@
-import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget, StreamTarget } from '../../model/route.ts'
+import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget, ProxyTarget, StreamTarget } from '../../model/route.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
@@ -19,7 +19,7 @@ export interface TargetPlace {
   readonly mocks: Mocks
 }
 
-type HttpTarget = Exclude<EgressTarget, StreamTarget>
+type HttpTarget = Exclude<EgressTarget, StreamTarget | ProxyTarget>
 
 /** Checks and links one target. Undefined when it cannot be read. */
 export function linkTarget(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, place: TargetPlace): HttpTarget | undefined {
@@ -83,6 +83,9 @@ const membersOf = {
   deny: ['reason'],
 } as const
 
+/** Of other kinds of services. */
+const refusedElsewhere = ['hosts', 'ports'] as const
+
 /** What a mode cannot use would be believed; guardHosts are worth having in every mode of a prod environment, and a target may wait for its day. */
 function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocument, mode: TargetDocument['mode'], { path }: TargetPlace): void {
   if (mode === undefined) return
@@ -94,7 +97,7 @@ function checkMembers(linking: Linking, entry: Entry<EgressDocument>, said: Targ
       hint: `Add ${needed}:, or choose another mode.`,
       which: 'key',
     })
-  const usable: ReadonlySet<string> = new Set([...membersOf[mode], 'mode', 'guardHosts'])
+  const usable: ReadonlySet<string> = new Set([...membersOf[mode], 'mode', 'guardHosts', ...refusedElsewhere])
   for (const key of Object.keys(said)) {
     if (usable.has(key) || !isSaid(entry, [...path, key])) continue
     warn(linking, entry, [...path, key], {

@@ -21,7 +21,7 @@ export function linkUpgrade(linking: Linking, entry: Entry<RouteDocument>, clust
       hint: 'Add GET to match.methods, or remove websocket.',
       which: 'key',
     })
-  for (const name of clustersOf(to)) checkCluster(linking, entry, name, clusters.get(name)?.value?.protocol)
+  for (const { name, role } of clustersOf(to)) checkCluster(linking, entry, { name, role }, clusters.get(name)?.value?.protocol)
   return { protocols: said.protocols, idleMs: ms(said.idle), lifetimeMs: said.lifetime === undefined ? undefined : ms(said.lifetime) }
 }
 
@@ -37,19 +37,28 @@ function checkName(linking: Linking, entry: Entry<RouteDocument>, at: readonly (
 }
 
 /** The change of protocol is one of HTTP/1.1; over HTTP/2 there is none (RFC 9113 section 8.6). */
-function checkCluster(linking: Linking, entry: Entry<RouteDocument>, name: string, protocol: ClusterDocument['protocol'] | undefined): void {
+function checkCluster(linking: Linking, entry: Entry<RouteDocument>, { name, role }: Used, protocol: ClusterDocument['protocol'] | undefined): void {
   // One that speaks gRPC alone is refused for what it is.
   if (protocol !== 'h2') return
   refuse(linking, entry, ['upgrade'], {
     code: 'upgrade_protocol',
-    message: `The cluster "${name}" speaks h2, and connections change their protocol over HTTP/1.1 alone.`,
-    hint: `Set protocol: http in clusters.${name}, or send the route to another cluster.`,
+    message: `The cluster "${name}"${role === 'failover' ? ' that the route fails over to' : ''} speaks h2, and connections change their protocol over HTTP/1.1 alone.`,
+    hint: `Set protocol: http in clusters.${name}, or ${role === 'failover' ? 'fail over' : 'send the route'} to another cluster.`,
     which: 'key',
   })
 }
 
-function clustersOf(to: RouteDocument['to']): readonly string[] {
+/** A cluster that handshakes of the route may reach. Mirrors are none: a conversation is not copied. */
+interface Used {
+  readonly name: string
+  readonly role: 'destination' | 'failover'
+}
+
+function clustersOf(to: RouteDocument['to']): readonly Used[] {
   if (to === undefined) return []
-  if (typeof to === 'string') return [to]
-  return Array.from(new Set((Array.isArray(to) ? to : [to]).map(({ cluster }) => cluster)))
+  if (typeof to === 'string') return [{ name: to, role: 'destination' }]
+  const destinations = Array.isArray(to) ? to : [to]
+  const first = new Set(destinations.map(({ cluster }) => cluster))
+  const spare = new Set(destinations.flatMap(({ failover }) => (failover === undefined || first.has(failover.cluster) ? [] : [failover.cluster])))
+  return [...Array.from(first, (name): Used => ({ name, role: 'destination' })), ...Array.from(spare, (name): Used => ({ name, role: 'failover' }))]
 }

@@ -8,6 +8,16 @@ import { hasLabels, inOrder, sameFound } from './found.ts'
 import { judgeShrinking } from './shrinking.ts'
 import { backOffMs, type Wait } from './wait.ts'
 
+/** A subset whose labels no endpoint has any more, and which goes on with those that had them last. */
+export interface LeftBehind {
+  readonly cluster: string
+  readonly subset: string
+  /** How many of its endpoints still serve, though the source names them no more or says other labels of them. */
+  readonly endpoints: number
+  /** Since the source last named one, milliseconds. */
+  readonly ageMs: number
+}
+
 /** How a source stands, for people. */
 export interface SourceStatus {
   /** Kind and name. */
@@ -19,8 +29,22 @@ export interface SourceStatus {
   readonly kept: number
   /** Since the source last said what is in force, milliseconds; undefined when it never did. */
   readonly ageMs: number | undefined
-  /** Why the last answer was not taken. */
+  /** Why the last answer was not taken, or not all of it. */
   readonly problem: string | undefined
+  readonly leftBehind: readonly LeftBehind[]
+}
+
+/** Who uses a source: a cluster, or a part of one. */
+interface User {
+  readonly cluster: string
+  readonly subset?: string | undefined
+  readonly labels?: Labels | undefined
+}
+
+/** The last endpoints that had certain labels. `lostAt`: when the source stopped naming any; undefined while it names some. Monotonic milliseconds. */
+interface Part {
+  readonly found: readonly Found[]
+  readonly lostAt: number | undefined
 }
 
 /** What it takes to follow sources. */
@@ -39,9 +63,9 @@ export class Source {
   readonly #lifeline = new Lifeline()
   readonly #watchers = new Set<() => void>()
   readonly #waiting = new Set<() => void>()
-  readonly #users = new Map<string, number>()
+  readonly #users = new Map<string, { readonly user: User; shares: number }>()
   /** By what subsets ask for: the last endpoints that had it. They outlive the snapshot whose subset found them. */
-  readonly #parts: Map<string, readonly Found[]>
+  readonly #parts: Map<string, Part>
   /** What the source said and what was believed. */
   #good: readonly Found[] | undefined
   /** What it says and what is not believed yet. `since`: Infinity while it cannot be asked. */
@@ -79,11 +103,15 @@ export class Source {
   part(labels: Labels | undefined): readonly Found[] {
     const all = this.#inForce ?? []
     if (labels === undefined) return all
-    const key = JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+    const key = labelsKey(labels)
     const fitting = all.filter((one) => hasLabels(one.labels, labels))
     // Of an empty set nothing is kept: it was not believed before that was certain.
-    if (fitting.length === 0 && all.length > 0) return this.#parts.get(key) ?? []
-    this.#parts.set(key, fitting)
+    if (fitting.length === 0 && all.length > 0) {
+      const { found, lostAt } = this.#parts.get(key) ?? { found: [], lostAt: undefined }
+      this.#parts.set(key, { found, lostAt: lostAt ?? this.#ports.clock.ticks() })
+      return found
+    }
+    this.#parts.set(key, { found: fitting, lostAt: undefined })
     return fitting
   }
 
@@ -99,12 +127,14 @@ export class Source {
   }
 
   /** Whose status this is. Returns the way to leave. */
-  enter(cluster: string): () => void {
-    this.#users.set(cluster, (this.#users.get(cluster) ?? 0) + 1)
+  enter({ cluster, subset, labels }: User): () => void {
+    const key = JSON.stringify([cluster, subset, labels === undefined ? undefined : labelsKey(labels)])
+    const there = this.#users.get(key) ?? { user: { cluster, subset, labels }, shares: 0 }
+    this.#users.set(key, there)
+    there.shares += 1
     return () => {
-      const left = (this.#users.get(cluster) ?? 1) - 1
-      if (left === 0) this.#users.delete(cluster)
-      else this.#users.set(cluster, left)
+      there.shares -= 1
+      if (there.shares === 0) this.#users.delete(key)
     }
   }
 
@@ -132,9 +162,19 @@ export class Source {
 
   status(): SourceStatus {
     const endpoints = this.#inForce?.length ?? 0
-    const clusters = [...this.#users.keys()].sort()
+    const clusters = Array.from(new Set(Array.from(this.#users.values(), ({ user }) => user.cluster))).sort()
     const ageMs = this.#saidAt === undefined ? undefined : this.#ports.clock.ticks() - this.#saidAt
-    return { source: this.#name, clusters, endpoints, kept: this.#held === undefined ? 0 : endpoints - this.#held.found.length, ageMs, problem: this.#problem }
+    const kept = this.#held === undefined ? 0 : endpoints - this.#held.found.length
+    return { source: this.#name, clusters, endpoints, kept, ageMs, problem: this.#problem, leftBehind: this.#leftBehind() }
+  }
+
+  #leftBehind(): readonly LeftBehind[] {
+    const now = this.#ports.clock.ticks()
+    return Array.from(this.#users.values()).flatMap(({ user: { cluster, subset, labels } }) => {
+      const part = labels === undefined ? undefined : this.#parts.get(labelsKey(labels))
+      if (subset === undefined || part?.lostAt === undefined || part.found.length === 0) return []
+      return [{ cluster, subset, endpoints: part.found.length, ageMs: now - part.lostAt }]
+    })
   }
 
   close(): void {
@@ -144,7 +184,7 @@ export class Source {
 
   async #run(discovery: Discovery): Promise<void> {
     const { clock, random } = this.#ports
-    const tell: DiscoveryTell = { set: (found) => this.#take(found), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
+    const tell: DiscoveryTell = { set: (found, partly) => this.#take(found, partly), alive: () => this.#stillSo(), failed: (why) => this.#broke(why) }
     while (this.#lifeline.ended === undefined) {
       try {
         await discovery.follow(tell, this.#lifeline)
@@ -156,7 +196,7 @@ export class Source {
     }
   }
 
-  #take(said: readonly Found[]): void {
+  #take(said: readonly Found[], partly?: string): void {
     if (this.#lifeline.ended !== undefined) return
     const found = inOrder(said)
     const now = this.#ports.clock.ticks()
@@ -168,7 +208,14 @@ export class Source {
       if (now - since >= this.#rule.confirmMs) this.#believe(found, now)
       else this.#hold(found, since, now)
     }
+    if (partly !== undefined) this.#note(partly)
     this.#told()
+  }
+
+  /** Some of it could not be asked: what could counts, and somebody should look at the rest. */
+  #note(problem: string): void {
+    this.#problem = problem
+    this.#ports.meter.count(failures, { source: this.#name, reason: 'partial' })
   }
 
   #believe(found: readonly Found[], now: number): void {
@@ -240,6 +287,10 @@ export class Source {
     this.#answered = true
     for (const over of this.#waiting) over()
   }
+}
+
+function labelsKey(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function reasonOf(error: unknown): string {

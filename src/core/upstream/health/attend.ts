@@ -18,6 +18,8 @@ export interface Attended {
 /** How the members of a part are looked after. */
 export interface Care {
   readonly roster: Roster
+  /** What requests to them are addressed to; undefined: what the caller asked for. */
+  readonly authority: string | undefined
   /** What they are asked; undefined: nothing. */
   readonly question: (Omit<Question, 'authority'> & { authority(member: Member): string }) | undefined
 }
@@ -26,7 +28,7 @@ export interface Care {
  * Members with somebody to look after them: they stand on the roster of their cluster, are asked how they are (once per endpoint and question,
  * however many snapshots use it), and one that is back soon after it left is remembered.
  */
-export function attend(members: UpstreamState['members'], health: HealthState, { roster, question }: Care, ports: AttendPorts): Attended {
+export function attend(members: UpstreamState['members'], health: HealthState, { roster, authority: asked, question }: Care, ports: AttendPorts): Attended {
   const { clock } = ports
   const held = new Map<string, { readonly member: Member; shares: number }>()
   const mine = new Set<Member>()
@@ -41,7 +43,7 @@ export function attend(members: UpstreamState['members'], health: HealthState, {
     }
     held.set(key, { member, shares: 1 })
     mine.add(member)
-    roster.join(member, clock.ticks())
+    roster.join(member, asked, clock.ticks())
     if (question !== undefined) {
       const authority = question.authority(member)
       health.checks.take(checkKey(key, question.rule, authority), () => openCheck(member, { ...question, authority }, roster, ports))
@@ -77,7 +79,7 @@ function remember({ parked: all }: HealthState, member: Member, now: number): Me
     member.standing.since = now
     return member
   }
-  Object.assign(member.standing, parked.standing, { checked: 'unchecked', problem: undefined, since: now })
+  Object.assign(member.standing, parked.standing, { checked: 'unchecked', checks: [], problem: undefined, since: now })
   return Object.assign(member, { ewma: parked.ewma, mean: parked.mean, sampledAt: parked.sampledAt })
 }
 

@@ -43,8 +43,14 @@ export function openCheck(member: Member, question: Question, roster: Roster, po
     key: `health ${member.endpoint.key}`,
     connectTimeoutMs: Math.min(rule.timeoutMs, member.endpoint.connectTimeoutMs),
     idleMs: rule.intervalMs * 2,
+    // Whether it is well must not hang on how busy it is.
+    connections: undefined,
   }
   const channel = ports.channels.acquire(endpoint)
+  // A reload may ask another question while requests of the last policies are under way: of the two answers only the newer one counts, at once.
+  const mine = {}
+  member.standing.checks.push(mine)
+  let fresh = true
   let closed = false
   let against = 0
   let line = new Lifeline()
@@ -54,13 +60,16 @@ export function openCheck(member: Member, question: Question, roster: Roster, po
     const { standing } = member
     meter.count(checks, { cluster: roster.cluster, outcome: problem === undefined ? 'passed' : 'failed' })
     const verdict = problem === undefined ? 'healthy' : 'unhealthy'
+    if (standing.checks.at(-1) !== mine) return
     if (problem !== undefined) standing.problem = problem
+    const isFirst = fresh
+    fresh = false
     if (standing.checked === verdict) {
       against = 0
       return
     }
     against += 1
-    if (standing.checked !== 'unchecked' && against < (problem === undefined ? rule.healthyAfter : rule.unhealthyAfter)) return
+    if (!isFirst && against < (problem === undefined ? rule.healthyAfter : rule.unhealthyAfter)) return
     against = 0
     const now = clock.ticks()
     // One that was there all along and has its first check only now is not new.
@@ -92,6 +101,8 @@ export function openCheck(member: Member, question: Question, roster: Roster, po
   return {
     close() {
       closed = true
+      const { checks: asking } = member.standing
+      asking.splice(asking.indexOf(mine), 1)
       timer?.cancel()
       line.end(new Fault('client_closed', 'nobody wants to know'))
       channel.release()

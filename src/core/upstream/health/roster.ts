@@ -9,6 +9,8 @@ const endpoints = 'sallyport_upstream_endpoints' satisfies MetricName
 export interface EndpointStatus {
   readonly cluster: string
   readonly endpoint: string
+  /** What it is asked for there; undefined: the name that the caller uses. */
+  readonly authority: string | undefined
   readonly health: Stands
   /** Why it is not used, in words. */
   readonly cause: string | undefined
@@ -27,7 +29,7 @@ export class Roster {
   version = 0
   /** What the newest policies look at. */
   rule: { readonly checked: boolean; readonly outlier: boolean } = { checked: false, outlier: false }
-  readonly #members = new Map<Member, number>()
+  readonly #members = new Map<Member, { readonly authority: string | undefined; shares: number }>()
   readonly #meter: Meter
 
   constructor(cluster: string, meter: Meter) {
@@ -35,15 +37,18 @@ export class Roster {
     this.#meter = meter
   }
 
-  join(member: Member, now: number): void {
-    this.#members.set(member, (this.#members.get(member) ?? 0) + 1)
+  join(member: Member, authority: string | undefined, now: number): void {
+    const there = this.#members.get(member)
+    if (there === undefined) this.#members.set(member, { authority, shares: 1 })
+    else there.shares += 1
     this.changed(now)
   }
 
   leave(member: Member, now: number): void {
-    const shares = (this.#members.get(member) ?? 0) - 1
-    if (shares > 0) this.#members.set(member, shares)
-    else this.#members.delete(member)
+    const there = this.#members.get(member)
+    if (there === undefined) return
+    there.shares -= 1
+    if (there.shares === 0) this.#members.delete(member)
     this.changed(now)
   }
 
@@ -60,11 +65,14 @@ export class Roster {
   }
 
   status(now: number): readonly EndpointStatus[] {
-    return Array.from(this.#members.keys(), (member) => statusOf(this.cluster, member, standsAs(member.standing, this.rule, now), now))
+    return Array.from(this.#members, ([member, { authority }]) => ({
+      ...statusOf(this.cluster, member, standsAs(member.standing, this.rule, now), now),
+      authority,
+    }))
   }
 }
 
-function statusOf(cluster: string, { name, standing, active, ewma }: Member, health: Stands, now: number): EndpointStatus {
+function statusOf(cluster: string, { name, standing, active, ewma }: Member, health: Stands, now: number): Omit<EndpointStatus, 'authority'> {
   return {
     cluster,
     endpoint: name,

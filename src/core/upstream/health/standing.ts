@@ -5,6 +5,8 @@ export type Cause = 'consecutive_5xx' | 'consecutive_gateway' | 'success_rate' |
 export interface Standing {
   /** What active checks say; `unchecked` without one. */
   checked: 'unchecked' | 'healthy' | 'unhealthy'
+  /** Who asks it how it is. Of several, the last one's verdict counts. */
+  readonly checks: object[]
   /** Why the last check failed. */
   problem: string | undefined
   /** Since when it is used: slow start ramps from here. */
@@ -30,6 +32,7 @@ export interface Standing {
 export function newStanding(now: number): Standing {
   return {
     checked: 'unchecked',
+    checks: [],
     problem: undefined,
     since: now,
     ejectedUntil: 0,
@@ -55,6 +58,11 @@ export function standsAs(standing: Standing, { checked, outlier }: { readonly ch
 
 /** How long the request that proves an endpoint is waited for before another may try, milliseconds. */
 const proofMs = 5_000
+
+/** The turn that was taken at that moment led to no request: somebody else may have it. */
+export function giveProofBack(standing: Standing, takenAt: number): void {
+  if (standing.probedAt === takenAt) standing.probedAt = Number.NEGATIVE_INFINITY
+}
 
 /** Whether an endpoint that is back may get the request that proves it. */
 export function mayProve(standing: Standing, now: number): boolean {

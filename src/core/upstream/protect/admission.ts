@@ -5,7 +5,7 @@ import { remainingMs } from '../deadline.ts'
 import type { Shipment } from '../shipment.ts'
 
 type AdmissionPorts = { readonly clock: Clock; readonly meter: Meter }
-type Job = Pick<Shipment, 'group' | 'caps' | 'shield' | 'label' | 'deadline' | 'x'>
+type Job = Pick<Shipment, 'group' | 'caps' | 'oneEach' | 'shield' | 'label' | 'deadline' | 'x'>
 
 const names = {
   active: 'sallyport_upstream_active_requests',
@@ -23,7 +23,8 @@ export interface Admitted {
 
 /**
  * Lets a request in, at once or after it has waited for a place, and counts it.
- * @throws Fault `deadline_exceeded` when the time that is left is not enough, `overloaded` where there is neither a place nor room to wait
+ * @throws Fault `deadline_exhausted` when the time that is left is not enough, `deadline_exceeded` when it passed in the line, `overloaded` where there is
+ * neither a place nor room to wait
  */
 export async function admit(job: Job, ports: AdmissionPorts): Promise<Admitted> {
   const { group, label, shield } = job
@@ -43,12 +44,15 @@ export async function admit(job: Job, ports: AdmissionPorts): Promise<Admitted> 
     count(1)
     part = shield.join()
   }
-  const underCap = () => group.active < job.caps.requests
+  const { requests, pending = 0 } = job.caps
+  // Over HTTP/1.1 a request has a connection to itself: it waits here, in the order of arrival, and not for a connection.
+  const most = Math.min(requests, job.oneEach === true ? (job.caps.connections ?? requests) : requests)
+  const underCap = () => group.active < most
   const fits = () => underCap() && shield.hasRoom
   if (fits()) enter()
   else {
-    const { pending = 0 } = job.caps
-    if (group.waiting.length >= pending) throw refuse(pending > 0 ? 'pending' : underCap() ? 'concurrency' : 'cap', full(label, underCap()))
+    const why = underCap() ? 'concurrency' : most < requests ? 'connections' : 'cap'
+    if (group.waiting.length >= pending) throw refuse(pending > 0 ? 'pending' : why, full(label, why))
     await waitIn(job, { fits, enter }, ports)
   }
   return {
@@ -75,10 +79,10 @@ async function waitIn({ group, label, x, deadline }: Job, turn: { fits: () => bo
 }
 
 function tooLittle(label: string, leftMs: number): Fault {
-  return new Fault('deadline_exceeded', 'too little time is left', { internal: `${leftMs} ms are left, and ${label} hardly ever answers so soon` })
+  return new Fault('deadline_exhausted', 'too little time is left', { internal: `${leftMs} ms are left, and ${label} hardly ever answers so soon` })
 }
 
-function full(label: string, capped: boolean): Fault {
-  const internal = capped ? `${label} takes no more at a time` : `cap of ${label} reached`
+function full(label: string, why: string): Fault {
+  const internal = why === 'concurrency' ? `${label} takes no more at a time` : `cap of ${label} reached: ${why === 'cap' ? 'requests' : why}`
   return new Fault('overloaded', 'too many requests are under way', { headers: [['retry-after', '1']], internal })
 }

@@ -104,6 +104,11 @@ export class Shield {
     return false
   }
 
+  /** Whether no try may begin now. */
+  isOpen(now: number): boolean {
+    return (this.#breaker?.backInMs(now) ?? 0) > 0
+  }
+
   /** Leave for one try. @throws Fault `circuit_open` with the time until it may be tried again. Undefined: there is no breaker to tell. */
   enter(now: number): Pass | undefined {
     const breaker = this.#breaker
@@ -136,6 +141,10 @@ export class Shield {
   /** One more request that might be hedged: `share` of one may be. */
   saveForHedge(share: number): void {
     this.#hedges = Math.min(mostHedges, this.#hedges + share)
+  }
+
+  get hasHedge(): boolean {
+    return this.#hedges >= 1
   }
 
   /** Whether a hedge was saved up; it is spent then. */

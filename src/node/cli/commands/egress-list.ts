@@ -12,6 +12,8 @@ interface Switched {
 
 type Row = Pick<EgressRow, 'service' | 'environment'> & {
   readonly mode: string
+  /** A gateway of an older version does not say. */
+  readonly callers?: EgressRow['callers'] | undefined
   readonly target?: string | undefined
   readonly secret?: string | undefined
   readonly switched?: Switched | undefined
@@ -19,7 +21,8 @@ type Row = Pick<EgressRow, 'service' | 'environment'> & {
 
 export const egressList: Command = {
   name: 'egress list',
-  summary: 'Print every egress service in every environment of this class: mode, target, secret reference; with --admin what a running gateway has in force.',
+  summary:
+    'Print every egress service in every environment of this class: mode, target, secret reference, callers; with --admin what a running gateway has in force.',
   usage: '',
   options: [...policyOptions, { ...adminOption, text: `ask a running gateway instead, with what is switched: ${adminOption.text}` }],
   examples: ['sallyport egress list --env dev', 'sallyport egress list --admin http://127.0.0.1:9901'],
@@ -47,9 +50,22 @@ export const egressList: Command = {
 function text(rows: readonly Row[]): string {
   const anySwitched = rows.some(({ switched }) => switched !== undefined)
   return table([
-    ['SERVICE', 'ENVIRONMENT', 'MODE', 'TARGET', 'SECRET', ...(anySwitched ? ['SWITCHED'] : [])],
-    ...rows.map((row) => [row.service, row.environment, row.mode, row.target ?? '-', row.secret ?? '-', ...(anySwitched ? [switchedText(row.switched)] : [])]),
+    ['SERVICE', 'ENVIRONMENT', 'MODE', 'TARGET', 'SECRET', 'CALLERS', ...(anySwitched ? ['SWITCHED'] : [])],
+    ...rows.map((row) => [
+      row.service,
+      row.environment,
+      row.mode,
+      row.target ?? '-',
+      row.secret ?? '-',
+      callersText(row.callers),
+      ...(anySwitched ? [switchedText(row.switched)] : []),
+    ]),
   ])
+}
+
+function callersText(callers: Row['callers'] = []): string {
+  const texts = callers.map(({ name, by }) => (by.includes('listener') ? name : `${name} (${by.join(' and ')})`))
+  return texts.length === 0 ? '-' : texts.join(', ')
 }
 
 function switchedText(switched: Row['switched']): string {

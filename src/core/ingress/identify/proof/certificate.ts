@@ -1,9 +1,9 @@
 import { base64url } from 'jose'
-import type { Matched } from '../../../model/exchange.ts'
+import type { Received } from '../../../model/exchange.ts'
 import type { Ports } from '../../../ports.ts'
 
 /** SHA-256 over the DER of the connection's verified client certificate, as `x5t#S256` has it (RFC 8705 section 3.1); undefined without one. */
-export async function certificateThumbprint({ client }: Pick<Matched, 'client'>, { digest }: Pick<Ports, 'digest'>): Promise<string | undefined> {
+export async function certificateThumbprint({ client }: Pick<Received, 'client'>, { digest }: Pick<Ports, 'digest'>): Promise<string | undefined> {
   return client.certificate === undefined ? undefined : base64urlOfHex(await digest(client.certificate))
 }
 

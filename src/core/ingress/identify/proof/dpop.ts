@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, compactVerify, importJWK } from 'jose'
 import { challenge as challengeOf } from '../../../model/challenge.ts'
-import type { Matched } from '../../../model/exchange.ts'
+import type { Received } from '../../../model/exchange.ts'
 import { Fault } from '../../../model/fault.ts'
 import { canonicalPath } from '../../../model/path.ts'
 import { proofAlgorithms } from '../../../model/proof-algorithms.ts'
@@ -34,7 +34,7 @@ const refusedHeaders = ['crit', 'b64', 'zip', 'jku', 'x5u', 'x5c', 'kid'] as con
  * by the key the token is bound to, with a nonce where one is asked for, and never seen before by any replica.
  * @throws Fault `proof_invalid`, or `proof_store_unavailable` when it cannot be told whether it was used before
  */
-export async function proveKey(x: Matched, binding: KeyBinding, ports: ProofPorts): Promise<void> {
+export async function proveKey(x: Received, binding: KeyBinding, ports: ProofPorts): Promise<void> {
   const text = proofOf(x)
   const { header, claims } = openJws(text, { refused: refusedHeaders, headerLimit, refuse: proofInvalid })
   const jwk = keyOf(header)
@@ -49,7 +49,7 @@ export async function proveKey(x: Matched, binding: KeyBinding, ports: ProofPort
   await useOnce(jti, binding, ports)
 }
 
-function proofOf({ request }: Matched): string {
+function proofOf({ request }: Received): string {
   const [text, ...more] = request.headers.all('dpop')
   if (text === undefined) throw proofInvalid('no DPoP header')
   if (more.length > 0) throw proofInvalid('more than one DPoP header')
@@ -68,7 +68,7 @@ function algorithmOf(header: JsonObject): string {
   return alg
 }
 
-function judgeRequest({ request }: Matched, claims: JsonObject): void {
+function judgeRequest({ request }: Received, claims: JsonObject): void {
   if (claims['htm'] !== request.method) throw proofInvalid('made for another method (htm)')
   const { scheme, authority, target } = request
   if (typeof claims['htu'] !== 'string' || normalized(claims['htu']) !== `${scheme}://${withoutPort(scheme, authority)}${target.path}`)

@@ -16,7 +16,7 @@ const grpcErrors: ReadonlySet<number> = new Set([
 const lateCode = 4
 
 /** Faults on the way to a service that no service is to blame for. */
-const ownFaults: ReadonlySet<FaultCode> = new Set(['internal', 'config_quarantined', 'credential_unavailable'])
+const ownFaults: ReadonlySet<FaultCode> = new Set(['internal', 'config_quarantined', 'credential_unavailable', 'deadline_exhausted', 'drained'])
 
 /** Runs `forward` and tells how it came out, once, when its answer has ended. What the downstream alone is to blame for is not told. */
 export async function overheard(forward: () => Promise<Reply>, clock: Pick<Clock, 'ticks'>, tell: (outcome: Outcome) => void): Promise<Reply> {

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { certificatesOf } from '../../src/node/certificate-status.ts'
+import { keeperOf } from '../../src/node/tls-material.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { fakeClock } from '../support/clock.ts'
+import { emptyPolicy } from '../support/policy.ts'
+import { fakeSecrets } from '../support/ports.ts'
+import { cluster } from '../support/sendable.ts'
+
+test('certificates of the policies in force are shown with their names, their end, and why new ones are not used', async () => {
+  const clock = fakeClock()
+  const { ca, issue } = await makeCertificates()
+  const own = await issue({ dns: 'gateway.test', uri: ['spiffe://corp/ns/edge/sa/gateway'] })
+  const files: Record<string, string> = { 'file:/tls.crt': own.certificate, 'file:/tls.key': own.key, 'file:/ca.pem': ca }
+  const secrets = fakeSecrets()
+  const read = async (reference: string) => files[reference] ?? Promise.reject(new Error(`${reference} is not there`))
+  const ports = { clock, secrets: { ...secrets, read } }
+  const references = { ca: 'file:/ca.pem', certificate: 'file:/tls.crt', key: 'file:/tls.key' }
+  const clusters = { orders: cluster('orders'), trusting: cluster('trusting') }
+  const shown = () => certificatesOf(ports.secrets, emptyPolicy({ clusters }))
+
+  const keeper = keeperOf(references, 'cluster orders', ports)
+  expect(shown()).toEqual([])
+  await keeper.now()
+  await keeperOf({ ...references, certificate: undefined, key: undefined }, 'cluster trusting', ports).now()
+  await keeperOf(references, 'cluster gone', ports).now()
+  await keeperOf(references, 'egress gone', ports).now()
+  await expect(keeperOf({ ...references, key: 'file:/lost.key' }, 'listener public', ports).now()).rejects.toThrow('is not there')
+  expect(shown()).toEqual([
+    {
+      use: 'cluster orders',
+      subject: 'CN=gateway.test',
+      spiffe: 'spiffe://corp/ns/edge/sa/gateway',
+      beginsAt: expect.any(Number),
+      endsAt: expect.any(Number),
+      ageMs: 0,
+      problem: undefined,
+    },
+    { use: 'listener public', subject: undefined, spiffe: undefined, beginsAt: undefined, endsAt: undefined, ageMs: 0, problem: 'file:/lost.key is not there' },
+  ])
+
+  clock.advance(5_000)
+  expect(shown()[0]?.ageMs).toBe(5_000)
+  delete files['file:/tls.key']
+  await keeper.now()
+  expect(shown()[0]).toMatchObject({ subject: 'CN=gateway.test', ageMs: 0, problem: 'file:/tls.key is not there' })
+})
