@@ -464,7 +464,7 @@ export interface StreamTarget {
   readonly environment: string
   readonly host: string
   readonly port: number
-  /** TLS from the first byte, verified against `host`. */
+  /** TLS, verified against `host`: from the first byte, or as the protocol begins it. */
   readonly tls: boolean
   readonly ca: string | undefined
   readonly allowAddresses: readonly string[]

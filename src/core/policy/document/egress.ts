@@ -213,7 +213,7 @@ export const target = z.strictObject({
   hmac: describe(hmac.optional(), 'An HMAC over the call.'),
   tls: describe(
     z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
-    'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, verified against the name) or none. Left out: none; in prod it must be said.',
+    'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, with protocol: postgres once the server has agreed; verified against the name) or none. Left out: none; in prod it must be said.',
   ),
   vend: describe(
     z
@@ -290,7 +290,10 @@ export const egress = z.strictObject({
     },
     'How long a call may take.',
   ),
-  protocol: describe(z.enum(['postgres']).optional(), 'With kind: tcp: what is spoken there, so that a drain knows when a session rests.'),
+  protocol: describe(
+    z.enum(['postgres']).optional(),
+    'With kind: tcp: what is spoken there, so that a drain knows when a session rests, and TLS is begun as the server expects.',
+  ),
   connections: section(
     {
       max: defaulted(
