@@ -94,6 +94,11 @@ export interface CallOptions {
   readonly idleMs: number
   /** Largest gRPC message, bytes. */
   readonly messageLimit: number
+  /**
+   * What is sent once more, over a fresh connection, when an idle one died before a byte of answer (RFC 9112 section 9.3.1): `idempotent` (left out): calls without a body that mean
+   * the same twice; `safe`: those that change nothing; `never`: none, because each counts.
+   */
+  readonly resend?: 'idempotent' | 'safe' | 'never' | undefined
 }
 
 /**

@@ -72,6 +72,11 @@ export function buildAnswer(): Answer {
   }
 }
 
+/** An answer that was stored, marked with what the gateway did for this call. */
+export function marked(x: Placed, stored: Outbound): Outbound {
+  return { ...stored, headers: addMarks(new FieldList(stored.headers.entries()), x) }
+}
+
 /** Builds the only place of the egress wing where a fault becomes an answer: problem+json and `Proxy-Status`; never 407. */
 export function buildRefuse(policy: Policy): (last: Arrived & Partial<Credentialed>, fault: Fault) => Outbound {
   const showRule = policy.environmentClass === 'nonprod'

@@ -65,6 +65,17 @@ export const metrics = {
     help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
     labels: ['service', 'environment', 'outcome'],
   },
+  sallyport_egress_cache_total: {
+    kind: 'counter',
+    help: 'Calls to services with a cache, by service, environment and outcome: hit, revalidated, stale, miss, bypass (nothing that could be stored).',
+    labels: ['service', 'environment', 'outcome'],
+  },
+  sallyport_egress_cache_bytes: { kind: 'gauge', help: 'What stored answers weigh, by service.', labels: ['service'], together: 'sum' },
+  sallyport_egress_vended_total: {
+    kind: 'counter',
+    help: 'Credentials that were handed to workloads, by service, environment and caller.',
+    labels: ['service', 'environment', 'caller'],
+  },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_hedges_total: {
     kind: 'counter',

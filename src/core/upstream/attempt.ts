@@ -2,7 +2,7 @@ import type { GrpcCall, GrpcReply, HttpCall, HttpReply, Reply } from '../model/c
 import { Fault, type FaultCode } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
 import type { MetricName } from '../observe/metrics.ts'
-import type { Ports } from '../ports.ts'
+import type { CallOptions, Ports } from '../ports.ts'
 import type { Deadline } from './deadline.ts'
 import { relay } from './relay.ts'
 import type { Member } from './state.ts'
@@ -14,6 +14,7 @@ export interface Attempt {
   readonly member: Member
   readonly deadline: Deadline
   readonly idleMs: number
+  readonly resend?: CallOptions['resend']
   /** The request's own. The try ends with it, but not the other way round. */
   readonly lifeline: Lifeline
   /** The cluster or egress service, for the metrics. */
@@ -75,7 +76,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     finish(outcomeOf(why))
   })
   try {
-    const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit }
+    const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit, resend: job.resend }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
     const tookMs = clock.ticks() - startedAt
     tell({ kind: 'answer', tookMs, status: reply.kind === 'http' ? reply.status : undefined })
