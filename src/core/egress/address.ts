@@ -71,7 +71,7 @@ const environmentName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 function wantedEnvironment(headers: Fields): string | undefined {
   const values: string[] = []
   for (const [name, value] of headers.entries()) {
-    if (name === 'x-egress-env') values.push(value.trim())
+    if (name === 'x-egress-env') values.push(value.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
     else if (name.replaceAll(/[^a-z0-9]+/g, '-') === 'x-egress-env') throw new Fault('env_invalid', `the header is spelled x-egress-env, not ${name}`)
   }
   const [wanted] = values
