@@ -12,7 +12,10 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/core/' },
       to: {
-        pathNot: ['^src/core/', '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi|tldts|tldts-core)(/|$)'],
+        pathNot: [
+          '^src/core/',
+          '^node_modules/(jose|@bufbuild/protobuf|@marcbachmann/cel-js|yaml|zod|ipaddr\\.js|re2js|oauth4webapi|http-cache-semantics|tldts|tldts-core)(/|$)',
+        ],
       },
     },
     {

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 
 /** The port to listen on: the first argument. @throws RangeError when it is none. */
 export function portArgument(): number {
@@ -16,6 +17,14 @@ export function untilInputEnds(): void {
 /** Serves bare connections on loopback; `serve` gets each, and a function that answers from it. */
 export function listenRaw(port: number, serve: (socket: Socket) => void): void {
   createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => socket.destroy())
+    serve(socket)
+  }).listen(port, '127.0.0.1')
+}
+
+/** The same over TLS, with this certificate and key as PEM. */
+export function listenTls(port: number, pem: { readonly cert: Buffer; readonly key: Buffer }, serve: (socket: TLSSocket) => void): void {
+  createTlsServer({ ...pem, noDelay: true }, (socket) => {
     socket.on('error', () => socket.destroy())
     serve(socket)
   }).listen(port, '127.0.0.1')

@@ -1,13 +1,15 @@
 import { buildAddress } from './egress/address.ts'
-import { buildAnswer, buildRefuse } from './egress/answer.ts'
+import { buildAnswer, buildRefuse, marked } from './egress/answer.ts'
 import { buildAttribute } from './egress/attribute.ts'
+import { buildCache } from './egress/cache.ts'
 import { buildRecord, buildReplay } from './egress/cassette.ts'
-import { buildCredential } from './egress/credential.ts'
+import { buildCredential, buildIdentity, buildShortLived } from './egress/credential.ts'
 import { buildDisturb } from './egress/disturb.ts'
 import { buildMock } from './egress/mock.ts'
 import { buildPermit } from './egress/permit.ts'
 import { buildPlace } from './egress/place.ts'
 import { buildRenew } from './egress/renew.ts'
+import { buildVend, isVending } from './egress/vend.ts'
 import { buildCallerTokens } from './ingress/identify.ts'
 import { buildEgressReceive } from './ingress/receive.ts'
 import { type Arrival, type Credentialed, isLive, openExchange } from './model/exchange.ts'
@@ -36,7 +38,9 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
   const replay = buildReplay(ports)
   const record = buildRecord(policy, ports)
   const disturb = buildDisturb(policy, ports)
+  const cache = buildCache(policy, buildIdentity(ports), ports)
   const credential = buildCredential(policy, ports)
+  const vend = buildVend(buildShortLived(policy, ports), ports)
   const forward = buildRenew(credential, upstream.forwardOut)
   const answer = buildAnswer()
   const refuse = buildRefuse(policy)
@@ -49,11 +53,14 @@ export function buildEgress(policy: Policy, upstream: Upstream, ports: Ports): E
       const addressed = trail.reach(address(attributed))
       const allowed = trail.reach(await permit(addressed))
       const placed = trail.reach(place(allowed))
+      if (isVending(placed)) return trail.close(marked(placed, await vend(placed)))
       await disturb(placed)
       if (!isLive(placed)) return trail.close(disturb.shape(placed, answer(placed, await (placed.target.mode === 'replay' ? replay : mock)(placed))))
-      const credentialed = trail.reach(await credential(placed))
-      const reply = await record(credentialed, forward)
-      return trail.close(disturb.shape(credentialed, answer(credentialed, reply)))
+      const answered = await cache(placed, async (asked) => {
+        const credentialed = trail.reach(await credential(asked))
+        return answer(credentialed, await record(credentialed, forward))
+      })
+      return trail.close(disturb.shape(placed, placed.cached === undefined ? answered : marked(placed, answered)))
     } catch (error) {
       return trail.close(disturb.shape(trail.last, refuse(trail.last, trail.fail(Fault.from(error)))))
     }

@@ -98,6 +98,11 @@ export interface CallOptions {
   readonly messageLimit: number
   /** Told true when the call has to wait because of a cap on connections, and false when it has one: what happens in between is not the endpoint's doing. */
   readonly held?: (isHeld: boolean) => void
+  /**
+   * What is sent once more, over a fresh connection, when an idle one died before a byte of answer (RFC 9112 section 9.3.1): `idempotent` (left out): calls without a body that mean
+   * the same twice; `safe`: those that change nothing; `never`: none, because each counts.
+   */
+  readonly resend?: 'idempotent' | 'safe' | 'never' | undefined
 }
 
 /**

@@ -70,6 +70,12 @@ export class TokenCache {
     return (await this.#ask(entry, request)).value
   }
 
+  /** How long this token may still be used, milliseconds; 0 when it is the one under `key` no more. */
+  leftMs(key: string, value: string): number {
+    const held = this.#entries.get(key)?.held
+    return held?.value === value ? Math.max(0, held.expiresAt - this.#clock.ticks()) : 0
+  }
+
   /** The vendor refused this token: it is not used again, unless one was refused moments ago, when another would fare no better. Whether there is, or may be, another one. */
   spoil(key: string, value: string): boolean {
     const entry = this.#entries.get(key)

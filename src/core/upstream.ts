@@ -58,6 +58,8 @@ export interface SendableOut extends Received {
   readonly call: HttpCall
   /** Who shares a quota. */
   readonly caller?: Principal
+  /** Signs each try. */
+  readonly seal?: ((call: HttpCall) => Promise<HttpCall>) | undefined
 }
 
 /** The only way out of the house. It fills the slot `sent` with every try. */
@@ -155,7 +157,7 @@ export function buildUpstream(policy: Policy, ports: UpstreamPorts, messageJson?
       const safe = isSafeOut(x.call, retry)
       const safety = { plain: safe, keyed: safe }
       const caller = x.caller?.kind === 'caller' ? x.caller.name : ''
-      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan(service, target, vet, caller) }, ports)
+      return send({ x, call: x.call, deadline, retry, safety, idleMs: silentMs, ...targets.plan({ service, target, vet, caller, seal: x.seal }) }, ports)
     },
     async consult(name, call, { lifeline, deadline }) {
       const cluster = clusters.get(name)

@@ -89,6 +89,7 @@ export class Switching implements SwitchDesk {
       environment: stage.inForce().environment,
       alone: stage.alone,
       prepare: (switches) => stage.prepare(switchedPolicy(stage.loaded(), this.#alive(switches))),
+      against: (switches) => this.#against(switches),
       keep: (switches, fresh) => this.#keepAll(this.#alive(switches), fresh),
     })
   }
@@ -159,6 +160,13 @@ export class Switching implements SwitchDesk {
   #alive(switches: readonly EgressSwitch[]): readonly EgressSwitch[] {
     const now = this.#ports.clock.now()
     return switches.filter(({ id, service, endsAt }) => !this.#over.has(id) && (endsAt === undefined || endsAt > now || this.#kept.get(service)?.one.id === id))
+  }
+
+  /** A replica whose policies say something else than the proposer's. One that does not have the service has no calls of it. */
+  #against(switches: readonly EgressSwitch[]): string | undefined {
+    const fresh = this.#alive(switches).filter(({ id, service }) => this.#kept.get(service)?.one.id !== id)
+    const obstacles = fresh.map(({ service, environment }) => switchObstacle(this.#stage.loaded(), service, environment))
+    return obstacles.find((one) => one !== undefined && one.code !== 'service_unknown')?.message
   }
 
   #keepAll(switches: readonly EgressSwitch[], fresh: boolean): void {

@@ -227,6 +227,28 @@ test('an idle connection that dies as it is chosen costs a GET nothing, and a PO
   expect(posts).toBe(1)
 })
 
+test.each([
+  ['idempotent', 'DELETE', true],
+  ['safe', 'DELETE', false],
+  ['safe', 'GET', true],
+  ['never', 'GET', false],
+] as const)('where %s calls are sent once more after an idle connection died, %s: %s', async (resend, method, good) => {
+  let arrived = 0
+  const server = await rawServer((socket) => {
+    let requests = 0
+    socket.on('data', () => {
+      arrived += 1
+      requests += 1
+      if (requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+      else socket.resetAndDestroy()
+    })
+  })
+  const channel = open(endpointAt(server.port))
+  await drain(await channel.http(httpCall(), callOptions()))
+  const second = channel.http(httpCall({ method }), callOptions({ resend })).then(drain, (error: unknown) => Fault.from(error).code)
+  expect([await second, arrived]).toEqual(good ? ['ok', 3] : ['upstream_reset', 2])
+})
+
 test('a request that is cut short cancels its upstream request, before and in the middle of the answer', async () => {
   const closed = [gate(), gate()]
   let turn = 0

@@ -4,11 +4,13 @@ import { switchedPolicy, switchObstacle } from '../../src/core/egress/switched.t
 import { buildTunnels } from '../../src/core/egress/tunnel.ts'
 import { buildEgress } from '../../src/core/egress.ts'
 import { Fault } from '../../src/core/model/fault.ts'
+import { FieldList } from '../../src/core/model/fields.ts'
 import type { EgressService, ProxySettings, ProxyTarget } from '../../src/core/model/route.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
+import { buildUpstream } from '../../src/core/upstream.ts'
 import { type ArrivalOptions, arrival, type HeaderInput } from '../support/arrival.ts'
 import { caller, egressPolicy, fakeVendor, linked, live, mockAnswer, service, textOf } from '../support/egress.ts'
-import { fakePorts, fakeResolve } from '../support/ports.ts'
+import { fakeChannels, fakePorts, fakeResolve } from '../support/ports.ts'
 
 const stream = { protocol: undefined, maxConnections: 10, idleMs: 1000, lifetimeMs: 10_000, drainMs: 500 } as const
 const withTunnels: ProxySettings = { tunnels: stream, clientHelloMs: 5000 }
@@ -161,6 +163,22 @@ describe('a request in absolute-form', () => {
   it('belongs to the service that names its host before one that holds it by a wildcard', async () => {
     expect((await call('GET', 'http://exact.raw.example/debian/x')).answer.headers.get('x-egress-service')).toBe('packages')
     expect((await call('GET', 'http://other.raw.example/')).answer.headers.get('x-egress-service')).toBe('github')
+  })
+
+  it('to ever new hosts keeps no more than a thousand places open, and those in use among them', async () => {
+    const channels = fakeChannels({ http: async () => ({ kind: 'http', status: 200, headers: new FieldList(), body: undefined }) })
+    const ports = fakePorts({ channels, resolve })
+    const wild = egressPolicy({ ...given, services: [linked(proxy('wild'), hosts('dev', ['*.wild.example']))] })
+    const walk = buildEgress(wild, buildUpstream(wild, ports), ports)
+    const ask = (host: string) =>
+      walk(arrival('GET', `http://${host}.wild.example/`, {}, { listener: 'egress', scheme: 'http', receivedAt: ports.clock.ticks() }))
+    for (let i = 0; i < 1100; i++) {
+      expect((await ask(`h${i}`)).status).toBe(200)
+      if (i % 100 === 0) await ask('often')
+    }
+    expect(channels.acquired.length - channels.released.length).toBe(1000)
+    expect(channels.released.some(({ address }) => address.kind === 'tcp' && address.host === 'often.wild.example')).toBe(false)
+    expect(channels.acquired.filter(({ address }) => address.kind === 'tcp' && address.host === 'often.wild.example')).toHaveLength(1)
   })
 
   it('is taken on the shared listener alone, over HTTP/1 alone, and where the listener is a proxy alone', async () => {

@@ -107,6 +107,19 @@ describe('an OAuth2 token', () => {
     expect(fetch.requests.length).toBe(1)
   })
 
+  it.each([
+    ['at 80 % of its life', 80_000, 't1'],
+    ['after its end', 100_000, 't2'],
+  ])('is asked for once more %s, however many find out', async (_, ms, value) => {
+    const { build, ports, fetch } = bench()
+    const { token } = build()
+    await token()
+    ports.clock.advance(ms)
+    expect(new Set(await Promise.all(Array.from({ length: 1_000 }, token)))).toEqual(new Set([`Bearer ${value}`]))
+    await expect.poll(() => token()).toBe('Bearer t2')
+    expect(fetch.requests.length).toBe(2)
+  })
+
   it('outlives a reload', async () => {
     const { build, fetch } = bench()
     await build().send()

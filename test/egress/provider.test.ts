@@ -112,6 +112,18 @@ describe('a client of a real provider', () => {
     expect(found(JSON.stringify(gateway.journal), { key: 'no-key-at-all-canary' })).toEqual([])
   })
 
+  it('hands its token to a workload that is listed, and it is the one that the vendor sees', async () => {
+    const { call, gateway } = await open(`${basic()}, vend: { callers: [shop] }`, client)
+    const before = await asked()
+    const vended = await fetch(`http://127.0.0.1:${gateway.port('egress:crm')}/.sallyport/credentials`, { headers: { 'x-egress-vend': 'true' } })
+    const { access_token, expires_in } = (await vended.json()) as { access_token: string; expires_in: number }
+    await call()
+    expect([shown, (await asked()) - before]).toEqual([[`Bearer ${access_token}`], 1])
+    expect(expires_in).toBeGreaterThan(0)
+    await gateway.entry((entry) => JSON.stringify(entry).includes('"vended":"token"'))
+    expect(found(JSON.stringify(gateway.journal), { token: access_token })).toEqual([])
+  })
+
   it('asks once more when the vendor takes its token no more, however many calls find out', async () => {
     const { call } = await open(basic(), client)
     await call()

@@ -14,7 +14,32 @@ ${environments}`
 const codes = async (text: string, environment = 'dev') =>
   (await loadBeside(text, { environment })).diagnostics.map(({ severity, code }) => `${severity} ${code}`)
 
+const vend = 'vend: { callers: [checkout] }'
+const client = 'oauth2: { tokenUrl: "https://i.example/token", clientId: a, clientSecret: env:X }'
+const aws = 'region: eu-central-1, service: s3, accessKeyId: env:I, secretAccessKey: env:S'
+
 describe('a target', () => {
+  it('hands out what ends by itself, in prod where that is said', async () => {
+    const vends = async (said: string, environment = 'dev') => {
+      const { targets } = clean(await loadBeside(service(said), { environment })).egress['pay'] ?? {}
+      return targets?.[environment]
+    }
+    expect(await vends(`      dev: { target: "https://a.example", ${client}, ${vend} }`)).toMatchObject({ vend: { callers: ['checkout'] } })
+    expect(await vends(`      dev: { target: "https://a.example", sigv4: { ${aws}, sessionToken: env:T }, ${vend} }`)).toMatchObject({
+      vend: { callers: ['checkout'] },
+    })
+    const prod = `      dev: { target: "https://a.example" }\n      prod: { target: "https://b.example", ${client}, vend: { callers: [checkout], prod: true } }`
+    expect(await vends(prod, 'prod')).toMatchObject({ vend: { callers: ['checkout'] } })
+    expect(await codes(service(`      dev: { mode: deny, ${vend} }`))).toEqual(['warning no_effect'])
+  })
+
+  it('has the cache that is asked for, and without a word none', async () => {
+    const cacheOf = async (more: string) => clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', more))).egress['pay']?.service.cache
+    expect(await cacheOf('')).toBeUndefined()
+    expect(await cacheOf('    cache: {}\n')).toEqual({ bytes: 64 * 1024 ** 2, entryBytes: 1024 ** 2 })
+    expect(await cacheOf('    cache: { maxBytes: 1MiB, maxEntry: 4KiB }\n')).toEqual({ bytes: 1024 ** 2, entryBytes: 4096 })
+  })
+
   it('has the quota that was agreed, and as many calls a month as the cap pays for', async () => {
     const said = '    quota: { vendor: { rate: 100/1s }, cost: { perCall: 0.0005, currency: EUR, monthlyCap: 500 }, maxRetryAfter: 2s }\n'
     const policy = clean(await loadBeside(service('      dev: { target: "https://a.example" }\n', said)))
@@ -304,6 +329,14 @@ describe('a secret', () => {
     expect(JSON.stringify(diagnostics)).not.toContain('SHARED_KEY')
   })
 
+  it('of production is not given to another environment that stands before it', async () => {
+    const inject = 'inject: { header: a, secret: env:SHARED_KEY }'
+    const { diagnostics } = await loadBeside(
+      service(`      dev: { target: "https://a.example", ${inject} }\n      prod: { target: "https://b.example", ${inject} }`),
+    )
+    expect(diagnostics).toMatchObject([{ code: 'secret_shared', line: 9, message: expect.stringContaining('the environment "prod"') }])
+  })
+
   it.each([
     [
       'oauth2: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',
@@ -476,6 +509,19 @@ describe('ways in and callers', () => {
     [service(target, '    quota: { cost: { perCall: 2, currency: EUR, monthlyCap: 1 } }\n'), 'cost_cap_low'],
     [service(target, '    quota: { cost: { perCall: 2, currency: eur } }\n'), 'value_invalid'],
     [service(target, '    allow: []\n'), 'list_empty'],
+    [service(target, '    cache: { maxEntry: 65MiB }\n'), 'cache_size'],
+    [service(`      dev: { target: "https://a.example", ${vend} }`), 'vend_static'],
+    [service(`      dev: { target: "https://a.example", inject: { header: a, secret: env:X }, ${vend} }`), 'vend_static'],
+    [
+      service(`      dev: { target: "https://a.example", exchange: { tokenUrl: "https://i.example", clientId: a, clientSecret: env:X }, ${vend} }`),
+      'vend_static',
+    ],
+    [service(`      dev: { target: "https://a.example", sigv4: { ${aws} }, ${vend} }`), 'vend_static'],
+    [service(`      dev: { target: "https://a.example", ${client}, vend: { callers: [other] } }`), 'vend_caller'],
+    [service(`      dev: { target: "https://a.example" }\n      prod: { target: "https://b.example", ${client}, ${vend} }`), 'vend_in_prod'],
+    [service(target, '    cache: { maxBytes: 17GiB }\n'), 'cache_size'],
+    [service(target, '    cache: { maxEntry: 0B }\n'), 'cache_size'],
+    [service(stream, '    kind: tcp\n    cache: {}\n'), 'kind_differs'],
     [service(target, '    mask: { jsonPaths: [card.number] }\n'), 'value_invalid'],
     [service(target, '    idempotency: { header: "no header" }\n'), 'value_invalid'],
     [service(target, '    allow: [{ id: a, methods: [GET], path: /a }, { id: a, methods: [GET], path: /b }]\n'), 'rule_repeated'],

@@ -12,8 +12,8 @@ export interface Certificates {
   readonly client: Pair
   /** Signed by itself. */
   readonly stranger: Pair
-  /** A further certificate, signed by the authority: with these URIs among its names, over already where it is `expired`. Its common name is the DNS name's unless said. */
-  readonly issue: (names: Omit<Names, 'ip'>) => Promise<Pair>
+  /** A further certificate, signed by the authority: with this address and these URIs among its names, over already where it is `expired`. Its common name is the DNS name's unless said. */
+  readonly issue: (names: Names) => Promise<Pair>
 }
 
 interface Names {

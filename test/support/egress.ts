@@ -141,10 +141,11 @@ export function fakeVendor(answer: (call: HttpCall) => Partial<HttpReply> = () =
     forward: () => Promise.reject(new Error('the egress wing never forwards inwards')),
     consult: () => Promise.reject(new Error('the egress wing asks nobody')),
     async forwardOut(x) {
-      calls.push(x.call)
+      const call = x.seal === undefined ? x.call : await x.seal(x.call)
+      calls.push(call)
       sent.push(x as Credentialed)
       Object.assign(x, { sent: { endpoint: `${x.target.host}:${x.target.port}`, attempts: 1, startedAt: 0 } })
-      return { kind: 'http', status: 200, headers: new FieldList(), body: undefined, ...answer(x.call) }
+      return { kind: 'http', status: 200, headers: new FieldList(), body: undefined, ...answer(call) }
     },
     close: async () => {},
   }

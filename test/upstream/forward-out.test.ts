@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { HttpCall } from '../../src/core/model/call.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
@@ -58,6 +59,33 @@ test('without an address guard nothing leaves', async () => {
   const { upstream, channels } = setUp()
   await expect(upstream.forwardOut(outgoing({ vet: undefined }))).rejects.toMatchObject({ code: 'address_denied' })
   expect(channels.acquired).toEqual([])
+})
+
+test('a call is sealed as the last step of each try, and one that cannot be sealed is not sent', async () => {
+  let tries = 0
+  const { upstream, channels, clock } = setUp(async () => httpReply((tries += 1) === 1 ? 503 : 200))
+  let seals = 0
+  const seal = async (call: HttpCall) => ({ ...call, headers: new FieldList([['x-seal', `${(seals += 1)}`]]) })
+  const reply = upstream.forwardOut({ ...outgoing({ service: service('payments', { retry: retry({ on: [503] }) }) }), seal })
+  for (let i = 0; i < 50; i++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    // Backing off takes less than a second.
+    clock.advance(50)
+  }
+  expect(await reply).toMatchObject({ status: 200 })
+  expect(channels.calls.map(({ call }) => (call.kind === 'http' ? call.headers.get('x-seal') : ''))).toEqual(['1', '2'])
+
+  const broken = { ...outgoing(), seal: () => Promise.reject(new Fault('credential_unavailable', 'no key')) }
+  await expect(upstream.forwardOut(broken)).rejects.toMatchObject({ code: 'credential_unavailable' })
+  expect(channels.calls.length).toBe(2)
+})
+
+test('a call to a vendor is sent once more behind its back only where it changes nothing, and never where the vendor counts', async () => {
+  const { upstream, channels } = setUp()
+  const quota = { vendor: { points: 9, windowMs: 1_000, shareBy: 'none' }, cost: undefined, maxRetryAfterMs: 0, onStoreFailure: 'local' } as const
+  await upstream.forwardOut(outgoing())
+  await upstream.forwardOut(outgoing({ service: service('counted', { quota }) }))
+  expect(channels.calls.map(({ options }) => options.resend)).toEqual(['safe', 'never'])
 })
 
 test('connections are shared by nothing that differs in service, environment, place or revision', async () => {

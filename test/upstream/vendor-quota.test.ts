@@ -211,6 +211,53 @@ describe('what a vendor says about its limits', () => {
   })
 })
 
+describe('a vendor that answers a plain 503', () => {
+  const forever = { vendor: undefined, maxRetryAfterMs: 60_000 }
+  const gaps = (arrivals: readonly number[]) => arrivals.slice(1).map((at, i) => at - (arrivals[i] ?? 0))
+
+  it('twice in a row is left alone for a moment, longer each time, at random by half, and never for more than ten seconds', async () => {
+    const { ask, after, arrivals } = house(forever, () => ({ status: 503 }))
+    void (async () => {
+      for (let i = 0; i < 10; i++) await ask()
+    })()
+    await after(60_000)
+    const [first = -1, ...others] = gaps(arrivals)
+    expect(first).toBeLessThan(10)
+    for (const [i, gap] of others.entries()) {
+      const most = Math.min(10_000, 500 * 2 ** i)
+      expect(gap).toBeGreaterThanOrEqual(most / 2 - 5)
+      expect(gap).toBeLessThanOrEqual(most + 10)
+    }
+    expect(others.length).toBe(8)
+    expect(new Set(others.slice(-3)).size).toBeGreaterThan(1)
+  })
+
+  it('counts once for all that were under way together, and anew after any other answer', async () => {
+    const together = house(forever, (nth) => ({ status: nth < 20 ? 503 : 200, takesMs: 100 }))
+    for (let i = 0; i < 20; i++) void together.ask()
+    await together.after(120)
+    const next = together.ask()
+    await together.after(120)
+    expect(await next).toBe('200')
+
+    const between = house({ vendor: undefined }, (nth) => ({ status: nth % 2 === 0 ? 503 : 200 }))
+    for (let i = 0; i < 6; i++) {
+      expect(await between.ask()).toBe(i % 2 === 0 ? '503' : '200')
+      await between.after(5)
+    }
+  })
+
+  it('is left alone by everybody in that environment alone, and whoever cannot wait is told', async () => {
+    const { ask, after, arrivals, ports } = house({ vendor: undefined }, () => ({ status: 503 }))
+    expect(await ask('checkout')).toBe('503')
+    await after(5)
+    expect(await ask('checkout')).toBe('503')
+    expect([await ask('billing'), await ask('checkout'), await ask('checkout', 'dev')]).toEqual(['vendor_paused', 'vendor_paused', '503'])
+    expect(arrivals.length).toBe(3)
+    expect(ports.meter.total('sallyport_egress_pauses_total')).toBe(1)
+  })
+})
+
 describe('what calls cost', () => {
   it('is counted for every try, and no call goes that the month cannot pay', async () => {
     const cost = { perCall: 0.25, currency: 'EUR', calls: 3 }

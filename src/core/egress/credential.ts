@@ -1,14 +1,18 @@
 import type { Credentialed, PlacedLive } from '../model/exchange.ts'
+import type { FieldList } from '../model/fields.ts'
 import { inTime } from '../model/in-time.ts'
 import type { Credential, LiveTarget } from '../model/route.ts'
 import { secretRuleOf } from '../model/secret-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports, Secrets } from '../ports.ts'
 import { type Injection, inject, injectedHeader } from './credential/inject.ts'
-import { outgoingCall } from './credential/outgoing.ts'
+import { outgoingCall, outgoingFields } from './credential/outgoing.ts'
 import { buildReadSecret, unavailable } from './credential/secret.ts'
 import { buildSign, isSigning, type Signing } from './credential/sign.ts'
 import { buildTokens } from './credential/token-request.ts'
+
+export { buildIdentity, type Identity } from './credential/identity.ts'
+export { buildShortLived, type GetShortLived, type ShortLived } from './credential/short-lived.ts'
 
 /** @throws Fault `credential_unavailable`, or why the request was cut short while it waited for a token. */
 export type AddCredential = (x: PlacedLive) => Credentialed | Promise<Credentialed>
@@ -31,12 +35,12 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'ra
   const readSecret = buildReadSecret(ports.secrets)
   const inItsTime = <T>(x: PlacedLive, value: Promise<T>) =>
     inTime({ lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }, value, ports.clock)
-  const sign = buildSign(readSecret, ports)
+  const signer = buildSign(readSecret, ports)
   const getToken = buildTokens(readSecret, policy.environmentClass === 'nonprod', ports)
   const prepared = new WeakMap<Credential, Prepared>()
   const newKey = () => ports.random.uuid()
 
-  function prepare(credential: Exclude<Credential, Signing>, secret: string): Injection {
+  function injectionOf(credential: Exclude<Credential, Signing>, secret: string): Injection {
     const last = prepared.get(credential)
     if (last?.secret === secret) return last.injection
     const injection = inject(credential, secret)
@@ -44,22 +48,35 @@ export function buildCredential(policy: Policy, ports: Pick<Ports, 'clock' | 'ra
     return injection
   }
 
-  /** Last of all: what is signed stays as it is. */
-  async function signed(x: PlacedLive, credential: Signing): Promise<Credentialed> {
-    const { call, secrets } = await inItsTime(x, sign(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
-    return Object.assign(x, { call, secrets, spoil: undefined })
+  /** Signed last of all, when a try goes out: what is signed stays as it is, and no signature ages while its call waits. */
+  async function toBeSigned(x: PlacedLive, credential: Signing): Promise<Credentialed> {
+    const call = await inItsTime(x, signer.prepare(credential, outgoingCall(x, undefined, injectedHeader(credential), newKey)))
+    const seal: Credentialed['seal'] = async (going) => {
+      const signed = await inItsTime(x, signer.sign(credential, going))
+      // The vendor may repeat what an earlier try showed it.
+      Object.assign(credentialed, { secrets: [...new Set([...credentialed.secrets, ...signed.secrets])] })
+      return signed.call
+    }
+    const credentialed: Credentialed = Object.assign(x, { call, secrets: nothingSecret, spoil: undefined, seal })
+    return credentialed
   }
 
   return async function credential(x) {
     const { credential, certificate } = x.target
     if (certificate !== undefined) await inItsTime(x, checkCertificate(certificate, ports.secrets))
     if (credential === undefined) return credentialed(x, undefined, undefined, newKey)
-    if (isSigning(credential)) return signed(x, credential)
-    if (credential.kind !== 'oauth2') return credentialed(x, prepare(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
+    if (isSigning(credential)) return toBeSigned(x, credential)
+    if (credential.kind !== 'oauth2')
+      return credentialed(x, injectionOf(credential, await inItsTime(x, readSecret(secretRuleOf(credential)))), undefined, newKey)
     const { token, beside, spoil } = await getToken(x, credential)
-    const injection = beside.length === 0 ? prepare(credential, token) : inject(credential, token)
+    const injection = beside.length === 0 ? injectionOf(credential, token) : inject(credential, token)
     return credentialed(x, beside.length === 0 ? injection : { ...injection, secrets: [...injection.secrets, ...beside] }, spoil, newKey)
   }
+}
+
+/** What the vendor gets of the caller's headers: its credentials and the mesh's own gone, ours not there yet. */
+export function vendorFields(x: PlacedLive): FieldList {
+  return outgoingFields(x, undefined, x.target.credential === undefined ? undefined : injectedHeader(x.target.credential))
 }
 
 /** The connection reads them again for each handshake; without them here, nothing is dialled, and the record says why. */
@@ -72,5 +89,5 @@ async function checkCertificate({ certificate, key }: NonNullable<LiveTarget['ce
 
 function credentialed(x: PlacedLive, injection: Injection | undefined, spoil: Credentialed['spoil'], newKey: () => string): Credentialed {
   const injected = x.target.credential === undefined ? undefined : injectedHeader(x.target.credential)
-  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil })
+  return Object.assign(x, { call: outgoingCall(x, injection, injected, newKey), secrets: injection?.secrets ?? nothingSecret, spoil, seal: undefined })
 }

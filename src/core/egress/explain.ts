@@ -1,6 +1,6 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget } from '../model/route.ts'
+import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget, vendPath } from '../model/route.ts'
 import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
 import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
@@ -188,7 +188,21 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, { en
         : target.mode === 'tcp'
           ? streamText(target)
           : `none: answered by the gateway`
-  return { lines: [...lines, line('target', true, where), line('mode', target.mode !== 'deny', describeMode(target)), ...explainFaults(target)], target }
+  return {
+    lines: [
+      ...lines,
+      line('target', true, where),
+      line('mode', target.mode !== 'deny', describeMode(target)),
+      ...explainFaults(target),
+      ...explainVend(target),
+    ],
+    target,
+  }
+}
+
+function explainVend(target: EgressTarget): readonly ExplainLine[] {
+  if (target.mode !== 'live' || target.vend === undefined) return []
+  return [line('vend', true, `${target.vend.callers.join(', ')} may fetch the credential at ${vendPath}`)]
 }
 
 function targetOf({ service, targets }: LinkedEgress, environment: string, proxied: ProxiedCall | undefined) {
@@ -220,7 +234,7 @@ function describeMode(target: EgressTarget): string {
 }
 
 /** What else happens to a call that goes out: facts, none of which is known to refuse it. */
-function explainCalling({ quota, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
+function explainCalling({ quota, cache, idempotency, callers, mask }: EgressService, method: string): readonly ExplainLine[] {
   const seconds = (ms: number) => `${ms / 1_000}s`
   const { vendor, cost } = quota ?? {}
   const shared = vendor?.shareBy === 'caller' && callers.length > 1 ? `, shared fairly by ${callers.join(', ')}` : ''
@@ -229,6 +243,9 @@ function explainCalling({ quota, idempotency, callers, mask }: EgressService, me
   return [
     vendor === undefined ? [] : [line('quota', true, `${vendor.points} calls in any ${seconds(vendor.windowMs)}${shared}${waits}`)],
     cost === undefined ? [] : [line('cost', true, `${cost.perCall} ${cost.currency} per try, ${cap}`)],
+    cache !== undefined && (method === 'GET' || method === 'HEAD')
+      ? [line('cache', true, `stored where the vendor lets it, up to ${cache.entryBytes} bytes`)]
+      : [],
     idempotency?.generate === true && keyedMethods.has(method) ? [line('idempotency', true, `${idempotency.header} is made where the caller sends none`)] : [],
     mask.responses && mask.jsonPaths.length > 0 ? [line('mask', true, `hidden in JSON answers: ${mask.jsonPaths.join(', ')}`)] : [],
   ].flat()

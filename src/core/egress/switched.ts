@@ -1,4 +1,5 @@
 import type { EgressSwitch, Policy } from '../policy/policy.ts'
+import { suggest } from '../suggest.ts'
 
 /** Why a service cannot be switched, in a stable word and a sentence. */
 export interface SwitchObstacle {
@@ -25,14 +26,22 @@ export function loadedRevision(policy: Pick<Policy, 'revision' | 'switched'>): s
 /** What stands against switching a service: the ceiling first, so that nobody learns what lies beyond it. `environment` undefined: back to what the policies say. */
 export function switchObstacle(policy: Policy, service: string, environment: string | undefined): SwitchObstacle | undefined {
   const linked = Object.hasOwn(policy.egress, service) ? policy.egress[service] : undefined
-  if (linked === undefined) return { code: 'service_unknown', message: `there is no egress service "${service}"` }
+  if (linked === undefined) return { code: 'service_unknown', message: `there is no egress service "${service}"${meant(service, Object.keys(policy.egress))}` }
   if (environment === undefined) {
     const isSwitched = policy.switched !== undefined && Object.hasOwn(policy.switched.services, service)
     return isSwitched ? undefined : { code: 'not_switched', message: `${service} is not switched: it is where the policies say` }
   }
-  if (!policy.environments.includes(environment)) return { code: 'env_ceiling', message: outsideReason(policy, environment) }
-  if (!Object.hasOwn(linked.targets, environment)) return { code: 'no_target_for_env', message: `${service} has no target in ${environment}` }
+  if (!policy.environments.includes(environment))
+    return { code: 'env_ceiling', message: `${outsideReason(policy, environment)}; there are ${policy.environments.join(', ')}` }
+  if (!Object.hasOwn(linked.targets, environment)) {
+    return { code: 'no_target_for_env', message: `${service} has no target in ${environment}; it has in ${Object.keys(linked.targets).join(', ') || 'none'}` }
+  }
   return undefined
+}
+
+function meant(said: string, names: readonly string[]): string {
+  const name = suggest(said, names)
+  return name === undefined ? '' : `; did you mean ${name}?`
 }
 
 /** Where the calls of a service go that choose nothing themselves: its switch, or undefined for what each caller's policies say. */

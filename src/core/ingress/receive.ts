@@ -63,8 +63,8 @@ function ownHeaders(policy: Policy): readonly string[] {
 
 /**
  * Builds the same guard for the egress listeners. No proxy stands in front of them; a caller's wishes (`x-egress-env`,
- * `x-egress-timeout-ms`, `x-egress-retry`) stay readable for the rooms that follow, which keep them from the vendor. What says who the caller
- * is, `proxy-authorization`, is put aside for `attribute` alone.
+ * `x-egress-timeout-ms`, `x-egress-retry`, `x-egress-vend`) stay readable for the rooms that follow, which keep them from the vendor. What says
+ * who the caller is, `proxy-authorization`, is put aside for `attribute` alone.
  */
 export function buildEgressReceive(policy: Policy, ports: Pick<Ports, 'clock' | 'random'>): Receive {
   return build(ports, {
@@ -73,7 +73,7 @@ export function buildEgressReceive(policy: Policy, ports: Pick<Ports, 'clock' | 
     trustedProxies: [],
     own: [],
     keyHeaders: ['proxy-authorization'],
-    keep: ['x-egress-timeout-ms', 'x-egress-retry'],
+    keep: ['x-egress-timeout-ms', 'x-egress-retry', 'x-egress-vend'],
     keepSpellings: ['x-egress-env'],
     timeouts: egressTimeouts,
     isProxy: (listener) => listener === 'egress' && policy.listeners.egress?.proxy === true,

@@ -142,7 +142,16 @@ export interface Placed extends Allowed {
   /** Set on live targets: what the connector asks before it dials. */
   readonly vet: Vet | undefined
   readonly injected?: Injected | undefined
+  /** What the cache of the service did; undefined where it has none. */
+  readonly cached?: CacheUse | undefined
+  /** The credential itself was handed out: what it is. */
+  readonly vended?: 'token' | 'aws' | undefined
 }
+/**
+ * `hit`: answered from what is stored. `revalidated`: so, after the vendor said that it still holds. `stale`: so, because the vendor is in trouble. `miss`: asked
+ * for. `bypass`: nothing that could be stored.
+ */
+export type CacheUse = 'hit' | 'revalidated' | 'stale' | 'miss' | 'bypass'
 /** What was done to a request on purpose. */
 export interface Injected {
   /** Delayed so long. */
@@ -163,6 +172,8 @@ export interface Credentialed extends PlacedLive {
   readonly secrets: readonly string[]
   /** Forgets the credential that was added, when it was a token and the vendor refused it. Whether another one may be had. */
   readonly spoil: (() => boolean) | undefined
+  /** Signs the call when a try of it goes out, and adds what is secret in that to `secrets`; undefined where nothing is signed. */
+  readonly seal: ((call: HttpCall) => Promise<HttpCall>) | undefined
 }
 
 /** What an external decision point said of a request, or what its failing meant. */
@@ -261,8 +272,11 @@ export function openExchange(arrival: Arrival, revision: string): Arrived {
     wanted: undefined,
     target: undefined,
     vet: undefined,
+    cached: undefined,
+    vended: undefined,
     secrets: undefined,
     spoil: undefined,
+    seal: undefined,
   }
   return slots as Arrived
 }

@@ -345,12 +345,22 @@ export interface EgressService {
   /** `generate`: POST and PATCH without a key get one. `header`: lower-case. */
   readonly idempotency?: { readonly header: string; readonly generate: boolean } | undefined
   readonly quota?: VendorQuota | undefined
+  /** Undefined: nothing is stored. */
+  readonly cache?: ResponseCache | undefined
   /** `jsonPaths`: members of JSON bodies that cassettes and, with `responses`, answers do not show. */
   readonly mask: { readonly headers: readonly string[]; readonly jsonPaths: readonly string[]; readonly responses: boolean }
   /** Set on TCP services, whose own listener carries bytes; undefined for HTTP. */
   readonly stream?: StreamSettings | undefined
   /** Set on services that are called through the forward proxy. */
   readonly proxy?: ProxySettings | undefined
+}
+
+/** How much of a service's answers each process stores. */
+export interface ResponseCache {
+  /** All together. */
+  readonly bytes: number
+  /** Largest body. */
+  readonly entryBytes: number
 }
 
 /** What was agreed with a vendor, per environment. */
@@ -381,6 +391,8 @@ export interface StreamSettings {
   readonly drainMs: number | undefined
 }
 
+/** Under it the ambassador hands out credentials, where a target says so. */
+export const vendPath = '/.sallyport/credentials'
 /** What callers of the forward proxy may do beside requests in the clear. */
 export interface ProxySettings {
   /** Undefined: no tunnels. */
@@ -414,6 +426,8 @@ export type EgressTarget =
       readonly faults?: EgressFaults | undefined
       /** Mode record: every answer is written down. Nonprod only. */
       readonly record?: CassetteUse | undefined
+      /** Who may fetch the credential itself, which is a short-lived one. */
+      readonly vend?: { readonly callers: readonly string[] } | undefined
     }
   | StreamTarget
   | ProxyTarget
@@ -450,7 +464,7 @@ export interface StreamTarget {
   readonly environment: string
   readonly host: string
   readonly port: number
-  /** TLS from the first byte, verified against `host`. */
+  /** TLS, verified against `host`: from the first byte, or as the protocol begins it. */
   readonly tls: boolean
   readonly ca: string | undefined
   readonly allowAddresses: readonly string[]

@@ -65,6 +65,17 @@ export const metrics = {
     help: 'Answers of vendors in mode record, by service, environment and outcome: written, or why not: too_large, coded, secret, full, broken, failed.',
     labels: ['service', 'environment', 'outcome'],
   },
+  sallyport_egress_cache_total: {
+    kind: 'counter',
+    help: 'Calls to services with a cache, by service, environment and outcome: hit, revalidated, stale, miss, bypass (nothing that could be stored).',
+    labels: ['service', 'environment', 'outcome'],
+  },
+  sallyport_egress_cache_bytes: { kind: 'gauge', help: 'What stored answers weigh, by service.', labels: ['service'], together: 'sum' },
+  sallyport_egress_vended_total: {
+    kind: 'counter',
+    help: 'Credentials that were handed to workloads, by service, environment and caller.',
+    labels: ['service', 'environment', 'caller'],
+  },
   sallyport_upstream_retries_total: { kind: 'counter', help: 'Tries after the first, by cluster (or egress service).', labels: ['cluster'] },
   sallyport_upstream_hedges_total: {
     kind: 'counter',
@@ -222,7 +233,7 @@ export const metrics = {
   },
   sallyport_egress_streams_total: {
     kind: 'counter',
-    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, or the fault code.',
+    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, clear, or the fault code.',
     labels: ['service', 'outcome'],
   },
   sallyport_egress_stream_bytes_total: {

@@ -7,7 +7,10 @@ import { buildRedactor, maskedValues } from './redact.ts'
 import { isoTime } from './time.ts'
 
 /** However far the exchange came, in either wing. */
-export type Furthest = Arrived & Partial<Omit<Translated, 'call'>> & Partial<Omit<Credentialed, 'call' | 'target'>> & Partial<Pick<Placed, 'target'>>
+export type Furthest = Arrived &
+  Partial<Omit<Translated, 'call'>> &
+  Partial<Omit<Credentialed, 'call' | 'target'>> &
+  Partial<Pick<Placed, 'target' | 'cached' | 'vended'>>
 
 /** `whole`: sent to its end. `broken_off`: the upstream or a deadline cut it. `given_up`: the downstream went away. */
 export type Ending = 'whole' | 'broken_off' | 'given_up'
@@ -182,6 +185,8 @@ function egressOf(x: Furthest): JournalRecord {
     wanted: x.wanted?.slice(0, 64),
     mode: x.target === undefined ? undefined : modeOf(x.target),
     ...callerMembers(x.caller),
+    cache: x.cached,
+    vended: x.vended,
     would_refuse: x.permit !== undefined && x.permit.audited.length > 0 ? true : undefined,
   }
 }

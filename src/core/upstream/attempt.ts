@@ -14,6 +14,7 @@ export interface Attempt {
   readonly member: Member
   readonly deadline: Deadline
   readonly idleMs: number
+  readonly resend?: CallOptions['resend']
   /** The request's own. The try ends with it, but not the other way round. */
   readonly lifeline: Lifeline
   /** The cluster or egress service, for the metrics. */
@@ -81,6 +82,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       deadline: deadline.at,
       idleMs: job.idleMs,
       messageLimit,
+      resend: job.resend,
       held(isHeld) {
         held = isHeld
       },

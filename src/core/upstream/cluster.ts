@@ -20,7 +20,7 @@ import { type Member, newGroup, type UpstreamState } from './state.ts'
 import { both, type Note, noteTimes } from './tried.ts'
 
 /** The parts of a shipment that its destination decides. */
-export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'oneEach' | 'candidates' | 'balance' | 'hand' | 'note'>
+export type Plan = Pick<Shipment, 'label' | 'group' | 'shield' | 'caps' | 'oneEach' | 'candidates' | 'balance' | 'hand' | 'note' | 'seal' | 'resend'>
 
 /** One cluster of a snapshot, with its subsets. */
 export interface OpenCluster {

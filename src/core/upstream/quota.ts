@@ -1,3 +1,4 @@
+import type { HttpCall } from '../model/call.ts'
 import { Fault, type FaultCode } from '../model/fault.ts'
 import { periodMs } from '../model/limit.ts'
 import type { EgressService, VendorQuota } from '../model/route.ts'
@@ -6,18 +7,25 @@ import type { Channels, Descriptor, Ports, Taken } from '../ports.ts'
 import type { Wait } from './discovery/wait.ts'
 import { Ledger } from './quota/ledger.ts'
 import { pauseOf } from './quota/pause.ts'
+import { Unwell } from './quota/unwell.ts'
 
 /** What keeps the calls to one vendor in one environment within what was agreed with it. */
 export interface QuotaGate {
-  /** Lets one try of a caller's call go, at once or after a wait. Answers whether it has not gone yet. @throws Fault `vendor_paused`, `quota_exceeded`, `cost_exceeded`, `limiter_unavailable`, or why the request ended. */
-  pass(caller: string, wait: Wait): Promise<() => boolean>
-  /** The same channels, which tell the gate when a try is answered, and what the vendor says about its limits. */
+  /** Lets one try of a caller's call go, at once or after a wait. @throws Fault `vendor_paused`, `quota_exceeded`, `cost_exceeded`, `limiter_unavailable`, or why the request ended. */
+  pass(caller: string, wait: Wait): Promise<Ticket>
+  /** Says that this very call is the try that goes by the ticket. */
+  bind(call: HttpCall, ticket: Ticket): void
+  /** The same channels, which tell the gate when a try is sent and answered, and what the vendor says about its limits. */
   watch(channels: Channels): Channels
 }
 
-type QuotaPorts = Pick<Ports, 'clock' | 'counters' | 'meter' | 'lasting'>
+type QuotaPorts = Pick<Ports, 'clock' | 'random' | 'counters' | 'meter' | 'lasting'>
 
-interface Ticket {
+/** Leave for one try. */
+export interface Ticket {
+  /** It has gone: the next try needs another one. */
+  used: boolean
+  /** Gives its place back a window later. More often does no harm. */
   readonly answered: (now: number) => void
 }
 
@@ -27,8 +35,9 @@ interface State {
   pausedUntil: number
   /** By the numbers of the quota: other numbers begin anew. */
   ledger: { readonly key: string; readonly ledger: Ledger } | undefined
-  /** Passed, and not yet on their way, in order. */
-  readonly ready: Ticket[]
+  /** By what is sent. */
+  readonly tickets: WeakMap<HttpCall, Ticket>
+  readonly unwell: Unwell
 }
 
 type Outcome = 'passed' | 'waited' | 'paused' | 'exceeded' | 'capped' | 'unavailable'
@@ -45,7 +54,7 @@ export function openGate(service: EgressService, environment: string, ports: Quo
   if (quota === undefined) return undefined
   const states = ports.lasting('upstream.quotas', () => new Map<string, State>())
   const key = JSON.stringify([service.name, environment])
-  const state = states.get(key) ?? { pausedUntil: 0, ledger: undefined, ready: [] }
+  const state = states.get(key) ?? { pausedUntil: 0, ledger: undefined, tickets: new WeakMap(), unwell: new Unwell() }
   states.set(key, state)
   return new Gate({ service: service.name, environment }, key, quota, state, ports)
 }
@@ -74,7 +83,7 @@ class Gate implements QuotaGate {
     this.#ledger = state.ledger.ledger
   }
 
-  async pass(caller: string, wait: Wait): Promise<() => boolean> {
+  async pass(caller: string, wait: Wait): Promise<Ticket> {
     const { clock } = this.#ports
     const until = Math.min(wait.deadline, clock.ticks() + this.#quota.maxRetryAfterMs)
     const account = this.#ledger?.account(caller)
@@ -84,7 +93,7 @@ class Gate implements QuotaGate {
       for (;;) {
         wait.lifeline.check()
         const refusal = this.#pause() ?? (await this.#take(caller, wait))
-        if (typeof refusal === 'function') {
+        if ('answered' in refusal) {
           this.#count(waited ? 'waited' : 'passed')
           return refusal
         }
@@ -101,17 +110,25 @@ class Gate implements QuotaGate {
     }
   }
 
+  bind(call: HttpCall, ticket: Ticket): void {
+    this.#state.tickets.set(call, ticket)
+  }
+
   watch(channels: Channels): Channels {
-    const { clock } = this.#ports
+    const { clock, random } = this.#ports
+    const { tickets, unwell } = this.#state
     return {
       ...channels,
       acquire: (endpoint) => {
         const channel = channels.acquire(endpoint)
         const http: typeof channel.http = async (call, options) => {
-          const ticket = this.#state.ready.shift()
+          const ticket = tickets.get(call)
+          if (ticket !== undefined) ticket.used = true
+          const sentAt = clock.ticks()
           try {
             const reply = await channel.http(call, options)
-            this.#hear(pauseOf(reply.status, reply.headers, clock.now()))
+            const said = pauseOf(reply.status, reply.headers, clock.now())
+            this.#hear(said ?? unwell.hear(reply.status, sentAt, clock.ticks(), random.unit()))
             return reply
           } finally {
             ticket?.answered(clock.ticks())
@@ -139,7 +156,7 @@ class Gate implements QuotaGate {
     return refusal('vendor_paused', 'paused', leftMs, leftMs, `${this.#labels.service} asked not to be called`)
   }
 
-  async #take(caller: string, { lifeline }: Wait): Promise<Refusal | (() => boolean)> {
+  async #take(caller: string, { lifeline }: Wait): Promise<Refusal | Ticket> {
     const { clock, counters, meter } = this.#ports
     const over = this.#ledger?.over(caller, clock.ticks())
     const ledger = this.#ledger
@@ -157,16 +174,10 @@ class Gate implements QuotaGate {
     }
     const { cost } = this.#quota
     if (cost !== undefined) meter.count(names.cost, { ...this.#labels, currency: cost.currency }, cost.perCall)
-    const ticket: Ticket = { answered: place?.answered ?? (() => {}) }
-    const { ready } = this.#state
-    ready.push(ticket)
-    // A call that never gets on its way gives its turn back, but not its place: nobody knows.
-    lifeline.onOver(() => {
-      const at = ready.indexOf(ticket)
-      if (at >= 0) ready.splice(at, 1)
-      ticket.answered(clock.ticks())
-    })
-    return () => ready.includes(ticket)
+    const ticket: Ticket = { used: false, answered: place?.answered ?? (() => {}) }
+    // A call that never gets on its way does not give its place back at once: nobody knows.
+    lifeline.onOver(() => ticket.answered(clock.ticks()))
+    return ticket
   }
 
   async #counted(counters: Ports['counters'], undo: () => void): Promise<Taken> {

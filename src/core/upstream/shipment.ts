@@ -2,7 +2,7 @@ import type { GrpcCall, HttpCall } from '../model/call.ts'
 import type { Arrived } from '../model/exchange.ts'
 import type { Hedge, Retry } from '../model/route.ts'
 import type { Caps } from '../policy/policy.ts'
-import type { Ports } from '../ports.ts'
+import type { CallOptions, Ports } from '../ports.ts'
 import type { Balance, Candidate } from './balance.ts'
 import type { Deadline } from './deadline.ts'
 import type { Wait } from './discovery/wait.ts'
@@ -35,6 +35,14 @@ export interface Shipment {
   /** It means the same once and twice: by itself, or (`keyed`) because of its key. Without it: neither. */
   readonly safety?: { readonly plain: boolean; readonly keyed: boolean } | undefined
   readonly idleMs: number
+  readonly resend?: CallOptions['resend']
+  /**
+   * The last step before a try goes out, after whatever it waited for: what is signed here is fresh, and stays as it is. What it throws is the
+   * outcome of the try, which has sent nothing.
+   */
+  readonly seal?: Seal | undefined
 }
+
+export type Seal = (call: HttpCall) => HttpCall | Promise<HttpCall>
 
 export type SendPorts = Pick<Ports, 'clock' | 'random' | 'meter'>

@@ -6,17 +6,28 @@ import type { Plan } from './cluster.ts'
 import { idleConnectionMs } from './cluster.ts'
 import { Shield } from './protect/shield.ts'
 import { shieldState } from './protect/state.ts'
-import { openGate, type QuotaGate } from './quota.ts'
+import { openGate, type QuotaGate, type Ticket } from './quota.ts'
+import type { Seal } from './shipment.ts'
 import { newGroup, openMember, type UpstreamState } from './state.ts'
 import { both, noteTimes } from './tried.ts'
 
 /** The live targets that this snapshot has called so far. */
 export interface OpenTargets {
   /** @throws Fault `address_denied` without an address guard: nothing leaves unguarded. */
-  plan(service: EgressService, target: LiveTarget, vet: Vet | undefined, caller: string): Plan
+  plan(way: WayOut): Plan
   close(): void
 }
 
+/** A call to a third party: where to, and by whom. */
+export interface WayOut {
+  readonly service: EgressService
+  readonly target: LiveTarget
+  readonly vet: Vet | undefined
+  /** Who shares a quota. */
+  readonly caller: string
+  /** Of each try. */
+  readonly seal: Seal | undefined
+}
 /** Targets of one snapshot that may be open at once. */
 const mostOpen = 1000
 
@@ -47,7 +58,9 @@ export function openTargets(
     const member = state.members.take(endpoint.key, () => openMember(endpoint, gate?.watch(ports.channels) ?? ports.channels))
     const candidates: readonly Candidate[] = [{ member, weight: 1, score: 0 }]
     const hand = { sidecar: 'none', destination: '' } as const
-    const plan: Plan = { label: service.name, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
+    // What a vendor counts is sent by leave alone; and what PUT and DELETE mean the second time, it has not told us.
+    const resend = gate === undefined ? 'safe' : 'never'
+    const plan: Plan = { label: service.name, resend, group, shield, caps, candidates: () => candidates, balance, hand, note: both(noteTimes, shield.note) }
     const close = () => {
       state.members.give(endpoint.key, (last) => last.channel.release())
       state.groups.give(groupKey)
@@ -66,7 +79,7 @@ export function openTargets(
   }
 
   return {
-    plan(service, target, vet, caller) {
+    plan({ service, target, vet, caller, seal }) {
       if (vet === undefined) throw new Fault('address_denied', 'this address is not allowed', { internal: 'a live target came without its address guard' })
       const endpoint = endpointOf(service, target, vet, revision)
       const there = open.get(endpoint.key) ?? openTarget(service, endpoint, target.environment)
@@ -74,7 +87,7 @@ export function openTargets(
       open.set(endpoint.key, there)
       letGo()
       const { plan, gate } = there
-      return gate === undefined ? plan : { ...plan, candidates: gated(plan.candidates, gate, caller) }
+      return gate === undefined ? { ...plan, seal } : { ...plan, ...gated(plan.candidates, gate, caller, seal) }
     },
     close() {
       for (const target of open.values()) target.close()
@@ -83,12 +96,19 @@ export function openTargets(
   }
 }
 
-/** The gate is met before every try of one call. Who looks for another endpoint and finds none has made no try: the next one goes by the same pass. */
-function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string): Plan['candidates'] {
-  let unused: () => boolean = () => false
-  return async (wait) => {
-    if (!unused()) unused = await gate.pass(caller, wait)
-    return candidates(wait)
+/** The gate is met before every try of one call. Who looks for another endpoint and finds none has made no try: the next one goes by the same ticket. */
+function gated(candidates: Plan['candidates'], gate: QuotaGate, caller: string, seal: Seal = (call) => call): Pick<Plan, 'candidates' | 'seal'> {
+  let ticket: Ticket | undefined
+  return {
+    async candidates(wait) {
+      if (ticket === undefined || ticket.used) ticket = await gate.pass(caller, wait)
+      return candidates(wait)
+    },
+    async seal(call) {
+      const going = await seal(call)
+      if (ticket !== undefined) gate.bind(going, ticket)
+      return going
+    },
   }
 }
 

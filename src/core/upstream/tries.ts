@@ -1,4 +1,4 @@
-import type { GrpcReply, Reply } from '../model/call.ts'
+import type { GrpcReply, HttpCall, Reply } from '../model/call.ts'
 import { Fault } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
 import type { Retry } from '../model/route.ts'
@@ -13,7 +13,7 @@ import { handOver } from './mesh.ts'
 import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
 import { backoffMs, isBad, isRepeatable, isUnsent, looksAtCodes, mayRepeat, type Outcome, pushbackMs, type Repeatable } from './retry.ts'
-import type { SendPorts, Shipment } from './shipment.ts'
+import type { Seal, SendPorts, Shipment } from './shipment.ts'
 import type { Member } from './state.ts'
 
 /** Counts one more try in, and hands back how it counts itself out. */
@@ -202,7 +202,7 @@ class Tries {
   }
 
   async #try({ member, line }: Try, leftMs: number, pass: Admission['pass']): Promise<Outcome> {
-    const { x, deadline, idleMs, label, retry } = this.#job
+    const { x, deadline, idleMs, label, retry, seal, resend } = this.#job
     const { clock } = this.#ports
     const own = line === x.lifeline ? undefined : x.lifeline.onEnd((why) => line.end(why))
     const perTryMs = own === undefined ? undefined : retry?.perTryMs
@@ -223,9 +223,10 @@ class Tries {
     // What bounds a try here until its answer begins would bound a whole download there.
     const tryMs = deadline.until === 'headers' ? undefined : perTryMs
     const stated = isTold(deadline) ? Math.min(leftMs, Math.ceil(tryMs ?? leftMs)) : undefined
-    const call = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
+    const handed = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
-      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note }, this.#ports, ended)
+      const call = seal === undefined || handed.kind === 'grpc' ? handed : await sealed(handed, seal, ended)
+      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, resend }, this.#ports, ended)
       if (reply.kind === 'grpc') return this.#looks ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
       // What bounds a try does not cut an answer that has begun.
       timer?.cancel()
@@ -402,6 +403,16 @@ class Tries {
 
   #countHedge(outcome: 'won' | 'lost'): void {
     this.#ports.meter.count(names.hedges, { cluster: this.#job.label, outcome })
+  }
+}
+
+/** The call as it goes out. `ended`: to be told when it does not. */
+async function sealed(call: HttpCall, seal: Seal, ended: () => void): Promise<HttpCall> {
+  try {
+    return await seal(call)
+  } catch (error) {
+    ended()
+    throw error
   }
 }
 

@@ -48,11 +48,15 @@ export function addEgress(app: Hono, view: () => GatewayView | Promise<GatewayVi
     const revision = revisionFrom(c.req.header('if-match'))
     if (revision === undefined) return answer(428, 'revision_required', 'say which revision you saw: If-Match: "…", as GET /egress answers it')
     const read = body.safeParse(await c.req.json().catch(() => undefined))
-    if (!read.success) return answer(400, 'request_invalid', z.prettifyError(read.error).replaceAll('\n', ' '))
+    if (!read.success) return answer(400, 'request_invalid', problemsOf(read.error))
     const { environment, by, reason, ttl, dryRun = false } = read.data
     const ttlMs = ttl === undefined ? undefined : parseDuration(ttl)
     return outcomeAnswer(await desk.switch({ service: c.req.param('service'), environment, by, reason, ttlMs, dryRun, revision, from: peerOf(c) }))
   })
+}
+
+function problemsOf({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ')
 }
 
 function isTtl(ms: number | undefined): boolean {

@@ -5,17 +5,29 @@ import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/
 import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
 import { AlpnMissing, identityCheck } from './identity.ts'
 
-interface OpenWith {
-  readonly clock: Clock
-  readonly allowHalfOpen?: boolean | undefined
+/** Opens a socket to one place, over TLS where settings are given. A failure is an `error` event of the socket. */
+export type Connect = (place: NetConnectOpts, tls: ConnectionOptions | undefined) => Socket
+
+/** How this process finds others and reaches them: the only two things of a dial that leave the machine. */
+export interface Network {
+  readonly resolve: Resolve
+  readonly connect?: Connect | undefined
 }
 
-export interface DialPorts {
+interface OpenWith {
   readonly clock: Clock
-  readonly resolve: Resolve
+  readonly connect?: Connect | undefined
+  readonly allowHalfOpen?: boolean | undefined
+  readonly beforeTls?: ((socket: Socket) => Promise<void>) | undefined
+}
+
+export interface DialPorts extends Network {
+  readonly clock: Clock
   readonly secrets: Secrets
   /** What the peer ends can still be written to. */
   readonly allowHalfOpen?: boolean
+  /** What has to be said in clear text before TLS, for protocols that do not begin with it. */
+  readonly beforeTls?: (socket: Socket) => Promise<void>
   /** Hears what becomes of the certificates of both sides. */
   readonly certificates?: CertificateNotices | undefined
 }
@@ -44,7 +56,7 @@ async function firstThatOpens(places: readonly NetConnectOpts[], tls: Connection
   for (const place of places) {
     if (left() === 0) break
     try {
-      return await open(place, tls, left(), how)
+      return await open(place, tls, left, how)
     } catch (error) {
       last = error
     }
@@ -90,9 +102,22 @@ async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], port
   }
 }
 
-function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: number, { clock, allowHalfOpen = false }: OpenWith): Promise<Socket> {
+async function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, left: () => number, how: OpenWith): Promise<Socket> {
+  const { connect = systemConnect, allowHalfOpen = false, beforeTls } = how
+  if (tls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
+  if (beforeTls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, tls), 'secureConnect', tls, left(), how)
+  const plain = await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
+  try {
+    await within(how.clock, left(), beforeTls(plain), 'beginning TLS')
+    return await whenOpen(connectTls({ ...tls, socket: plain }), 'secureConnect', tls, left(), how)
+  } catch (error) {
+    plain.destroy()
+    throw error
+  }
+}
+
+function whenOpen(socket: Socket, event: 'connect' | 'secureConnect', tls: ConnectionOptions | undefined, ms: number, { clock }: OpenWith): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connectTcp({ ...place, allowHalfOpen }) : connectTls(Object.assign({ ...place, ...tls }, { allowHalfOpen }))
     const fail = (error: Error) => {
       timer.cancel()
       socket.destroy()
@@ -101,7 +126,7 @@ function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: num
     const timer = clock.after(ms, () => fail(new Error('connecting took too long')))
     socket.on('error', fail) // stays: between the dialler and the next owner an error must have a listener
     socket.once('close', () => fail(new Error('closed while connecting')))
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+    socket.once(event, () => {
       // A server without ALPN speaks HTTP/1.1; nothing else may be taken for granted.
       if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2' && isHttp2Only(tls)) return fail(new AlpnMissing())
       timer.cancel()
@@ -110,13 +135,17 @@ function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, ms: num
   })
 }
 
+function systemConnect(place: NetConnectOpts, tls: ConnectionOptions | undefined): Socket {
+  return tls === undefined ? connectTcp(place) : connectTls(Object.assign({ ...place }, tls))
+}
+
 function isHttp2Only(tls: ConnectionOptions | undefined): boolean {
   return Array.isArray(tls?.ALPNProtocols) && tls.ALPNProtocols.every((protocol) => protocol === 'h2')
 }
 
-function within<T>(clock: Clock, ms: number, answer: Promise<T>): Promise<T> {
+function within<T>(clock: Clock, ms: number, answer: Promise<T>, doing = 'resolving'): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () => reject(new Error('resolving took too long')))
+    const timer = clock.after(ms, () => reject(new Error(`${doing} took too long`)))
     answer.then(resolve, reject).finally(() => timer.cancel())
   })
 }

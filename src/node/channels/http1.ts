@@ -18,6 +18,12 @@ const longestLifeMs = 5 * 60_000
 /** Methods that mean the same once and twice (RFC 9110 section 9.2.2). */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
+const resent: Readonly<Record<NonNullable<CallOptions['resend']>, ReadonlySet<string>>> = {
+  idempotent,
+  safe: new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']),
+  never: new Set(),
+}
+
 const bodiless: ReadonlySet<number> = new Set([204, 304])
 
 /** HTTP/1.1 over pooled connections that are opened by the guarded dialler alone. */
@@ -199,7 +205,7 @@ async function exchangeOrResend(
     return await exchange(call, options, endpoint, agent, ports, leave)
   } catch (error) {
     if (!(error instanceof Lost)) throw error
-    const again = error.stale && call.body === undefined && idempotent.has(call.method) && options.lifeline.ended === undefined
+    const again = error.stale && call.body === undefined && resent[options.resend ?? 'idempotent'].has(call.method) && options.lifeline.ended === undefined
     if (!again) throw error.fault
   }
   agent.dropAllIdle()

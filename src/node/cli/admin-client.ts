@@ -40,7 +40,7 @@ const row = z.object({
   switched: z.object({ by: z.string(), reason: z.string(), at: z.string(), endsAt: z.string().optional() }).optional(),
 })
 
-const listing = z.object({ revision: z.string(), environment: z.string(), services: z.array(row) })
+const listing = z.object({ revision: z.string(), environment: z.string(), environmentClass: z.string(), services: z.array(row) })
 
 /** What a running gateway has in force for egress. @throws Error when it cannot be asked, or answers something else. */
 export async function egressInForce(admin: URL): Promise<z.output<typeof listing>> {

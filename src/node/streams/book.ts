@@ -4,13 +4,15 @@ import type { Live } from '../../core/live.ts'
 import type { Principal } from '../../core/model/principal.ts'
 import { callerMembers } from '../../core/observe/record.ts'
 import { isoTime } from '../../core/observe/time.ts'
-import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
-import { dial } from '../channels/dial.ts'
+import type { Clock, Journal, Meter, Random, Secrets } from '../../core/ports.ts'
+import { dial, type Network } from '../channels/dial.ts'
 import { type Carried, carry } from './carry.ts'
+import { anyConversation, type Conversation } from './conversation.ts'
+import { postgresConversation } from './postgres/session.ts'
+import { askForTls } from './postgres/ssl-request.ts'
 
-export interface StreamPorts {
+export interface StreamPorts extends Network {
   readonly clock: Clock
-  readonly resolve: Resolve
   readonly secrets: Secrets
   readonly random: Pick<Random, 'uuid'>
   readonly journal: Journal
@@ -80,16 +82,17 @@ export class StreamBook<P extends StreamPlace> {
   dial({ service, target, vet }: StreamPlace): Promise<Socket> {
     const tls = target.tls ? { serverName: target.host, ca: target.ca, certificate: undefined, key: undefined } : undefined
     const address = { kind: 'tcp', host: target.host, port: target.port } as const
-    // PostgreSQL takes TLS from the first byte under this name alone.
-    const alpn = service.stream?.protocol === 'postgres' && target.tls ? ['postgresql'] : []
+    const isPostgres = service.stream?.protocol === 'postgres'
+    // PostgreSQL 17 knows its protocol by this name; older ones do not listen.
+    const alpn = isPostgres && target.tls ? ['postgresql'] : []
     const endpoint = { key: '', protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: 0, vet } as const
-    return dial(endpoint, alpn, { ...this.#options.ports, allowHalfOpen: true })
+    return dial(endpoint, alpn, { ...this.#options.ports, allowHalfOpen: true, ...(isPostgres && { beforeTls: askForTls }) })
   }
 
   /** Carries bytes until both sides are gone, and writes the record. */
   async carry(near: Socket, far: Socket, place: P, entry: StreamEntry): Promise<void> {
-    const { idleMs, lifetimeMs, protocol, drainMs = 0 } = place.settings
-    const carried = carry({ near, far, clock: this.#options.ports.clock, idleMs, lifetimeMs, protocol, drainMs })
+    const { idleMs, lifetimeMs, drainMs = 0 } = place.settings
+    const carried = carry({ near, far, clock: this.#options.ports.clock, idleMs, lifetimeMs, conversation: conversationOf(place, near), drainMs })
     this.#carrying.set(carried, place)
     near.resume()
     // It may have been switched while it was dialled.
@@ -148,4 +151,10 @@ export class StreamBook<P extends StreamPlace> {
       return undefined
     }
   }
+}
+
+/** Where we encrypt, the workload's own wish to do so is answered here: inside TLS no server wants to hear it. */
+function conversationOf({ settings, target }: StreamPlace, near: Socket): Conversation {
+  if (settings.protocol !== 'postgres') return anyConversation()
+  return postgresConversation({ answer: target.tls ? (bytes) => void near.write(bytes) : undefined })
 }

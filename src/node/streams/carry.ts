@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/ports.ts'
+import type { Conversation } from './conversation.ts'
 
 /** How a connection ended: both sides were done, or why it was made to. */
 export type StreamEnd = 'closed' | 'idle' | 'lifetime' | 'drained' | 'reset' | 'broken'
@@ -13,7 +14,7 @@ export interface CarryOptions {
   readonly clock: Clock
   readonly idleMs: number
   readonly lifetimeMs: number
-  readonly protocol: 'postgres' | undefined
+  readonly conversation: Conversation
   /** How long a connection that outlives its lifetime may take to rest. */
   readonly drainMs: number
 }
@@ -28,14 +29,11 @@ export interface Carried {
   readonly over: Promise<StreamEnd>
 }
 
-/** A connection on which the target had the last word, so long ago, rests: no question of the workload is open. Milliseconds. */
-const restMs = 250
+/** A connection on which nothing has moved for so long is quiet. Milliseconds. */
+const quietMs = 250
 
 /** A side that does not notice that it was left. Milliseconds. */
 const lingerMs = 1000
-
-/** ReadyForQuery (PostgreSQL message format): outside a transaction. Inside one ("T", "E") a session does not rest. */
-const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
 
 /** Ends a connection with a reset where that can be said: not over TLS, and not behind an end. */
 export function reset(socket: Socket): void {
@@ -45,14 +43,11 @@ export function reset(socket: Socket): void {
 }
 
 /** Carries bytes both ways: a side that ends is ended at the other, one that does not read is not read for. */
-export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs }: CarryOptions): Carried {
+export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drainMs }: CarryOptions): Carried {
   const over = Promise.withResolvers<StreamEnd>()
   const bytes = { out: 0, in: 0 }
   const began = clock.ticks()
   let movedAt = began
-  /** What the workload sent last has no answer yet. */
-  let asking = false
-  let tail: Buffer = Buffer.alloc(0)
   let ending: StreamEnd | undefined
   let draining: { readonly until: number } | undefined
   let gone = 0
@@ -66,10 +61,7 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs 
     ending ??= why
     for (const socket of [near, far]) reset(socket)
   }
-  const rests = () => {
-    if (protocol === 'postgres' && bytes.in > 0) return !asking && tail.equals(readyForQuery)
-    return !asking && clock.ticks() - movedAt >= restMs
-  }
+  const rests = () => conversation.rests(clock.ticks() - movedAt >= quietMs)
   const look = () => {
     const now = clock.ticks()
     if (draining !== undefined) {
@@ -86,7 +78,7 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs 
     timer?.cancel()
     if (gone === 2) return
     const now = clock.ticks()
-    const next = draining === undefined ? Math.min(movedAt + idleMs, began + lifetimeMs) : Math.min(draining.until, now + restMs / 5)
+    const next = draining === undefined ? Math.min(movedAt + idleMs, began + lifetimeMs) : Math.min(draining.until, now + quietMs / 5)
     timer = clock.after(Math.max(1, next - now), look)
   }
   function drain(ms: number, because: 'drained' | 'lifetime'): void {
@@ -105,18 +97,22 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs 
     last.once('close', () => timer.cancel())
   }
 
-  const join = (from: Socket, to: Socket, heard: (chunk: Buffer) => void) => {
+  const join = (from: Socket, to: Socket, heard: (chunk: Buffer) => Buffer, rest: () => Buffer) => {
+    const pass = (chunk: Buffer) => {
+      if (chunk.length > 0 && to.writable && !to.write(chunk)) from.pause()
+    }
     from.on('data', (chunk: Buffer) => {
       movedAt = clock.ticks()
-      heard(chunk)
-      if (!to.writable) return
-      if (!to.write(chunk)) from.pause()
+      pass(heard(chunk))
     })
     to.on('drain', () => {
       movedAt = clock.ticks()
       from.resume()
     })
-    from.on('end', () => to.end())
+    from.on('end', () => {
+      pass(rest())
+      to.end()
+    })
     from.on('error', () => {
       ending ??= 'broken'
       // An error is told the other side as one: what it has may be half of something.
@@ -129,16 +125,18 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, protocol, drainMs 
       over.resolve(ending ?? 'closed')
     })
   }
-  join(near, far, (chunk) => {
-    bytes.out += chunk.length
-    asking = true
-    tail = Buffer.alloc(0)
-  })
-  join(far, near, (chunk) => {
+  const heardNear = (chunk: Buffer) => {
+    const passed = conversation.fromNear(chunk)
+    bytes.out += passed.length
+    return passed
+  }
+  const heardFar = (chunk: Buffer) => {
     bytes.in += chunk.length
-    asking = false
-    if (protocol === 'postgres') tail = Buffer.concat([tail, chunk]).subarray(-readyForQuery.length)
-  })
+    conversation.fromFar(chunk)
+    return chunk
+  }
+  join(near, far, heardNear, () => conversation.nearEnded())
+  join(far, near, heardFar, () => Buffer.alloc(0))
   schedule()
   return { drain, cut: () => cut('reset'), bytes, over: over.promise }
 }

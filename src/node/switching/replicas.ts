@@ -27,6 +27,8 @@ export interface ReplicasParts {
   readonly log: Log
   readonly alone: SwitchStage['alone']
   readonly prepare: (switches: readonly EgressSwitch[]) => ReturnType<SwitchStage['prepare']>
+  /** Why what others propose would break calls here. */
+  readonly against: (switches: readonly EgressSwitch[]) => string | undefined
   /** Called right before what was prepared is in force. `fresh`: decided just now. */
   readonly keep: (switches: readonly EgressSwitch[], fresh: boolean) => void
 }
@@ -188,7 +190,9 @@ export class Replicas {
 
   /** From the first word about a proposal to its end. */
   async #takePart(proposal: Proposal): Promise<void> {
-    const { clock, shared, prepare } = this.#parts
+    const { clock, shared, prepare, against } = this.#parts
+    const obstacle = against(proposal.switches)
+    if (obstacle !== undefined) return this.#say(proposal.epoch, `no:${obstacle}`)
     const staged = await prepare(proposal.switches)
     if ('obstacle' in staged) return this.#say(proposal.epoch, `no:${staged.obstacle.message}`)
     let heldAt: number | undefined

@@ -37,7 +37,7 @@ const partial: ReadonlySet<string> = new Set(['range', 'if-range'])
 /** The call as the vendor gets it: the caller's credentials gone, ours added. `injected` names the header that belongs to the gateway even when it stays empty. */
 export function outgoingCall(x: PlacedLive, injection: Injection | undefined, injected: string | undefined, newKey: () => string): HttpCall {
   const { target, request } = x
-  const headers = outgoingHeaders(x, injection?.header, injected)
+  const headers = outgoingFields(x, injection?.header, injected)
   if (x.service.idempotency?.generate === true && keyedMethods.has(request.method)) addKey(headers, x.service.idempotency.header, newKey)
   return {
     kind: 'http',
@@ -53,15 +53,6 @@ export function outgoingCall(x: PlacedLive, injection: Injection | undefined, in
 /** Methods that mean something else the second time (RFC 9110 section 9.2.2), and that vendors take keys for. */
 export const keyedMethods: ReadonlySet<string> = new Set(['POST', 'PATCH'])
 
-/** A masked answer is searched or written down, so it must come whole and plain: a range could cut a secret in two, a content coding would hide it. */
-function outgoingHeaders({ request, service, target }: PlacedLive, header: Injection['header'], injected: string | undefined): FieldList {
-  const masked = service.mask.responses || target.record !== undefined
-  const own = injected === undefined ? undefined : fold(injected)
-  const kept = endToEnd(request.headers).without((name) => isWithheld(fold(name), own, service.proxy !== undefined) || (masked && partial.has(fold(name))))
-  if (masked) kept.set('accept-encoding', 'identity')
-  return header === undefined ? kept : kept.append(header.name, header.value)
-}
-
 /** The caller's own key stands, whatever it is; an empty one is none. The call is made once and sent as often as it is tried, so its tries share the key. */
 function addKey(headers: FieldList, name: string, newKey: () => string): void {
   if (headers.all(name).every((value) => value.trim() === '')) headers.set(name, newKey())
@@ -75,6 +66,15 @@ function authorityOf(target: LiveTarget): string {
 function pathAndQuery(basePath: string, path: string, query: string): string {
   const whole = (basePath.endsWith('/') ? basePath.slice(0, -1) : basePath) + path
   return query === '' ? whole : `${whole}?${query}`
+}
+
+/** The headers of the call. A masked answer is searched or written down, so it must come whole and plain: a range could cut a secret in two, a content coding would hide it. */
+export function outgoingFields({ request, service, target }: PlacedLive, header: Injection['header'], injected: string | undefined): FieldList {
+  const masked = service.mask.responses || target.record !== undefined
+  const own = injected === undefined ? undefined : fold(injected)
+  const kept = endToEnd(request.headers).without((name) => isWithheld(fold(name), own, service.proxy !== undefined) || (masked && partial.has(fold(name))))
+  if (masked) kept.set('accept-encoding', 'identity')
+  return header === undefined ? kept : kept.append(header.name, header.value)
 }
 
 /** What the caller sent and the vendor is not to get. Through the forward proxy a caller speaks for itself: its credentials pass (RFC 9110 section 11.6.2). */

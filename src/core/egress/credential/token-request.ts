@@ -15,6 +15,8 @@ export interface CallToken {
   readonly token: string
   /** Values that must not be seen, the token aside: the caller's own token, where this one was given for it. */
   readonly beside: readonly string[]
+  /** How long it may be used, milliseconds. */
+  readonly leftMs: () => number
   /** The vendor refused it. Whether another one may be had. */
   readonly spoil: () => boolean
 }
@@ -61,7 +63,7 @@ export function buildTokens(readSecret: ReadSecret, insecure: boolean, ports: To
     const limits = { lifeline: x.lifeline, deadline: x.deadline, receivedAt: x.receivedAt, route: x.service }
     try {
       const token = await inTime(limits, asked, ports.clock)
-      return { token, beside: subject === undefined ? [] : [subject], spoil: () => cache.spoil(key, token) }
+      return { token, beside: subject === undefined ? [] : [subject], leftMs: () => cache.leftMs(key, token), spoil: () => cache.spoil(key, token) }
     } catch (error) {
       throw error instanceof Fault ? error : unavailable(error instanceof Error ? error.message : 'no token')
     }
@@ -69,7 +71,7 @@ export function buildTokens(readSecret: ReadSecret, insecure: boolean, ports: To
 }
 
 /** Nobody here verified it: the endpoint does, and says no to what is not good. */
-function callersToken({ request }: PlacedLive): string {
+export function callersToken({ request }: PlacedLive): string {
   const said = request.headers.all('authorization')
   const [, token] = /^bearer +([A-Za-z0-9\-._~+/]{1,8192}=*)$/i.exec(said.length === 1 ? (said[0] ?? '') : '') ?? []
   if (token === undefined) throw new Fault('unauthenticated', 'this service needs the bearer token of whom it is called for')

@@ -213,7 +213,16 @@ export const target = z.strictObject({
   hmac: describe(hmac.optional(), 'An HMAC over the call.'),
   tls: describe(
     z.union([targetTls, z.enum(['verify-full', 'none'])]).optional(),
-    'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, verified against the name) or none. Left out: none; in prod it must be said.',
+    'A client certificate of our own, beside any other credential. With kind: tcp: verify-full (TLS from the first byte, with protocol: postgres once the server has agreed; verified against the name) or none. Left out: none; in prod it must be said.',
+  ),
+  vend: describe(
+    z
+      .strictObject({
+        callers: describe(z.array(name).min(1), 'Who may fetch it, of the callers of the service.'),
+        prod: defaulted(z.boolean(), 'egress.environments.vend.prod', 'To be said in an environment of class prod.'),
+      })
+      .optional(),
+    'Hands the short-lived credential of this target itself (a token of oauth2, AWS keys with a sessionToken) to workloads that ask: GET /.sallyport/credentials.',
   ),
   hosts: describe(
     z.array(proxyHost).min(1).optional(),
@@ -281,7 +290,10 @@ export const egress = z.strictObject({
     },
     'How long a call may take.',
   ),
-  protocol: describe(z.enum(['postgres']).optional(), 'With kind: tcp: what is spoken there, so that a drain knows when a session rests.'),
+  protocol: describe(
+    z.enum(['postgres']).optional(),
+    'With kind: tcp: what is spoken there, so that a drain knows when a session rests, and TLS is begun as the server expects.',
+  ),
   connections: section(
     {
       max: defaulted(
@@ -343,6 +355,15 @@ export const egress = z.strictObject({
       })
       .optional(),
     "What was agreed with the vendor; with it, the vendor's own words (Retry-After, RateLimit) pause the service for everybody.",
+  ),
+  cache: describe(
+    z
+      .strictObject({
+        maxBytes: defaulted(overridable(size), 'egress.cache.maxBytes', 'Most that is stored, in each process; what was not used for longest goes first.'),
+        maxEntry: defaulted(overridable(size), 'egress.cache.maxEntry', 'Longest body that is stored.'),
+      })
+      .optional(),
+    'Stores answers that the vendor lets be stored (RFC 9111), for each caller, credential and environment apart; without it none.',
   ),
   idempotency: describe(
     z

@@ -13,7 +13,7 @@ import { checkRetry, linkRetry } from './retry.ts'
 import { checkHttp, linkStreamTarget } from './stream-targets.ts'
 import { checkKind, linkStream } from './streams.ts'
 import { linkTarget, type TargetPlace } from './targets.ts'
-import { addressOf, ms } from './values.ts'
+import { addressOf, bytes, ms } from './values.ts'
 
 export interface EgressSurroundings {
   readonly classes: ReadonlyMap<string, EnvironmentClass>
@@ -56,6 +56,7 @@ function linkService(linking: Linking, entry: Entry<EgressDocument>, around: Egr
     timeoutMs: ms(value.timeout?.total ?? ''),
     retry: retryOf(value),
     ...quotaOf(linking, entry, value.quota),
+    ...cacheOf(linking, entry, value.cache),
     ...(value.idempotency === undefined ? {} : { idempotency: value.idempotency }),
     breaker: linkBreaker(value.breaker),
     mask: value.mask ?? { headers: [], jsonPaths: [], responses: true },
@@ -95,6 +96,20 @@ function quotaOf(linking: Linking, entry: Entry<EgressDocument>, said: EgressDoc
       onStoreFailure: said.onStoreFailure,
     },
   }
+}
+
+const mostCached = 16 * 1024 ** 3
+
+function cacheOf(linking: Linking, entry: Entry<EgressDocument>, said: EgressDocument['cache']): Pick<EgressService, 'cache'> {
+  if (said === undefined) return {}
+  const cache = { bytes: bytes(said.maxBytes), entryBytes: bytes(said.maxEntry) }
+  if (cache.entryBytes === 0 || cache.entryBytes > cache.bytes || cache.bytes > mostCached)
+    refuse(linking, entry, ['cache', cache.bytes > mostCached ? 'maxBytes' : 'maxEntry'], {
+      code: 'cache_size',
+      message: 'A cache holds at most 16GiB, and an answer in it at least one byte and no more than all of it.',
+      hint: 'Write maxBytes: 64MiB, maxEntry: 1MiB.',
+    })
+  return { cache }
 }
 
 /** A key in a header of the vendor's own counts like `Idempotency-Key`. */

@@ -3,7 +3,7 @@ import type { EgressDocument } from '../document/egress.ts'
 import { type Entry, isSaid, type Linking, refuse, warn } from './linking.ts'
 import { ms } from './values.ts'
 
-const calling = [['retry'], ['breaker'], ['quota'], ['idempotency'], ['mask']] as const
+const calling = [['retry'], ['breaker'], ['quota'], ['idempotency'], ['cache'], ['mask']] as const
 
 /** What each kind of service cannot use, and its name in a sentence. */
 const meaningless = {

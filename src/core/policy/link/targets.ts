@@ -10,6 +10,7 @@ import { linkTokens } from './oauth2.ts'
 import { secretRule } from './secret-rule.ts'
 import { linkHmac, linkSigV4 } from './signing.ts'
 import { bytes, ms, share } from './values.ts'
+import { linkVend } from './vend.ts'
 
 export interface TargetPlace {
   readonly path: Path
@@ -76,9 +77,9 @@ function modeOf(linking: Linking, entry: Entry<EgressDocument>, said: TargetDocu
 const callOut = ['target', 'inject', 'basic', 'oauth2', 'exchange', 'sigv4', 'hmac', 'tls', 'allowAddresses', 'sharesAddressWithProd', 'ca'] as const
 
 const membersOf = {
-  live: [...callOut, 'faults'],
+  live: [...callOut, 'faults', 'vend'],
   mock: ['mock', 'faults'],
-  record: [...callOut, 'cassette', 'match', 'faults'],
+  record: [...callOut, 'vend', 'cassette', 'match', 'faults'],
   replay: ['cassette', 'match', 'faults'],
   deny: ['reason'],
 } as const
@@ -173,6 +174,8 @@ function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
       hint: 'Write an https URL.',
     })
   checkAddresses(linking, entry, said, place)
+  const credential = linkCredential(linking, entry, said, place)
+  const vend = linkVend(linking, entry, said, credential, place)
   const isDefaultPort = url.port === (url.scheme === 'https' ? 443 : 80)
   return {
     mode: 'live',
@@ -182,11 +185,12 @@ function linkLive(linking: Linking, entry: Entry<EgressDocument>, said: TargetDo
     host: url.host,
     port: url.port,
     basePath: url.path.replace(/\/$/, ''),
-    credential: linkCredential(linking, entry, said, place),
+    credential,
     allowAddresses: said.allowAddresses,
     sharesAddressWithProd: said.sharesAddressWithProd,
     ca: said.ca,
     certificate: linkCertificate(linking, entry, said, url.scheme, place),
+    ...(vend !== undefined && { vend }),
   }
 }
 

@@ -29,8 +29,10 @@ export const egressList: Command = {
   async run(args, terminal) {
     if (args.values['admin'] !== undefined) {
       try {
-        const { services, revision } = await egressInForce(adminOf(args))
-        terminal.out(terminal.json ? JSON.stringify(services, null, 2) : `${text(services)}\n\nRevision ${revision}.`)
+        const { services, revision, environment, environmentClass } = await egressInForce(adminOf(args))
+        terminal.out(
+          terminal.json ? JSON.stringify(services, null, 2) : `${text(services)}\n\nEnvironment ${environment} (${environmentClass}), revision ${revision}.`,
+        )
         return exit.ok
       } catch (error) {
         terminal.err(error instanceof Error ? error.message : String(error))
