@@ -88,7 +88,7 @@ class Tries {
 
   /** One try. */
   async once(): Promise<Outcome> {
-    const { outcome } = await this.#start(await this.#choose(), false).outcome
+    const { outcome } = await (await this.#begin()).outcome
     return outcome
   }
 
@@ -96,7 +96,7 @@ class Tries {
     const { group, shield, hedge } = this.#job
     if (hedge !== undefined && this.#mayRace) shield.saveForHedge(hedge.budget)
     try {
-      this.#start(await this.#choose(), false)
+      await this.#begin()
       let nudgeAt = this.#firstNudge()
       for (;;) {
         const ended = await this.#next(nudgeAt)
@@ -131,8 +131,15 @@ class Tries {
     return (this.#job.retry?.attempts ?? 0) - this.#again
   }
 
-  async #choose(): Promise<Member> {
-    return (await this.#pick()).member
+  /** The first try. @throws Fault where none may begin */
+  async #begin(): Promise<Try> {
+    const { member, unused } = await this.#pick()
+    try {
+      return this.#start(member, false)
+    } catch (error) {
+      unused()
+      throw error
+    }
   }
 
   async #pick(): Promise<Picked> {
@@ -142,7 +149,14 @@ class Tries {
     const now = this.#ports.clock.ticks()
     const { member } = balance(all, key, this.#tried)
     const { standing } = member
-    return { member, unused: () => giveProofBack(standing, now) }
+    // Time goes on while one is chosen: what was taken then was taken by this choice.
+    const takenAt = standing.probedAt
+    return {
+      member,
+      unused() {
+        if (takenAt >= now) giveProofBack(standing, takenAt)
+      },
+    }
   }
 
   /** An endpoint that was not tried, if there is one. */
