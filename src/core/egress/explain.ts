@@ -1,6 +1,6 @@
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
-import { type EgressService, type EgressTarget, type LiveTarget, modeOf, type SecretRule, type StreamTarget, vendPath } from '../model/route.ts'
+import { type EgressService, type EgressTarget, isVendPath, type LiveTarget, modeOf, type SecretRule, type StreamTarget, vendPath } from '../model/route.ts'
 import { secretRuleOf, secretRulesOf } from '../model/secret-rule.ts'
 import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
@@ -139,6 +139,8 @@ function explainPermit(policy: Policy, service: EgressService, caller: string, q
   if (problem !== undefined) return [first, line('way', false, problem)]
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
+  if (isVendPath(path.path))
+    return [first, line('path', true, path.path), line('allow', true, `${service.name}/vend: the gateway answers here, and no vendor is asked`)]
   // Asked for a caller who may, so that the line is about method and path alone.
   const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
   const allow =
