@@ -3,6 +3,7 @@ import { metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createCassettes } from './cassettes.ts'
 import { createCertificateNotices } from './certificate-notices.ts'
+import type { Network } from './channels/dial.ts'
 import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
@@ -27,6 +28,7 @@ export interface Ground {
   readonly journal: NodeJournal
   readonly meter: Registry
   readonly certificates: CertificateNotices
+  readonly network: Network
   /** Undefined when no collector is set. */
   readonly spans: SpanExporter | undefined
 }
@@ -34,14 +36,19 @@ export interface Ground {
 /** What stands in for a store, opened over the ports of the ground that asks for it. Left out: the memory of this process. */
 export type OpenMemory = (ports: Pick<Ports, 'clock' | 'meter' | 'journal'>) => Memory
 
-/** Opens the ports. @throws Error when the state folder cannot be made. */
-export function createGround(settings: Settings, clock: Clock, journal: NodeJournal, openMemory?: OpenMemory): Ground {
+/** Opens the ports. Without `network` names and sockets are the system's. @throws Error when the state folder cannot be made. */
+export function createGround(
+  settings: Settings,
+  clock: Clock,
+  journal: NodeJournal,
+  openMemory?: OpenMemory,
+  network: Network = { resolve: createResolve(clock) },
+): Ground {
   const meter = createMeter(metrics)
   const random = createRandom()
-  const resolve = createResolve(clock)
-  const secrets = createSecrets(settings.variables, { clock, resolve })
+  const secrets = createSecrets(settings.variables, { clock, ...network })
   const certificates = createCertificateNotices(meter, journal.log)
-  const fetch = createFetch({ clock, resolve, secrets, certificates })
+  const fetch = createFetch({ clock, ...network, secrets, certificates })
   const inForce = createStoreInForce(
     settings.redisUrl,
     { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs, environment: settings.environment },
@@ -52,10 +59,10 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     random,
     digest: (data) => hash('sha256', data, 'hex'),
     compression: createCompression(),
-    channels: createChannels({ clock, resolve, secrets, certificates }),
+    channels: createChannels({ clock, ...network, secrets, certificates }),
     fetch,
-    resolve,
-    discover: createDiscover({ clock, resolve, secrets, random }, settings.dnsServers),
+    resolve: network.resolve,
+    discover: createDiscover({ clock, ...network, secrets, random }, settings.dnsServers),
     counters: inForce.counters,
     secrets,
     store: settings.stateDir === undefined ? createMemoryStore(clock) : createFileStore(settings.stateDir, { clock, random }),
@@ -67,7 +74,7 @@ export function createGround(settings: Settings, clock: Clock, journal: NodeJour
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, certificates, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, journal, meter, certificates, network, spans: spansOf(settings, ports, journal) }
 }
 
 /** Every record of a sampled request goes to the collector as well. */

@@ -2,6 +2,7 @@ import type { Live } from '../core/live.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Policy } from '../core/policy/policy.ts'
 import { buildSnapshot } from '../core/snapshot.ts'
+import type { Network } from './channels/dial.ts'
 import { createClock } from './clock.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { logDiagnostics } from './gateway/reloader.ts'
@@ -34,15 +35,17 @@ export interface Running {
   bug(kind: string, error: unknown): void
 }
 
-/** Another way to load or to watch the folder. Left out: in a thread of its own, as soon as something changes. */
-export type StartOptions = Pick<PolicySourceOptions, 'load' | 'watch'>
+/** Another way to load or to watch the folder, and another network. Left out: in a thread of its own, as soon as something changes; the system's. */
+export interface StartOptions extends Pick<PolicySourceOptions, 'load' | 'watch'> {
+  readonly network?: Network
+}
 
 /**
  * Starts the gateway of this process: reads the policies, binds the listeners, watches the folder. Errors in single objects
  * quarantine these objects, or end the start with `strict`; each is logged with its place. It neither ends the process nor listens to its signals.
  * @throws StartError when the policies cannot be served or an address cannot be bound; Error when the log or the state folder cannot be opened.
  */
-export async function startSallyport(settings: Settings, options: StartOptions = {}): Promise<Running> {
+export async function startSallyport(settings: Settings, { network, ...options }: StartOptions = {}): Promise<Running> {
   const clock = createClock()
   const journal = createJournal(settings.log, clock)
   const source = openPolicySource({ folder: settings.policies, environment: settings.environment, variables: settings.variables, ...options })
@@ -50,7 +53,7 @@ export async function startSallyport(settings: Settings, options: StartOptions =
   const changes = watchFrom(source)
   try {
     const { policy, diagnostics } = acceptable(await source.load(), settings)
-    const gateway = await openGateway(settings, createGround(settings, clock, journal), source, policy, diagnostics)
+    const gateway = await openGateway(settings, createGround(settings, clock, journal, undefined, network), source, policy, diagnostics)
     changes.tell(() => void gateway.reload())
     return runningOf(gateway, journal)
   } catch (error) {

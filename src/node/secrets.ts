@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
-import type { Clock, Resolve, Secrets } from '../core/ports.ts'
+import type { Clock, Secrets } from '../core/ports.ts'
+import type { Network } from './channels/dial.ts'
 import { createClock } from './clock.ts'
 import { createFetch } from './fetch.ts'
 import { createResolve } from './resolve.ts'
@@ -34,16 +35,15 @@ export function createSecrets(variables: Readonly<Record<string, string | undefi
 }
 
 /** What Vault is reached through; left out: the machine's. */
-interface VaultGround {
+interface VaultGround extends Partial<Network> {
   readonly clock?: Clock
-  readonly resolve?: Resolve
 }
 
 /** Opened when the first secret of it is wanted: most houses have none. */
 function openVault(
   variables: Readonly<Record<string, string | undefined>>,
   secrets: Secrets,
-  { clock = createClock(), resolve = createResolve(clock) }: VaultGround,
+  { clock = createClock(), resolve = createResolve(clock), connect }: VaultGround,
 ): Secrets {
   const problems: string[] = []
   const settings = readVaultSettings(variables, problems)
@@ -53,7 +53,7 @@ function openVault(
     const timer = setTimeout(run, Math.min(ms, 2 ** 31 - 1)).unref()
     return { cancel: () => clearTimeout(timer) }
   }
-  return createVault(settings, { clock: { ticks: () => clock.ticks(), after }, fetch: createFetch({ clock, resolve, secrets }), secrets })
+  return createVault(settings, { clock: { ticks: () => clock.ticks(), after }, fetch: createFetch({ clock, resolve, connect, secrets }), secrets })
 }
 
 function createOwnSecrets(variables: Readonly<Record<string, string | undefined>>): Secrets {
@@ -69,7 +69,9 @@ function createOwnSecrets(variables: Readonly<Record<string, string | undefined>
 
 function fromVariable(variables: Readonly<Record<string, string | undefined>>, reference: string): string {
   if (!reference.startsWith('env:')) throw new Error(`${reference.split(':', 1)[0] ?? ''}: is not a kind of secret reference; use env:, file: or vault:`)
-  const value = variables[reference.slice(4)]
+  const name = reference.slice(4)
+  // What every object has is no variable.
+  const value = Object.hasOwn(variables, name) ? variables[name] : undefined
   if (value === undefined) throw new Error(`${reference} is not set`)
   return value
 }

@@ -32,6 +32,7 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     if (place === 'clear') {
       near.write(headOf(request.accept()), 'latin1')
       if (head.length > 0) near.unshift(head)
+      book.write(entry, 'clear', undefined)
       return serveClear()
     }
     entry.place = place
@@ -49,7 +50,10 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     const heard = await awaitHello(near, far, place, clock)
     if (heard.kind === 'fits') return book.carry(near, far, place, entry)
     reset(far)
-    if (heard.kind === 'clear') return serveClear()
+    if (heard.kind === 'clear') {
+      book.write(entry, 'clear', undefined)
+      return serveClear()
+    }
     if (heard.kind === 'refused') shut(near, unrecognizedName)
     else reset(near)
     if (heard.kind === 'left') book.write(entry, 'closed', undefined)

@@ -24,7 +24,8 @@ const folder = mkdtempSync(join(tmpdir(), 'sallyport-tools-'))
 keep(() => rmSync(folder, { recursive: true, force: true }))
 const caFile = join(folder, 'ca.pem')
 
-const has = (tool: string, ...args: readonly string[]) => isReal(spawnSync(tool, args).status === 0, `${tool} is not installed: apt-get install -y ${tool}`)
+const has = (debian: string, tool: string, ...args: readonly string[]) =>
+  isReal(spawnSync(tool, args).status === 0, `${debian} is not installed: apt-get install -y ${debian}`)
 
 let gateway: Gateway
 let secure = ''
@@ -106,7 +107,7 @@ function run(tool: string, args: readonly string[], variables: Readonly<Record<s
 const lastOf = (kind: string) => gateway.journal.findLast((one) => one['kind'] === kind)
 
 describe('through the forward proxy', { timeout: patienceMs }, () => {
-  it.skipIf(!has('curl', '--version'))('curl gets https by a tunnel, http in the clear, and the reason of a refusal', async () => {
+  it.skipIf(!has('curl', 'curl', '--version'))('curl gets https by a tunnel, http in the clear, and the reason of a refusal', async () => {
     const proxy = ['-sS', '--proxy', `http://127.0.0.1:${gateway.port('egress')}`, '--cacert', caFile]
     expect(await run('curl', [...proxy, `${secure}/a`])).toMatchObject({ code: 0, out: `GET /a for ${secure.slice(8)}` })
     expect(await run('curl', [...proxy, '-X', 'PUT', '-d', 'x', `${clear}/b`])).toMatchObject({ code: 0, out: `PUT /b for ${clear.slice(7)}` })
@@ -128,7 +129,7 @@ describe('through the forward proxy', { timeout: patienceMs }, () => {
     })
   })
 
-  it.skipIf(!has('git', '--version'))('git clones over https', async () => {
+  it.skipIf(!has('git', 'git', '--version'))('git clones over https', async () => {
     const copy = join(folder, 'copy')
     expect(await run('git', ['clone', '-q', `${secure}/shop.git`, copy], { GIT_SSL_CAINFO: caFile, GIT_CONFIG_GLOBAL: '/dev/null' })).toMatchObject({ code: 0 })
     expect(readFileSync(join(copy, 'hello.txt'), 'utf8')).toBe('from the repository')
@@ -152,7 +153,7 @@ describe('through the forward proxy', { timeout: patienceMs }, () => {
     expect(ran).toMatchObject({ code: 0, out: `GET /d for ${secure.slice(8)}\nGET /e for ${clear.slice(7)}\n` })
   })
 
-  it.skipIf(!has('python3', '-c', 'import requests'))('Python’s requests takes it from its environment', async () => {
+  it.skipIf(!has('python3-requests', 'python3', '-c', 'import requests'))('Python’s requests takes it from its environment', async () => {
     const program = 'import requests, sys\nfor url in sys.argv[1:]: print(requests.get(url, timeout=20).text)'
     const ran = await run('python3', ['-c', program, `${secure}/f`, `${clear}/g`], { REQUESTS_CA_BUNDLE: caFile })
     expect(ran).toMatchObject({ code: 0, out: `GET /f for ${secure.slice(8)}\nGET /g for ${clear.slice(7)}\n` })

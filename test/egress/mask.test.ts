@@ -56,6 +56,12 @@ describe('an injected value that the vendor echoes', () => {
     expect(result).toMatch(/^\{"you":"sent .*\*{8}.* to us"\}$/)
   })
 
+  it('is starred out in a copy: what came stays as it is, be it a Buffer', () => {
+    const came = Buffer.from(`a ${secret}`)
+    const out = maskBytes(came, needles)
+    expect([String(came), new TextDecoder().decode(out)]).toEqual([`a ${secret}`, `a ${'*'.repeat(encode(secret).length)}`])
+  })
+
   it('takes nothing else with it', () => {
     expect(masked(`before ${secret} between ${secret}${secret} after`)).toBe(`before ${'*'.repeat(18)} between ${'*'.repeat(36)} after`)
     expect(masked('nothing to see, sk_live_ and sk_test_51H')).toBe('nothing to see, sk_live_ and sk_test_51H')

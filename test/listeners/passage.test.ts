@@ -89,7 +89,7 @@ async function opened(request: string, clock: FakeClock, given = limits) {
   return { upstream, talk, head, over, meter }
 }
 
-const changedNow = ({ samples }: FakeMeter) => samples.filter(({ name }) => name === 'sallyport_upgraded_connections').at(-1)?.value
+const changedNow = ({ samples }: FakeMeter) => samples.findLast(({ name }) => name === 'sallyport_upgraded_connections')?.value
 
 test('the 101 names the protocol as the downstream does, and answers the key of a WebSocket', async () => {
   const { head, talk, meter } = await opened(handshake, fakeClock())

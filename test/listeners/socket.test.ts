@@ -209,8 +209,9 @@ test('it pings now and then, and cuts a downstream that shows no sign of life fo
   const socket = client(address.port, { autoPong: false })
   await once(socket, 'open')
   await said.promise
+  const closed = once(socket, 'close')
   for (let at = 0; at < 21; at += 1) {
-    const next = Promise.race([once(socket, 'ping'), once(socket, 'close')])
+    const next = Promise.race([once(socket, 'ping'), closed])
     clock.advance(15_000)
     await next
     if (socket.readyState !== WebSocket.OPEN) break
@@ -219,7 +220,7 @@ test('it pings now and then, and cuts a downstream that shows no sign of life fo
     await heard
   }
   expect(await why.promise).toBe('client_closed')
-  await (socket.readyState === WebSocket.CLOSED ? undefined : once(socket, 'close'))
+  await closed
 })
 
 test('a conversation in which nobody says anything is ended after the idle time, however many pongs come', async () => {

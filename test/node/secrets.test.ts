@@ -10,6 +10,7 @@ describe('secrets', () => {
     expect(await secrets.read('env:KEY')).toBe('v4lue')
     await expect(secrets.read('env:EMPTY')).rejects.toThrow('env:EMPTY is empty')
     await expect(secrets.read('env:MISSING')).rejects.toThrow('env:MISSING is not set')
+    await expect(secrets.read('env:__proto__')).rejects.toThrow('env:__proto__ is not set')
     await expect(secrets.read('vault:kv/x#y')).rejects.toThrow('VAULT_ADDR is not set')
     await expect(secrets.read('gcp:x')).rejects.toThrow('gcp: is not a kind of secret reference')
   })

@@ -329,6 +329,14 @@ describe('a secret', () => {
     expect(JSON.stringify(diagnostics)).not.toContain('SHARED_KEY')
   })
 
+  it('of production is not given to another environment that stands before it', async () => {
+    const inject = 'inject: { header: a, secret: env:SHARED_KEY }'
+    const { diagnostics } = await loadBeside(
+      service(`      dev: { target: "https://a.example", ${inject} }\n      prod: { target: "https://b.example", ${inject} }`),
+    )
+    expect(diagnostics).toMatchObject([{ code: 'secret_shared', line: 9, message: expect.stringContaining('the environment "prod"') }])
+  })
+
   it.each([
     [
       'oauth2: { tokenUrl: "https://a.example/t", clientId: c, key: env:SHARED }',

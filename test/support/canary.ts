@@ -16,6 +16,8 @@ function formsOf(secret: string): readonly (readonly [form: string, text: string
     ['hexadecimal', bytes.toString('hex')],
     ['percent-encoded', percent],
     ['percent-encoded where needed', encodeURIComponent(secret)],
+    ['JSON', JSON.stringify(secret).slice(1, -1)],
+    ['JSON, every sign', Array.from(secret, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')],
     ['UTF-16', bytes.toString('utf16le').slice(0, -1)],
     ...halves,
   ]
@@ -26,7 +28,7 @@ export function found(text: string, secrets: Readonly<Record<string, string>>): 
   const lower = text.toLowerCase()
   return Object.entries(secrets).flatMap(([name, secret]) =>
     formsOf(secret).flatMap(([form, look]) =>
-      text.includes(look) || (/hex|percent/.test(form) && lower.includes(look.toLowerCase())) ? [`${name}, ${form}`] : [],
+      text.includes(look) || (/hex|percent|every sign/.test(form) && lower.includes(look.toLowerCase())) ? [`${name}, ${form}`] : [],
     ),
   )
 }

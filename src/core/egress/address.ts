@@ -3,7 +3,7 @@ import { Fault } from '../model/fault.ts'
 import type { EgressService } from '../model/route.ts'
 import type { Fields, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
-import { nearest } from './address/nearest.ts'
+import { suggest } from '../suggest.ts'
 import { buildListed, placeText } from './proxied.ts'
 
 /** @throws Fault `service_unknown`, `egress_denied`, `config_quarantined`, `env_invalid`. */
@@ -58,7 +58,7 @@ export function buildAddress(policy: Policy): Address {
 /** Outside prod the answer helps with a name that is close. */
 function buildUnknown(policy: Policy, hosts: readonly string[]): (asked: string) => never {
   return (asked) => {
-    const close = policy.environmentClass === 'nonprod' ? nearest(asked, hosts) : undefined
+    const close = policy.environmentClass === 'nonprod' ? suggest(asked, hosts) : undefined
     throw new Fault('service_unknown', close === undefined ? 'no egress service has this name' : `no egress service has this name; did you mean ${close}?`, {
       internal: `asked for ${asked}`,
     })
@@ -71,7 +71,7 @@ const environmentName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 function wantedEnvironment(headers: Fields): string | undefined {
   const values: string[] = []
   for (const [name, value] of headers.entries()) {
-    if (name === 'x-egress-env') values.push(value.trim())
+    if (name === 'x-egress-env') values.push(value.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
     else if (name.replaceAll(/[^a-z0-9]+/g, '-') === 'x-egress-env') throw new Fault('env_invalid', `the header is spelled x-egress-env, not ${name}`)
   }
   const [wanted] = values

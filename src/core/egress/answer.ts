@@ -19,7 +19,17 @@ export type Answer = (x: Answered, reply: Reply) => Outbound
 
 interface Masks {
   readonly text: (value: string) => string
+  /** Whether a field's name holds an injected value: it cannot be masked in part. */
+  readonly inName: (name: string) => boolean
   readonly needles: Needles
+}
+
+/** Shorter ones are parts of ordinary names. */
+const shortestInName = 8
+
+function buildInName(secrets: readonly string[]): Masks['inName'] {
+  const redact = buildRedactor(secrets.filter((secret) => secret.length >= shortestInName))
+  return (name) => redact(name) !== name
 }
 
 type Hide = (value: unknown) => unknown
@@ -36,7 +46,7 @@ export function buildAnswer(): Answer {
 
   function masksFor(secrets: readonly string[] | undefined): Masks | undefined {
     if (secrets === undefined || secrets.length === 0) return undefined
-    const masks = made.get(secrets) ?? { text: buildRedactor(secrets), needles: needlesOf(secrets) }
+    const masks = made.get(secrets) ?? { text: buildRedactor(secrets), inName: buildInName(secrets), needles: needlesOf(secrets) }
     made.set(secrets, masks)
     return masks
   }
@@ -92,6 +102,7 @@ function cleaned(headers: Fields, masks: Masks | undefined, bodyMasked: boolean)
   const kept = new FieldList()
   for (const [name, value] of endToEnd(headers).entries()) {
     if (name.startsWith('x-egress-') || name === 'alt-svc' || (bodyMasked && digests.has(name))) continue
+    if (masks?.inName(name) === true) continue
     kept.append(name, masks === undefined ? value : masks.text(value))
   }
   return kept
@@ -128,7 +139,7 @@ async function* hiddenStream(body: AsyncIterable<Uint8Array>, hide: Hide): Async
   for await (const chunk of body) {
     length += chunk.length
     if (length > hiddenBytes) throw new Fault('upstream_protocol', 'the vendor answered with more JSON than can be masked')
-    chunks.push(chunk.slice())
+    chunks.push(new Uint8Array(chunk))
   }
   const whole = new Uint8Array(length)
   let at = 0

@@ -1,5 +1,5 @@
 import type { EgressSwitch, Policy } from '../policy/policy.ts'
-import { nearest } from './address/nearest.ts'
+import { suggest } from '../suggest.ts'
 
 /** Why a service cannot be switched, in a stable word and a sentence. */
 export interface SwitchObstacle {
@@ -40,7 +40,7 @@ export function switchObstacle(policy: Policy, service: string, environment: str
 }
 
 function meant(said: string, names: readonly string[]): string {
-  const name = nearest(said, names)
+  const name = suggest(said, names)
   return name === undefined ? '' : `; did you mean ${name}?`
 }
 

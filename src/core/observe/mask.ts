@@ -53,7 +53,8 @@ class Mask {
 
   /** Searches the original bytes and stars a copy, so that needles that overlap are all found. */
   #scan(bytes: Uint8Array, last: boolean): Uint8Array {
-    const out = bytes.slice()
+    // Not `slice`: of a Buffer that is the same memory.
+    const out = new Uint8Array(bytes)
     let covered = this.#covered
     let at = 0
     for (; at < bytes.length; at++) {

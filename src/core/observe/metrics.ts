@@ -233,7 +233,7 @@ export const metrics = {
   },
   sallyport_egress_streams_total: {
     kind: 'counter',
-    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, or the fault code.',
+    help: 'Connections of TCP services and tunnels that ended, by service and outcome: closed, idle, lifetime, drained, reset, full, broken, hello_refused, clear, or the fault code.',
     labels: ['service', 'outcome'],
   },
   sallyport_egress_stream_bytes_total: {

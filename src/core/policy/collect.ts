@@ -1,3 +1,4 @@
+import { didYouMean } from '../suggest.ts'
 import { namePattern } from './document/fields.ts'
 import { plannedKey } from './document/planned.ts'
 import { fixedSections, schemaOf, sectionNames } from './document.ts'
@@ -5,7 +6,6 @@ import type { MapNode, Member, Node } from './read/node.ts'
 import type { ReadFile } from './read.ts'
 import type { Report } from './report.ts'
 import { quote } from './shape/words.ts'
-import { didYouMean } from './suggest.ts'
 
 /** `section.name` as the files say it, before anything is known about its shape. */
 export interface RawObject extends Member {

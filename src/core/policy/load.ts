@@ -1,3 +1,4 @@
+import { didYouMean } from '../suggest.ts'
 import { collect, idOf, mockPaths, objectsOf, type RawObject } from './collect.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import type { EgressDocument } from './document/egress.ts'
@@ -14,7 +15,6 @@ import { type ReadFile, readText } from './read.ts'
 import { compare, openReport, type Report, sortDiagnostics } from './report.ts'
 import { revisionOf } from './revision.ts'
 import type { Shaped } from './shape.ts'
-import { didYouMean } from './suggest.ts'
 
 /** Files in; linked policy and every diagnostic out. Pure, and never throws for anything a file says. */
 export async function loadPolicy(input: LoadInput): Promise<Loaded> {

@@ -1,10 +1,10 @@
+import { suggest } from '../suggest.ts'
 import type { RawObject } from './collect.ts'
 import { namePattern } from './document/fields.ts'
 import { sectionNames } from './document.ts'
 import { lookAtRoute, lookAtTexts, type Sight } from './link/sight.ts'
 import { type Member, memberOf, type Node, type Spot } from './read/node.ts'
 import type { ReadFile } from './read.ts'
-import { suggest } from './suggest.ts'
 
 /** A route that a file was meant to hold and that no object stands for. What it took must not fall to a wider route. */
 export interface LostRoute {

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import { didYouMean } from '../suggest.ts'
 import { idOf, objectsOf, type RawObject } from './collect.ts'
 import { factsOf } from './document/build.ts'
 import { namedSections, schemaOf } from './document.ts'
@@ -6,7 +7,6 @@ import { type ListNode, type MapNode, type Member, memberOf, type Node, type Pat
 import type { ReadFile } from './read.ts'
 import type { Report } from './report.ts'
 import { candidatesAt } from './shape/schema-at.ts'
-import { didYouMean } from './suggest.ts'
 
 /*
  * An overlay changes leaves that the schema marks, and adds rules that deny or audit. Everything else it says is an error: an

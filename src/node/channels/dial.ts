@@ -5,15 +5,24 @@ import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/
 import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
 import { AlpnMissing, identityCheck } from './identity.ts'
 
+/** Opens a socket to one place, over TLS where settings are given. A failure is an `error` event of the socket. */
+export type Connect = (place: NetConnectOpts, tls: ConnectionOptions | undefined) => Socket
+
+/** How this process finds others and reaches them: the only two things of a dial that leave the machine. */
+export interface Network {
+  readonly resolve: Resolve
+  readonly connect?: Connect | undefined
+}
+
 interface OpenWith {
   readonly clock: Clock
+  readonly connect?: Connect | undefined
   readonly allowHalfOpen?: boolean | undefined
   readonly beforeTls?: ((socket: Socket) => Promise<void>) | undefined
 }
 
-export interface DialPorts {
+export interface DialPorts extends Network {
   readonly clock: Clock
-  readonly resolve: Resolve
   readonly secrets: Secrets
   /** What the peer ends can still be written to. */
   readonly allowHalfOpen?: boolean
@@ -94,10 +103,10 @@ async function tlsOf(tls: EndpointTls | undefined, alpn: readonly string[], port
 }
 
 async function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, left: () => number, how: OpenWith): Promise<Socket> {
-  const { allowHalfOpen = false, beforeTls } = how
-  if (tls === undefined) return await whenOpen(connectTcp({ ...place, allowHalfOpen }), 'connect', undefined, left(), how)
-  if (beforeTls === undefined) return await whenOpen(connectTls(Object.assign({ ...place, ...tls }, { allowHalfOpen })), 'secureConnect', tls, left(), how)
-  const plain = await whenOpen(connectTcp({ ...place, allowHalfOpen }), 'connect', undefined, left(), how)
+  const { connect = systemConnect, allowHalfOpen = false, beforeTls } = how
+  if (tls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
+  if (beforeTls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, tls), 'secureConnect', tls, left(), how)
+  const plain = await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
   try {
     await within(how.clock, left(), beforeTls(plain), 'beginning TLS')
     return await whenOpen(connectTls({ ...tls, socket: plain }), 'secureConnect', tls, left(), how)
@@ -124,6 +133,10 @@ function whenOpen(socket: Socket, event: 'connect' | 'secureConnect', tls: Conne
       resolve(socket)
     })
   })
+}
+
+function systemConnect(place: NetConnectOpts, tls: ConnectionOptions | undefined): Socket {
+  return tls === undefined ? connectTcp(place) : connectTls(Object.assign({ ...place }, tls))
 }
 
 function isHttp2Only(tls: ConnectionOptions | undefined): boolean {

@@ -1,5 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { suggest } from '../../core/policy/suggest.ts'
+import { suggest } from '../../core/suggest.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Exit status of every command: fine, findings or failure, wrong usage. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { suggest } from '../../core/policy/suggest.ts'
+import { suggest } from '../../core/suggest.ts'
 import { type Command, exit, helpText, parseCommandLine, UsageError } from './command.ts'
 import { commandNames, findCommand, readCommands } from './commands.ts'
 import { openTerminal, type Terminal, table } from './terminal.ts'

@@ -244,7 +244,8 @@ export class Gateway implements GatewayView {
   }
 
   #open(plan: ListenerPlan): Promise<RunningListener> {
-    if (plan.name !== 'admin') return openWalkListener(plan, this.live, { ...this.#ground.ports, certificates: this.#ground.certificates })
+    if (plan.name !== 'admin')
+      return openWalkListener(plan, this.live, { ...this.#ground.ports, ...this.#ground.network, certificates: this.#ground.certificates })
     return startAdmin(plan.address, (options) =>
       buildAdminApp(
         () => this,

@@ -1,6 +1,7 @@
 import type { Live } from '../../core/live.ts'
 import { compileCidrs } from '../../core/net.ts'
-import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
+import type { Clock, Journal, Meter, Random, Secrets } from '../../core/ports.ts'
+import type { Network } from '../channels/dial.ts'
 import { type CountArrivals, type ListenerOptions, startListener } from '../listeners.ts'
 import { openStreams } from '../streams.ts'
 import type { CertificateNotices } from '../tls-material.ts'
@@ -8,11 +9,10 @@ import { openTunnels } from '../tunnels.ts'
 import { watchCertificates } from './certificate-watch.ts'
 import type { ListenerPlan, RunningListener } from './listener-set.ts'
 
-export interface WalkPorts {
+export interface WalkPorts extends Network {
   readonly clock: Clock
   readonly meter: Meter
   readonly secrets: Secrets
-  readonly resolve: Resolve
   readonly random: Pick<Random, 'uuid'>
   readonly journal: Journal
   readonly certificates?: CertificateNotices | undefined

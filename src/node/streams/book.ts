@@ -4,16 +4,15 @@ import type { Live } from '../../core/live.ts'
 import type { Principal } from '../../core/model/principal.ts'
 import { callerMembers } from '../../core/observe/record.ts'
 import { isoTime } from '../../core/observe/time.ts'
-import type { Clock, Journal, Meter, Random, Resolve, Secrets } from '../../core/ports.ts'
-import { dial } from '../channels/dial.ts'
+import type { Clock, Journal, Meter, Random, Secrets } from '../../core/ports.ts'
+import { dial, type Network } from '../channels/dial.ts'
 import { type Carried, carry } from './carry.ts'
 import { anyConversation, type Conversation } from './conversation.ts'
 import { postgresConversation } from './postgres/session.ts'
 import { askForTls } from './postgres/ssl-request.ts'
 
-export interface StreamPorts {
+export interface StreamPorts extends Network {
   readonly clock: Clock
-  readonly resolve: Resolve
   readonly secrets: Secrets
   readonly random: Pick<Random, 'uuid'>
   readonly journal: Journal

@@ -50,7 +50,8 @@ export function awaitHello(near: Socket, far: Socket, { target, clientHelloMs }:
     near.once('end', left)
     near.once('close', left)
     far.once('close', lost)
-    if (near.destroyed) left()
+    // It may have ended while the target was dialled: its end is not told twice.
+    if (near.destroyed || near.readableEnded) left()
     if (far.destroyed) lost()
   })
 }

@@ -90,7 +90,7 @@ async function* tee(body: AsyncIterable<Uint8Array>, write: (body: Uint8Array) =
       length += chunk.length
       if (length > answerBytes) kept = undefined
       // A copy: whoever is next may write into the chunk.
-      kept?.push(chunk.slice())
+      kept?.push(new Uint8Array(chunk))
       yield chunk
     }
     whole = true

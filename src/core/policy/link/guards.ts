@@ -34,8 +34,10 @@ export function guardHostsOf(
   const places = Array.from(entries.values()).flatMap((entry) =>
     Object.entries(entry.value?.environments ?? {}).map(([environment, target]): Place => ({ entry, environment, target })),
   )
-  checkSecrets(linking, places)
-  const prod = places.filter(({ environment }) => classes.get(environment) === 'prod')
+  const isProd = ({ environment }: Place) => classes.get(environment) === 'prod'
+  const prod = places.filter(isProd)
+  // A secret of production is production's, wherever the other use of it stands: the nonprod one goes out of order.
+  checkSecrets(linking, [...prod, ...places.filter((place) => !isProd(place))])
   const guards = prod.flatMap(hostsOf)
   checkNames(
     linking,

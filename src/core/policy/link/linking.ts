@@ -1,8 +1,8 @@
+import { didYouMean } from '../../suggest.ts'
 import type { NamedSection } from '../document.ts'
 import type { EnvironmentClass } from '../policy.ts'
 import { type Node, nodeAt, type Path, type Spot, spotAt } from '../read/node.ts'
 import type { Report } from '../report.ts'
-import { didYouMean } from '../suggest.ts'
 
 /** One object with its shape checked, where it stands, and what had to be left out of it. */
 export interface Entry<T> {

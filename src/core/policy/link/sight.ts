@@ -1,7 +1,7 @@
 import { isTemplateError, parseTemplate, readableTemplate } from '../../model/template.ts'
+import { suggest } from '../../suggest.ts'
 import { grpcService, host, method } from '../document/fields.ts'
 import { memberOf, type Node } from '../read/node.ts'
-import { suggest } from '../suggest.ts'
 
 /*
  * A route whose match cannot be read must not leave its requests to a wider route: what it was meant to take is looked for in

@@ -1,9 +1,9 @@
 import * as z from 'zod'
+import { didYouMean, suggest } from '../../suggest.ts'
 import { type FieldFacts, factsOf } from '../document/build.ts'
 import { secretHeader } from '../document/limits.ts'
 import { plannedKey } from '../document/planned.ts'
 import { type Node, nodeAt, type Path } from '../read/node.ts'
-import { didYouMean, suggest } from '../suggest.ts'
 import { candidatesAt, knownKeys } from './schema-at.ts'
 import { an, kindOf, quote, typeWord } from './words.ts'
 

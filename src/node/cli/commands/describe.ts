@@ -1,6 +1,6 @@
 import type { Loaded, Origin } from '../../../core/policy/loading.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
-import { suggest } from '../../../core/policy/suggest.ts'
+import { suggest } from '../../../core/suggest.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { loadSound, placeOf } from '../load.ts'
 import { table } from '../terminal.ts'

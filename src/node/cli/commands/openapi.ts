@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import { buildOpenapi, type Omission } from '../../../core/openapi.ts'
-import { suggest } from '../../../core/policy/suggest.ts'
+import { suggest } from '../../../core/suggest.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { loadSound, placeOf } from '../load.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { suggest } from '../../src/core/policy/suggest.ts'
+import { suggest } from '../../src/core/suggest.ts'
 
 const names = ['orders', 'catalog', 'payments', 'per-client']
 
