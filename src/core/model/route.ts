@@ -391,8 +391,14 @@ export interface StreamSettings {
   readonly drainMs: number | undefined
 }
 
-/** Under it the ambassador hands out credentials, where a target says so. */
+/** Where the ambassador hands out credentials, where a target says so. */
 export const vendPath = '/.sallyport/credentials'
+
+/** Whether a path is the ambassador's own: nothing there or under it is asked of a vendor. */
+export function isVendPath(path: string): boolean {
+  return path === vendPath || path.startsWith(`${vendPath}/`)
+}
+
 /** What callers of the forward proxy may do beside requests in the clear. */
 export interface ProxySettings {
   /** Undefined: no tunnels. */
