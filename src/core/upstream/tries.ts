@@ -133,11 +133,11 @@ class Tries {
 
   /** The first try. @throws Fault where none may begin */
   async #begin(): Promise<Try> {
-    const { member, unused } = await this.#pick()
+    const picked = await this.#pick()
     try {
-      return this.#start(member, false)
+      return this.#start(picked, false)
     } catch (error) {
-      unused()
+      picked.unused()
       throw error
     }
   }
@@ -177,7 +177,7 @@ class Tries {
     return { leftMs: remainingMs(this.#job.deadline, clock.ticks()), pass: this.#pass() }
   }
 
-  #start(member: Member, hedge: boolean, { leftMs, pass }: Admission = this.#admit()): Try {
+  #start({ member, unused }: Picked, hedge: boolean, { leftMs, pass }: Admission = this.#admit()): Try {
     const { x } = this.#job
     const { clock } = this.#ports
     this.#tried.add(member)
@@ -186,7 +186,7 @@ class Tries {
     const line = this.#mayRace || (this.#may.replayable && this.#may.safe && this.#job.retry?.perTryMs !== undefined) ? new Lifeline() : x.lifeline
     const started: { -readonly [Key in keyof Try]?: Try[Key] } = { member, hedge, line }
     const of = started as Try // the one that is missing is filled here
-    started.outcome = this.#try(of, leftMs, pass).then((outcome) => ({ of, outcome }))
+    started.outcome = this.#try(of, { leftMs, pass }, unused).then((outcome) => ({ of, outcome }))
     this.#running.add(of)
     return of
   }
@@ -201,7 +201,7 @@ class Tries {
     }
   }
 
-  async #try({ member, line }: Try, leftMs: number, pass: Admission['pass']): Promise<Outcome> {
+  async #try({ member, line }: Try, { leftMs, pass }: Admission, unused: () => void): Promise<Outcome> {
     const { x, deadline, idleMs, label, retry, seal, resend } = this.#job
     const { clock } = this.#ports
     const own = line === x.lifeline ? undefined : x.lifeline.onEnd((why) => line.end(why))
@@ -226,11 +226,11 @@ class Tries {
     const handed = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
     try {
       const call = seal === undefined || handed.kind === 'grpc' ? handed : await sealed(handed, seal, ended)
-      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, resend }, this.#ports, ended)
+      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, unused, resend }, this.#ports, ended)
       if (reply.kind === 'grpc') return this.#looks ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
       // What bounds a try does not cut an answer that has begun.
       timer?.cancel()
-      const held = this.#heldBytes === undefined ? reply : await holdBack(reply, this.#heldBytes, deadline.at, clock)
+      const held = this.#heldBytes === undefined ? reply : await holdBack(reply, this.#heldBytes, deadline, clock)
       return { kind: 'reply', reply: held, ended: undefined }
     } catch (error) {
       const fault = Fault.from(error)
@@ -312,11 +312,11 @@ class Tries {
   }
 
   /** False where none may begin: the one that runs is not worse off. */
-  #startBeside({ member }: Picked, hedge: boolean): boolean {
+  #startBeside(other: Picked, hedge: boolean): boolean {
     try {
       const admission = this.#admit()
       if (!hedge) this.#repeat()
-      this.#start(member, hedge, admission)
+      this.#start(other, hedge, admission)
       return true
     } catch {
       return false
@@ -362,17 +362,17 @@ class Tries {
   }
 
   /** Begins the next try in place of one that is over. False where none may begin: then what is in hand is the answer. */
-  async #startInstead(outcome: Outcome, { member, unused }: Picked): Promise<boolean> {
+  async #startInstead(outcome: Outcome, next: Picked): Promise<boolean> {
     let admission: Admission
     try {
       admission = this.#admit()
     } catch {
-      unused()
+      next.unused()
       return false
     }
     this.#countRetry()
     await discard(outcome).catch(() => {})
-    this.#start(member, false, admission)
+    this.#start(next, false, admission)
     return true
   }
 
