@@ -26,7 +26,8 @@ test('certificates of the policies in force are shown with their names, their en
     plain: cluster('plain'),
   }
   const egress = { address: { host: '127.0.0.1', port: 8081 } }
-  const policyOf = (more: Partial<typeof clusters>) => emptyPolicy({ listeners: { public: undefined, egress, admin: undefined }, clusters: { ...clusters, ...more } })
+  const policyOf = (more: Partial<typeof clusters>) =>
+    emptyPolicy({ listeners: { public: undefined, egress, admin: undefined }, clusters: { ...clusters, ...more } })
   const shown = (more: Partial<typeof clusters> = {}) => certificatesOf(ports.secrets, policyOf(more))
 
   const keeper = keeperOf(references, 'cluster orders', ports)
