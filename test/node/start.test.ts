@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { EgressService } from '../../src/core/model/route.ts'
+import type { EgressService } from '../../src/core/model/egress-service.ts'
 import type { Diagnostic } from '../../src/core/policy/diagnostic.ts'
 import type { AccessPolicy, Cluster, Policy } from '../../src/core/policy/policy.ts'
 import type { JournalRecord } from '../../src/core/ports.ts'

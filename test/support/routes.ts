@@ -1,4 +1,5 @@
-import type { HttpBinding, Route, RouteMatch, Rpc } from '../../src/core/model/route.ts'
+import type { Route, RouteMatch } from '../../src/core/model/route.ts'
+import type { HttpBinding, Rpc } from '../../src/core/model/rpc.ts'
 import type { Policy, PublicListener } from '../../src/core/policy/policy.ts'
 import { emptyPolicy } from './policy.ts'
 

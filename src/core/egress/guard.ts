@@ -1,5 +1,6 @@
+import type { GuardedTarget } from '../model/egress-target.ts'
 import { mayShareName, namesOf } from '../model/names.ts'
-import type { GuardedTarget, Vet } from '../model/route.ts'
+import type { Vet } from '../model/vet.ts'
 import type { GuardHost, Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { classifyAddress } from './guard/classify.ts'

@@ -1,7 +1,7 @@
+import { vendPath } from '../model/credential.ts'
 import type { Addressed, Allowed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import { vendPath } from '../model/route.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'

@@ -1,7 +1,7 @@
+import { vendPath } from '../model/credential.ts'
 import { isLive, type Placed, type PlacedLive } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
-import { vendPath } from '../model/route.ts'
 import type { Outbound } from '../model/wire.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import { isoTime } from '../observe/time.ts'

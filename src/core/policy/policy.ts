@@ -1,6 +1,12 @@
+import type { BreakerRule } from '../model/breaker.ts'
+import type { ClaimEquals } from '../model/claims.ts'
+import type { EgressService } from '../model/egress-service.ts'
+import type { EgressTarget } from '../model/egress-target.ts'
+import type { FieldTest } from '../model/field-test.ts'
 import type { LimitShape } from '../model/limit.ts'
 import type { ProofKind } from '../model/principal.ts'
-import type { BreakerRule, ClaimEquals, EgressService, EgressTarget, FieldTest, Route, Sticky } from '../model/route.ts'
+import type { Route } from '../model/route.ts'
+import type { Sticky } from '../model/sticky.ts'
 
 export type EnvironmentClass = 'nonprod' | 'prod'
 

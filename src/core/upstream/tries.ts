@@ -1,7 +1,7 @@
 import type { GrpcReply, HttpCall, Reply } from '../model/call.ts'
 import { Fault } from '../model/fault.ts'
 import { Lifeline } from '../model/lifeline.ts'
-import type { Retry } from '../model/route.ts'
+import type { Retry } from '../model/retry.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Clock } from '../ports.ts'
 import { attempt, overtaken, tooLong } from './attempt.ts'

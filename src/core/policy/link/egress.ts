@@ -1,4 +1,5 @@
-import type { EgressService, EgressTarget } from '../../model/route.ts'
+import type { EgressService } from '../../model/egress-service.ts'
+import type { EgressTarget } from '../../model/egress-target.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import type { EnvironmentClass, GuardHost, LinkedEgress, Listeners } from '../policy.ts'
 import { parseRate } from '../units.ts'

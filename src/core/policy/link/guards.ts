@@ -1,5 +1,5 @@
+import type { LiveTarget, ProxyTarget, StreamTarget } from '../../model/egress-target.ts'
 import { mayShareName, namesOf } from '../../model/names.ts'
-import type { LiveTarget, ProxyTarget, StreamTarget } from '../../model/route.ts'
 import { parseAuthority, plainHost } from '../../net.ts'
 import { hostMatches } from '../../pattern.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'

@@ -1,5 +1,5 @@
 import type { ClientAuth } from '../../model/client-auth.ts'
-import type { Credential } from '../../model/route.ts'
+import type { Credential } from '../../model/credential.ts'
 import type { EgressDocument, TokensDocument } from '../document/egress.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isWhole, type Linking, refuse } from './linking.ts'

@@ -1,5 +1,6 @@
 import { getPublicSuffix } from 'tldts'
-import type { EgressTarget, ProxySettings, ProxyTarget } from '../../model/route.ts'
+import type { ProxySettings } from '../../model/egress-service.ts'
+import type { EgressTarget, ProxyTarget } from '../../model/egress-target.ts'
 import { compileCidrs, isAddress, parseAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import type { Listeners } from '../policy.ts'

@@ -1,4 +1,6 @@
-import type { HandOn, Route, RouteLimit, RouteMatch, WeightedDestination } from '../../model/route.ts'
+import type { WeightedDestination } from '../../model/destination.ts'
+import type { HandOn } from '../../model/hand-on.ts'
+import type { Route, RouteLimit, RouteMatch } from '../../model/route.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import type { DescriptorBook } from '../../protobuf.ts'
 import { didYouMean } from '../../suggest.ts'

@@ -1,4 +1,4 @@
-import type { Credential } from '../../model/route.ts'
+import type { Credential } from '../../model/credential.ts'
 import type { EgressDocument, HmacDocument, SigV4Document } from '../document/egress.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, refuse } from './linking.ts'

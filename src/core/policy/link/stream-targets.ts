@@ -1,4 +1,4 @@
-import type { EgressTarget } from '../../model/route.ts'
+import type { EgressTarget } from '../../model/egress-target.ts'
 import { parseAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'

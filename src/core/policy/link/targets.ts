@@ -1,4 +1,5 @@
-import type { CassetteUse, Credential, EgressFaults, EgressTarget, LiveTarget, ProxyTarget, StreamTarget } from '../../model/route.ts'
+import type { Credential } from '../../model/credential.ts'
+import type { CassetteUse, EgressFaults, EgressTarget, LiveTarget, ProxyTarget, StreamTarget } from '../../model/egress-target.ts'
 import { compileCidrs, formatAuthority } from '../../net.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'

@@ -1,4 +1,5 @@
-import type { FieldTest, Sticky } from '../../model/route.ts'
+import type { FieldTest } from '../../model/field-test.ts'
+import type { Sticky } from '../../model/sticky.ts'
 import { parseAuthority } from '../../net.ts'
 import type { FieldTestsDocument } from '../document/routes.ts'
 import type { Address } from '../policy.ts'

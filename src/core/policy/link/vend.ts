@@ -1,4 +1,5 @@
-import type { Credential, LiveTarget } from '../../model/route.ts'
+import type { Credential } from '../../model/credential.ts'
+import type { LiveTarget } from '../../model/egress-target.ts'
 import type { EgressDocument, TargetDocument } from '../document/egress.ts'
 import type { EnvironmentClass } from '../policy.ts'
 import type { Path } from '../read/node.ts'
