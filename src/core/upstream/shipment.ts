@@ -1,7 +1,7 @@
 import type { GrpcCall, HttpCall } from '../model/call.ts'
 import type { Arrived } from '../model/exchange.ts'
 import type { Hedge, Retry } from '../model/retry.ts'
-import type { Caps } from '../policy/policy.ts'
+import type { Caps } from '../policy/linked/clusters.ts'
 import type { CallOptions, Ports } from '../ports.ts'
 import type { Balance, Candidate } from './balance.ts'
 import type { Deadline } from './deadline.ts'

@@ -2,7 +2,7 @@ import type { FieldTest } from '../../model/field-test.ts'
 import type { Sticky } from '../../model/sticky.ts'
 import { parseAuthority } from '../../net.ts'
 import type { FieldTestsDocument } from '../document/routes.ts'
-import type { Address } from '../policy.ts'
+import type { Address } from '../linked/listeners.ts'
 import { parseDuration, parsePercent, parseSize } from '../units.ts'
 
 /*
