@@ -1,6 +1,7 @@
 import type { EgressService } from '../../model/egress-service.ts'
 import type { EgressTarget } from '../../model/egress-target.ts'
-import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import type { EgressDocument } from '../document/egress.ts'
+import type { TargetDocument } from '../document/targets.ts'
 import type { GuardHost, LinkedEgress } from '../linked/egress.ts'
 import type { Listeners } from '../linked/listeners.ts'
 import type { EnvironmentClass } from '../policy.ts'

@@ -1,6 +1,7 @@
 import type { ClientAuth } from '../../model/client-auth.ts'
 import type { Credential } from '../../model/credential.ts'
-import type { EgressDocument, TokensDocument } from '../document/egress.ts'
+import type { TokensDocument } from '../document/credentials.ts'
+import type { EgressDocument } from '../document/egress.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isWhole, type Linking, refuse } from './linking.ts'
 import { secretRule } from './secret-rule.ts'

@@ -1,6 +1,7 @@
 import type { Credential } from '../../model/credential.ts'
 import type { LiveTarget } from '../../model/egress-target.ts'
-import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import type { EgressDocument } from '../document/egress.ts'
+import type { TargetDocument } from '../document/targets.ts'
 import type { EnvironmentClass } from '../policy.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, refuse, warn } from './linking.ts'
