@@ -61,6 +61,8 @@ export interface Compression {
 export interface Endpoint {
   /** Everything that makes two endpoints differ, so that no connection crosses services, environments or TLS settings. */
   readonly key: string
+  /** What is known of its health is kept under this: without what says nothing of the endpoint. The key where it is left out. */
+  readonly known?: string | undefined
   readonly protocol: 'http1' | 'h2' | 'grpc'
   readonly address: { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }
   readonly tls: EndpointTls | undefined
@@ -94,6 +96,8 @@ export interface CallOptions {
   readonly idleMs: number
   /** Largest gRPC message, bytes. */
   readonly messageLimit: number
+  /** Told true when the call has to wait because of a cap on connections, and false when it has one: what happens in between is not the endpoint's doing. */
+  readonly held?: (isHeld: boolean) => void
   /**
    * What is sent once more, over a fresh connection, when an idle one died before a byte of answer (RFC 9112 section 9.3.1): `idempotent` (left out): calls without a body that mean
    * the same twice; `safe`: those that change nothing; `never`: none, because each counts.

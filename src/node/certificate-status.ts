@@ -25,7 +25,7 @@ export interface CertificateStatus {
 export function certificatesOf(secrets: Secrets, policy: Policy): readonly CertificateStatus[] {
   const newest = new Map<string, MaterialStanding>()
   for (const one of materialsOf(secrets)) {
-    if (!isOwn(one) || !isInForce(one.use, policy)) continue
+    if (!isOwn(one) || !isInForce(one, policy)) continue
     const there = newest.get(one.use)
     // Policies that named other files have left theirs behind.
     if (there === undefined || one.ageMs < there.ageMs) newest.set(one.use, one)
@@ -37,9 +37,9 @@ function isOwn({ references }: MaterialStanding): boolean {
   return references.certificate !== undefined
 }
 
-function isInForce(use: string, { clusters, egress }: Policy): boolean {
+function isInForce({ use, references }: MaterialStanding, { clusters, egress }: Policy): boolean {
   const [kind = '', name = ''] = use.split(' ', 2)
-  if (kind === 'cluster') return Object.hasOwn(clusters, name)
+  if (kind === 'cluster') return Object.hasOwn(clusters, name) && clusters[name]?.tls?.certificate === references.certificate
   return kind !== 'egress' || Object.hasOwn(egress, name)
 }
 

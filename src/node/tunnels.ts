@@ -29,6 +29,8 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     entry.asked = { target: request.asked, caller: request.caller }
     const place = request.decided
     if (place instanceof Fault) return refuse(near, request, place, entry)
+    // Deciding may wait, for the keys of an issuer or a switch that is under way: what has closed by now would be counted for good.
+    if (near.destroyed) return book.write(entry, 'closed', undefined)
     if (place === 'clear') {
       near.write(headOf(request.accept()), 'latin1')
       if (head.length > 0) near.unshift(head)

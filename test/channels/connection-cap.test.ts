@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
-import type { Endpoint } from '../../src/core/ports.ts'
+import type { Channel, Endpoint } from '../../src/core/ports.ts'
 import { ConnectionCap, type Holder } from '../../src/node/channels/connection-cap.ts'
 import { createChannels } from '../../src/node/channels.ts'
 import { createClock } from '../../src/node/clock.ts'
@@ -38,6 +38,37 @@ async function slowServer() {
     await expect.poll(() => waiting.length, { timeout: 5_000, interval: 2 }).toBe(count)
   }
   return { ...server, waiting, open, arrived }
+}
+
+/** An HTTP/2 server that answers when it is told to, `/now` at once. It takes so many streams at a time on one connection. */
+async function h2Server(maxConcurrentStreams = 1) {
+  const server = createHttp2Server({ settings: { maxConcurrentStreams } })
+  const sessions: ServerHttp2Session[] = []
+  const streams: ServerHttp2Stream[] = []
+  server.on('session', (session) => {
+    session.on('error', () => {})
+    sessions.push(session)
+  })
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {})
+    if (headers[':path'] === '/now') answer(stream)
+    else streams.push(stream)
+  })
+  const arrived = async (count: number) => {
+    await expect.poll(() => streams.length, { timeout: 5_000, interval: 2 }).toBe(count)
+  }
+  return { ...(await running(server)), sessions, streams, arrived }
+}
+
+function answer(stream: ServerHttp2Stream | undefined): void {
+  stream?.respond({ ':status': 200 })
+  stream?.end()
+}
+
+async function askNow(channel: Channel): Promise<void> {
+  const { status, body } = await channel.http(get('/now'), callOptions())
+  await textOf(body)
+  expect(status).toBe(200)
 }
 
 const get = (target: string) => httpCall({ target })
@@ -115,20 +146,6 @@ test('a connection that is to change its protocol counts like any other', async 
 })
 
 test('over HTTP/2 every endpoint may have one, and further ones only under the cap', async () => {
-  const h2Server = async () => {
-    const server = createHttp2Server({ settings: { maxConcurrentStreams: 1 } })
-    const sessions: ServerHttp2Session[] = []
-    const streams: ServerHttp2Stream[] = []
-    server.on('session', (session) => {
-      session.on('error', () => {})
-      sessions.push(session)
-    })
-    server.on('stream', (stream) => {
-      stream.on('error', () => {})
-      streams.push(stream)
-    })
-    return { ...(await running(server)), sessions, streams }
-  }
   const [one, two] = [await h2Server(), await h2Server()]
   const to = capped(1, { protocol: 'h2', connectTimeoutMs: 2_000 })
   const [first, second] = [to(one.port), to(two.port)]
@@ -137,10 +154,6 @@ test('over HTTP/2 every endpoint may have one, and further ones only under the c
   const other = second.http(get('/'), callOptions())
   await expect.poll(() => two.streams.length, { timeout: 5_000, interval: 2 }).toBe(1)
   const next = first.http(get('/'), callOptions())
-  const answer = (stream: ServerHttp2Stream | undefined) => {
-    stream?.respond({ ':status': 200 })
-    stream?.end()
-  }
   answer(one.streams[0])
   await textOf((await busy).body)
   await expect.poll(() => one.streams.length, { timeout: 5_000, interval: 2 }).toBe(2)
@@ -153,7 +166,7 @@ test('over HTTP/2 every endpoint may have one, and further ones only under the c
 test('who waits goes in the order of arrival, and gives up in time, at the deadline or with the request', async () => {
   const time = fakeClock()
   const cap = new ConnectionCap('c', 1)
-  const held: Holder & { count: number } = { count: 1, dropIdle: () => false }
+  const held: Holder & { count: number } = { count: 1, idle: 0, dropIdle: () => {} }
   cap.join(held)
   const grabbed: string[] = []
   const lines = Array.from({ length: 5 }, () => new Lifeline())
@@ -165,7 +178,7 @@ test('who waits goes in the order of arrival, and gives up in time, at the deadl
       return true
     }
     const patience = { options: { lifeline: lines[i] as Lifeline, deadline }, clock: time, ms: 1_000 }
-    return cap.wait(grab, patience).then(() => 'in', codeOf)
+    return cap.wait(held, grab, patience).then(() => 'in', codeOf)
   }
   const outcomes = [wait('late', 0, time.ticks() + 100), wait('left', 1), wait('a', 2), wait('b', 3), wait('never', 4)]
   time.advance(100)
@@ -178,4 +191,78 @@ test('who waits goes in the order of arrival, and gives up in time, at the deadl
   time.advance(900)
   expect(await Promise.all(outcomes)).toEqual(['deadline_exceeded', 'client_closed', 'in', 'in', 'overloaded'])
   expect(grabbed).toEqual(['a', 'b'])
+})
+
+test('over HTTP/2 nobody closes a connection that somebody is about to use, nor one that makes no room', async () => {
+  const [one, two] = [await h2Server(), await h2Server()]
+  const to = capped(1, { protocol: 'h2', connectTimeoutMs: 300 })
+  const [first, second] = [to(one.port), to(two.port)]
+  const busy = first.http(get('/'), callOptions())
+  await one.arrived(1)
+  const inVain = first.http(get('/'), callOptions()).catch(codeOf)
+  for (let i = 0; i < 3; i += 1) await askNow(second)
+  expect(await inVain).toBe('overloaded')
+  expect(two.sessions).toHaveLength(1)
+  answer(one.streams[0])
+  await textOf((await busy).body)
+})
+
+test('over HTTP/2 who waits for a stream of one endpoint does not keep those from theirs who wait for another', async () => {
+  const [one, two] = [await h2Server(1), await h2Server(2)]
+  const to = capped(2, { protocol: 'h2', connectTimeoutMs: 2_000 })
+  const [first, second] = [to(one.port), to(two.port)]
+  const busy = [first, second, second].map(async (channel) => textOf((await channel.http(get('/'), callOptions())).body))
+  await Promise.all([one.arrived(1), two.arrived(2)])
+  const line = new Lifeline()
+  const ahead = first.http(get('/'), callOptions({ lifeline: line })).catch(codeOf)
+  const behind = askNow(second)
+  answer(two.streams[0])
+  await behind
+  line.end(new Fault('client_closed', 'gone'))
+  expect(await ahead).toBe('client_closed')
+  answer(one.streams[0])
+  answer(two.streams[1])
+  await Promise.all(busy)
+})
+
+test('over HTTP/2 an endpoint whose connection was closed to make room has one again at once', async () => {
+  const [one, two] = [await h2Server(1), await h2Server(1)]
+  const to = capped(2, { protocol: 'h2', connectTimeoutMs: 2_000 })
+  const [first, second] = [to(one.port), to(two.port)]
+  const busy = [first, second].map(async (channel) => textOf((await channel.http(get('/'), callOptions())).body))
+  await Promise.all([one.arrived(1), two.arrived(1)])
+  const ahead = first.http(get('/'), callOptions())
+  const behind = askNow(second)
+  answer(two.streams[0])
+  await one.arrived(2)
+  await behind
+  expect([one.sessions.length, two.sessions.length]).toEqual([2, 2])
+  for (const stream of one.streams) answer(stream)
+  await textOf((await ahead).body)
+  await Promise.all(busy)
+})
+
+test('over HTTP/2 a connection that only ends what it carries keeps nobody waiting', async () => {
+  const server = await h2Server(100)
+  const channel = capped(1, { protocol: 'h2', connectTimeoutMs: 500 })(server.port)
+  const long = channel.http(get('/'), callOptions())
+  await server.arrived(1)
+  server.sessions[0]?.goaway(0)
+  await expect.poll(async () => channel.http(get('/now'), callOptions()).then(({ status }) => status, codeOf), { timeout: 5_000, interval: 5 }).toBe(200)
+  expect(server.sessions).toHaveLength(2)
+  answer(server.streams[0])
+  expect((await long).status).toBe(200)
+})
+
+test('a request that ends in the moment in which it gets a connection leaves it to others', async () => {
+  const server = await slowServer()
+  const channel = capped(1, { connectTimeoutMs: 500 })(server.port)
+  for (let turns = 0; turns < 5; turns += 1) {
+    const line = new Lifeline()
+    const asking = channel.http(get('/'), callOptions({ lifeline: line })).catch(codeOf)
+    for (let i = 0; i < turns; i += 1) await Promise.resolve()
+    line.end(new Fault('client_closed', 'gone'))
+    expect(await asking).toBe('client_closed')
+    expect(await textOf((await channel.http(get('/now'), callOptions())).body)).toBe('now')
+  }
 })

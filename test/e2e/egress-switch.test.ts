@@ -393,7 +393,7 @@ describe('sallyport egress switch', () => {
     expect(stepsBack(all, 'staging')).toEqual([])
     expect(all.every(({ status }) => status === 200)).toBe(true)
     const list = await sallyport(['egress', 'list', '--admin', url])
-    expect(list.out).toMatch(/payments +test +live .* here, by ada until .*: vendor migration/)
+    expect(list.out).toMatch(/payments +test +live .* qa, shop +here, by ada until .*: vendor migration/)
     const refused = await sallyport(['egress', 'switch', 'payments', '--env', 'prod', '--reason', 'no', '--admin', url])
     expect([refused.status, refused.err]).toEqual([1, expect.stringContaining('production is out of reach from a nonprod process')])
     expect((await sallyport(['egress', 'switch', 'payments', '--back', '--reason', 'over', '--admin', url])).status).toBe(0)

@@ -41,6 +41,19 @@ describe('egress explain', () => {
     ])
   })
 
+  it('says that a path could lead out of the one that the target is confined to, as the call would be told', async () => {
+    const own = egressPolicy({ services: [linked(service('crm'), live('dev', 'https://sandbox.pay.example/v'))], callers: [caller('checkout')] })
+    const ports = fakePorts({ resolve: fakeResolve({ 'sandbox.pay.example': ['93.184.216.34'] }) })
+    for (const [path, ok] of [
+      ['/a%2fb', false],
+      ['/a;b', false],
+      ['/ab', true],
+    ] as const) {
+      const lines = await explainEgress(own, { service: 'crm', method: 'GET', path }, ports)
+      expect([path, lines.every((line) => line.ok)]).toEqual([path, ok])
+    }
+  })
+
   it('says what else happens to a call that goes out', async () => {
     const quota = {
       vendor: { points: 100, windowMs: 1000, shareBy: 'caller' },

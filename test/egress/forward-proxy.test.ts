@@ -337,6 +337,25 @@ describe('egress explain and list', () => {
     expect(await explain({ service: name, method: proxied?.method ?? '', path: proxied?.path ?? '', proxied })).toContain(words)
   })
 
+  it('know a service by its name, to which no tunnel leads', async () => {
+    const named = readProxiedCall('', 'http://payments.egress.internal/x')
+    const tunnel = readProxiedCall('CONNECT', 'payments.egress.internal:443')
+    expect(named && serviceOfCall(policy, named, 'checkout')).toBe('payments')
+    expect(await explain({ service: 'payments', method: 'GET', path: '/x', proxied: named })).toEqual([
+      'ok service: payments: host payments.egress.internal',
+      'ok caller: checkout',
+      'ok path: /x',
+      'ok allow: payments/any',
+      'ok environment: dev, chosen by the process',
+      'ok ceiling: dev is nonprod',
+      'ok target: none: answered by the gateway',
+      'ok mode: mock',
+    ])
+    expect(await explain({ service: 'payments', proxied: tunnel })).toContain(
+      'no way: no tunnel leads to a service of this ambassador: ask about http://payments.egress.internal/',
+    )
+  })
+
   it('name what nobody lists, and what a question leaves out', async () => {
     const proxied = readProxiedCall('', 'https://nobody.example')
     expect(proxied && serviceOfCall(policy, proxied, 'checkout')).toBeUndefined()

@@ -133,6 +133,31 @@ describe('nothing is handed out', () => {
     expect(issued()).toBe(0)
   })
 
+  it.each(['evil.example', 'pay.egress.internal.evil.example', '127.0.0.1.evil.example'])('to a page that makes %s its name for the gateway', async (name) => {
+    const { ask, issued, vendor } = house(live('dev', 'https://a.example', { credential: token, vend: { callers: ['billing'] } }))
+    const { json } = await ask({ ...asked, Host: `${name}:9101` }, 'GET', path, { listener: 'egress:pay' })
+    expect(json).toMatchObject({ status: 403, code: 'egress_denied', detail: expect.stringContaining(name) })
+    expect([issued(), vendor.calls.length]).toEqual([0, 0])
+  })
+
+  it.each(['127.0.0.1:9101', '[::1]:9101', 'localhost:9101', 'ambassador:9101', 'pay.egress.internal'])(
+    'but to a workload that calls the gateway %s',
+    async (name) => {
+      const { ask } = house(live('dev', 'https://a.example', { credential: token, vend: { callers: ['billing'] } }))
+      expect((await ask({ ...asked, Host: name }, 'GET', path, { listener: 'egress:pay' })).status).toBe(200)
+    },
+  )
+
+  it.each([`${path}/`, `${path}/x`, '/%2esallyport/credentials/x'])('at %s, and nothing there reaches a vendor', async (there) => {
+    const { ask, issued, vendor } = house(target)
+    expect((await ask(asked, 'GET', there)).json).toMatchObject({
+      status: 403,
+      code: 'egress_denied',
+      detail: 'credentials are fetched at /.sallyport/credentials',
+    })
+    expect([issued(), vendor.calls.length]).toEqual([0, 0])
+  })
+
   it('to a caller that is not listed, though it may call the service, and to one that may not', async () => {
     const { ask, issued, ports } = house(target)
     expect((await ask(asked, 'GET', path, { listener: 'egress:pay' })).json).toMatchObject({ detail: 'billing may not fetch the credential of pay' })

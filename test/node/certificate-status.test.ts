@@ -16,14 +16,20 @@ test('certificates of the policies in force are shown with their names, their en
   const read = async (reference: string) => files[reference] ?? Promise.reject(new Error(`${reference} is not there`))
   const ports = { clock, secrets: { ...secrets, read } }
   const references = { ca: 'file:/ca.pem', certificate: 'file:/tls.crt', key: 'file:/tls.key' }
-  const clusters = { orders: cluster('orders'), trusting: cluster('trusting') }
-  const shown = () => certificatesOf(ports.secrets, emptyPolicy({ clusters }))
+  const tls = { serverName: undefined, spiffe: undefined, ...references }
+  const clusters = {
+    orders: cluster('orders', { tls }),
+    trusting: cluster('trusting', { tls: { ...tls, certificate: undefined, key: undefined } }),
+    plain: cluster('plain'),
+  }
+  const shown = (more: Partial<typeof clusters> = {}) => certificatesOf(ports.secrets, emptyPolicy({ clusters: { ...clusters, ...more } }))
 
   const keeper = keeperOf(references, 'cluster orders', ports)
   expect(shown()).toEqual([])
   await keeper.now()
   await keeperOf({ ...references, certificate: undefined, key: undefined }, 'cluster trusting', ports).now()
   await keeperOf(references, 'cluster gone', ports).now()
+  await keeperOf(references, 'cluster plain', ports).now()
   await keeperOf(references, 'egress gone', ports).now()
   await expect(keeperOf({ ...references, key: 'file:/lost.key' }, 'listener public', ports).now()).rejects.toThrow('is not there')
   expect(shown()).toEqual([
@@ -38,6 +44,8 @@ test('certificates of the policies in force are shown with their names, their en
     },
     { use: 'listener public', subject: undefined, spiffe: undefined, beginsAt: undefined, endsAt: undefined, ageMs: 0, problem: 'file:/lost.key is not there' },
   ])
+
+  expect(shown({ orders: cluster('orders', { tls: { ...tls, certificate: 'file:/other.crt' } }) }).map(({ use }) => use)).toEqual(['listener public'])
 
   clock.advance(5_000)
   expect(shown()[0]?.ageMs).toBe(5_000)

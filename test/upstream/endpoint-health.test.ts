@@ -310,6 +310,30 @@ test('what is known of an endpoint survives a reload, and a short absence', asyn
   expect(status()['10.0.0.1']).toBe('healthy')
 })
 
+test('what is known of an endpoint survives a reload that changes the cap on connections', async () => {
+  const caps = (connections: number | undefined) => ({ caps: { requests: 100, ...(connections !== undefined && { connections }) } })
+  const { does, ask, status, build, upstream, clock, lasting } = setUp({ outlier: outlier(), ...caps(20) })
+  const answerMs = () => endpointsOf({ lasting, clock }).map((one) => one.answerMs)
+  does.set('10.0.0.1', refuse)
+  await ask(8)
+  const before = answerMs()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  let last = upstream
+  for (const connections of [10, undefined, 30]) {
+    const next = build(caps(connections))
+    await last.close()
+    last = next
+    expect(status()).toEqual({ '10.0.0.1': 'ejected', '10.0.0.2': 'healthy' })
+    expect(answerMs()).toEqual(before)
+  }
+  const without = build({ ...caps(30), endpoints: at('10.0.0.2:80') })
+  await last.close()
+  const again = build(caps(5))
+  await without.close()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  await again.close()
+})
+
 test('policies without ejection do not look at what earlier ones ejected', async () => {
   const { does, ask, status, build, upstream, clock } = setUp({ outlier: outlier() })
   does.set('10.0.0.1', refuse)
@@ -578,4 +602,63 @@ test('a hedge that may not be sent does not use up the turn of an endpoint that 
   expect([channels.calls.length - before, x.sent?.endpoint]).toEqual([1, '10.0.0.1:80'])
   answer.resolve(httpReply(200))
   await slow
+})
+
+test('nobody ejects an endpoint by giving up while all connections that the cap allows are in use', async () => {
+  const { does, upstream, clock, status, channels } = setUp({ outlier: outlier({ consecutiveGateway: 1 }) })
+  const late = new Fault('deadline_exceeded', 'the deadline has passed')
+  /** One that waits for a connection until its request or its time is over. */
+  const waits: Behaviour = (options, _isCheck) =>
+    new Promise((_resolve, reject) => {
+      options.held?.(true)
+      options.lifeline.onEnd(reject)
+      clock.after(options.deadline - clock.ticks(), () => reject(late))
+    })
+  for (const host of ['10.0.0.1', '10.0.0.2']) does.set(host, waits)
+  const retry = { attempts: 1, on: ['deadline'], budget: 0.2, methods: ['GET'], withIdempotencyKey: [], maxRetryAfterMs: 0, perTryMs: 500 } as const
+  for (const route of [{ timeoutMs: 1_000 }, { timeoutMs: 5_000, retry }]) {
+    const asked = upstream.forward(sendable({ receivedAt: clock.ticks(), route })).catch((error: unknown) => error)
+    for (let i = 0; i < 50; i += 1) {
+      await settled()
+      clock.advance(100)
+    }
+    expect(await asked).toMatchObject({ code: 'deadline_exceeded' })
+  }
+  expect(channels.calls).toHaveLength(3)
+  expect(status()).toEqual({ '10.0.0.1': 'healthy', '10.0.0.2': 'healthy' })
+  does.set('10.0.0.1', (options) => {
+    options.held?.(true)
+    options.held?.(false)
+    return waits({ ...options, held: () => {} }, false)
+  })
+  does.set('10.0.0.2', () => Promise.resolve(httpReply(500)))
+  const frozen = [1, 2].map(() => upstream.forward(sendable({ receivedAt: clock.ticks(), route: { timeoutMs: 1_000 } })).catch(() => {}))
+  await settled()
+  clock.advance(1_000)
+  await Promise.all(frozen)
+  expect(status()['10.0.0.1']).toBe('ejected')
+})
+
+test('a try that may not begin does not use up the turn of an endpoint that is back, though time goes on while it is chosen', async () => {
+  const { does, upstream, clock, status } = setUp({
+    outlier: outlier({ maxEjected: 0.9 }),
+    breaker: { consecutive: 4, failures: 1, minRequests: 100, windowMs: 10_000, openMs: 11_000, probes: 1 },
+  })
+  const ask = () => upstream.forward(sendable({ receivedAt: clock.ticks() })).catch((error: unknown) => error)
+  does.set('10.0.0.1', refuse)
+  for (let i = 0; i < 6; i += 1) await ask()
+  expect(status()['10.0.0.1']).toBe('ejected')
+  does.set('10.0.0.2', refuse)
+  for (let i = 0; i < 4; i += 1) await ask()
+  clock.advance(10_000)
+  const { ticks } = clock
+  let steps = 0
+  Object.assign(clock, { ticks: () => ticks() + (steps += 0.001) })
+  expect(await ask()).toMatchObject({ code: 'circuit_open' })
+  Object.assign(clock, { ticks })
+  does.clear()
+  clock.advance(1_000)
+  const x = sendable({ receivedAt: clock.ticks() })
+  await upstream.forward(x)
+  expect(x.sent?.endpoint).toBe('10.0.0.1:80')
 })

@@ -223,3 +223,16 @@ test.each([204, 304])('an answer without a body is not waited for (%i)', async (
   const { ask } = setUp(httpReply(status, { headers: new FieldList().set('content-length', '5') }))
   expect((await ask()).reply).toMatchObject({ status, body: undefined })
 })
+
+test.each([['HEAD', 200] as const, ['GET', 304] as const])(
+  'the length that an answer to %s with %i announces stays, though there is no body',
+  async (method, status) => {
+    const none = body()
+    const { ask } = setUp(answer(none, 5, 'application/json', status))
+    const sent = await ask(httpCall({ method }), { methods: ['GET', 'HEAD'] })
+    none.end()
+    await settle()
+    expect(sent.reply).toMatchObject({ status, body: undefined })
+    expect(sent.reply?.headers.get('content-length')).toBe('5')
+  },
+)

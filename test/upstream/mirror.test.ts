@@ -314,6 +314,30 @@ describe('the difference report', () => {
     expect(differencesIn(journal.records)).toContainEqual({ at: '/email', main: '[redacted]', mirror: '[redacted]' })
   })
 
+  it('writes down no secret that stands in a list or an object of secrets, nor its name there', async () => {
+    const values = {
+      tokens: ['t0ps'],
+      secrets: { db: { user: 'root9' } },
+      sessions: { s3ss: 1 },
+      users: [{ password: { current: 'hunter2' } }],
+      plain: { a: 1 },
+    }
+    const { send, journal } = setUp(
+      json(values),
+      json({ tokens: ['x'], secrets: { db: { user: 'y' } }, sessions: {}, users: [{ password: {} }], plain: { a: 2 } }),
+    )
+    await send()
+    await rest()
+    const secret = { main: '[redacted]', mirror: '[redacted]' }
+    expect(differencesIn(journal.records)).toEqual([
+      { at: '/tokens/0', ...secret },
+      { at: '/secrets/[redacted]/[redacted]', ...secret },
+      { at: '/sessions/[redacted]', main: '[redacted]', mirror: 'missing' },
+      { at: '/users/0/password/[redacted]', main: '[redacted]', mirror: 'missing' },
+      { at: '/plain/a', main: '1', mirror: '2' },
+    ])
+  })
+
   it('is bounded: by number, by length, and by the size of an answer', async () => {
     const wide = (value: string) => Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`m${i}`, value.repeat(100)]))
     const { send, journal, outcomes } = setUp(json(wide('a b ')), json(wide('c d ')))

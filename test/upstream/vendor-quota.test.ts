@@ -240,6 +240,10 @@ describe('a vendor that answers a plain 503', () => {
     await together.after(120)
     expect(await next).toBe('200')
 
+    const limited = house({ vendor: undefined }, (nth) => (nth === 1 ? { headers: { 'ratelimit-remaining': '0', 'ratelimit-reset': '1' } } : { status: 503 }))
+    expect([await limited.ask(), await limited.ask()]).toEqual(['503', '200'])
+    await limited.after(1_000)
+    expect([await limited.ask(), await limited.ask()]).toEqual(['503', '503'])
     const between = house({ vendor: undefined }, (nth) => ({ status: nth % 2 === 0 ? 503 : 200 }))
     for (let i = 0; i < 6; i++) {
       expect(await between.ask()).toBe(i % 2 === 0 ? '503' : '200')

@@ -1,9 +1,10 @@
-import { secretRuleOf, secretRulesOf, vendPath } from '../model/credential.ts'
+import { secretRuleOf, secretRulesOf } from '../model/credential.ts'
 import type { EgressService } from '../model/egress-service.ts'
 import { type EgressTarget, type LiveTarget, modeOf, type StreamTarget } from '../model/egress-target.ts'
 import { Fault, type FaultDetail } from '../model/fault.ts'
 import { canonicalPath } from '../model/path.ts'
 import type { SecretRule } from '../model/secret-rule.ts'
+import { isVendPath, vendPath } from '../model/vend-path.ts'
 import { formatAuthority } from '../net.ts'
 import { isoTime } from '../observe/time.ts'
 import type { LinkedEgress } from '../policy/linked/egress.ts'
@@ -16,6 +17,7 @@ import { listedTarget, listedText, type ProxiedCall, wayProblem } from './explai
 import { buildGuard, kindOfAddress } from './guard.ts'
 import { buildAllow } from './permit/allow.ts'
 import { buildChoose } from './place/choose.ts'
+import { unconfined } from './place/confine.ts'
 import { placeText } from './proxied.ts'
 import { switchOf } from './switched.ts'
 
@@ -80,7 +82,8 @@ export async function explainEgress(policy: Policy, question: EgressQuestion, po
   const caller = question.caller ?? service.callers[0] ?? ''
   if (service.proxy !== undefined && question.proxied === undefined)
     return [line('service', false, `${service.name} is called through the forward proxy: say which host`)]
-  const placed = explainPlace(policy, linked, caller, question)
+  // A service that has a name of its own is the same service, however it is asked for.
+  const placed = explainPlace(policy, linked, caller, service.proxy === undefined ? { ...question, proxied: undefined } : question)
   const live = placed.target?.mode === 'live' || placed.target?.mode === 'tcp' ? await explainLive(policy, placed.target, ports) : []
   return [
     line('service', service.quarantined === undefined, service.quarantined ?? waysIn(service)),
@@ -138,10 +141,12 @@ function waysIn(service: EgressService): string {
 
 function explainPermit(policy: Policy, service: EgressService, caller: string, question: EgressQuestion): readonly ExplainLine[] {
   const first = explainCaller(policy, service, caller)
-  const problem = question.proxied && wayProblem(question.proxied)
+  const problem = question.proxied && wayProblem(question.proxied, service)
   if (problem !== undefined) return [first, line('way', false, problem)]
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
+  if (isVendPath(path.path))
+    return [first, line('path', true, path.path), line('allow', true, `${service.name}/vend: the gateway answers here, and no vendor is asked`)]
   // Asked for a caller who may, so that the line is about method and path alone.
   const decision = buildAllow({ ...service, callers: [caller] })(caller, question.method, path)
   const allow =
@@ -170,7 +175,7 @@ interface ExplainedPlace {
   readonly target: EgressTarget | undefined
 }
 
-function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, { environment: wanted, proxied }: EgressQuestion): ExplainedPlace {
+function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, { environment: wanted, proxied, path }: EgressQuestion): ExplainedPlace {
   const choice = buildChoose(policy)(caller, wanted, linked.service.name)
   const environment = choice.environment ?? wanted ?? policy.environment
   const within = policy.environments.includes(environment)
@@ -195,12 +200,19 @@ function explainPlace(policy: Policy, linked: LinkedEgress, caller: string, { en
     lines: [
       ...lines,
       line('target', true, where),
+      ...explainConfined(target, path),
       line('mode', target.mode !== 'deny', describeMode(target)),
       ...explainFaults(target),
       ...explainVend(target),
     ],
     target,
   }
+}
+
+function explainConfined(target: EgressTarget, asked: string): readonly ExplainLine[] {
+  const path = canonicalPath(asked)
+  const problem = target.mode !== 'live' || 'ambiguous' in path ? undefined : unconfined(target, path)
+  return problem === undefined ? [] : [line('path', false, problem)]
 }
 
 function explainVend(target: EgressTarget): readonly ExplainLine[] {

@@ -1,7 +1,7 @@
-import { vendPath } from '../model/credential.ts'
 import type { Addressed, Allowed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
+import { isVendPath } from '../model/vend-path.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -23,7 +23,7 @@ export function buildPermit(policy: Policy, { meter }: Pick<Ports, 'meter'>): Pe
   return function permit(x) {
     const { service, caller } = x
     // Who may fetch a credential its target says, in the environment that is not chosen yet. The vendor is not asked, so its rules say nothing of it.
-    if (x.request.target.path === vendPath && caller.kind === 'caller' && service.callers.includes(caller.name))
+    if (isVendPath(x.request.target.path) && caller.kind === 'caller' && service.callers.includes(caller.name))
       return Object.assign(x, { permit: mint({ policy: service.name, rule: 'vend', audited: [] }) })
     const decision = rules.get(service.name)?.(caller.kind === 'caller' ? caller.name : '', x.request.method, x.request.target)
     if (decision?.rule === undefined) throw refusal(service.name, decision)

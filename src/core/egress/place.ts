@@ -7,6 +7,7 @@ import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { buildGuard } from './guard.ts'
 import { buildChoose } from './place/choose.ts'
+import { unconfined } from './place/confine.ts'
 import { lists, liveAt, placeText } from './proxied.ts'
 
 /** @throws Fault `env_denied`, `no_target_for_env`, `egress_denied`, `address_denied`, `path_ambiguous`. */
@@ -54,9 +55,8 @@ export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   function vetted(target: LiveTarget, asked: Target): Placed['vet'] {
     const production = guard.checkNames(target)
     if (production !== undefined) throw new Fault('address_denied', production)
-    if (target.basePath.length > 1 && (asked.encodedSlash || asked.semicolon)) {
-      throw new Fault('path_ambiguous', 'an encoded slash or ";" could lead out of the path that this target is confined to')
-    }
+    const problem = unconfined(target, asked)
+    if (problem !== undefined) throw new Fault('path_ambiguous', problem)
     return guard.vetFor(target)
   }
 }

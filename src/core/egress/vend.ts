@@ -1,8 +1,9 @@
-import { vendPath } from '../model/credential.ts'
 import { isLive, type Placed, type PlacedLive } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
+import { isVendPath, vendPath } from '../model/vend-path.ts'
 import type { Outbound } from '../model/wire.ts'
+import { isAddress } from '../net.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import { isoTime } from '../observe/time.ts'
 import type { Ports } from '../ports.ts'
@@ -18,7 +19,7 @@ const awsMs = 900_000
 
 /** Whether a call is about the credential itself. Nothing under this path reaches a vendor. */
 export function isVending(x: Placed): boolean {
-  return x.request.target.path === vendPath
+  return isVendPath(x.request.target.path)
 }
 
 /**
@@ -32,6 +33,7 @@ export function buildVend(getShortLived: GetShortLived, { clock, meter }: Pick<P
     const refuse = (reason: string) => new Fault('egress_denied', reason, { rule: `${service.name}/vend` })
     if (!isLive(x) || x.target.vend === undefined) throw refuse(`${service.name} gives no credentials away in ${target.environment}`)
     if (!x.target.vend.callers.includes(name)) throw refuse(`${name} may not fetch the credential of ${service.name}`)
+    if (request.target.path !== vendPath) throw refuse(`credentials are fetched at ${vendPath}`)
     if (request.method !== 'GET') throw new Fault('method_not_allowed', 'a credential is fetched with GET', { headers: [['allow', 'GET']] })
     const problem = problemOf(x) ?? (request.body === undefined && request.target.query === '' ? undefined : 'it is asked for without a body and a query')
     if (problem !== undefined) throw refuse(problem)
@@ -63,8 +65,20 @@ function membersOf(credential: ShortLived, now: number): Readonly<Record<string,
 /** What is sent for somebody else: by a browser for a page, by a proxy for whoever asked it. (Node's own fetch sends `sec-fetch-mode` too.) */
 const forOthers = /^(?:origin|referer|cookie|via|forwarded|x-forwarded-.*|sec-fetch-site|sec-ch-.*)$/i
 
+/**
+ * Whether a page in a browser on this machine could have sent it: one that makes its own host name lead here (DNS rebinding) is of the same origin, and may send
+ * any header without asking. Its name has a dot, and nobody gives it a certificate or a token.
+ */
+function isForeignName({ caller, service, request: { host } }: Placed): boolean {
+  const known = caller.kind === 'caller' && (caller.spiffe !== undefined || caller.token !== undefined)
+  return !known && host.includes('.') && host !== service.host?.toLowerCase() && !isAddress(host) && !host.startsWith('[')
+}
+
 /** Why nothing is handed out to who sends these headers. */
-function problemOf({ arrival, request: { headers } }: Placed): string | undefined {
+function problemOf(x: Placed): string | undefined {
+  const { arrival, request } = x
+  const { headers } = request
+  if (isForeignName(x)) return `it is not handed out for the host ${request.host}, which is neither an address nor this service's name`
   // As they came: what a proxy says of others is taken out of the request before.
   const foreign = arrival.rawHeaders.find((name, i) => i % 2 === 0 && forOthers.test(name))
   if (foreign !== undefined) return `it is not handed out to a request with ${foreign.toLowerCase()}, which is made for somebody else`

@@ -70,6 +70,3 @@ export function secretRulesOf(credential: Credential): readonly SecretRule[] {
 export function secretRuleOf(credential: Credential): SecretRule {
   return credential.kind === 'basic' ? credential.password : credential.secret
 }
-
-/** Under it the ambassador hands out credentials, where a target says so. */
-export const vendPath = '/.sallyport/credentials'

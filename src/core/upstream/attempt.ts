@@ -63,6 +63,7 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
   const tell = (tried: Telling) => job.note(member, { ...tried, now: clock.ticks() })
   const forget = job.lifeline.onEnd((why) => line.end(why))
   member.active += 1
+  let held = false
   let good = false
   const lasting = () => {
     if (good && !over) tell({ kind: 'lasting' })
@@ -76,7 +77,16 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
     finish(outcomeOf(why))
   })
   try {
-    const options = { lifeline: line, deadline: deadline.at, idleMs: job.idleMs, messageLimit, resend: job.resend }
+    const options: CallOptions = {
+      lifeline: line,
+      deadline: deadline.at,
+      idleMs: job.idleMs,
+      messageLimit,
+      resend: job.resend,
+      held(isHeld) {
+        held = isHeld
+      },
+    }
     const reply = job.call.kind === 'grpc' ? await member.channel.grpc(job.call, options) : await member.channel.http(job.call, options)
     const tookMs = clock.ticks() - startedAt
     tell({ kind: 'answer', tookMs, status: reply.kind === 'http' ? reply.status : undefined })
@@ -108,7 +118,8 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       : relayBody(reply, { moved, whole, broken, dropped, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    if (blamesEndpoint(fault, job.lifeline)) tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
+    if (!held && blamesEndpoint(fault, job.lifeline))
+      tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
     finish(outcomeOf(fault))
     throw fault
   }

@@ -115,7 +115,7 @@ function openLane(cluster: Cluster, opened: readonly (string | undefined)[], sta
       for (const set of sets) set.close()
       health.rosters.give(cluster.name)
       state.groups.give(groupKey)
-      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name))
+      for (const name of places.keys()) shieldState(ports.lasting).give(shieldKey(cluster, name), retire)
     },
   }
 }
@@ -130,6 +130,11 @@ function takeShield(cluster: Cluster, subset: string, { lasting, meter }: Cluste
   const shield = shieldState(lasting).take(key, () => new Shield(key, meter))
   shield.rule = { breaker: cluster.breaker, adaptive: cluster.concurrency === 'adaptive', most: cluster.caps.requests }
   return shield
+}
+
+/** Protects nothing any more, and its metrics say so. */
+function retire(shield: Shield): void {
+  shield.rule = { breaker: undefined, adaptive: false, most: 1 }
 }
 
 /** What the endpoints of one place are asked by active checks: as requests would reach the service behind them. */
@@ -159,9 +164,10 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   const { connectTimeoutMs } = cluster
   const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
   const most = cluster.caps.connections
-  const key = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs, most ?? null])
-  const connections = most === undefined ? undefined : { of: `cluster ${cluster.name}`, most }
-  return { key, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs, ...(connections !== undefined && { connections }) }
+  const known = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs])
+  const endpoint = { key: known, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs } as const
+  if (most === undefined) return endpoint
+  return { ...endpoint, key: `${known} at most ${most}`, known, connections: { of: `cluster ${cluster.name}`, most } }
 }
 
 /** The name an operator wrote for this address, to check the certificate against. */

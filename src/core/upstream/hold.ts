@@ -23,7 +23,8 @@ export async function holdBack(reply: HttpReply, most: number, until: number, cl
       const next = rest.next()
       const step = await Promise.race([next, rung])
       if (step === undefined) return { ...reply, body: flowOn(held, rest, next) }
-      if (step.done === true) return { ...reply, body: joined(held, bytes) }
+      // What announces a length and has no body by its nature (of HEAD, 304) speaks of another answer: its length stays as it is.
+      if (step.done === true) return { ...reply, body: bytes === 0 ? undefined : joined(held, bytes) }
       held.push(step.value)
       bytes += step.value.byteLength
     }

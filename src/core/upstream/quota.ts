@@ -128,7 +128,9 @@ class Gate implements QuotaGate {
           try {
             const reply = await channel.http(call, options)
             const said = pauseOf(reply.status, reply.headers, clock.now())
-            this.#hear(said ?? unwell.hear(reply.status, sentAt, clock.ticks(), random.unit()))
+            // A 503 that says until when is none of those that do not; any other answer ends their row, whatever it says of limits.
+            const plain = said !== undefined && reply.status === 503 ? undefined : unwell.hear(reply.status, sentAt, clock.ticks(), random.unit())
+            this.#hear(said ?? plain)
             return reply
           } finally {
             ticket?.answered(clock.ticks())

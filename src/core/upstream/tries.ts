@@ -70,7 +70,7 @@ class Tries {
 
   /** One try. */
   async once(): Promise<Outcome> {
-    const { outcome } = await this.#start(await this.#choose(), false).outcome
+    const { outcome } = await (await this.#begin()).outcome
     return outcome
   }
 
@@ -78,7 +78,7 @@ class Tries {
     const { group, shield, hedge } = this.#job
     if (hedge !== undefined && this.#mayRace) shield.saveForHedge(hedge.budget)
     try {
-      this.#start(await this.#choose(), false)
+      await this.#begin()
       let nudgeAt = this.#firstNudge()
       for (;;) {
         const outcomes = Array.from(this.#running, ({ outcome }) => outcome)
@@ -114,8 +114,15 @@ class Tries {
     return (this.#job.retry?.attempts ?? 0) - this.#again
   }
 
-  async #choose(): Promise<Member> {
-    return (await this.#pick()).member
+  /** The first try. @throws Fault where none may begin */
+  async #begin(): Promise<Try> {
+    const { member, unused } = await this.#pick()
+    try {
+      return this.#start(member, false)
+    } catch (error) {
+      unused()
+      throw error
+    }
   }
 
   #pick(): Promise<Picked> {

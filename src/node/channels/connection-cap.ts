@@ -5,25 +5,28 @@ import type { CallOptions, Clock } from '../../core/ports.ts'
 export interface Holder {
   /** Connections, those that are being opened or are promised among them. */
   readonly count: number
-  /** Closes one that carries nothing; false when there is none. */
-  dropIdle(): boolean
+  /** Those of them that carry nothing, and that nobody is about to use. */
+  readonly idle: number
+  /** Closes one of the idle ones. */
+  dropIdle(): void
 }
 
 /** How long a call waits for a connection. */
 export interface Patience {
-  readonly options: Pick<CallOptions, 'lifeline' | 'deadline'>
+  readonly options: Pick<CallOptions, 'lifeline' | 'deadline' | 'held'>
   readonly clock: Clock
   readonly ms: number
 }
 
 interface Waiter {
+  readonly holder: Holder
   readonly ready: () => boolean
   readonly go: () => void
 }
 
 /**
- * Bounds the connections of several pools together. Where all are in use, calls wait for one, first come first served; where one lies idle in another
- * pool, it is closed to make room.
+ * Bounds the connections of several pools together. Where all are in use, calls wait for one, first come first served of those for whom there is
+ * something; where one lies idle in another pool, it is closed to make room.
  */
 export class ConnectionCap {
   readonly #name: string
@@ -50,37 +53,48 @@ export class ConnectionCap {
     this.changed()
   }
 
-  /** Whether one more may be opened now; an idle one of another pool is closed for it. */
+  /** Whether one more may be opened now; idle ones of other pools are closed for it, but none for nothing. */
   makeRoom(): boolean {
-    if (this.#count() < this.#most) return true
-    for (const holder of this.#holders) if (holder.dropIdle()) return this.#count() < this.#most
-    return false
+    let tooMany = this.#sum('count') - this.#most + 1
+    if (tooMany <= 0) return true
+    if (this.#sum('idle') < tooMany) return false
+    for (const holder of this.#holders) for (; tooMany > 0 && holder.idle > 0; tooMany -= 1) holder.dropIdle()
+    return true
   }
 
   /**
    * Resolves when `grab` has said yes, which it may at once. It is asked again when something has changed, and takes what it finds in the same turn.
+   * While it waits, the call is `held`: what becomes of it meanwhile is not the endpoint's doing.
    * @throws Fault `overloaded` when nothing became free in time, `deadline_exceeded`, or why the request ended
    */
-  async wait(grab: () => boolean, patience: Patience): Promise<void> {
+  async wait(holder: Holder, grab: () => boolean, patience: Patience): Promise<void> {
     if (this.#waiters.length === 0 && grab()) return
-    await this.#turn(grab, patience)
+    const { held } = patience.options
+    held?.(true)
+    await this.#turn(holder, grab, patience)
+    held?.(false)
     // What made room for this one may have made it for the next one too.
     this.changed()
   }
 
   /** A connection was closed, or carries nothing any more, or less. */
   changed(): void {
-    const first = this.#waiters[0]
-    if (first?.ready() === true) first.go()
+    // Those who wait for the same pool wait for the same: what the first of them does not find is not there for the others.
+    const inVain = new Set<Holder>()
+    for (const { holder, ready, go } of this.#waiters) {
+      if (inVain.has(holder)) continue
+      if (ready()) return go()
+      inVain.add(holder)
+    }
   }
 
-  #count(): number {
+  #sum(of: 'count' | 'idle'): number {
     let all = 0
-    for (const { count } of this.#holders) all += count
+    for (const holder of this.#holders) all += holder[of]
     return all
   }
 
-  #turn(grab: () => boolean, { options, clock, ms }: Patience): Promise<void> {
+  #turn(holder: Holder, grab: () => boolean, { options, clock, ms }: Patience): Promise<void> {
     const { lifeline, deadline } = options
     return new Promise((resolve, reject) => {
       const out = () => {
@@ -95,6 +109,7 @@ export class ConnectionCap {
         this.changed()
       }
       const waiter: Waiter = {
+        holder,
         ready: grab,
         go() {
           out()

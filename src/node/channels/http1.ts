@@ -79,14 +79,16 @@ class DialAgent extends Agent implements Holder {
     return this.#open.size + this.#opening + this.#promised.fresh
   }
 
-  dropIdle(): boolean {
-    const idle = this.#idle()
+  get idle(): number {
+    return Math.max(0, this.#idle().length - this.#promised.idle)
+  }
+
+  dropIdle(): void {
     // The one that was idle for the longest.
-    const [oldest] = idle
-    if (oldest === undefined || idle.length <= this.#promised.idle) return false
+    const [oldest] = this.#idle()
+    if (oldest === undefined) return
     this.#open.delete(oldest)
     oldest.destroy()
-    return true
   }
 
   /**
@@ -101,11 +103,13 @@ class DialAgent extends Agent implements Holder {
       this.#promised[kind] += 1
       return true
     }
-    await cap.wait(grab, { options, clock: this.#ports.clock, ms: this.#endpoint.connectTimeoutMs })
+    await cap.wait(this, grab, { options, clock: this.#ports.clock, ms: this.#endpoint.connectTimeoutMs })
     let given = true
     return () => {
-      if (given) this.#promised[kind] -= 1
+      if (!given) return
       given = false
+      this.#promised[kind] -= 1
+      cap.changed()
     }
   }
 
@@ -226,6 +230,8 @@ async function exchangeOnce(
 async function exchange(call: HttpCall, options: CallOptions, endpoint: Endpoint, agent: DialAgent, ports: DialPorts, leave: () => void): Promise<HttpReply> {
   const taken = agent.cap === undefined ? undefined : await agent.promise(agent.cap, options)
   try {
+    // It may have ended since its connection was promised.
+    options.lifeline.check()
     return await converse(call, options, endpoint, agent, ports, leave, taken)
   } finally {
     taken?.()

@@ -79,7 +79,7 @@ interface Lines {
 function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | undefined): Lines {
   let lines: Line[] = []
   let opening: Promise<Line> | undefined
-  const usable = ({ session, active }: Line) => !session.closed && !session.destroyed && active < (session.remoteSettings.maxConcurrentStreams ?? 100)
+  const usable = ({ session, active }: Line) => active < (session.remoteSettings.maxConcurrentStreams ?? 100)
   /** Of the material; that of one that was never good fits no line, and dialling says why. */
   const generationOrNone = async () => {
     if (endpoint.tls === undefined) return 0
@@ -115,41 +115,63 @@ function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | un
     // Whoever waits for it hears of a failure; nobody may.
     opening.catch(() => {})
   }
+  /** Calls that were told of a line, or of one that is being opened, and have not taken it yet. */
+  let promised = 0
+  const idleLines = () => (promised > 0 ? [] : lines.filter(({ active }) => active === 0))
   const holder: Holder = {
     get count() {
       return lines.length + (opening === undefined ? 0 : 1)
     },
+    get idle() {
+      return idleLines().length
+    },
     dropIdle() {
-      const idle = lines.find(({ active }) => active === 0)
-      if (idle === undefined) return false
+      const [idle] = idleLines()
+      if (idle === undefined) return
       lines = lines.filter((other) => other !== idle)
       idle.session.close()
-      return true
     },
   }
   cap?.join(holder)
 
   return {
     async take(options) {
-      for (;;) {
-        // Under other certificates than today's, what is under way ends and nothing begins: idle, they close by themselves.
-        const generation = endpoint.tls === undefined ? 0 : await generationOrNone()
-        const free = () => lines.find((line) => line.generation === generation && usable(line))
-        const line = free()
-        if (line !== undefined) {
-          line.active += 1
-          return line
-        }
-        // One connection may always be opened: requests for this endpoint could wait for those of others for ever.
-        if (cap === undefined || holder.count === 0) begin()
-        else {
-          const grab = () => {
-            if (opening === undefined && free() === undefined && cap.makeRoom()) begin()
-            return opening !== undefined || free() !== undefined
+      const word = { given: false }
+      const promise = () => {
+        word.given = true
+        promised += 1
+      }
+      const settle = () => {
+        if (!word.given) return
+        word.given = false
+        promised -= 1
+        cap?.changed()
+      }
+      try {
+        for (;;) {
+          // Under other certificates than today's, what is under way ends and nothing begins: idle, they close by themselves.
+          const generation = endpoint.tls === undefined ? 0 : await generationOrNone()
+          const lasting = ({ session, generation: of }: Line) => of === generation && !session.closed && !session.destroyed
+          const free = () => lines.find((line) => lasting(line) && usable(line))
+          const line = free()
+          if (line !== undefined) {
+            line.active += 1
+            return line
           }
-          await cap.wait(grab, { options, clock: ports.clock, ms: endpoint.connectTimeoutMs })
+          settle()
+          const grab = () => {
+            // One connection that takes requests may always be opened: those for this endpoint could wait for others, or for what only ends, for ever.
+            if (opening === undefined && free() === undefined && (cap === undefined || !lines.some(lasting) || cap.makeRoom())) begin()
+            if (opening === undefined && free() === undefined) return false
+            promise()
+            return true
+          }
+          if (opening !== undefined || !lines.some(lasting) || cap === undefined) grab()
+          else await cap.wait(holder, grab, { options, clock: ports.clock, ms: endpoint.connectTimeoutMs })
+          await opening
         }
-        await opening
+      } finally {
+        settle()
       }
     },
     leave(line) {

@@ -37,6 +37,8 @@ const row = z.object({
   mode: z.string(),
   target: z.string().optional(),
   secret: z.string().optional(),
+  // A gateway of an older version does not say.
+  callers: z.array(z.object({ name: z.string(), by: z.array(z.enum(['listener', 'spiffe', 'token'])) })).optional(),
   switched: z.object({ by: z.string(), reason: z.string(), at: z.string(), endsAt: z.string().optional() }).optional(),
 })
 

@@ -61,7 +61,8 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drai
     ending ??= why
     for (const socket of [near, far]) reset(socket)
   }
-  const rests = () => conversation.rests(clock.ticks() - movedAt >= quietMs)
+  // What waits here for a side that reads slowly would be lost with the end: nothing rests before it is taken.
+  const rests = () => near.writableLength === 0 && far.writableLength === 0 && conversation.rests(clock.ticks() - movedAt >= quietMs)
   const look = () => {
     const now = clock.ticks()
     if (draining !== undefined) {
@@ -89,12 +90,13 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drai
     look()
   }
 
-  /** Nothing that a side says goes anywhere once the other is gone, and nothing more comes for it: it has a moment to take what was written. */
+  /** Nothing that a side says goes anywhere once the other is gone, and nothing more comes for it: it takes what was written, at its own pace, and has a moment to end. */
   const close = (last: Socket) => {
     if (!last.writableEnded) last.end()
     last.resume()
-    const timer = clock.after(lingerMs, () => void last.destroy())
-    last.once('close', () => timer.cancel())
+    const wait = () => clock.after(lingerMs, () => void (last.writableLength > 0 ? (lingering = wait()) : last.destroy()))
+    let lingering = wait()
+    last.once('close', () => lingering.cancel())
   }
 
   const join = (from: Socket, to: Socket, heard: (chunk: Buffer) => Buffer, rest: () => Buffer) => {

@@ -79,7 +79,8 @@ export const vendAttacks: readonly Case[] = [
   refuses('HEAD', { line: `HEAD ${path}` }, '405'),
   refuses('with a query', { line: `GET ${path}?x=1` }),
   refuses('with a body', { headers: [means, 'content-length: 1'], body: 'x' }),
-  ...['/.sallyport/credentials/', '/.sallyport/Credentials', '/x/.sallyport/credentials', '/.sallyport/credentials/x', '/.sallyport'].map((other) =>
+  ...['/.sallyport/credentials/', '/.sallyport/credentials/x'].map((under) => refuses(`${under}, under it`, { line: `GET ${under}` })),
+  ...['/.sallyport/Credentials', '/x/.sallyport/credentials', '/.sallyport'].map((other) =>
     fetches(`${other} is not the place`, '200', { line: `GET ${other}` }, { dialled: [`${home}:443`], asked: [`GET ${other}`] }),
   ),
   refuses('an escape of it', { line: 'GET /%2esallyport/credentials', headers: [] }),

@@ -55,6 +55,21 @@ describe('a PostgreSQL session', () => {
       ['>', Buffer.concat([message('d', 'row'), message('S'), message('c'), message('S')])],
       ['<', Buffer.concat([message('C', 'COPY 1\0'), ready()])],
     ],
+    [
+      'rows are copied in by the extended protocol, whose Sync was passed over',
+      false,
+      ['>', Buffer.concat([message('P', 's\0'), message('B'), message('E'), message('S')])],
+      ['<', Buffer.concat([message('1'), message('2'), message('G', '\0')])],
+      ['>', message('d', 'row')],
+    ],
+    [
+      'rows were copied in by the extended protocol, and no Sync sent since',
+      false,
+      ['>', Buffer.concat([message('P', 's\0'), message('B'), message('E'), message('S')])],
+      ['<', Buffer.concat([message('1'), message('2'), message('G', '\0')])],
+      ['>', Buffer.concat([message('d', 'row'), message('c')])],
+      ['<', message('C', 'COPY 1\0')],
+    ],
     ['something was said that is no message', false, ['<', Buffer.from([0x5a, 0, 0, 0, 1, 0x49])]],
   ] as const)('when %s: rests is %s', (_what, wanted, ...said: readonly (readonly ['>' | '<', Buffer])[]) => {
     expect(rests(...said)).toBe(wanted)

@@ -30,6 +30,15 @@ test('a cluster that fails is left alone: refused at once with the time until it
   expect(shieldsOf(ports)).toMatchObject([{ breaker: 'closed' }])
 })
 
+test('the metrics of a cluster that policies no longer name do not say that its breaker is open', async () => {
+  const { round, meter, upstream } = byHand({ breaker, outlier: undefined })
+  for (let i = 0; i < 3; i += 1) await round(1, 500)
+  const level = () => meter.level('sallyport_upstream_breaker_open', { place: 'c' })
+  expect(level()).toBe(1)
+  await upstream.close()
+  expect(level()).toBe(0)
+})
+
 test('what counts as a failure: no answer, half an answer, 5xx, UNAVAILABLE; not what callers do wrong, nor that they leave', async () => {
   const fails = async (run: (world: ReturnType<typeof byHand>) => Promise<unknown>) => {
     const world = byHand({ breaker: { ...breaker, consecutive: 1 }, outlier: undefined })

@@ -27,14 +27,17 @@ export function readProxiedCall(method: string, where: string): ProxiedCall | un
   return { method: 'CONNECT', host: parsed.host, port, path: '/' }
 }
 
-/** The service that a caller's call meets, or whoever lists the place when it is nobody's. */
+/** The service that a caller's call meets: the one of that name, else one that lists the place, the caller's own first. */
 export function serviceOfCall(policy: Policy, call: ProxiedCall, caller: string | undefined): string | undefined {
+  const named = Object.values(policy.egress).find(({ service }) => service.host?.toLowerCase() === call.host)
+  if (named !== undefined) return named.service.name
   const listed = buildListed(policy)(call)
   return (listed.find(({ callers }) => caller === undefined || callers.includes(caller)) ?? listed[0])?.name
 }
 
 /** What keeps a place from being called that way, whatever else its policy says; undefined for nothing. */
-export function wayProblem({ method, port }: ProxiedCall): string | undefined {
+export function wayProblem({ method, port, host }: ProxiedCall, service: EgressService): string | undefined {
+  if (service.proxy === undefined) return method === 'CONNECT' ? `no tunnel leads to a service of this ambassador: ask about http://${host}/` : undefined
   if (method === 'CONNECT' && port === 80) return 'a tunnel to port 80 carries requests in the clear: ask about them, http://…'
   if (method !== 'CONNECT' && port === 443) return 'port 443 is not spoken to in the clear: open a tunnel'
   return undefined

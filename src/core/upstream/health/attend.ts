@@ -63,7 +63,7 @@ export function attend(members: UpstreamState['members'], health: HealthState, {
       }
     }
     members.give(key, (last) => {
-      park(health, key, last, clock.ticks())
+      park(health, last, clock.ticks())
       drop(last)
     })
   }
@@ -71,19 +71,34 @@ export function attend(members: UpstreamState['members'], health: HealthState, {
   return { members: { take, give }, mine }
 }
 
-/** What was known of an endpoint that is back before its record was thrown away. */
-function remember({ parked: all }: HealthState, member: Member, now: number): Member {
-  const parked = all.get(member.endpoint.key)
-  all.delete(member.endpoint.key)
-  if (parked === undefined || now - parked.at > parkedForMs) {
+/** Under what is kept what is known of an endpoint. */
+function knownBy({ endpoint: { known, key } }: Member): string {
+  return known ?? key
+}
+
+/** What is known of an endpoint under a key that it had before, or was before its record was thrown away. */
+function remember({ parked: all, alive }: HealthState, member: Member, now: number): Member {
+  const name = knownBy(member)
+  const [parked, other] = [all.get(name), alive.get(name)]
+  all.delete(name)
+  alive.set(name, member)
+  const before = other ?? (parked === undefined || now - parked.at > parkedForMs ? undefined : parked)
+  const since = other === undefined ? now : other.standing.since
+  if (before === undefined) {
     member.standing.since = now
     return member
   }
-  Object.assign(member.standing, parked.standing, { checked: 'unchecked', checks: [], problem: undefined, since: now })
-  return Object.assign(member, { ewma: parked.ewma, mean: parked.mean, sampledAt: parked.sampledAt })
+  const { standing, ewma, mean, sampledAt } = before
+  Object.assign(member.standing, standing, { checked: 'unchecked', checks: [], problem: undefined, since, seen: { ...standing.seen } })
+  return Object.assign(member, { ewma, mean, sampledAt })
 }
 
-function park({ parked }: HealthState, key: string, { standing, ewma, mean, sampledAt }: Member, now: number): void {
+function park({ parked, alive }: HealthState, member: Member, now: number): void {
   for (const [other, { at }] of parked) if (now - at > parkedForMs) parked.delete(other)
-  parked.set(key, { at: now, standing, ewma, mean, sampledAt })
+  const name = knownBy(member)
+  // Of one that goes on under another key, that one knows more.
+  if ((alive.get(name) ?? member) !== member) return
+  alive.delete(name)
+  const { standing, ewma, mean, sampledAt } = member
+  parked.set(name, { at: now, standing, ewma, mean, sampledAt })
 }

@@ -15,11 +15,13 @@ export interface HealthState {
   /** By the name of the cluster. */
   readonly rosters: Shared<Roster>
   readonly checks: Shared<Checking>
-  /** By the key of the endpoint. */
+  /** By `knownBy`. */
   readonly parked: Map<string, Parked>
+  /** The newest of those that are used, by `knownBy`. */
+  readonly alive: Map<string, Member>
 }
 
 /** The one state of this process. */
 export function healthState(lasting: Lasting): HealthState {
-  return lasting('upstream.health', () => ({ rosters: new Shared<Roster>(), checks: new Shared<Checking>(), parked: new Map() }))
+  return lasting('upstream.health', () => ({ rosters: new Shared<Roster>(), checks: new Shared<Checking>(), parked: new Map(), alive: new Map() }))
 }

@@ -1,7 +1,7 @@
 import type { MirrorDiff } from '../../model/mirror.ts'
 import type { Fields } from '../../model/wire.ts'
 import { compilePointers, pointerOf } from './pointer.ts'
-import { redacted } from './redacted.ts'
+import { redacted, redactedPath } from './redacted.ts'
 
 /** What one of the two services answered. */
 export interface Seen {
@@ -47,9 +47,8 @@ export function compileCompare(diff: MirrorDiff): (main: Seen, mirror: Seen, hid
       if (Object.is(one, other) || ignored(path)) return
       const inner = path.length < deepest ? membersOf(one, other) : undefined
       if (inner === undefined) {
-        const name = path.at(-1) ?? ''
         const secret = masked(path)
-        add(path.length === 0 ? 'body' : pointerOf(path), redacted(one, name, secret), redacted(other, name, secret))
+        add(path.length === 0 ? 'body' : pointerOf(redactedPath(path)), redacted(one, path, secret), redacted(other, path, secret))
         return
       }
       for (const key of inner.keys) walk(inner.one[key], inner.other[key], [...path, key])
@@ -58,7 +57,7 @@ export function compileCompare(diff: MirrorDiff): (main: Seen, mirror: Seen, hid
     if (main.status !== mirror.status) add('status', `${main.status}`, `${mirror.status}`)
     for (const name of diff.headers) {
       const [one, other] = [main.headers.all(name).join(', '), mirror.headers.all(name).join(', ')]
-      if (one !== other) add(`header ${name}`, redacted(one, name, false), redacted(other, name, false))
+      if (one !== other) add(`header ${name}`, redacted(one, [name], false), redacted(other, [name], false))
     }
     const [one, other] = [main.body, mirror.body]
     if (one === undefined || other === undefined) return { differences, count, left: true }

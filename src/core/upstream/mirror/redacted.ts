@@ -10,15 +10,24 @@ const dense = /^[\w+/=.~-]{20,}$/
 
 const longest = 64
 
-/** A value as it may be written down: scalars cut, what is or may be a secret marked, and of objects and lists only what they are. */
-export function redacted(value: unknown, name: string, masked: boolean): string {
+/**
+ * A value as it may be written down: scalars cut, what is or may be a secret marked, and of objects and lists only what they are. `path`: what it is
+ * called, and all that it stands in: in a list of tokens or an object of secrets the members are called anything.
+ */
+export function redacted(value: unknown, path: readonly string[], masked: boolean): string {
   if (value === undefined) return 'missing'
-  if (masked || secretName.test(name)) return mark
+  if (masked || path.some((name) => secretName.test(name))) return mark
   if (Array.isArray(value)) return `list of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'object'
   if (typeof value !== 'string') return isCardNumber(value) ? mark : JSON.stringify(value)
   if (secretValue.test(value) || isDense(value)) return mark
   return JSON.stringify(value.length > longest ? `${value.slice(0, longest)}…` : value)
+}
+
+/** A path as it may be written down: below a member that holds secrets, names may be secrets themselves; places in a list are none. */
+export function redactedPath(path: readonly string[]): readonly string[] {
+  const from = path.findIndex((name) => secretName.test(name))
+  return from < 0 ? path : path.map((name, i) => (i > from && !/^\d{1,5}$/.test(name) ? mark : name))
 }
 
 function isCardNumber(value: unknown): boolean {

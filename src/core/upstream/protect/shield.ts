@@ -170,6 +170,7 @@ export class Shield {
   }
 
   #turned(state: BreakerState): void {
+    if (this.#breaker === undefined) return
     this.#meter.gauge(names.open, state === 'closed' ? 0 : 1, { place: this.place })
     if (state === 'open') this.#meter.count(names.openings, { place: this.place })
   }

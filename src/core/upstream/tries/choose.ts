@@ -17,7 +17,14 @@ export async function pick({ x, deadline, key, candidates, balance }: Shipment, 
   const now = clock.ticks()
   const { member } = balance(all, key, tried)
   const { standing } = member
-  return { member, unused: () => giveProofBack(standing, now) }
+  // Time goes on while one is chosen: what was taken then was taken by this choice.
+  const takenAt = standing.probedAt
+  return {
+    member,
+    unused() {
+      if (takenAt >= now) giveProofBack(standing, takenAt)
+    },
+  }
 }
 
 /** An endpoint that was not tried, if there is one. */

@@ -57,7 +57,8 @@ export function postgresConversation({ answer }: SessionOptions): Conversation {
       copying = false
       status = first
     } else if (type === copyInResponse || type === copyBothResponse) {
-      // A Sync that came before is read as part of the rows, and passed over.
+      // A Sync that came before is read as part of the rows, and passed over: the statement ends with the next one.
+      if (awaited.includes('S')) unsynced = true
       awaited = awaited.filter((one) => one !== 'S')
       copying = true
     }
