@@ -1,7 +1,7 @@
 import { connect as connectTcp, type NetConnectOpts, Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
-import type { Vet } from '../../src/core/model/route.ts'
+import type { Vet } from '../../src/core/model/vet.ts'
 import { dial } from '../../src/node/channels/dial.ts'
 import { createChannels } from '../../src/node/channels.ts'
 import { createClock } from '../../src/node/clock.ts'
