@@ -169,10 +169,17 @@ export interface Found {
 /** How endpoints of a source are found. Nothing is asked before. */
 export type Discover = (source: EndpointSource) => Discovery
 
+/** What a source says at one moment. */
+export interface FoundNow {
+  readonly found: readonly Found[]
+  /** Why that may not be all. */
+  readonly partly?: string | undefined
+}
+
 /** One source of endpoints. */
 export interface Discovery {
   /** One answer. @throws when there is none. */
-  once(lifeline: Lifeline): Promise<readonly Found[]>
+  once(lifeline: Lifeline): Promise<FoundNow>
   /** Tells every answer, until the lifeline ends or something fails: then it throws, and is called again later. It may keep what it learned. */
   follow(tell: DiscoveryTell, lifeline: Lifeline): Promise<void>
 }
