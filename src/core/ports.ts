@@ -63,6 +63,8 @@ export interface Endpoint {
   readonly key: string
   /** What is known of its health is kept under this: without what says nothing of the endpoint. The key where it is left out. */
   readonly known?: string | undefined
+  /** The cluster or egress service that its connections are counted for; none where it is left out. */
+  readonly of?: string | undefined
   readonly protocol: 'http1' | 'h2' | 'grpc'
   readonly address: { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }
   readonly tls: EndpointTls | undefined
