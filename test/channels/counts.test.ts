@@ -9,6 +9,7 @@ import { fakeSecrets } from '../support/ports.ts'
 import { httpServer, running, textOf } from '../support/sockets.ts'
 
 const clock = createClock()
+const soon = { timeout: 5_000, interval: 2 }
 
 function counting() {
   const channels = createChannels({ clock, resolve: createResolve(clock), secrets: fakeSecrets() })
@@ -17,30 +18,28 @@ function counting() {
     onTestFinished(() => channel.release())
     return channel
   }
-  const until = (counts: Readonly<Record<string, number>>) =>
-    expect.poll(() => Object.fromEntries(channels.counts()), { timeout: 5_000, interval: 2 }).toEqual(counts)
-  return { open, until }
+  return { open, counted: () => Object.fromEntries(channels.counts()) }
 }
 
 test('open connections are counted by cluster: idle, busy and ending ones, but none that is closed', async () => {
   const waiting: (() => void)[] = []
   const server = await httpServer((_request, response) => void waiting.push(() => response.end('late')))
-  const { open, until } = counting()
+  const { open, counted } = counting()
   const [first, second, other] = [open(server.port, { of: 'c' }), open(server.port, { of: 'c', key: 'c2' }), open(server.port, { of: 'd', key: 'd' })]
   open(server.port, { key: 'nobody' })
-  await until({ c: 0, d: 0 })
+  await expect.poll(counted, soon).toEqual({ c: 0, d: 0 })
   const asked = [first, first, second, other].map(async (channel) => textOf((await channel.http(httpCall(), callOptions())).body))
-  await expect.poll(() => waiting.length, { timeout: 5_000, interval: 2 }).toBe(4)
-  await until({ c: 3, d: 1 })
+  await expect.poll(() => waiting.length, soon).toBe(4)
+  await expect.poll(counted, soon).toEqual({ c: 3, d: 1 })
   // What is under way goes on.
   first.release()
-  await until({ c: 3, d: 1 })
+  await expect.poll(counted, soon).toEqual({ c: 3, d: 1 })
   for (const answer of waiting) answer()
   await Promise.all(asked)
-  await until({ c: 1, d: 1 })
+  await expect.poll(counted, soon).toEqual({ c: 1, d: 1 })
   second.release()
   other.release()
-  await until({})
+  await expect.poll(counted, soon).toEqual({})
 })
 
 test('over HTTP/2 and gRPC many requests have one connection', async () => {
@@ -50,16 +49,16 @@ test('over HTTP/2 and gRPC many requests have one connection', async () => {
     stream.respond({ ':status': 200, ...(isGrpc && { 'content-type': 'application/grpc', 'grpc-status': '0' }) }, { endStream: true })
   })
   const { port } = await running(server)
-  const { open, until } = counting()
+  const { open, counted } = counting()
   const h2 = open(port, { of: 'h', key: 'h', protocol: 'h2' })
   const grpc = open(port, { of: 'g', key: 'g', protocol: 'grpc' })
-  await until({ h: 0, g: 0 })
+  await expect.poll(counted, soon).toEqual({ h: 0, g: 0 })
   for (let i = 0; i < 2; i += 1) {
     await textOf((await h2.http(httpCall(), callOptions())).body)
     for await (const _ of (await grpc.grpc(grpcCall(), callOptions())).messages) throw new Error('there are no messages')
   }
-  await until({ h: 1, g: 1 })
+  await expect.poll(counted, soon).toEqual({ h: 1, g: 1 })
   h2.release()
   grpc.release()
-  await until({})
+  await expect.poll(counted, soon).toEqual({})
 })
