@@ -40,7 +40,7 @@ it('does not count a client that has left while it was decided about', async () 
     refuse: () => ({ status: 403, headers: new Headers() }),
   }
   // The casts are safe: of both no more is asked here than they have.
-  const live = { begin: async () => {}, watch: () => () => {}, current: { revision: 'r', tunnels: { open: () => deciding.promise } } } as unknown as Live
+  const live = { ask: () => deciding.promise, watch: () => () => {}, current: { revision: 'r' } } as unknown as Live
   const tunnels = openTunnels({ name: 'egress', live, ports })
   const [client, near] = await pair()
   tunnels.take({ arrival: arrival('CONNECT', '127.0.0.1:1'), socket: near, head: new Uint8Array(), serveClear: () => {} })
@@ -67,8 +67,8 @@ it('ends a tunnel with the token or certificate that opened it', async () => {
   const accept = () => ({ status: 200, headers: new Headers() })
   const request = { id: 'one', service: 'web', caller, asked: 'localhost:443', decided: place, accept }
   // The casts are safe: of both no more is asked here than they have.
-  const open = async () => request as unknown as TunnelRequest
-  const live = { begin: async () => {}, watch: () => () => {}, current: { revision: 'r', tunnels: { open, again: () => place } } } as unknown as Live
+  const ask = async () => request as unknown as TunnelRequest
+  const live = { ask, watch: () => () => {}, current: { revision: 'r', tunnels: { again: () => place } } } as unknown as Live
   const tunnels = openTunnels({ name: 'egress', live, ports: { ...ports, resolve: async () => ['127.0.0.1'] } })
   const [client, near] = await pair()
   tunnels.take({ arrival: arrival('CONNECT', 'localhost:443'), socket: near, head: new Uint8Array(), serveClear: () => {} })
