@@ -207,6 +207,16 @@ describe('our own listeners', () => {
     }
   })
 
+  it('are known by the port that they were bound to, while they are bound', () => {
+    let bound: readonly { host: string; port: number }[] = []
+    const vet = buildGuard(egressPolicy({ services: [linked(service('crm'), anywhere)] }), fakePorts({ ownListeners: () => bound })).vetFor(anywhere)
+    expect(vet('127.0.0.1', 40_123)).toBeUndefined()
+    bound = [{ host: '0.0.0.0', port: 40_123 }]
+    expect(vet('127.0.0.1', 40_123)).toMatch(/own listener/)
+    expect(vet('::ffff:127.0.0.1', 40_123)).toMatch(/own listener/)
+    expect(vet('127.0.0.1', 40_124)).toBeUndefined()
+  })
+
   it('leave the neighbour on another port or address alone', () => {
     const vet = own('10.1.1.1')
     expect(vet('127.0.0.1', 9201)).toBeUndefined()

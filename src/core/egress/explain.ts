@@ -41,7 +41,7 @@ export interface EgressQuestion {
   readonly proxied?: ProxiedCall | undefined
 }
 
-type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses'>
+type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses' | 'ownListeners'>
 
 export interface EgressCaller {
   readonly name: string

@@ -23,7 +23,7 @@ export interface Guard {
  * Redirects are passed to the caller and never followed here, so a `Location` that names a production host has no effect until
  * the caller asks for it, and asking meets this guard again.
  */
-export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Guard {
+export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'ownListeners'>): Guard {
   const isOwn = buildOwn(policy, ports)
   const production = watchProduction(policy.guards, ports)
   const vets = new WeakMap<GuardedTarget, Vet>()

@@ -10,7 +10,7 @@ import type { CertificateStatus } from '../certificate-status.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
 import { limitRoutes } from '../gateway/limit-routes.ts'
-import { ListenerSet, type PreparedListeners, plansOf } from '../gateway/listener-set.ts'
+import { ListenerSet, type PreparedListeners } from '../gateway/listener-set.ts'
 import { measureProcess } from '../gateway/process-metrics.ts'
 import { type Published, Reloader } from '../gateway/reloader.ts'
 import { step } from '../gateway/start.ts'
@@ -22,7 +22,7 @@ import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
 import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../switching.ts'
 import { openFleetBook } from './fleet-book.ts'
-import { choosePorts } from './free-ports.ts'
+import { adminPlans, choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
 import type { Report, Served } from './orders.ts'
 import { Supervisor } from './supervisor.ts'
@@ -117,7 +117,11 @@ export class Fleet implements GatewayView {
     await this.#shared.follow(policy)
     await this.#switching.begin()
     await this.#supervisor.start()
-    await step(async () => (await this.#admin.prepare(adminPlans(policy))).commit(), 'listener_unavailable', 'Choose an address that is free.')
+    await step(
+      async () => (await this.#admin.prepare(adminPlans(policy, this.#served.ports))).commit(),
+      'listener_unavailable',
+      'Choose an address that is free.',
+    )
     this.#phase = 'serving'
     this.#health.setReady(true)
     const { log } = this.#parts.ground.journal
@@ -359,7 +363,7 @@ export class Fleet implements GatewayView {
   async #prepare(policy: Policy): Promise<FleetChange | { readonly obstacle: Diagnostic }> {
     const served = { policy, ports: await choosePorts(policy, this.#served.ports) }
     const admin = await this.#admin
-      .prepare(adminPlans(policy))
+      .prepare(adminPlans(policy, served.ports))
       .catch((error: unknown) => obstacle('listener_unavailable', error, 'Choose an address that is free.'))
     if ('code' in admin) return { obstacle: admin }
     const hands = this.#supervisor.serving
@@ -458,10 +462,6 @@ interface FleetChange extends Omit<StagedChange, 'commit'> {
 const troubles: readonly KeySetStatus['state'][] = ['fresh', 'unread', 'stale', 'unavailable']
 const doubts: readonly ShieldStatus['breaker'][] = [undefined, 'closed', 'half_open', 'open']
 const ills: readonly EndpointStatus['health'][] = ['healthy', 'unchecked', 'probing', 'ejected', 'unhealthy']
-
-function adminPlans(policy: Policy) {
-  return plansOf(policy).filter(({ name }) => name === 'admin')
-}
 
 /** What stands against policies in one worker; one that ended, or that is silent, cannot say. */
 async function prepared(hand: Hand, served: Served): Promise<Diagnostic | 'ready' | 'gone'> {

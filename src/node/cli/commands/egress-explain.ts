@@ -28,7 +28,7 @@ export const egressExplain: Command = {
     if (sound === undefined) return exit.findings
     const question = questionOf(sound.policy, args.positionals, args.values['caller'], args.values['want'])
     const clock = createClock()
-    const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [] }
+    const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [], ownListeners: () => [] }
     const lines = await terminal.progress('Resolving', explainEgress(sound.policy, question, ports))
     const passes = lines.every((line) => line.ok)
     if (terminal.json) terminal.out(JSON.stringify({ passes, lines }, null, 2))
