@@ -1,4 +1,4 @@
-import type { Address } from '../core/policy/policy.ts'
+import type { Address } from '../core/policy/linked/listeners.ts'
 import type { RunningListener } from './gateway/listener-set.ts'
 
 /** Where this gateway listens. */

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { EgressSwitch } from '../../../src/core/policy/policy.ts'
+import type { EgressSwitch } from '../../../src/core/policy/linked/switched.ts'
 import type { Shared } from '../../../src/core/ports.ts'
 import { createMemoryShared } from '../../../src/node/shared.ts'
 import { type Decision, Replicas } from '../../../src/node/switching/replicas.ts'
