@@ -410,6 +410,10 @@ describe('sallyport egress switch', () => {
     expect(all.every(({ status }) => status === 200)).toBe(true)
     const list = await sallyport(['egress', 'list', '--admin', url])
     expect(list.out).toMatch(/payments +test +live .* qa, shop +here, by ada until .*: vendor migration/)
+    const explain = (env: string) =>
+      sallyport(['egress', 'explain', 'payments', 'GET', '/', '--caller', 'shop', '--policies', served.policies.path, '--env', env, '--admin', url])
+    expect((await explain('dev')).out).toMatch(/^ok +environment +test, chosen by the switch$/m)
+    expect(await explain('test')).toMatchObject({ status: 1, err: expect.stringContaining('runs in dev') })
     const refused = await sallyport(['egress', 'switch', 'payments', '--env', 'prod', '--reason', 'no', '--admin', url])
     expect([refused.status, refused.err]).toEqual([1, expect.stringContaining('production is out of reach from a nonprod process')])
     expect((await sallyport(['egress', 'switch', 'payments', '--back', '--reason', 'over', '--admin', url])).status).toBe(0)
