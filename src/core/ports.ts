@@ -24,6 +24,8 @@ export interface Ports {
   readonly cassettes?: Cassettes | undefined
   readonly ownAddresses: OwnAddresses
   readonly ownListeners: OwnListeners
+  /** Prefixes that this network translates to IPv4 (RFC 6052), as its operator says; each without a problem. */
+  readonly nat64?: readonly string[] | undefined
   /** The zone this machine is in, as its operator names it. */
   readonly zone?: string | undefined
   readonly journal: Journal

@@ -74,6 +74,7 @@ export function createGround(
     cassettes: settings.cassettes === undefined ? undefined : createCassettes(settings.cassettes, random),
     ownAddresses: createOwnAddresses(clock),
     ownListeners: listeners.all,
+    nat64: settings.nat64,
     zone: settings.zone,
     journal,
     meter,

@@ -46,7 +46,7 @@ export interface EgressQuestion {
   readonly proxied?: ProxiedCall | undefined
 }
 
-type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses' | 'ownListeners'>
+type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses' | 'ownListeners' | 'nat64'>
 
 export interface EgressCaller {
   readonly name: string
@@ -277,7 +277,7 @@ async function explainLive(policy: Policy, target: LiveTarget | StreamTarget, po
   const judged = await Promise.all(
     addresses.map(async (address) => {
       const problem = await vet(address, target.port)
-      return line('address', problem === undefined, `${address} port ${target.port} (${kindOfAddress(address)}): ${problem ?? 'may be dialled'}`)
+      return line('address', problem === undefined, `${address} port ${target.port} (${kindOfAddress(address, ports)}): ${problem ?? 'may be dialled'}`)
     }),
   )
   const unresolved = addresses.length === 0 ? [line('address', false, `${target.host} has no address`)] : []

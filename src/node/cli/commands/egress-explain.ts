@@ -5,6 +5,7 @@ import type { Policy } from '../../../core/policy/policy.ts'
 import { createClock } from '../../clock.ts'
 import { createResolve } from '../../resolve.ts'
 import { createSecrets } from '../../secrets.ts'
+import { nat64Of } from '../../settings.ts'
 import { adminOf, adminOption, egressInForce } from '../admin-client.ts'
 import { type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { loadSound, placeOf } from '../load.ts'
@@ -38,7 +39,10 @@ export const egressExplain: Command = {
     }
     const question = questionOf(policy, args.positionals, args.values['caller'], args.values['want'])
     const clock = createClock()
-    const ports = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [], ownListeners: () => [] }
+    const problems: string[] = []
+    const nat64 = nat64Of({ name: 'SALLYPORT_NAT64', value: process.env['SALLYPORT_NAT64'] }, problems)
+    if (problems.length > 0) throw new UsageError(problems.join('\n'))
+    const ports = { clock, nat64, resolve: createResolve(clock), secrets: createSecrets(process.env), ownAddresses: () => [], ownListeners: () => [] }
     const lines = [...parserLines(question), ...(await terminal.progress('Resolving', explainEgress(policy, question, ports)))]
     const passes = lines.every((line) => line.ok)
     if (terminal.json) terminal.out(JSON.stringify({ passes, switches: admin === undefined ? 'unknown' : 'known', lines }, null, 2))
