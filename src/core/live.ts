@@ -33,14 +33,22 @@ export class Live {
   /** Walks one request through the snapshot in force, which stays open until the request is over: answer and lifeline. */
   async walk(wing: 'ingress' | 'egress', arrival: Arrival): Promise<Outbound> {
     if (wing === 'egress' && this.#held !== undefined) await this.begin()
-    // Read and counted in one turn of the event loop: no publish can come between.
-    const held = this.#current
-    held.users += 1
-    this.#inFlight += 1
+    const held = this.#enter()
     try {
       return await held.snapshot[wing](arrival)
     } finally {
       arrival.lifeline.onOver(() => this.#leave(held))
+    }
+  }
+
+  /** Asks the snapshot in force about an egress call that is no request. It stays open until the answer is there. */
+  async ask<T>(question: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    await this.begin()
+    const held = this.#enter()
+    try {
+      return await question(held.snapshot)
+    } finally {
+      this.#leave(held)
     }
   }
 
@@ -89,6 +97,14 @@ export class Live {
   /** Closes the snapshot in force when its last request is over. No request may come after. */
   close(): Promise<void> {
     return retire(this.#current)
+  }
+
+  /** Reads and counts in one turn of the event loop: no publish can come between. */
+  #enter(): Held {
+    const held = this.#current
+    held.users += 1
+    this.#inFlight += 1
+    return held
   }
 
   #leave(held: Held): void {

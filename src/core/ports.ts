@@ -23,6 +23,9 @@ export interface Ports {
   /** Left out where the ground can keep no recorded answers. */
   readonly cassettes?: Cassettes | undefined
   readonly ownAddresses: OwnAddresses
+  readonly ownListeners: OwnListeners
+  /** Prefixes that this network translates to IPv4 (RFC 6052), as its operator says; each without a problem. */
+  readonly nat64?: readonly string[] | undefined
   /** The zone this machine is in, as its operator names it. */
   readonly zone?: string | undefined
   readonly journal: Journal
@@ -347,6 +350,9 @@ export interface Cassettes {
 
 /** Addresses of this machine's interfaces, without zones; empty where the ground cannot know. Cheap: asked per dial. */
 export type OwnAddresses = () => readonly string[]
+
+/** Where this gateway listens, by the real ports, in whatever process of it; empty where nothing does. Cheap: asked per dial. */
+export type OwnListeners = () => readonly { readonly host: string; readonly port: number }[]
 
 /** Where records go. */
 export interface Journal {

@@ -14,6 +14,7 @@ import { createLasting } from './lasting.ts'
 import { createMeter, type Registry } from './meter.ts'
 import { createSpanExporter, otlpDefaults, type SpanExporter } from './otlp.ts'
 import { createOwnAddresses } from './own-addresses.ts'
+import { createOwnListeners, type OwnListenerBook } from './own-listeners.ts'
 import { createRandom } from './random.ts'
 import { createResolve } from './resolve.ts'
 import { createSecrets } from './secrets.ts'
@@ -29,6 +30,7 @@ export interface Ground {
   readonly meter: Registry
   readonly certificates: CertificateNotices
   readonly network: Network
+  readonly listeners: OwnListenerBook
   /** Undefined when no collector is set. */
   readonly spans: SpanExporter | undefined
 }
@@ -47,6 +49,7 @@ export function createGround(
   const meter = createMeter(metrics)
   const random = createRandom()
   const secrets = createSecrets(settings.variables, { clock, ...network })
+  const listeners = createOwnListeners()
   const certificates = createCertificateNotices(meter, journal.log)
   const fetch = createFetch({ clock, ...network, secrets, certificates })
   const inForce = createStoreInForce(
@@ -72,11 +75,13 @@ export function createGround(
     lasting: createLasting(),
     cassettes: settings.cassettes === undefined ? undefined : createCassettes(settings.cassettes, random),
     ownAddresses: createOwnAddresses(clock),
+    ownListeners: listeners.all,
+    nat64: settings.nat64,
     zone: settings.zone,
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, certificates, network, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, journal, meter, certificates, network, listeners, spans: spansOf(settings, ports, journal) }
 }
 
 const connections: MetricName = 'sallyport_upstream_connections'

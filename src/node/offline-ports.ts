@@ -38,6 +38,7 @@ export function createOfflinePorts(at?: number): Ports {
       return kept.get(key) as ReturnType<typeof make>
     },
     ownAddresses: () => [],
+    ownListeners: () => [],
     journal: { write: () => {} },
     meter: { count: () => {}, observe: () => {}, gauge: () => {} },
   }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { nat64Problem } from '../core/nat64.ts'
 import { readStoreUrl } from './counters/redis-url.ts'
 import type { LogLevel } from './journal.ts'
 import { readVaultSettings } from './vault/settings.ts'
@@ -20,6 +21,8 @@ export interface Settings {
   readonly dnsServers: readonly string[]
   readonly otlp: { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly serviceName: string } | undefined
   readonly log: { readonly to: string; readonly form: 'json' | 'pretty'; readonly level: LogLevel; readonly colour: boolean }
+  /** Prefixes that this network translates to IPv4; empty: none. */
+  readonly nat64: readonly string[]
   /** The zone this machine is in; undefined where zones do not matter. */
   readonly zone: string | undefined
   /** Folder for small values that outlive the process (last good key sets); undefined keeps them in memory. */
@@ -91,6 +94,7 @@ export function readSettings(flags: SettingFlags, variables: Readonly<Record<str
       // https://no-color.org
       colour: terminal && (variables['NO_COLOR'] ?? '') === '',
     },
+    nat64: nat64Of(said('SALLYPORT_NAT64'), problems),
     zone: said('SALLYPORT_ZONE').value,
     stateDir: said('SALLYPORT_STATE', { name: '--state', value: flags.stateDir }).value,
     cassettes: pathOf(said('SALLYPORT_CASSETTES')),
@@ -121,6 +125,15 @@ function environmentOf({ name, value = '' }: Said, problems: string[]): string {
     problems.push(`${name} is ${JSON.stringify(value)}: a name of lower-case letters, digits and "-" that the policies declare under environments`)
   }
   return value
+}
+
+export function nat64Of({ name, value }: Said, problems: string[]): readonly string[] {
+  const prefixes = (value ?? '').split(',').flatMap((prefix) => (prefix.trim() === '' ? [] : [prefix.trim()]))
+  for (const prefix of prefixes) {
+    const problem = nat64Problem(prefix)
+    if (problem !== undefined) problems.push(`${name} has ${JSON.stringify(prefix)}: ${problem}`)
+  }
+  return prefixes
 }
 
 function pathOf({ value }: Said): string | undefined {

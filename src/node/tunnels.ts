@@ -22,8 +22,7 @@ export function openTunnels({ name, live, ports }: { readonly name: string; read
     const entry = book.begin(normalizeAddress(arrival.peer.address), undefined)
     near.on('error', () => {}) // its close says all there is to know
     near.setTimeout(0)
-    await live.begin()
-    const request = await live.current.tunnels.open(arrival)
+    const request = await live.ask(({ tunnels }) => tunnels.open(arrival))
     entry.id = request.id
     entry.service = request.service
     entry.asked = { target: request.asked, caller: request.caller }

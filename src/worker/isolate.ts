@@ -71,6 +71,7 @@ function createPorts(env: WorkerEnv, settings: WorkerSettings, environment: stri
       return kept.get(name) as ReturnType<typeof make> // each name has one owner, who made it
     },
     ownAddresses: () => [],
+    ownListeners: () => [],
     journal,
     // Isolates are many and short: nobody could scrape them. What metrics are made of stands in the records.
     meter: { count: () => {}, observe: () => {}, gauge: () => {} },

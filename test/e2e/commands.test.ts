@@ -187,7 +187,13 @@ routes:
     const explained = await run('egress', 'explain', 'payments', 'POST', '/v1/charges', '--env', 'dev', '--want', 'prod', ...shop)
     expect(explained.status).toBe(1)
     expect(explained.out).toMatch(/^NO +environment +prod is not a nonprod environment/m)
-    expect(explained.out).toContain('This call would be refused.')
+    expect(explained.out).toContain('This call would be refused.\nWhat is switched at run time is not known here: say --admin URL')
+    const odd = await run('egress', 'explain', 'payments', 'FOO', '/v1/charges', '--env', 'dev', ...shop)
+    expect([odd.status, odd.out]).toEqual([1, expect.stringMatching(/^NO +method +FOO is no method that the parser of HTTP\/1\.1 knows: 400/m)])
+    const trace = await run('egress', 'explain', 'payments', 'TRACE', '/v1/charges', '--env', 'dev', ...shop)
+    expect(trace.out).toMatch(/^NO +method +TRACE is not implemented: 501$/m)
+    const nobody = await run('egress', 'explain', 'payments', 'GET', '/', '--env', 'dev', '--admin', 'http://127.0.0.1:1', ...shop)
+    expect([nobody.status, nobody.err]).toEqual([1, expect.stringContaining('no answer from http://127.0.0.1:1')])
   })
 
   it('schema prints the JSON Schema that is checked in', async () => {

@@ -354,6 +354,22 @@ describe.skipIf(!hasRedis())('switching on several replicas around one Redis', (
   })
 })
 
+/** Makes services of the gateway's own listeners, and calls them: all are refused, and the one elsewhere answers. */
+async function callOwnListeners({ port: portOf, policies: folder }: Pick<Served, 'port' | 'policies'>): Promise<void> {
+  const loops = ['admin', 'egress', 'egress:payments'].map((listener, i) => ({ host: `loop-${i}.internal`, port: portOf(listener) }))
+  const services = [...loops, { host: 'no-loop.internal', port: sandbox }].map(
+    ({ host, port }, i) => `  loop-${i}: { host: ${host}, callers: [shop], environments: { dev: { target: "http://127.0.0.1:${port}", ${loopback} } } }`,
+  )
+  await folder.write('loops.yaml', ['sallyport: v1', 'egress:', ...services, ''].join('\n'))
+  const ask = (host: string) => call(portOf('egress'), '/', { headers: { host } })
+  await vi.waitFor(async () => expect(await ask('no-loop.internal')).toMatchObject({ status: 200, body: 'sandbox' }), { timeout: patienceMs, interval: 50 })
+  for (const { host } of [...loops, ...loops]) expect((await ask(host)).body).toContain('address_denied')
+}
+
+it('never calls its own listeners, whatever port they were bound to', { timeout: patienceMs }, async () => {
+  await callOwnListeners(await openGateway(keep, files))
+})
+
 describe('sallyport egress switch', () => {
   let served: Served
   beforeAll(async () => {
@@ -394,6 +410,10 @@ describe('sallyport egress switch', () => {
     expect(all.every(({ status }) => status === 200)).toBe(true)
     const list = await sallyport(['egress', 'list', '--admin', url])
     expect(list.out).toMatch(/payments +test +live .* qa, shop +here, by ada until .*: vendor migration/)
+    const explain = (env: string) =>
+      sallyport(['egress', 'explain', 'payments', 'GET', '/', '--caller', 'shop', '--policies', served.policies.path, '--env', env, '--admin', url])
+    expect((await explain('dev')).out).toMatch(/^ok +environment +test, chosen by the switch$/m)
+    expect(await explain('test')).toMatchObject({ status: 1, err: expect.stringContaining('runs in dev') })
     const refused = await sallyport(['egress', 'switch', 'payments', '--env', 'prod', '--reason', 'no', '--admin', url])
     expect([refused.status, refused.err]).toEqual([1, expect.stringContaining('production is out of reach from a nonprod process')])
     expect((await sallyport(['egress', 'switch', 'payments', '--back', '--reason', 'over', '--admin', url])).status).toBe(0)
@@ -418,6 +438,12 @@ describe('sallyport egress switch', () => {
     // New connections go to the workers in turn: each had two.
     const drained = () => served.journal().filter((line) => line['kind'] === 'stream' && line['outcome'] === 'drained')
     await vi.waitFor(() => expect(drained()).toHaveLength(4), { timeout: patienceMs, interval: 20 })
+  })
+
+  it('never calls its own listeners, in whatever process and on whatever port they were bound', { timeout: patienceMs }, async () => {
+    await callOwnListeners(served)
+    const reasons = () => served.journal().filter((line) => JSON.stringify(line).includes('is one of our own listeners'))
+    await vi.waitFor(() => expect(reasons()).toHaveLength(6), { timeout: patienceMs, interval: 20 })
   })
 
   it('asks for a service, a place and a reason', async () => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { readCertificate } from '../../src/core/certificate.ts'
 import { ownToken } from '../../src/core/egress/attribute/shown.ts'
+import { buildTunnels } from '../../src/core/egress/tunnel.ts'
 import { buildEgress } from '../../src/core/egress.ts'
 import type { EgressTarget } from '../../src/core/model/egress-target.ts'
 import type { Received } from '../../src/core/model/exchange.ts'
@@ -136,6 +138,25 @@ describe('a caller', () => {
     expect(await who({ callers: [anybody], certificate: checkout, headers: own('rubbish') })).toBe('anybody')
     expect(await who({ callers: [anybody, { ...byToken, listener: 'egress:swap' }], headers: own('rubbish') })).toBe('anybody')
   })
+})
+
+it('is held to until the first of what the caller showed is over', async () => {
+  const fetch = fakeFetch({ [idp.metadataUrl]: { text: idp.metadata() }, [idp.jwksUrl]: { text: idp.jwks() } })
+  const services = [linked(service('pay', { callers: names }), live('dev', 'https://pay.example'))]
+  const policy = { ...egressPolicy({ services, callers: [byId, byToken, byBoth, anybody] }), issuers: { main: idp.config({ clockSkewMs: 5_000 }) } }
+  const tunnels = buildTunnels(policy, fakePorts({ clock, fetch }))
+  const until = async (headers: Record<string, string>, certificate?: Uint8Array) => {
+    const options = { listener: 'egress:pay', receivedAt: clock.ticks(), ...(certificate !== undefined && { certificate }) }
+    const { caller: known } = await tunnels.open(arrival('GET', '/x', { Host: 'pay.egress.internal', ...headers }, options))
+    return known?.kind === 'caller' ? known.until : 'nobody'
+  }
+  const exp = Math.floor(clock.now() / 1000) + 60
+  const written = readCertificate(checkout)
+  expect(await until({})).toBeUndefined()
+  expect(await until(own(await idp.token({ sub: 'shop', exp })))).toBe(exp * 1000 + 5_000)
+  expect(await until({}, checkout)).toBe('problem' in written ? 0 : written.notAfter)
+  expect(await until(own(await idp.token({ roles: ['out'], exp })), svid('spiffe://corp/ns/shop/sa/web'))).toBe(exp * 1000 + 5_000)
+  tunnels.close()
 })
 
 describe('a certificate', () => {

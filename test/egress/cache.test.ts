@@ -84,6 +84,27 @@ describe('a service with a cache', () => {
     expect((await ask()).text).toBe('answer 2')
   })
 
+  it('asks nobody for a call that wants a stored answer and no other', async () => {
+    const { ask, calls, pass, record } = house(() => fresh(60, { etag: '"1"' }))
+    const only = { 'cache-control': 'only-if-cached' }
+    const refused = await ask('/v1/rates', only)
+    expect([refused.status, refused.text, record().egress.cache]).toEqual([504, expect.stringContaining('"cache_miss"'), 'miss'])
+    await ask()
+    expect(await ask('/v1/rates', only)).toMatchObject({ status: 200, text: 'answer 1' })
+    expect((await ask('/v1/rates', { 'cache-control': 'only-if-cached, no-cache' })).status).toBe(504)
+    expect((await ask('/v1/rates', { ...only, range: 'bytes=0-1' })).status).toBe(504)
+    expect((await ask('/v1/rates', only, 'POST')).status).toBe(504)
+    pass(61)
+    expect((await ask('/v1/rates', only)).status).toBe(504)
+    expect(calls).toHaveLength(1)
+  })
+
+  it('passes the same on where there is no cache', async () => {
+    const { ask, calls } = house(() => fresh(), { service: { cache: undefined } })
+    expect(await ask('/v1/rates', { 'cache-control': 'only-if-cached' })).toMatchObject({ status: 200, text: 'answer 1' })
+    expect(calls).toHaveLength(1)
+  })
+
   it('is none where nobody asks for one', async () => {
     const { ask, calls, record } = house(() => fresh(), { service: { cache: undefined } })
     expect([await ask(), await ask()].map(({ how }) => how)).toEqual(['', ''])

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { classifyAddress } from '../../src/core/egress/guard/classify.ts'
 import { buildJudge } from '../../src/core/egress/guard/judge.ts'
+import { compileNat64, nat64Problem } from '../../src/core/nat64.ts'
 
 const judge = buildJudge([], 'prod')
 
@@ -161,5 +162,34 @@ describe('allowAddresses', () => {
     ['what is no address', ['0.0.0.0/0', '::/0'], 'nonprod', '2130706433'],
   ] as const)('does not open %s', (_, list, environmentClass, address) => {
     expect(buildJudge(list, environmentClass)(address)).toMatch(/not a public address/)
+  })
+})
+
+describe('a network that translates', () => {
+  // RFC 6052 section 2.4: 192.0.2.33 in each length; here 8.8.4.4 and 10.1.2.3, which are 0808:0404 and 0a01:0203.
+  it.each([
+    ['2001:db8::/32', '2001:db8:808:404::', '2001:db8:a01:203::'],
+    ['2001:db8:100::/40', '2001:db8:108:804:4::', '2001:db8:10a:102:3::'],
+    ['2001:db8:122::/48', '2001:db8:122:808:4:400::', '2001:db8:122:a01:2:300::'],
+    ['2001:db8:122:300::/56', '2001:db8:122:308:8:404::', '2001:db8:122:30a:1:203::'],
+    ['2001:db8:122:344::/64', '2001:db8:122:344:8:804:400::', '2001:db8:122:344:a:102:300::'],
+    ['2001:db8:122:344::/96', '2001:db8:122:344::808:404', '2001:db8:122:344::a01:203'],
+    ['64:ff9b::/96', '64:ff9b::808:404', '64:ff9b::a01:203'],
+    ['2400:cb00::/32', '2400:cb00:808:404::', '2400:cb00:a01:203::'],
+  ])('by %s is judged by what stands inside', (prefix, outside, inside) => {
+    const unwrap = compileNat64([prefix])
+    expect(nat64Problem(prefix)).toBeUndefined()
+    expect(classifyAddress(outside, unwrap)).toMatchObject({ kind: 'nat64', embedded: '8.8.4.4', translates: true })
+    expect(buildJudge([], 'prod', unwrap)(outside)).toBeUndefined()
+    expect(buildJudge([], 'prod', unwrap)(inside)).toBe('10.1.2.3 is not a public address (private)')
+    expect(buildJudge([prefix, '::/0'], 'prod', unwrap)(inside)).toBe('10.1.2.3 is not a public address (private)')
+    expect(buildJudge(['10.0.0.0/8'], 'prod', unwrap)(inside)).toBeUndefined()
+  })
+
+  it('opens no metadata and nothing beside its prefix', () => {
+    const unwrap = compileNat64(['64:ff9b::/96'])
+    expect(buildJudge(['::/0', '0.0.0.0/0'], 'prod', unwrap)('64:ff9b::169.254.169.254')).toMatch(/metadata/)
+    expect(buildJudge([], 'prod', unwrap)('64:ff9b:1::808:404')).toMatch(/nat64-local/)
+    expect(buildJudge([], 'prod', unwrap)('::ffff:8.8.8.8')).toMatch(/mapped/)
   })
 })

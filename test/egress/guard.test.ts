@@ -69,6 +69,16 @@ describe('the production guard by address', () => {
     expect(await guarded({ ...sandbox, allowAddresses: ['64:ff9b::/96'] }).vet(`64:ff9b::${prodAddress}`)).toMatch(/is production/)
   })
 
+  it('knows production behind NAT64 of this network, on either side', async () => {
+    const inside = `2400:64::${prodAddress}`
+    const ports = { ...fakePorts(), nat64: ['2400:64::/96'], resolve: async () => [prodAddress] }
+    const policy = egressPolicy({ guards: [prodHost], services: [linked(service('payments'), sandbox)] })
+    expect(await buildGuard(policy, ports).vetFor(sandbox)(inside, 443)).toMatch(/is production/)
+    const translated = buildGuard(policy, { ...ports, resolve: async () => [inside] }).vetFor(sandbox)
+    expect(await translated(prodAddress, 443)).toMatch(/is production/)
+    expect(await translated('2400:64::5db8:d823', 443)).toBeUndefined()
+  })
+
   it('lets another address, and another port of the same address, pass', async () => {
     expect(await guarded(sandbox).vet('93.184.216.35')).toBeUndefined()
     expect(await guarded(sandbox).vet(prodAddress, 8443)).toBeUndefined()
@@ -206,6 +216,25 @@ describe('our own listeners', () => {
       expect(vet('8.8.4.4', 8443)).toMatch(/own listener/)
       expect(vet('10.1.1.2', 8443)).toBeUndefined()
     }
+  })
+
+  it('are known by the port that they were bound to, while they are bound', () => {
+    let bound: readonly { host: string; port: number }[] = []
+    const vet = buildGuard(egressPolicy({ services: [linked(service('crm'), anywhere)] }), fakePorts({ ownListeners: () => bound })).vetFor(anywhere)
+    expect(vet('127.0.0.1', 40_123)).toBeUndefined()
+    bound = [{ host: '0.0.0.0', port: 40_123 }]
+    expect(vet('127.0.0.1', 40_123)).toMatch(/own listener/)
+    expect(vet('::ffff:127.0.0.1', 40_123)).toMatch(/own listener/)
+    expect(vet('127.0.0.1', 40_124)).toBeUndefined()
+  })
+
+  it('are known behind NAT64 of this network too', () => {
+    const nat64 = ['2400:64::/96']
+    const bound = [{ host: '127.0.0.1', port: 40_123 }]
+    const vet = buildGuard(egressPolicy({ services: [linked(service('crm'), anywhere)] }), fakePorts({ nat64, ownListeners: () => bound })).vetFor(anywhere)
+    expect(vet('2400:64::7f00:1', 40_123)).toMatch(/own listener/)
+    expect(vet('2400:64::a01:203', 443)).toBeUndefined()
+    expect(vet('2400:64::c0a8:1', 443)).toBe('192.168.0.1 is not a public address (private)')
   })
 
   it('leave the neighbour on another port or address alone', () => {

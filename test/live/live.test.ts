@@ -95,6 +95,28 @@ describe('Live', () => {
     await live.idle()
   })
 
+  it('keeps a snapshot open under a tunnel that is decided about, and asks none while egress calls are held', async () => {
+    const first = snapshot('a')
+    const live = new Live(first)
+    const gate = Promise.withResolvers<void>()
+    const asking = live.ask(async ({ revision }) => {
+      await gate.promise
+      return [revision, first.closed]
+    })
+    await Promise.resolve()
+    const closing = live.publish(snapshot('b'))
+    const letGo = live.hold()
+    const later = live.ask(async ({ revision }) => revision)
+    gate.resolve()
+    expect(await asking).toEqual(['a', false])
+    await closing
+    expect(first.closed).toBe(true)
+    expect(live.inFlight).toBe(0)
+    void live.publish(snapshot('c'))
+    letGo()
+    expect(await later).toBe('c')
+  })
+
   it('passes on what closing the old snapshot threw', async () => {
     const live = new Live({ ...snapshot('a'), close: () => Promise.reject(new Error('stuck')) })
     await expect(live.publish(snapshot('b'))).rejects.toThrow('stuck')

@@ -95,6 +95,14 @@ it('takes how long a request waits for Redis from its variable', () => {
   expect(readSettings({ environment: 'dev' }, {}, false).storePatienceMs).toBe(20)
 })
 
+it('takes the prefixes of NAT64 from their variable, and says what is none', () => {
+  const read = (said: string) => readSettings({ environment: 'dev' }, { SALLYPORT_NAT64: said }, false).nat64
+  expect(read('64:ff9b::/96, 2001:db8:64::/48')).toEqual(['64:ff9b::/96', '2001:db8:64::/48'])
+  expect(read('')).toEqual([])
+  for (const wrong of ['64:ff9b::', '64:ff9b::/95', '10.0.0.0/32', '64:ff9b::1/96', '2001:db8:1:2:ff00::/96', 'x/96', '64:ff9b::/96/1'])
+    expect(() => read(wrong)).toThrow(/^SALLYPORT_NAT64 has /)
+})
+
 it('takes the zone of the machine from its variable', () => {
   expect(readSettings({ environment: 'dev' }, { SALLYPORT_ZONE: 'eu-1a' }, false).zone).toBe('eu-1a')
   expect(readSettings({ environment: 'dev' }, {}, false).zone).toBeUndefined()

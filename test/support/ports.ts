@@ -64,6 +64,7 @@ export function fakePorts(given: Partial<Ports> = {}): Ports {
     shared: createMemoryShared(given.clock ?? clock),
     lasting: memoryLasting(),
     ownAddresses: () => [],
+    ownListeners: () => [],
     journal: memoryJournal(),
     meter: memoryMeter(),
   }

@@ -49,18 +49,31 @@ interface Place {
 export function buildAttribute(policy: Policy, { clock, verifyToken }: AttributePorts): Attribute {
   const hereOf = buildHere(policy)
   const placeOf = buildPlaces(policy)
-  const spiffeShown = buildSpiffeShown(clock)
+  const svidShown = buildSpiffeShown(clock)
+  const endOf = buildEndOf(policy)
 
   return function attribute(x) {
     const here = hereOf(x.listener)
     const place = placeOf(x)
-    const spiffe = here.certificates ? spiffeShown(x) : undefined
-    const token = here.tokens ? (ownToken(x) ?? (spiffe === undefined && place?.readsPlain === true ? plainToken(x) : undefined)) : undefined
-    const found = (subject: Subject | undefined) => Object.assign(x, { caller: principalOf(here, place, { spiffe, subject }, x.listener) })
+    const svid = here.certificates ? svidShown(x) : undefined
+    const token = here.tokens ? (ownToken(x) ?? (svid === undefined && place?.readsPlain === true ? plainToken(x) : undefined)) : undefined
+    const found = (subject: Subject | undefined) =>
+      Object.assign(x, { caller: { ...principalOf(here, place, { svid, subject }, x.listener), ...endOf({ svid, subject }) } })
     if (token === undefined) return found(undefined)
     const { lifeline, deadline, receivedAt } = x
     const time = { lifeline, deadline, receivedAt, route: place ?? { timeoutMs: Number.POSITIVE_INFINITY } }
     return inTime(time, verifyToken(token, x), clock).then(found, refuseToken)
+  }
+}
+
+/** When what was shown ends; a token as long after its `exp` as its issuer's clock may be wrong, for so long it is accepted. */
+function buildEndOf({ issuers }: Policy): (shown: Shown) => { readonly until?: number } {
+  const skews = new Map(Object.values(issuers).map(({ name, clockSkewMs }) => [name, clockSkewMs]))
+  return ({ svid, subject }) => {
+    const exp = subject?.claims['exp']
+    const token = typeof exp === 'number' ? exp * 1000 + (skews.get(subject?.issuer ?? '') ?? 0) : Number.POSITIVE_INFINITY
+    const until = Math.min(token, svid?.notAfter ?? Number.POSITIVE_INFINITY)
+    return Number.isFinite(until) ? { until } : {}
   }
 }
 
@@ -71,23 +84,23 @@ function refuseToken(error: unknown): never {
 
 function principalOf({ callers }: Here, place: Place | undefined, shown: Shown, listener: string): CallerPrincipal {
   const fitting = callers.filter(({ fits }) => fits(shown)).map(({ caller }) => caller)
-  const isAnonymous = shown.spiffe === undefined && shown.subject === undefined
+  const isAnonymous = shown.svid === undefined && shown.subject === undefined
   if (!isAnonymous && fitting.length > 1) {
     throw new Fault('caller_unknown', 'what this request shows fits more than one caller', { internal: fitting.map(({ name }) => name).join(', ') })
   }
   const name = place?.listed.find((listed) => fitting.some((caller) => caller.name === listed)) ?? fitting[0]?.name
   if (name === undefined) throw unknown(shown, listener, callers.length > 0)
-  const { spiffe, subject } = shown
+  const { svid, subject } = shown
   return {
     kind: 'caller',
     name,
-    ...(spiffe !== undefined && { spiffe }),
+    ...(svid !== undefined && { spiffe: svid.id }),
     ...(subject !== undefined && { token: { issuer: subject.issuer, subject: subject.subject } }),
   }
 }
 
-function unknown({ spiffe, subject }: Shown, listener: string, expected: boolean): Fault {
-  const shown = [spiffe, subject === undefined ? undefined : `${subject.subject} of ${subject.issuer}`].filter((text) => text !== undefined)
+function unknown({ svid, subject }: Shown, listener: string, expected: boolean): Fault {
+  const shown = [svid?.id, subject === undefined ? undefined : `${subject.subject} of ${subject.issuer}`].filter((text) => text !== undefined)
   const internal = `listener ${listener}${shown.length === 0 ? '' : `, ${shown.join(' with ')}`}`
   if (shown.length > 0) return new Fault('caller_unknown', 'what this request shows fits no caller', { internal })
   const words = expected ? 'callers are known by a certificate or a token here, and this request shows none' : 'no caller is known on this listener'

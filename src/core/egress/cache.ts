@@ -13,7 +13,7 @@ import { keep } from './cache/keep.ts'
 import { CacheStore } from './cache/store.ts'
 import { type Identity, vendorFields } from './credential.ts'
 
-/** Answers a call that is placed from what is stored, or with `fetch`. @throws what `fetch` throws, and Fault `credential_unavailable`, `unauthenticated` */
+/** Answers a call that is placed from what is stored, or with `fetch`. @throws what `fetch` throws, and Fault `credential_unavailable`, `unauthenticated`, `cache_miss` */
 export type Cache = (x: PlacedLive, fetch: (x: PlacedLive) => Promise<Outbound>) => Promise<Outbound>
 
 /** An answer as its caller got it: masked, and without what the gateway says of the call. */
@@ -68,6 +68,11 @@ export function buildCache(policy: Policy, identity: Identity, ports: Pick<Ports
     return digest(JSON.stringify([resource, rulesOf(x), await identity(x), x.caller, said.toSorted(byName)]))
   }
 
+  function notStored(x: PlacedLive): Fault {
+    note(x, 'miss')
+    return new Fault('cache_miss', `${x.service.name} has no stored answer that serves this call, which wants no other (only-if-cached)`)
+  }
+
   function note(x: PlacedLive, cached: CacheUse): void {
     Object.assign(x, { cached })
     meter.count(names.calls, { service: x.service.name, environment: x.target.environment, outcome: cached })
@@ -79,6 +84,9 @@ export function buildCache(policy: Policy, identity: Identity, ports: Pick<Ports
     if (use === undefined || store === undefined || x.target.record !== undefined) return fetch(x)
     const resource = resourceOf(x, x.target.origin, x.target.basePath + x.request.target.path, x.request.target.query)
     const { method } = x.request
+    // RFC 9111 section 5.2.1.7: the vendor is not asked, whatever the method.
+    const isOnlyStored = directives(x.request.headers.all('cache-control')).has('only-if-cached')
+    if (isOnlyStored && !isCacheable(x)) throw notStored(x)
     if (!safe.has(method)) return changing(x, fetch, store, resource)
     const fields = vendorFields(x)
     if (!isCacheable(x)) {
@@ -91,6 +99,7 @@ export function buildCache(policy: Policy, identity: Identity, ports: Pick<Ports
       note(x, 'hit')
       return fromStore(x, stored, `hit; ttl=${stored.freshness.ttl()}`)
     }
+    if (isOnlyStored) throw notStored(x)
     return ask({ x, fetch, store, use, key, resource, fields, stored })
   }
 

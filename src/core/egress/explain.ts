@@ -1,3 +1,4 @@
+import { isRefusedMethod } from '../ingress/receive.ts'
 import { secretRuleOf, secretRulesOf } from '../model/credential.ts'
 import type { EgressService } from '../model/egress-service.ts'
 import { type EgressTarget, type LiveTarget, modeOf, type StreamTarget } from '../model/egress-target.ts'
@@ -25,7 +26,7 @@ export { readProxiedCall, serviceOfCall } from './explain/proxied.ts'
 
 /** One rule a call meets, and how it fares. */
 export interface ExplainLine {
-  /** `service`, `caller`, `way`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
+  /** `service`, `caller`, `way`, `method`, `path`, `allow`, `environment`, `ceiling`, `target`, `mode`, `faults`, `production`, `secret`, `address`, `quota`, `cost`, `idempotency`, `mask`. */
   readonly rule: string
   readonly ok: boolean
   readonly detail: string
@@ -45,7 +46,7 @@ export interface EgressQuestion {
   readonly proxied?: ProxiedCall | undefined
 }
 
-type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses'>
+type ExplainPorts = Pick<Ports, 'resolve' | 'secrets' | 'clock' | 'ownAddresses' | 'ownListeners' | 'nat64'>
 
 export interface EgressCaller {
   readonly name: string
@@ -143,6 +144,7 @@ function explainPermit(policy: Policy, service: EgressService, caller: string, q
   const first = explainCaller(policy, service, caller)
   const problem = question.proxied && wayProblem(question.proxied, service)
   if (problem !== undefined) return [first, line('way', false, problem)]
+  if (isRefusedMethod(question.method)) return [first, line('method', false, `${question.method} is not implemented: 501`)]
   const path = canonicalPath(question.path)
   if ('ambiguous' in path) return [first, line('path', false, `ambiguous: ${path.ambiguous}`)]
   if (isVendPath(path.path))
@@ -275,7 +277,7 @@ async function explainLive(policy: Policy, target: LiveTarget | StreamTarget, po
   const judged = await Promise.all(
     addresses.map(async (address) => {
       const problem = await vet(address, target.port)
-      return line('address', problem === undefined, `${address} port ${target.port} (${kindOfAddress(address)}): ${problem ?? 'may be dialled'}`)
+      return line('address', problem === undefined, `${address} port ${target.port} (${kindOfAddress(address, ports)}): ${problem ?? 'may be dialled'}`)
     }),
   )
   const unresolved = addresses.length === 0 ? [line('address', false, `${target.host} has no address`)] : []

@@ -1,6 +1,7 @@
 import type { GuardedTarget } from '../model/egress-target.ts'
 import { mayShareName, namesOf } from '../model/names.ts'
 import type { Vet } from '../model/vet.ts'
+import { compileNat64 } from '../nat64.ts'
 import type { GuardHost } from '../policy/linked/egress.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
@@ -25,8 +26,9 @@ export interface Guard {
  * Redirects are passed to the caller and never followed here, so a `Location` that names a production host has no effect until
  * the caller asks for it, and asking meets this guard again.
  */
-export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Guard {
+export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'ownListeners' | 'nat64'>): Guard {
   const isOwn = buildOwn(policy, ports)
+  const unwrap = compileNat64(ports.nat64 ?? [])
   const production = watchProduction(policy.guards, ports)
   const vets = new WeakMap<GuardedTarget, Vet>()
 
@@ -46,7 +48,7 @@ export function buildGuard(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock
   }
 
   function buildVet(target: GuardedTarget): Vet {
-    const judge = buildJudge(target.allowAddresses, policy.environmentClass)
+    const judge = buildJudge(target.allowAddresses, policy.environmentClass, unwrap)
     const guarded = policy.guards.length > 0 && !target.sharesAddressWithProd
     return (address, port) => {
       if (isOwn(address, port)) return `${address}:${port} is one of our own listeners`
@@ -65,6 +67,7 @@ function sharing({ sharesHostsOf }: GuardedTarget): (guard: GuardHost) => boolea
 }
 
 /** What kind of network an address leads to, in a word. */
-export function kindOfAddress(address: string): string {
-  return classifyAddress(address).kind
+export function kindOfAddress(address: string, { nat64 = [] }: Pick<Ports, 'nat64'>): string {
+  const { kind, embedded, translates } = classifyAddress(address, compileNat64(nat64))
+  return translates ? `${kind} of ${embedded}` : kind
 }

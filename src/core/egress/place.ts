@@ -17,7 +17,7 @@ export type Place = (x: Allowed) => Placed
  * Builds the room that says where the call goes: the environment, the service's target in it, and for a live one the guard
  * that the connector asks before it dials. There is no fallback: no target for the environment is a refusal.
  */
-export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Place {
+export function buildPlace(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'ownListeners' | 'nat64'>): Place {
   const choose = buildChoose(policy)
   const guard = buildGuard(policy, ports)
   const targets = new Map(Object.values(policy.egress).map(({ service, targets }) => [service.name, new Map(Object.entries(targets))]))

@@ -29,7 +29,7 @@ export interface StreamPlace {
 export type Streams = (service: string) => StreamPlace
 
 /** Builds the rooms of the egress wing for what is no request: caller, environment, target, guard. */
-export function buildStreams(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses'>): Streams {
+export function buildStreams(policy: Policy, ports: Pick<Ports, 'resolve' | 'clock' | 'ownAddresses' | 'ownListeners' | 'nat64'>): Streams {
   const choose = buildChoose(policy)
   const guard = buildGuard(policy, ports)
 

@@ -15,6 +15,8 @@ import { readProxied } from './receive/proxied.ts'
 import { readSocketOffer } from './receive/socket.ts'
 import { buildStrip } from './receive/strip.ts'
 
+export { isRefusedMethod } from './receive/line.ts'
+
 export type Receive = (x: Arrived) => Received
 
 /** What a listener without stated limits takes, and what every egress listener takes. */

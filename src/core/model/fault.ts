@@ -66,6 +66,7 @@ export const faultCatalogue = {
   cost_exceeded: { http: 429, grpc: 8, retryable: false, title: 'Monthly cost cap reached' },
   vendor_paused: { http: 503, grpc: 14, retryable: true, title: 'Vendor asked for a pause' },
   replay_miss: { http: 501, grpc: 12, retryable: false, title: 'No recording for this request' },
+  cache_miss: { http: 504, grpc: 14, retryable: false, title: 'No stored answer' },
   fault_injected: { http: 503, grpc: 14, retryable: true, title: 'Injected fault' },
   mock_miss: { http: 501, grpc: 12, retryable: false, title: 'No mock for this request' },
 } as const satisfies Record<string, FaultShape>

@@ -29,6 +29,8 @@ export interface CallerPrincipal {
   readonly spiffe?: string | undefined
   /** Whom the token that it brought stands for; the name of the issuer in the policies. */
   readonly token?: { readonly issuer: string; readonly subject: string } | undefined
+  /** When the first of what it showed is over, milliseconds since the epoch; undefined where it showed nothing that ends. */
+  readonly until?: number | undefined
 }
 
 export const anonymous: Principal = Object.freeze({ kind: 'anonymous' })

@@ -54,7 +54,7 @@ export class Gateway implements GatewayView {
     this.#loaded = first.policy
     const warning = nodeWarning(process.version, this.startedAt)
     this.warnings = warning === undefined ? [] : [warning]
-    this.#listeners = new ListenerSet((plan) => this.#open(plan), settings.shutdown.drainMs)
+    this.#listeners = new ListenerSet(async (plan) => ground.listeners.opened(await this.#open(plan)), settings.shutdown.drainMs)
     this.#reloader = new Reloader(
       {
         load: () => source.load(),

@@ -92,7 +92,10 @@ export class StreamBook<P extends StreamPlace> {
   /** Carries bytes until both sides are gone, and writes the record. */
   async carry(near: Socket, far: Socket, place: P, entry: StreamEntry): Promise<void> {
     const { idleMs, lifetimeMs, drainMs = 0 } = place.settings
-    const carried = carry({ near, far, clock: this.#options.ports.clock, idleMs, lifetimeMs, conversation: conversationOf(place, near), drainMs })
+    const { clock } = this.#options.ports
+    const until = entry.asked?.caller?.kind === 'caller' ? entry.asked.caller.until : undefined
+    const provedMs = until === undefined ? undefined : until - clock.now()
+    const carried = carry({ near, far, clock, idleMs, lifetimeMs, provedMs, conversation: conversationOf(place, near), drainMs })
     this.#carrying.set(carried, place)
     near.resume()
     // It may have been switched while it was dialled.

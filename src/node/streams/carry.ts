@@ -4,7 +4,7 @@ import type { Clock } from '../../core/ports.ts'
 import type { Conversation } from './conversation.ts'
 
 /** How a connection ended: both sides were done, or why it was made to. */
-export type StreamEnd = 'closed' | 'idle' | 'lifetime' | 'drained' | 'reset' | 'broken'
+export type StreamEnd = 'closed' | 'idle' | 'lifetime' | 'expired' | 'drained' | 'reset' | 'broken'
 
 export interface CarryOptions {
   /** Of the workload. */
@@ -14,6 +14,8 @@ export interface CarryOptions {
   readonly clock: Clock
   readonly idleMs: number
   readonly lifetimeMs: number
+  /** How long what its caller showed still holds; undefined where it ends by itself never. */
+  readonly provedMs: number | undefined
   readonly conversation: Conversation
   /** How long a connection that outlives its lifetime may take to rest. */
   readonly drainMs: number
@@ -22,7 +24,7 @@ export interface CarryOptions {
 /** A connection that carries bytes. */
 export interface Carried {
   /** Ends it as soon as it rests; after `ms` it is reset. A second call may only shorten the time. */
-  drain(ms: number, why: 'drained' | 'lifetime'): void
+  drain(ms: number, why: 'drained' | 'lifetime' | 'expired'): void
   cut(): void
   readonly bytes: { readonly out: number; readonly in: number }
   /** Settles when both sides are gone. Never rejects. */
@@ -43,10 +45,11 @@ export function reset(socket: Socket): void {
 }
 
 /** Carries bytes both ways: a side that ends is ended at the other, one that does not read is not read for. */
-export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drainMs }: CarryOptions): Carried {
+export function carry({ near, far, clock, idleMs, lifetimeMs, provedMs = Number.POSITIVE_INFINITY, conversation, drainMs }: CarryOptions): Carried {
   const over = Promise.withResolvers<StreamEnd>()
   const bytes = { out: 0, in: 0 }
   const began = clock.ticks()
+  const endsAt = began + Math.min(lifetimeMs, provedMs)
   let movedAt = began
   let ending: StreamEnd | undefined
   let draining: { readonly until: number } | undefined
@@ -70,7 +73,7 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drai
       if (now >= draining.until) cut('reset')
       else if (ending === undefined && rests()) end(why)
     } else if (now - movedAt >= idleMs) cut('idle')
-    else if (now - began >= lifetimeMs) drain(drainMs, 'lifetime')
+    else if (now >= endsAt) drain(drainMs, provedMs < lifetimeMs ? 'expired' : 'lifetime')
     schedule()
   }
   let why: StreamEnd = 'drained'
@@ -79,10 +82,10 @@ export function carry({ near, far, clock, idleMs, lifetimeMs, conversation, drai
     timer?.cancel()
     if (gone === 2) return
     const now = clock.ticks()
-    const next = draining === undefined ? Math.min(movedAt + idleMs, began + lifetimeMs) : Math.min(draining.until, now + quietMs / 5)
+    const next = draining === undefined ? Math.min(movedAt + idleMs, endsAt) : Math.min(draining.until, now + quietMs / 5)
     timer = clock.after(Math.max(1, next - now), look)
   }
-  function drain(ms: number, because: 'drained' | 'lifetime'): void {
+  function drain(ms: number, because: 'drained' | 'lifetime' | 'expired'): void {
     const until = clock.ticks() + ms
     if (draining !== undefined && draining.until <= until) return
     if (draining === undefined) why = because

@@ -46,6 +46,8 @@ const switchedMs = 5_000
 /** A replica that holds calls for longer asks for the decision itself. */
 const patienceMs = 3_000
 const proposalMs = 20_000
+/** How long after it was claimed a decision may be written down: well before the proposal ends, and with it the others' wait. */
+const writeMs = 10_000
 const lockMs = 30_000
 const wordMs = 60_000
 
@@ -98,19 +100,21 @@ export class Replicas {
 
   /** Puts what is prepared here in force on all replicas, or on none. Called with nothing else going on in this one. Never rejects. */
   async decide(switches: readonly EgressSwitch[], staged: StagedChange): Promise<Decision> {
-    const { shared } = this.#parts
+    const { clock, shared } = this.#parts
     const next: Standing = { epoch: this.#parts.random.hex(8), switches }
     const locked = await shared.claim(this.#key('lock'), lockMs).catch(() => undefined)
     if (locked !== true) {
       await staged.abort()
       return locked === undefined ? unavailable('nothing has changed') : { kind: 'refused', code: 'switch_busy', message: 'another switch is under way' }
     }
+    const lockedUntil = clock.ticks() + lockMs
     this.#busy = true
     try {
       return await this.#propose(next, staged)
     } finally {
       this.#busy = false
-      await shared.delete(this.#key('lock')).catch(() => undefined)
+      // After that it is somebody else's, if anybody's.
+      if (clock.ticks() < lockedUntil) await shared.delete(this.#key('lock')).catch(() => undefined)
     }
   }
 
@@ -132,7 +136,7 @@ export class Replicas {
     }
     if (!(await this.#writeDown(next))) {
       await staged.abort()
-      return unavailable('whether it was written down is not known; every replica follows what is there when the store is back')
+      return unavailable('nothing has changed')
     }
     await this.#putInForce(next, staged, true)
     await this.#parts.shared.delete(this.#key('proposal')).catch(() => undefined)
@@ -153,18 +157,33 @@ export class Replicas {
     return mine ? undefined : { kind: 'refused', code: 'replica_silent', message: 'another replica lost patience' }
   }
 
-  /** Once the decision is ours nobody else can make it: a write whose answer was lost is made again. */
+  /**
+   * Whether the decision that is ours is in force. A write whose answer was lost may have been read by others already: until the store says, this
+   * replica holds its calls like them, however long that is. What ends their wait, a proposal that is gone, ends it here too.
+   */
   async #writeDown(next: Standing): Promise<boolean> {
-    const until = this.#parts.clock.ticks() + patienceMs
-    for (;;) {
+    const { clock, shared } = this.#parts
+    const until = clock.ticks() + writeMs
+    const isWritten = async () => (await this.#read<Standing>('current'))?.epoch === next.epoch
+    for (let first = true; !this.#closed; first = false) {
       try {
-        await this.#write('current', next, undefined)
-        return true
+        if (!first) {
+          // In the order in which the others look.
+          const there = await this.#read<Proposal>('proposal')
+          if (await isWritten()) return true
+          if (there?.epoch !== next.epoch) return false
+        }
+        if (clock.ticks() < until) {
+          await this.#write('current', next, undefined)
+          return true
+        }
+        await shared.delete(this.#key('proposal'))
+        return await isWritten()
       } catch {
-        if (this.#closed || this.#parts.clock.ticks() > until) return false
         await this.#pause(5 * busyMs)
       }
     }
+    return false
   }
 
   async #putInForce(standing: Standing, staged: StagedChange, fresh: boolean): Promise<void> {

@@ -11,7 +11,7 @@ import type { CertificateStatus } from '../certificate-status.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
 import { obstacle } from '../gateway/diagnose.ts'
 import { limitRoutes } from '../gateway/limit-routes.ts'
-import { ListenerSet, type PreparedListeners, plansOf } from '../gateway/listener-set.ts'
+import { ListenerSet, type PreparedListeners } from '../gateway/listener-set.ts'
 import { measureProcess } from '../gateway/process-metrics.ts'
 import { type Published, Reloader } from '../gateway/reloader.ts'
 import { step } from '../gateway/start.ts'
@@ -23,7 +23,7 @@ import type { PolicySource } from '../policy-source.ts'
 import type { Settings } from '../settings.ts'
 import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../switching.ts'
 import { openFleetBook } from './fleet-book.ts'
-import { choosePorts } from './free-ports.ts'
+import { adminPlans, choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
 import { joinCertificates, joinEndpoints, joinGuards, joinKeySets, joinShields, joinSources } from './joined.ts'
 import type { Report, Served } from './orders.ts'
@@ -119,7 +119,11 @@ export class Fleet implements GatewayView {
     await this.#shared.follow(policy)
     await this.#switching.begin()
     await this.#supervisor.start()
-    await step(async () => (await this.#admin.prepare(adminPlans(policy))).commit(), 'listener_unavailable', 'Choose an address that is free.')
+    await step(
+      async () => (await this.#admin.prepare(adminPlans(policy, this.#served.ports))).commit(),
+      'listener_unavailable',
+      'Choose an address that is free.',
+    )
     this.#phase = 'serving'
     this.#health.setReady(true)
     const { log } = this.#parts.ground.journal
@@ -303,7 +307,7 @@ export class Fleet implements GatewayView {
   async #prepare(policy: Policy): Promise<FleetChange | { readonly obstacle: Diagnostic }> {
     const served = { policy, ports: await choosePorts(policy, this.#served.ports) }
     const admin = await this.#admin
-      .prepare(adminPlans(policy))
+      .prepare(adminPlans(policy, served.ports))
       .catch((error: unknown) => obstacle('listener_unavailable', error, 'Choose an address that is free.'))
     if ('code' in admin) return { obstacle: admin }
     const hands = this.#supervisor.serving
@@ -396,10 +400,6 @@ export class Fleet implements GatewayView {
 interface FleetChange extends Omit<StagedChange, 'commit'> {
   /** Returns which addresses were lost on the way. */
   commit(): Promise<readonly Diagnostic[]>
-}
-
-function adminPlans(policy: Policy) {
-  return plansOf(policy).filter(({ name }) => name === 'admin')
 }
 
 /** What stands against policies in one worker; one that ended, or that is silent, cannot say. */

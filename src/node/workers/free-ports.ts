@@ -9,19 +9,25 @@ const tries = 100
 
 /** The listeners that worker processes bind: all but the admin listener. */
 export function walkPlans(policy: Policy, ports: Readonly<Record<string, number>>): readonly ListenerPlan[] {
-  return plansOf(policy).flatMap((plan) => {
-    if (plan.name === 'admin') return []
-    return [{ ...plan, address: { ...plan.address, port: plan.address.port === 0 ? (ports[plan.name] ?? 0) : plan.address.port } }]
-  })
+  return chosenPlans(policy, ports).filter(({ name }) => name !== 'admin')
 }
 
-/** Chooses a port for every listener of a policy that has port 0 and is not in `known` yet. All worker processes bind the same. @throws Error when none is free. */
+/** What the primary binds. */
+export function adminPlans(policy: Policy, ports: Readonly<Record<string, number>>): readonly ListenerPlan[] {
+  return chosenPlans(policy, ports).filter(({ name }) => name === 'admin')
+}
+
+/** Chooses a port for every listener of a policy that has port 0 and is not in `known` yet: all processes must know all of them. @throws Error when none is free. */
 export async function choosePorts(policy: Policy, known: Readonly<Record<string, number>>): Promise<Readonly<Record<string, number>>> {
   const ports: Record<string, number> = {}
-  for (const { name, address } of walkPlans(policy, {})) {
+  for (const { name, address } of plansOf(policy)) {
     if (address.port === 0) ports[name] = known[name] ?? (await freePort(address.host, [...Object.values(known), ...Object.values(ports)]))
   }
   return ports
+}
+
+function chosenPlans(policy: Policy, ports: Readonly<Record<string, number>>): readonly ListenerPlan[] {
+  return plansOf(policy).map((plan) => ({ ...plan, address: { ...plan.address, port: plan.address.port === 0 ? (ports[plan.name] ?? 0) : plan.address.port } }))
 }
 
 async function freePort(host: string, taken: readonly number[]): Promise<number> {

@@ -19,7 +19,7 @@ import { createJournal } from '../journal.ts'
 import type { Settings } from '../settings.ts'
 import { createAskedArrivals, createAskedCounters, createAskedShared } from './asked-store.ts'
 import { type Asking, UnansweredError } from './asking.ts'
-import { walkPlans } from './free-ports.ts'
+import { adminPlans, walkPlans } from './free-ports.ts'
 import type { Hands, Orders, Report, Served } from './orders.ts'
 
 /** A worker process: it serves what the primary says, on listeners that it shares with the others. */
@@ -137,12 +137,16 @@ class Site {
     this.#startedAt = ports.clock.now()
     this.#health = healthBoard(ports.lasting)
     const arrivals = createAskedArrivals(asking)
-    this.listeners = new ListenerSet((plan) => openWalkListener(plan, live, { ...ports, arrivals }), settings.shutdown.drainMs)
+    this.listeners = new ListenerSet(
+      async (plan) => ground.listeners.opened(await openWalkListener(plan, live, { ...ports, arrivals })),
+      settings.shutdown.drainMs,
+    )
     meter.beforeReading(() => measureProcess(meter, { startedAt: this.#startedAt, ...this.#state() }, journal))
   }
 
   /** Binds the listeners. @throws Error when an address cannot be bound. */
   async open({ policy, ports }: Served): Promise<void> {
+    this.#knowPrimary({ policy, ports })
     await (await this.listeners.prepare(walkPlans(policy, ports))).commit()
     this.#health.setReady(true)
     this.#follow(policy)
@@ -150,6 +154,7 @@ class Site {
 
   async prepare({ policy, ports }: Served): Promise<Orders['prepare'][1]> {
     await this.abort()
+    this.#knowPrimary({ policy, ports })
     const parts: ChangeParts = {
       build: (fresh) => buildSnapshot(fresh, this.#ground.ports),
       plans: (fresh) => walkPlans(fresh, ports),
@@ -227,6 +232,11 @@ class Site {
   bug(kind: string, error: unknown): void {
     this.#ground.meter.count('sallyport_bugs_total', { kind })
     this.#ground.journal.log('error', 'bug', { kind, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+
+  /** The admin listener is the primary's: nothing may be called there all the same. */
+  #knowPrimary({ policy, ports }: Served): void {
+    this.#ground.listeners.elsewhere(adminPlans(policy, ports).map(({ address }) => address))
   }
 
   #state(): Omit<Report, 'figures'> {

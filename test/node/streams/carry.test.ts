@@ -13,7 +13,9 @@ async function meet(atTarget: (socket: Socket) => void): Promise<{ readonly work
   const { promise, resolve } = Promise.withResolvers<Carried>()
   const gateway = await listen((near) => {
     const far = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true }, () => {
-      resolve(carry({ near, far, clock: createClock(), idleMs: 20_000, lifetimeMs: 60_000, conversation: anyConversation(), drainMs: 5_000 }))
+      resolve(
+        carry({ near, far, clock: createClock(), idleMs: 20_000, lifetimeMs: 60_000, provedMs: undefined, conversation: anyConversation(), drainMs: 5_000 }),
+      )
     })
   })
   const workload = connect({ port: gateway, host: '127.0.0.1', allowHalfOpen: true })
@@ -77,7 +79,16 @@ it('waits for the last of an answer to be taken, however slowly, when the target
   })
   const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   // The cast is safe: of a socket no more is asked here than a stream has.
-  const carried = carry({ near: workload as Socket, far, clock, idleMs: 60_000, lifetimeMs: 600_000, conversation: anyConversation(), drainMs: 5_000 })
+  const carried = carry({
+    near: workload as Socket,
+    far,
+    clock,
+    idleMs: 60_000,
+    lifetimeMs: 600_000,
+    provedMs: undefined,
+    conversation: anyConversation(),
+    drainMs: 5_000,
+  })
   workload.push(null)
   ;(await near).end('the last')
   await once(far, 'close')

@@ -27,6 +27,7 @@ const errorTypes: Partial<Readonly<Record<FaultCode, string>>> = {
   cost_exceeded: 'http_request_denied',
   vendor_paused: 'destination_unavailable',
   replay_miss: 'proxy_internal_response',
+  cache_miss: 'proxy_internal_response',
   upstream_unavailable: 'destination_unavailable',
   upstream_reset: 'connection_terminated',
   upstream_protocol: 'http_protocol_error',

@@ -5,7 +5,7 @@ import { compileSpiffe } from '../../spiffe.ts'
 
 /** What a request proved about who sends it. */
 export interface Shown {
-  readonly spiffe: string | undefined
+  readonly svid: { readonly id: string; readonly notAfter: number } | undefined
   readonly subject: Subject | undefined
 }
 
@@ -27,7 +27,7 @@ export function compileKnown({ spiffe, token }: Caller): (shown: Shown) => boole
   const fitsId = spiffe === undefined ? undefined : compileSpiffe(spiffe)
   const fitsToken = token === undefined ? undefined : compileToken(token)
   return (shown) =>
-    (fitsId === undefined ? shown.spiffe === undefined : shown.spiffe !== undefined && fitsId(shown.spiffe)) &&
+    (fitsId === undefined ? shown.svid === undefined : shown.svid !== undefined && fitsId(shown.svid.id)) &&
     (fitsToken === undefined ? shown.subject === undefined : shown.subject !== undefined && fitsToken(shown.subject))
 }
 

@@ -3,15 +3,16 @@ import { certificateReader, spiffeOf } from '../../certificate.ts'
 import type { Received } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Clock } from '../../ports.ts'
+import type { Shown } from './known.ts'
 
 /** The header that is for us alone, whatever else the request says to whom. */
 export const tokenHeader = 'proxy-authorization'
 
 /**
- * Builds what reads the SPIFFE id of the connection's certificate, whose chain the listener has verified; undefined without one. A certificate that
+ * Builds what reads the SPIFFE id of the connection's certificate, whose chain the listener has verified, and when it ends; undefined without one. A certificate that
  * is no X.509-SVID, or is over, is refused: who shows one is that workload, or nobody. Throws Fault `caller_unknown`.
  */
-export function buildSpiffeShown(clock: Pick<Clock, 'now'>): (x: Received) => string | undefined {
+export function buildSpiffeShown(clock: Pick<Clock, 'now'>): (x: Received) => Shown['svid'] {
   const read = certificateReader()
   return ({ client }) => {
     if (client.certificate === undefined) return undefined
@@ -22,7 +23,7 @@ export function buildSpiffeShown(clock: Pick<Clock, 'now'>): (x: Received) => st
     if (now < certificate.notBefore || now > certificate.notAfter) throw badCertificate('it is not valid at this time')
     const svid = spiffeOf(certificate)
     if ('problem' in svid) throw badCertificate(svid.problem)
-    return svid.id
+    return { id: svid.id, notAfter: certificate.notAfter }
   }
 }
 

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import type { Unwrap } from '../../nat64.ts'
 import { isAddress, normalizeAddress } from '../../net.ts'
 
 /**
@@ -30,8 +31,10 @@ export interface AddressClass {
   readonly kind: AddressKind
   /** RFC 5952 spelling without a zone; a mapped address as IPv4; the text itself when it is no address. */
   readonly address: string
-  /** The IPv4 address inside a NAT64 address (RFC 6052 section 2.2, prefix /96). */
+  /** The IPv4 address inside a NAT64 address (RFC 6052 section 2.2): of a prefix of this network, or the well-known one. */
   readonly embedded: string | undefined
+  /** The operator says that this network translates it: it is what stands inside. */
+  readonly translates: boolean
 }
 
 /** Instance metadata and platform services: whoever reaches them holds the machine's own credentials. */
@@ -64,16 +67,20 @@ const kindsByRange: Readonly<Record<string, AddressKind>> = {
 }
 
 /** Classifies one address, as text from a resolver or a literal. Spellings that resolvers read differently are `invalid`. */
-export function classifyAddress(text: string): AddressClass {
+export function classifyAddress(text: string, unwrap: Unwrap = () => undefined): AddressClass {
   const percent = text.indexOf('%')
   const bare = percent < 0 ? text : text.slice(0, percent)
-  if (!isAddress(bare)) return { kind: 'invalid', address: text, embedded: undefined }
+  if (!isAddress(bare)) return { kind: 'invalid', address: text, embedded: undefined, translates: false }
   const address = normalizeAddress(bare)
-  if (bare.includes(':') && !address.includes(':')) return { kind: 'mapped', address, embedded: undefined }
+  if (bare.includes(':') && !address.includes(':')) return { kind: 'mapped', address, embedded: undefined, translates: false }
   // The one spelling in hexadecimal: ipaddr.js reads ::127.0.0.1 as if it were ::ffff:127.0.0.1.
   const parsed = ipaddr.parse(address)
-  if (parsed instanceof ipaddr.IPv6) return { address, ...classifyIpv6(parsed, address) }
-  return { kind: metadataAddresses.has(address) ? 'metadata' : kindOfRange(parsed.range()), address, embedded: undefined }
+  if (parsed instanceof ipaddr.IPv6) {
+    const inside = unwrap(parsed)
+    if (inside !== undefined) return { kind: 'nat64', address, embedded: inside, translates: true }
+    return { address, translates: false, ...classifyIpv6(parsed, address) }
+  }
+  return { kind: metadataAddresses.has(address) ? 'metadata' : kindOfRange(parsed.range()), address, embedded: undefined, translates: false }
 }
 
 function classifyIpv6(parsed: ipaddr.IPv6, address: string): Pick<AddressClass, 'kind' | 'embedded'> {

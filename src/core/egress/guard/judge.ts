@@ -1,3 +1,4 @@
+import type { Unwrap } from '../../nat64.ts'
 import { compileCidrs } from '../../net.ts'
 import type { EnvironmentClass } from '../../policy/policy.ts'
 import { type AddressClass, type AddressKind, classifyAddress } from './classify.ts'
@@ -22,9 +23,10 @@ const never: ReadonlySet<AddressKind> = new Set([
 
 /**
  * Global unicast passes, and what `allowAddresses` lists. In prod no list opens link-local or metadata addresses; elsewhere
- * metadata opens to an entry that names it alone. Listing 64:ff9b::/96 states that the network translates: the IPv4 inside is judged.
+ * metadata opens to an entry that names it alone. Listing 64:ff9b::/96 states that the network translates: the IPv4 inside is judged,
+ * as it is for the prefixes that `unwrap` knows without being listed.
  */
-export function buildJudge(allowAddresses: readonly string[], environmentClass: EnvironmentClass): Judge {
+export function buildJudge(allowAddresses: readonly string[], environmentClass: EnvironmentClass, unwrap?: Unwrap): Judge {
   const listed = compileCidrs(allowAddresses)
   const single = compileCidrs(allowAddresses.filter(isSingle))
   const opens = ({ kind, address }: AddressClass): boolean => {
@@ -33,7 +35,8 @@ export function buildJudge(allowAddresses: readonly string[], environmentClass: 
     return listed(address) && (kind !== 'link-local' || environmentClass === 'nonprod')
   }
   return function judge(text: string): string | undefined {
-    const found = classifyAddress(text)
+    const found = classifyAddress(text, unwrap)
+    if (found.translates && found.embedded !== undefined) return judge(found.embedded)
     if (found.kind === 'global') return undefined
     if (!opens(found)) return `${found.address} is not a public address (${found.kind})`
     return found.embedded === undefined ? undefined : judge(found.embedded)

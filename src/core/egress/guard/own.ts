@@ -1,3 +1,4 @@
+import { compileNat64 } from '../../nat64.ts'
 import { isAddress, normalizeAddress, parseAuthority } from '../../net.ts'
 import type { Address } from '../../policy/linked/listeners.ts'
 import type { Policy } from '../../policy/policy.ts'
@@ -6,13 +7,18 @@ import { classifyAddress } from './classify.ts'
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
-/** Whether an address and port is one of our own listeners: dialling it would loop, or reach the admin listener. */
-export function buildOwn(policy: Policy, ports: Pick<Ports, 'ownAddresses'>): (address: string, port: number) => boolean {
+/**
+ * Whether an address and port is one of our own listeners: dialling it would loop, or reach the admin listener. Those of the policies, bound or not,
+ * and those that are bound, which know their port where the policies say 0.
+ */
+export function buildOwn(policy: Policy, ports: Pick<Ports, 'ownAddresses' | 'ownListeners' | 'nat64'>): (address: string, port: number) => boolean {
   const listeners = listenersOf(policy)
+  const unwrap = compileNat64(ports.nat64 ?? [])
   const byPort = Map.groupBy(listeners, (listener) => listener.port)
   return (address, port) => {
-    const here = byPort.get(port)
-    return here !== undefined && here.some((listener) => isAt(listener.host, normalizeAddress(address), ports))
+    const here = [...(byPort.get(port) ?? []), ...ports.ownListeners().filter((bound) => bound.port === port)]
+    const { embedded } = classifyAddress(address, unwrap)
+    return here.some((listener) => isAt(listener.host, embedded ?? normalizeAddress(address), ports))
   }
 }
 

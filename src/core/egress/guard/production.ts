@@ -1,3 +1,4 @@
+import { compileNat64, type Unwrap } from '../../nat64.ts'
 import { isAddress, normalizeAddress, plainHost } from '../../net.ts'
 import { hostMatches } from '../../pattern.ts'
 import type { GuardHost } from '../../policy/linked/egress.ts'
@@ -36,7 +37,8 @@ interface Watched {
  * Watches the guard hosts: every address is learnt when a dial needs it and is at most 30 s old. A host that cannot be
  * resolved keeps the addresses it had, and is held by its name in any case; so is a wildcard, which leads nowhere by itself.
  */
-export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports, 'resolve' | 'clock'>): Production {
+export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports, 'resolve' | 'clock' | 'nat64'>): Production {
+  const unwrap = compileNat64(ports.nat64 ?? [])
   const byName = Map.groupBy(guards, (guard) => plainHost(guard.host))
   const wide = guards.filter(({ host }) => host.startsWith('*.'))
   const watched = guards.filter(({ host }) => !host.startsWith('*.')).map(watch)
@@ -48,8 +50,8 @@ export function watchProduction(guards: readonly GuardHost[], ports: Pick<Ports,
     },
     async at(address, port, shared = none) {
       const here = watched.filter(({ guard }) => guard.port === port && !shared(guard))
-      await Promise.all(here.map((host) => refresh(host, ports)))
-      const forms = formsOf(address)
+      await Promise.all(here.map((host) => refresh(host, ports, unwrap)))
+      const forms = formsOf(address, unwrap)
       return here.find(({ seen }) => forms.some((form) => isRemembered(seen, form, ports.clock.ticks())))?.guard.host
     },
   }
@@ -66,25 +68,26 @@ function isRemembered(seen: ReadonlyMap<string, number>, address: string, now: n
   return at !== undefined && now - at <= rememberMs
 }
 
-function formsOf(address: string): readonly string[] {
-  const { address: own, embedded } = classifyAddress(address)
+function formsOf(address: string, unwrap: Unwrap): readonly string[] {
+  const { address: own, embedded } = classifyAddress(address, unwrap)
   return embedded === undefined ? [own] : [own, embedded]
 }
 
-async function refresh(host: Watched, ports: Pick<Ports, 'resolve' | 'clock'>): Promise<void> {
+async function refresh(host: Watched, ports: Pick<Ports, 'resolve' | 'clock'>, unwrap: Unwrap): Promise<void> {
   if (ports.clock.ticks() < host.staleAt) return
-  host.asking ??= ask(host, ports).finally(() => {
+  host.asking ??= ask(host, ports, unwrap).finally(() => {
     host.asking = undefined
   })
   await host.asking
 }
 
-async function ask(host: Watched, ports: Pick<Ports, 'resolve' | 'clock'>): Promise<void> {
+async function ask(host: Watched, ports: Pick<Ports, 'resolve' | 'clock'>, unwrap: Unwrap): Promise<void> {
   const addresses = await within(waitMs, ports, ports.resolve(host.guard.host))
   const now = ports.clock.ticks()
   host.staleAt = now + (addresses.length > 0 ? freshMs : retryMs)
   for (const [address, at] of host.seen) if (now - at > rememberMs) host.seen.delete(address)
-  for (const address of addresses) host.seen.set(normalizeAddress(address), now)
+  // DNS64 answers with addresses that are translated: what stands inside is production as well.
+  for (const address of addresses) for (const form of formsOf(normalizeAddress(address), unwrap)) host.seen.set(form, now)
 }
 
 /** The addresses, or none where there are none in time. */

@@ -12,9 +12,13 @@ const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK'])
 export function checkLine(arrival: Arrival, tunnels: boolean): void {
   const { method, target, httpVersion } = arrival
   if (httpVersion !== '1.1' && httpVersion !== '2' && httpVersion !== '1.0') throw refusal(arrival, 'request_invalid', 'this HTTP version is not spoken here')
-  if (!isMethod(method) || refusedMethods.has(method) || (method === 'CONNECT' && !tunnels))
-    throw refusal(arrival, 'not_implemented', 'this method is not implemented')
+  if (isRefusedMethod(method) || (method === 'CONNECT' && !tunnels)) throw refusal(arrival, 'not_implemented', 'this method is not implemented')
   if (method.length + target.length + ' '.length + ' HTTP/1.1'.length > lineLimit) throw refusal(arrival, 'target_too_long', 'the request target is too long')
+}
+
+/** Whether a request of this method is 501, whatever it asks for. */
+export function isRefusedMethod(method: string): boolean {
+  return !isMethod(method) || refusedMethods.has(method)
 }
 
 /** Upper-case: the names in policies are, and two spellings of one method would be judged apart. */

@@ -35,7 +35,7 @@ const keys: Readonly<Record<string, readonly Planned[]>> = {
   concurrency: [{ at: route, what: 'A concurrency limit of its own', instead: 'Write a limit with concurrent: 20; concurrency: adaptive protects a cluster.' }],
   quota: [{ at: /^(?!egress\.[^.]+$)/, what: 'A quota of its own', instead: 'Write a limit with quota: 10000/month.' }],
   quotas: [{ at: anywhere, what: 'A section for quotas', instead: 'Write a limit with quota: 10000/month.' }],
-  openapi: [{ at: anywhere, what: 'OpenAPI as a source' }],
+  openapi: [{ at: anywhere, what: 'OpenAPI as a source of routes', instead: 'A mock may be such a document: write mock: and its path.' }],
   redirects: [{ at: egress, what: 'Following redirects', instead: 'Redirects are passed to the caller.' }],
   xds: [{ at: /\.endpoints$/, what: 'Endpoints from xDS', instead: 'Use static, file, dns, srv, consul or kubernetes.' }],
   cost: [{ at: limit, what: 'Costs on a limit', instead: 'Write limits: [{ name, cost }] on the route.' }],

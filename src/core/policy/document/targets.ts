@@ -44,7 +44,7 @@ export const target = z.strictObject({
     'live calls the target, mock answers from a file, record calls the target and writes down what it answers (nonprod only), replay answers from what was recorded, deny refuses. Left out: live with target, mock with mock.',
   ),
   target: describe(egressTarget.optional(), 'URL of the third party, with an optional path prefix; with kind: tcp host:port.'),
-  mock: describe(assetPath.optional(), 'File of canned answers, a path under the policies folder.'),
+  mock: describe(assetPath.optional(), 'File of canned answers, or an OpenAPI document with examples; a path under the policies folder.'),
   cassette: describe(name.optional(), 'With mode record or replay: the folder of recorded answers, under SALLYPORT_CASSETTES.'),
   match: section(
     {

@@ -5,6 +5,7 @@ import { nodeAt, spotAt } from '../read/node.ts'
 import { readText } from '../read.ts'
 import type { Report } from '../report.ts'
 import { checkShape } from '../shape.ts'
+import { readOpenApiMocks } from './openapi-mocks.ts'
 import { ms } from './values.ts'
 
 /** Reads a file of canned answers for `object`, each file once. Undefined when there is none; its problems stand in it. */
@@ -39,15 +40,21 @@ function readMock(input: LoadInput, file: string, text: string, outer: Report): 
       outer.error({ ...problem, object: undefined })
     },
   }
-  const { root, source } = readText({ file, kind: 'file', text, variable: input.variable }, report)
+  // A document of somebody else's: what looks like a variable there is none of ours.
+  const said = looksLikeOpenApi(text) ? text.replaceAll('${', () => '$${') : text
+  const { root, source } = readText({ file, kind: 'file', text: said, variable: input.variable }, report)
   const start = { source, offset: 0 }
+  if (root?.kind === 'map' && root.members.has('openapi')) {
+    const book = readOpenApiMocks(root, report)
+    return { book, sound }
+  }
   if (root?.kind !== 'list') {
     if (sound)
       report.error({
         code: 'file_shape',
         at: root?.at ?? start,
-        message: 'A mock file is a list of answers.',
-        hint: 'Begin each with "- match: { method: GET, path: /… }".',
+        message: 'A mock file is a list of answers, or an OpenAPI document.',
+        hint: 'Begin each answer with "- match: { method: GET, path: /… }", or the document with "openapi: 3.1.0".',
       })
     return { book: [], sound }
   }
@@ -70,6 +77,11 @@ function readMock(input: LoadInput, file: string, text: string, outer: Report): 
     return answer === undefined ? [] : [answer]
   })
   return { book, sound }
+}
+
+/** By its first lines, before it is read: a list of answers begins otherwise. */
+function looksLikeOpenApi(text: string): boolean {
+  return /^[\s"'{]*openapi["']?\s*:/m.test(text) && !/^(?:\s|#.*\n|---)*[-[]/.test(text)
 }
 
 function answerOf(value: Partial<MockAnswerDocument> | undefined): MockAnswer | undefined {
