@@ -8,6 +8,7 @@ import { createChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
+import { type Build, openBuild } from './gateway/build.ts'
 import { createStoreInForce, type Memory, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
 import { createLasting } from './lasting.ts'
@@ -25,6 +26,7 @@ import type { CertificateNotices } from './tls-material.ts'
 export interface Ground {
   readonly ports: Ports
   readonly store: StoreInForce
+  readonly build: Build
   readonly journal: NodeJournal
   readonly meter: Registry
   readonly certificates: CertificateNotices
@@ -74,7 +76,7 @@ export function createGround(
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, certificates, network, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, build: openBuild(ports), journal, meter, certificates, network, spans: spansOf(settings, ports, journal) }
 }
 
 /** Every record of a sampled request goes to the collector as well. */

@@ -1,7 +1,6 @@
 import type { Live } from '../core/live.ts'
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Policy } from '../core/policy/policy.ts'
-import { buildSnapshot } from '../core/snapshot.ts'
 import type { Network } from './channels/dial.ts'
 import { createClock } from './clock.ts'
 import { Gateway } from './gateway/gateway.ts'
@@ -74,7 +73,7 @@ async function openGateway(
 ): Promise<Gateway> {
   const store = await step(() => ground.store.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
   store.commit()
-  const snapshot = await step(async () => buildSnapshot(policy, ground.ports), 'snapshot_failed', 'This is a bug in Sallyport.')
+  const snapshot = await step(() => ground.build(policy), 'snapshot_failed', 'This is a bug in Sallyport.')
   const gateway = new Gateway(settings, ground, source, snapshot, diagnostics)
   try {
     await step(() => gateway.open(), 'listener_unavailable', 'Choose an address that is free.')

@@ -1,6 +1,7 @@
 import { formatAuthority } from '../../core/net.ts'
 import type { Address, Policy } from '../../core/policy/policy.ts'
-import { type Counted, countedIn, KeyProblem, type LimitDesk, openLimitDesk, resetOf, standingOf } from '../counters.ts'
+import { type Counted, countedIn, KeyProblem, resetOf, standingOf } from '../counters.ts'
+import { type LimitDesk, openLimitDesk } from '../redis-counters.ts'
 import { createGatewayDesk } from './ask-gateway.ts'
 import { type Arguments, exit, type OptionHelp, policyOptions, UsageError } from './command.ts'
 import { redisUrlOf } from './keys.ts'

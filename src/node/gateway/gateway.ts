@@ -5,7 +5,7 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
+import type { Snapshot } from '../../core/snapshot.ts'
 import { type EndpointStatus, endpointsOf, type ShieldStatus, type SourceStatus, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { type CertificateStatus, certificatesOf } from '../certificate-status.ts'
@@ -231,9 +231,9 @@ export class Gateway implements GatewayView {
   }
 
   #prepare(policy: Policy): ReturnType<typeof prepareChange> {
-    const { ports, store, journal } = this.#ground
+    const { build, store, journal } = this.#ground
     const parts = {
-      build: (fresh: Policy) => buildSnapshot(fresh, ports),
+      build,
       plans: plansOf,
       live: this.live,
       listeners: this.#listeners,

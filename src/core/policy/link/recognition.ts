@@ -1,6 +1,6 @@
+import { isLoopbackHost } from '../../net.ts'
 import { parseSpiffeId, spiffePatternsMeet } from '../../spiffe.ts'
 import type { CallerDocument, EgressDocument } from '../document/egress.ts'
-import { isLoopbackHost } from '../document/fields.ts'
 import type { EgressListenerDocument, EgressTlsDocument } from '../document/listeners.ts'
 import type { Caller, CallerToken } from '../policy.ts'
 import type { Entries } from './entries.ts'
