@@ -21,19 +21,15 @@ export function loadInProcess(request: LoadRequest): Promise<LoadedFolder> {
       execArgv: [`--max-old-space-size=${memoryLimitMb}`],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    const end = () => void child.kill('SIGKILL')
     const timer = setTimeout(() => {
       reject(new Error(`the policies were not loaded within ${timeLimitMs / 1000} s`))
-      end()
+      child.kill('SIGKILL')
     }, timeLimitMs)
     const failed = (why: string) => {
       clearTimeout(timer)
       reject(new Error(`the process that loads the policies ${why}`))
     }
-    child.once('message', (loaded) => {
-      resolve(loaded as LoadedFolder) // the only message of the program
-      end()
-    })
+    child.once('message', (loaded) => resolve(loaded as LoadedFolder)) // the only message of the program, which then ends by itself
     child.once('error', (error) => failed(`failed: ${error.message}`))
     // Only the first settling counts: after a message this changes nothing.
     child.once('exit', (code, signal) => failed(`ended with ${signal ?? `status ${code}`}`))
