@@ -45,7 +45,7 @@ module.exports = {
       name: 'a-room-sees-policy-types-only',
       severity: 'error',
       from: { path: [room, '^src/core/openapi(\\.ts$|/)'] },
-      to: { path: '^src/core/policy/', pathNot: '^src/core/policy/(policy|diagnostic|requirement)\\.ts$' },
+      to: { path: '^src/core/policy/', pathNot: '^src/core/policy/(linked/[a-z-]+|policy|diagnostic|requirement)\\.ts$' },
     },
     {
       name: 'interiors-are-private',

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { BalanceKind } from '../src/core/policy/policy.ts'
+import type { BalanceKind } from '../src/core/policy/linked/balance.ts'
 import { buildBalance, type Candidate } from '../src/core/upstream/balance.ts'
 import { newStanding } from '../src/core/upstream/health/standing.ts'
 import { createClock } from '../src/node/clock.ts'

@@ -1,6 +1,6 @@
 import { dnsDiscovery, srvDiscovery } from './discovery/dns.ts'
 import type { DiscoveryPorts } from './discovery/ports.ts'
-import type { EndpointSource } from './policy/policy.ts'
+import type { EndpointSource } from './policy/linked/endpoints.ts'
 import type { Discovery } from './ports.ts'
 
 export type { DiscoveryPorts } from './discovery/ports.ts'

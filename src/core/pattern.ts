@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import type { FieldTest } from './model/route.ts'
+import type { FieldTest } from './model/field-test.ts'
 
 /** A sentence about what is wrong with an RE2 pattern, or undefined. */
 export function checkPattern(source: string): string | undefined {

@@ -1,8 +1,8 @@
 import type { GrpcCall, GrpcReply, HttpCall, HttpReply } from './model/call.ts'
 import type { Lifeline } from './model/lifeline.ts'
 import type { LimitShape } from './model/limit.ts'
-import type { Vet } from './model/route.ts'
-import type { EndpointSource } from './policy/policy.ts'
+import type { Vet } from './model/vet.ts'
+import type { EndpointSource } from './policy/linked/endpoints.ts'
 
 /** What the core asks of the ground it stands on. Each ground supplies one set; each room names only what it uses. */
 export interface Ports {

@@ -1,6 +1,6 @@
 import { claimAt } from './model/claims.ts'
 import type { Metered } from './model/exchange.ts'
-import type { Sticky } from './model/route.ts'
+import type { Sticky } from './model/sticky.ts'
 import type { Fields } from './model/wire.ts'
 
 /** What of an exchange may tell one subject from another. */

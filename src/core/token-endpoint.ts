@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { type ClientProof, clientProof } from './client-proof.ts'
 import { Fault } from './model/fault.ts'
-import type { Vet } from './model/route.ts'
+import type { Vet } from './model/vet.ts'
 import type { Clock, Fetch, FetchTls } from './ports.ts'
 import type { Token } from './token-cache.ts'
 

@@ -1,6 +1,6 @@
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import type { Address } from '../core/policy/policy.ts'
+import type { Address } from '../core/policy/linked/listeners.ts'
 import { readinessOf } from './admin/detail.ts'
 import { addEgress } from './admin/egress.ts'
 import { addLimits, type LimitRoutes } from './admin/limits.ts'

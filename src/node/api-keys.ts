@@ -1,4 +1,4 @@
-import type { ApiKeySet } from '../core/policy/policy.ts'
+import type { ApiKeySet } from '../core/policy/linked/api-keys.ts'
 import { openKeyFile } from './api-keys/file.ts'
 import type { KeyStore } from './api-keys/key-store.ts'
 import { openKeysInRedis } from './api-keys/redis.ts'

@@ -1,5 +1,6 @@
 import { switchedPolicy, switchObstacle, switchOf } from '../core/egress/switched.ts'
-import type { EgressSwitch, Policy } from '../core/policy/policy.ts'
+import type { EgressSwitch } from '../core/policy/linked/switched.ts'
+import type { Policy } from '../core/policy/policy.ts'
 import type { Clock, Meter, Random, Shared } from '../core/ports.ts'
 import type { Log } from './journal.ts'
 import { Replicas } from './switching/replicas.ts'

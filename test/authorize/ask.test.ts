@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
-import type { Decider } from '../../src/core/policy/policy.ts'
+import type { Decider } from '../../src/core/policy/linked/deciders.ts'
 import type { FetchRequest } from '../../src/core/ports.ts'
 import { type Asker, asked, asker, askingPolicy, decider, opaUrl, settle } from '../support/asking.ts'
 import { subject } from '../support/metering.ts'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { buildAuthorize, buildDecide, type Decision } from '../../src/core/ingress/authorize.ts'
 import type { Fault } from '../../src/core/model/fault.ts'
 import { anonymous, type Principal, type Subject } from '../../src/core/model/principal.ts'
-import type { AccessPolicy, ClaimTest, Matcher, Rule } from '../../src/core/policy/policy.ts'
+import type { AccessPolicy, ClaimTest, Matcher, Rule } from '../../src/core/policy/linked/access.ts'
 import { access, accessPolicy, exchange, type MatchedOptions, rule, subject, type Who } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
 

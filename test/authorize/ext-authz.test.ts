@@ -7,7 +7,7 @@ import type { GrpcCall, GrpcReply, HttpCall, Reply } from '../../src/core/model/
 import type { Identified } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
-import type { DeciderPart, ExtAuthzPoint } from '../../src/core/policy/policy.ts'
+import type { DeciderPart, ExtAuthzPoint } from '../../src/core/policy/linked/deciders.ts'
 import { asked, asker, askingPolicy, decider } from '../support/asking.ts'
 import { extAuthzProto, extAuthzTypes } from '../support/ext-authz.ts'
 import { subject } from '../support/metering.ts'

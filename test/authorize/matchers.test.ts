@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildDecide, type Decision } from '../../src/core/ingress/authorize.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'
-import type { Matcher, TimeWindow } from '../../src/core/policy/policy.ts'
+import type { Matcher, TimeWindow } from '../../src/core/policy/linked/access.ts'
 import { access, accessPolicy, exchange, rule, subject } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { Phase } from '../../src/core/ingress/authorize/compiled-rule.ts'
 import { Facts } from '../../src/core/ingress/authorize/facts.ts'
 import { compileRules, indexRules } from '../../src/core/ingress/authorize/rules.ts'
-import type { Rule } from '../../src/core/policy/policy.ts'
+import type { Rule } from '../../src/core/policy/linked/access.ts'
 import { access, exchange, matched, rule, subject } from '../support/access.ts'
 
 const segment = fc.constantFrom('a', 'b', 'a:v', '*', '{x}')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildDecide } from '../../src/core/ingress/authorize.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'
-import type { Rule, TlsTest } from '../../src/core/policy/policy.ts'
+import type { Rule, TlsTest } from '../../src/core/policy/linked/access.ts'
 import { type WrittenCertificate, writeCertificate } from '../../src/node/written-certificate.ts'
 import { access, accessPolicy, matched, rule } from '../support/access.ts'
 import { fakeClock } from '../support/clock.ts'

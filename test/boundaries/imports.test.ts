@@ -43,6 +43,8 @@ describe('the boundary check', () => {
       'src/core/ingress/match.ts':
         "import type { Noun } from '../model/noun.ts'\nimport { trie } from './match/trie.ts'\nexport const match = (noun: Noun) => trie(noun.a)\n",
       'src/core/ingress/match/trie.ts': 'export const trie = (a: number) => a\n',
+      'src/core/ingress/limit.ts': "import type { Limit } from '../policy/linked/limits.ts'\nexport const name = (limit: Limit) => limit.name\n",
+      'src/core/policy/linked/limits.ts': 'export interface Limit {\n  readonly name: string\n}\n',
       'src/core/ingress.ts': "import { match } from './ingress/match.ts'\nexport const ingress = match\n",
       'src/node/main.ts':
         "import { ingress } from '../core/ingress.ts'\nimport { createServer } from 'node:http'\nexport const run = () => createServer(() => ingress({ a: 1 }))\n",

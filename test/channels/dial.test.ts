@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
-import type { Vet } from '../../src/core/model/route.ts'
+import type { Vet } from '../../src/core/model/vet.ts'
 import { createChannels } from '../../src/node/channels.ts'
 import { createClock } from '../../src/node/clock.ts'
 import { createFetch } from '../../src/node/fetch.ts'

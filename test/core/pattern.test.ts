@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { FieldTest } from '../../src/core/model/route.ts'
+import type { FieldTest } from '../../src/core/model/field-test.ts'
 import { checkPattern, compileFieldTests, compilePattern, hostMatches, searchPattern } from '../../src/core/pattern.ts'
 
 describe('RE2 patterns', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { buildGuard } from '../../src/core/egress/guard.ts'
-import type { LiveTarget } from '../../src/core/model/route.ts'
-import type { GuardHost, Policy } from '../../src/core/policy/policy.ts'
+import type { LiveTarget } from '../../src/core/model/egress-target.ts'
+import type { GuardHost } from '../../src/core/policy/linked/egress.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 import { bearer, egressPolicy, linked, live, oauth2, service } from '../support/egress.ts'
 import { fakePorts, fakeResolve } from '../support/ports.ts'
 

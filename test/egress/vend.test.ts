@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildEgress } from '../../src/core/egress.ts'
-import type { EgressTarget } from '../../src/core/model/route.ts'
+import type { EgressTarget } from '../../src/core/model/egress-target.ts'
 import { type ArrivalOptions, arrival } from '../support/arrival.ts'
 import { bearer, caller, egressPolicy, fakeVendor, linked, live, mockAnswer, oauth2, secretRule, service, textOf } from '../support/egress.ts'
 import { fakeFetch, fakePorts, fakeSecrets } from '../support/ports.ts'

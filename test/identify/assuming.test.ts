@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildIdentifyAssuming } from '../../src/core/ingress/identify.ts'
-import type { Requirement } from '../../src/core/policy/policy.ts'
+import type { Requirement } from '../../src/core/policy/linked/access.ts'
 import { access, accessPolicy, matched } from '../support/access.ts'
 import { apiKeySet } from '../support/api-keys.ts'
 import { issuerDouble } from '../support/issuer.ts'

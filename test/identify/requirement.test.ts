@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { meet, type Proved, subjectOf } from '../../src/core/ingress/identify/requirement.ts'
-import type { Requirement } from '../../src/core/policy/policy.ts'
+import type { Requirement } from '../../src/core/policy/linked/access.ts'
 import { subject } from '../support/metering.ts'
 
 const leaf = (name: string): Requirement => ({ kind: 'jwt', name })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { addRevocations, buildIdentify, listRevocations, revocationLimit, revocationsOf } from '../../src/core/ingress/identify.ts'
 import type { Revocation } from '../../src/core/model/revocation.ts'
-import type { RevocationRules } from '../../src/core/policy/policy.ts'
+import type { RevocationRules } from '../../src/core/policy/linked/issuers.ts'
 import type { Shared } from '../../src/core/ports.ts'
 import { createMemoryShared } from '../../src/node/shared.ts'
 import { access, accessPolicy, matched } from '../support/access.ts'

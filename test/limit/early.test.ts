@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { buildLimit, buildLimitReport } from '../../src/core/ingress/limit.ts'
-import type { Limit } from '../../src/core/policy/policy.ts'
+import type { Limit } from '../../src/core/policy/linked/limits.ts'
 import { createMemoryCounters } from '../../src/node/counters.ts'
 import { limitOf, type PermittedOptions, permitted, subject } from '../support/metering.ts'
 import { emptyPolicy, plainRoute } from '../support/policy.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildLimit, buildLimitReport } from '../../src/core/ingress/limit.ts'
 import type { Arrived } from '../../src/core/model/exchange.ts'
-import type { Limit } from '../../src/core/policy/policy.ts'
+import type { Limit } from '../../src/core/policy/linked/limits.ts'
 import type { Counters, Descriptor, Taken } from '../../src/core/ports.ts'
 import { createMemoryCounters } from '../../src/node/counters.ts'
 import { limitOf, permitted } from '../support/metering.ts'

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { buildLimit } from '../../src/core/ingress/limit.ts'
-import type { Limit } from '../../src/core/policy/policy.ts'
+import type { Limit } from '../../src/core/policy/linked/limits.ts'
 import { createMemoryCounters } from '../../src/node/counters.ts'
 import { fakeClock } from '../support/clock.ts'
 import { limitOf, permitted } from '../support/metering.ts'

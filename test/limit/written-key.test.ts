@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compileKey } from '../../src/core/ingress/limit/key.ts'
 import { keyForm, readWrittenKey } from '../../src/core/ingress/limit.ts'
-import type { LimitKeyPart } from '../../src/core/policy/policy.ts'
+import type { LimitKeyPart } from '../../src/core/policy/linked/limits.ts'
 import { permitted, subject } from '../support/metering.ts'
 
 const parts: readonly LimitKeyPart[] = [{ kind: 'subject' }, { kind: 'header', name: 'x-a' }, { kind: 'claim', path: 'c' }]

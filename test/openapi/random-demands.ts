@@ -18,7 +18,7 @@ import {
   FieldDescriptorProto_Type as Type,
 } from '@bufbuild/protobuf/wkt'
 import * as fc from 'fast-check'
-import type { HttpBinding } from '../../src/core/model/route.ts'
+import type { HttpBinding } from '../../src/core/model/rpc.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { bindingProblem, builtinRegistry, isTextual, readDescriptors, rpcsOf } from '../../src/core/protobuf.ts'
 import { testPolicy, testRoute } from '../support/routes.ts'

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { type FileDescriptorProto, FileDescriptorSetSchema, MethodDescriptorProtoSchema, ServiceDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
-import type { HttpBinding } from '../../src/core/model/route.ts'
+import type { HttpBinding } from '../../src/core/model/rpc.ts'
 import { buildOpenapi, type Json } from '../../src/core/openapi.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { buildRouteCodecs, parseJson, readDescriptors, rpcsOf, serialize } from '../../src/core/protobuf.ts'

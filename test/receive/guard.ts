@@ -1,7 +1,7 @@
 import { buildEgressReceive, buildReceive, type Receive } from '../../src/core/ingress/receive.ts'
 import { openExchange, type Received } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
-import type { PublicListener } from '../../src/core/policy/policy.ts'
+import type { PublicListener } from '../../src/core/policy/linked/listeners.ts'
 import { type ArrivalOptions, arrival, type HeaderInput } from '../support/arrival.ts'
 import { fakePorts } from '../support/ports.ts'
 import { testListener, testPolicy, testRoute } from '../support/routes.ts'

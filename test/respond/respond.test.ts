@@ -7,7 +7,7 @@ import type { GrpcReply, GrpcStatus, HttpReply } from '../../src/core/model/call
 import { openExchange, type Translated } from '../../src/core/model/exchange.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { FieldList, noFields } from '../../src/core/model/fields.ts'
-import type { TranslateOptions } from '../../src/core/model/route.ts'
+import type { TranslateOptions } from '../../src/core/model/translate-options.ts'
 import type { Outbound } from '../../src/core/model/wire.ts'
 import type { Policy } from '../../src/core/policy/policy.ts'
 import { builtinRegistry, type DescriptorBook, readDescriptors } from '../../src/core/protobuf.ts'

@@ -2,8 +2,11 @@ import type { Identified, Matched } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import type { Principal, Subject } from '../../src/core/model/principal.ts'
-import type { Route, RpcMatch } from '../../src/core/model/route.ts'
-import type { AccessPolicy, Issuer, Matcher, Policy, Requirement, Rule } from '../../src/core/policy/policy.ts'
+import type { Route } from '../../src/core/model/route.ts'
+import type { RpcMatch } from '../../src/core/model/rpc.ts'
+import type { AccessPolicy, Matcher, Requirement, Rule } from '../../src/core/policy/linked/access.ts'
+import type { Issuer } from '../../src/core/policy/linked/issuers.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 
 /** A linked policy of access policies and issuers alone. */
 export function accessPolicy(access: readonly AccessPolicy[], issuers: readonly Issuer[] = []): Policy {

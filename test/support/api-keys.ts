@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { writeApiKey } from '../../src/core/model/api-key.ts'
 import type { ApiKeyRecord } from '../../src/core/model/api-key-record.ts'
-import type { ApiKeySet } from '../../src/core/policy/policy.ts'
+import type { ApiKeySet } from '../../src/core/policy/linked/api-keys.ts'
 
 /** A key and what is kept of it; the same for the same number. */
 export function apiKey(number: number, changes: Partial<ApiKeyRecord> = {}): { readonly text: string; readonly record: ApiKeyRecord } {

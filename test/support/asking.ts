@@ -2,7 +2,8 @@ import { type Ask, buildAsk, buildAuthorize, buildExtAuthzGrpc, type Consult } f
 import type { Identified, Permitted } from '../../src/core/model/exchange.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import { anonymous, type Principal } from '../../src/core/model/principal.ts'
-import type { Decider, DeciderPart, Policy } from '../../src/core/policy/policy.ts'
+import type { Decider, DeciderPart } from '../../src/core/policy/linked/deciders.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 import { access, accessPolicy, type MatchedOptions, matched, rule, testRoute } from './access.ts'
 import { type FakePorts, fakePorts } from './ports.ts'
 

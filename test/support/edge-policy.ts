@@ -1,5 +1,6 @@
 import { edgePolicyOf } from '../../src/core/edge.ts'
-import type { Limit, Policy } from '../../src/core/policy/policy.ts'
+import type { Limit } from '../../src/core/policy/linked/limits.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 import { access, rule } from './access.ts'
 import { testPolicy, testRoute, testRpc } from './routes.ts'
 

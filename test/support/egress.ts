@@ -1,8 +1,14 @@
 import type { HttpCall, HttpReply } from '../../src/core/model/call.ts'
+import type { Credential } from '../../src/core/model/credential.ts'
+import type { EgressService } from '../../src/core/model/egress-service.ts'
+import type { EgressTarget, LiveTarget } from '../../src/core/model/egress-target.ts'
 import type { Credentialed } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
-import type { Credential, EgressService, EgressTarget, LiveTarget, MockAnswer, SecretRule } from '../../src/core/model/route.ts'
-import type { Caller, GuardHost, LinkedEgress, Policy } from '../../src/core/policy/policy.ts'
+import type { MockAnswer } from '../../src/core/model/mock-book.ts'
+import type { SecretRule } from '../../src/core/model/secret-rule.ts'
+import type { Caller } from '../../src/core/policy/linked/callers.ts'
+import type { GuardHost, LinkedEgress } from '../../src/core/policy/linked/egress.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 
 export type OAuth2 = Extract<Credential, { kind: 'oauth2' }>

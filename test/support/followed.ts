@@ -1,5 +1,5 @@
 import { vi } from 'vitest'
-import type { EndpointSource, ShrinkRule } from '../../src/core/policy/policy.ts'
+import type { EndpointSource, ShrinkRule } from '../../src/core/policy/linked/endpoints.ts'
 import { addressText } from '../../src/core/upstream/discovery/found.ts'
 import { sourceName } from '../../src/core/upstream/discovery/name.ts'
 import { Source } from '../../src/core/upstream/discovery/source.ts'

@@ -1,5 +1,5 @@
 import { Canary } from '../../src/core/ingress/steer/guard/canary.ts'
-import type { Guard } from '../../src/core/model/route.ts'
+import type { Guard } from '../../src/core/model/destination.ts'
 import type { Random } from '../../src/core/ports.ts'
 import { fakeClock } from './clock.ts'
 import { fakePorts, seededRandom } from './ports.ts'

@@ -1,5 +1,5 @@
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
-import type { Issuer } from '../../src/core/policy/policy.ts'
+import type { Issuer } from '../../src/core/policy/linked/issuers.ts'
 
 /** A key of the double, with its public half as the key set shows it. */
 export interface IssuerKey {

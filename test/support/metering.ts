@@ -2,7 +2,7 @@ import type { Metered, Permitted } from '../../src/core/model/exchange.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
 import { anonymous, type Principal, type Subject } from '../../src/core/model/principal.ts'
-import type { Limit, LimitKeyPart } from '../../src/core/policy/policy.ts'
+import type { Limit, LimitKeyPart } from '../../src/core/policy/linked/limits.ts'
 
 /** A principal of issuer `main`. */
 export function subject(name: string, claims: Readonly<Record<string, unknown>> = {}): Subject {

@@ -1,7 +1,7 @@
 import type { GrpcCall, HttpCall, Reply } from '../../src/core/model/call.ts'
 import { Fault } from '../../src/core/model/fault.ts'
 import { Lifeline } from '../../src/core/model/lifeline.ts'
-import type { Cluster } from '../../src/core/policy/policy.ts'
+import type { Cluster } from '../../src/core/policy/linked/clusters.ts'
 import type { CallOptions } from '../../src/core/ports.ts'
 import { buildUpstream } from '../../src/core/upstream.ts'
 import { fakeClock } from './clock.ts'

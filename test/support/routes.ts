@@ -1,5 +1,7 @@
-import type { HttpBinding, Route, RouteMatch, Rpc } from '../../src/core/model/route.ts'
-import type { Policy, PublicListener } from '../../src/core/policy/policy.ts'
+import type { Route, RouteMatch } from '../../src/core/model/route.ts'
+import type { HttpBinding, Rpc } from '../../src/core/model/rpc.ts'
+import type { PublicListener } from '../../src/core/policy/linked/listeners.ts'
+import type { Policy } from '../../src/core/policy/policy.ts'
 import { emptyPolicy } from './policy.ts'
 
 /** A nonprod policy with a public listener and nothing else. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { BalanceKind, Balancing } from '../../src/core/policy/policy.ts'
+import type { BalanceKind, Balancing } from '../../src/core/policy/linked/balance.ts'
 import { sampleAnswer, sampleFailure } from '../../src/core/upstream/balance/times.ts'
 import { buildBalance, type Candidate, plainBalancing } from '../../src/core/upstream/balance.ts'
 import type { Member } from '../../src/core/upstream/state.ts'

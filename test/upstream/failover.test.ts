@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type GrpcCall, type HttpCall, type Reply } from '../../src/core/model/call.ts'
+import type { Failover } from '../../src/core/model/destination.ts'
 import { Fault } from '../../src/core/model/fault.ts'
-import type { Failover } from '../../src/core/model/route.ts'
 import { buildUpstream } from '../../src/core/upstream.ts'
 import { chunkedBody, grpcCall, httpCall } from '../support/calls.ts'
 import { emptyPolicy } from '../support/policy.ts'

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Lifeline } from '../model/lifeline.ts'
 import { pause } from '../model/pause.ts'
-import type { ConsulSource } from '../policy/policy.ts'
+import type { ConsulSource } from '../policy/linked/endpoints.ts'
 import type { Discovery, Followed, Found } from '../ports.ts'
 import { jsonOf, textOf } from './lines.ts'
 import type { DiscoveryPorts } from './ports.ts'

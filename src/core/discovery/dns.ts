@@ -1,5 +1,5 @@
 import { pause } from '../model/pause.ts'
-import type { EndpointSource } from '../policy/policy.ts'
+import type { EndpointSource } from '../policy/linked/endpoints.ts'
 import type { Discovery, Found, NamedAddresses, NamedService } from '../ports.ts'
 import type { DiscoveryPorts } from './ports.ts'
 

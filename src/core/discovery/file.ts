@@ -2,7 +2,7 @@ import { isAlias, parseDocument, visit } from 'yaml'
 import * as z from 'zod'
 import { pause } from '../model/pause.ts'
 import { parseAuthority } from '../net.ts'
-import type { EndpointSource } from '../policy/policy.ts'
+import type { EndpointSource } from '../policy/linked/endpoints.ts'
 import type { Discovery, Found } from '../ports.ts'
 import type { DiscoveryPorts } from './ports.ts'
 

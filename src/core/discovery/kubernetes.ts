@@ -1,6 +1,6 @@
 import type { Lifeline } from '../model/lifeline.ts'
 import { pause } from '../model/pause.ts'
-import type { KubernetesSource } from '../policy/policy.ts'
+import type { KubernetesSource } from '../policy/linked/endpoints.ts'
 import type { Discovery, DiscoveryTell, Followed } from '../ports.ts'
 import { jsonOf, linesOf, textOf } from './lines.ts'
 import type { DiscoveryPorts } from './ports.ts'

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { KubernetesSource } from '../policy/policy.ts'
+import type { KubernetesSource } from '../policy/linked/endpoints.ts'
 import type { Found } from '../ports.ts'
 
 const texts = z.record(z.string(), z.string())

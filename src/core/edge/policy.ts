@@ -1,6 +1,7 @@
 import type { Route } from '../model/route.ts'
 import { hostMatches } from '../pattern.ts'
-import type { Cluster, Policy } from '../policy/policy.ts'
+import type { Cluster } from '../policy/linked/clusters.ts'
+import type { Policy } from '../policy/policy.ts'
 
 /** The gateway behind the edge. */
 export interface Origin {

@@ -2,8 +2,9 @@ import { highestCostOf } from '../model/cost.ts'
 import type { ProofKind } from '../model/principal.ts'
 import type { Route } from '../model/route.ts'
 import type { Diagnostic } from '../policy/diagnostic.ts'
+import type { Limit } from '../policy/linked/limits.ts'
 import type { Origin } from '../policy/loading.ts'
-import type { Limit, Policy } from '../policy/policy.ts'
+import type { Policy } from '../policy/policy.ts'
 import { leavesOf } from '../policy/requirement.ts'
 
 /** Paths of the public port that the Worker answers itself. */

@@ -1,6 +1,6 @@
+import type { EgressService } from '../model/egress-service.ts'
 import type { Addressed, Attributed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import type { EgressService } from '../model/route.ts'
 import type { Fields, Proxied } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import { suggest } from '../suggest.ts'

@@ -1,7 +1,7 @@
+import type { ResponseCache } from '../model/egress-service.ts'
 import type { CacheUse, PlacedLive } from '../model/exchange.ts'
 import { Fault, type FaultCode } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
-import type { ResponseCache } from '../model/route.ts'
 import type { Fields, Outbound } from '../model/wire.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Policy } from '../policy/policy.ts'

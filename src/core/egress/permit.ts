@@ -1,7 +1,7 @@
 import type { Addressed, Allowed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import type { Permit, PermitFacts } from '../model/permit.ts'
-import { isVendPath } from '../model/route.ts'
+import { isVendPath } from '../model/vend-path.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'

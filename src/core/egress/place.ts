@@ -1,6 +1,7 @@
+import type { EgressService } from '../model/egress-service.ts'
+import type { EgressTarget, LiveTarget, ProxyTarget } from '../model/egress-target.ts'
 import type { Allowed, Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
-import type { EgressService, EgressTarget, LiveTarget, ProxyTarget } from '../model/route.ts'
 import type { Proxied, Target } from '../model/wire.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'

@@ -1,4 +1,5 @@
-import type { EgressService, EgressTarget, LiveTarget, ProxyTarget } from '../model/route.ts'
+import type { EgressService } from '../model/egress-service.ts'
+import type { EgressTarget, LiveTarget, ProxyTarget } from '../model/egress-target.ts'
 import type { Proxied } from '../model/wire.ts'
 import { formatAuthority } from '../net.ts'
 import { hostMatches } from '../pattern.ts'

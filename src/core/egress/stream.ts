@@ -1,5 +1,7 @@
+import type { EgressService, StreamSettings } from '../model/egress-service.ts'
+import type { StreamTarget } from '../model/egress-target.ts'
 import { Fault } from '../model/fault.ts'
-import type { EgressService, StreamSettings, StreamTarget, Vet } from '../model/route.ts'
+import type { Vet } from '../model/vet.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Ports } from '../ports.ts'
 import { byListenerAlone, uses } from './attribute.ts'

@@ -1,4 +1,5 @@
-import type { EgressSwitch, Policy } from '../policy/policy.ts'
+import type { EgressSwitch } from '../policy/linked/switched.ts'
+import type { Policy } from '../policy/policy.ts'
 import { suggest } from '../suggest.ts'
 
 /** Why a service cannot be switched, in a stable word and a sentence. */

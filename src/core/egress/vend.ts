@@ -1,7 +1,7 @@
 import { isLive, type Placed, type PlacedLive } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
-import { isVendPath, vendPath } from '../model/route.ts'
+import { isVendPath, vendPath } from '../model/vend-path.ts'
 import type { Outbound } from '../model/wire.ts'
 import { isAddress } from '../net.ts'
 import type { MetricName } from '../observe/metrics.ts'

@@ -1,3 +1,9 @@
+export interface ClaimEquals {
+  /** Dotted path into the claims. */
+  readonly path: string
+  readonly value: string | number | boolean
+}
+
 /**
  * The claim at a dotted path, or undefined. A claim whose name is the whole path comes first, so that names with dots
  * (`https://example.com/tenant`) can be asked for; then each part is one step into an object. Own members only: a path never

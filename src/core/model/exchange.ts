@@ -1,10 +1,16 @@
 import type { GrpcCall, HttpCall } from './call.ts'
+import type { Destination } from './destination.ts'
 import type { Dialect } from './dialect.ts'
+import type { EgressService } from './egress-service.ts'
+import type { EgressTarget, LiveTarget } from './egress-target.ts'
 import type { Lifeline } from './lifeline.ts'
 import type { Permit } from './permit.ts'
 import type { Principal } from './principal.ts'
-import type { Destination, EgressService, EgressTarget, LiveTarget, Params, Route, RpcMatch, Vet } from './route.ts'
+import type { Route } from './route.ts'
+import type { RpcMatch } from './rpc.ts'
+import type { Params } from './template-match.ts'
 import type { Trace } from './trace.ts'
+import type { Vet } from './vet.ts'
 import type { Body, Inbound, SocketOffer } from './wire.ts'
 
 /** Whoever is at the other end of the connection that a request came by. */

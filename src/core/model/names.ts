@@ -1,5 +1,5 @@
-import type { GuardedTarget } from './route.ts'
-import { secretRuleOf } from './secret-rule.ts'
+import { secretRuleOf } from './credential.ts'
+import type { GuardedTarget } from './egress-target.ts'
 
 /** A name that a live target's calls go to. */
 export interface DialledName {

@@ -1,5 +1,7 @@
-import type { Params } from './route.ts'
 import { isTemplateError, parseTemplate, type Segment, type Template, type Variable } from './template.ts'
+
+/** Variables of the matched template, decoded once after the match. A null-prototype object. */
+export type Params = Readonly<Record<string, string>>
 
 /**
  * Compiles a path template to a matcher over canonical paths. It answers the decoded variables (a null-prototype object), or

@@ -1,5 +1,6 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
-import type { FieldTest, TranslateOptions } from '../model/route.ts'
+import type { FieldTest } from '../model/field-test.ts'
+import type { TranslateOptions } from '../model/translate-options.ts'
 import { collide, companionsOf, demandsOf, isDemanded, isTextual, isTextualType, resolvePath } from '../protobuf.ts'
 import { keyExample, textExample } from './examples.ts'
 import { type JsonObject, present } from './json.ts'

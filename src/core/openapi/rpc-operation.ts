@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
-import type { HttpBinding, Rpc, TranslateOptions } from '../model/route.ts'
+import type { HttpBinding, Rpc } from '../model/rpc.ts'
+import type { TranslateOptions } from '../model/translate-options.ts'
 import { demandsOf, etagField, isMakeable, resolvePath } from '../protobuf.ts'
 import { type Comments, firstSentence, spacedOut } from './comments.ts'
 import { fieldExample, type Leaving, messageExample } from './examples.ts'

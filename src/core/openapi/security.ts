@@ -1,4 +1,8 @@
-import type { AccessPolicy, ApiKeySet, CertificateMapping, Issuer, Matcher, Policy, Rule } from '../policy/policy.ts'
+import type { AccessPolicy, Matcher, Rule } from '../policy/linked/access.ts'
+import type { ApiKeySet } from '../policy/linked/api-keys.ts'
+import type { CertificateMapping } from '../policy/linked/certificates.ts'
+import type { Issuer } from '../policy/linked/issuers.ts'
+import type { Policy } from '../policy/policy.ts'
 import { isPossible, type Leaves, leavesOf, together, waysOf } from '../policy/requirement.ts'
 import type { JsonObject } from './json.ts'
 

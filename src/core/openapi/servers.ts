@@ -1,4 +1,5 @@
-import type { Policy, PublicListener } from '../policy/policy.ts'
+import type { PublicListener } from '../policy/linked/listeners.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { JsonObject } from './json.ts'
 
 /** Where operations without a host of their own are: at the listener, or where the document itself came from. */

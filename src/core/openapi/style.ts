@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
-import type { TranslateOptions } from '../model/route.ts'
+import type { TranslateOptions } from '../model/translate-options.ts'
 import { buildSizes, fieldOf, isDemanded } from '../protobuf.ts'
 import { type Behavior, buildBehaviors } from './behavior.ts'
 

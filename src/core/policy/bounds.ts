@@ -1,5 +1,5 @@
 import { capacityOf } from '../model/limit.ts'
-import type { Limit } from './policy.ts'
+import type { Limit } from './linked/limits.ts'
 
 /**
  * The most that one key of a limit lets through, in a sentence: with its store, without, and when the store comes back with less than it had

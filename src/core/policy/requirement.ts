@@ -1,5 +1,7 @@
 import type { ProofKind } from '../model/principal.ts'
-import type { Issuer, Policy, Requirement, RequirementLeaf } from './policy.ts'
+import type { Requirement, RequirementLeaf } from './linked/access.ts'
+import type { Issuer } from './linked/issuers.ts'
+import type { Policy } from './policy.ts'
 
 /** Every credential that a requirement names, in its order. */
 export function leavesOf(requirement: Requirement): readonly RequirementLeaf[] {

@@ -1,6 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type DescMethod, type DescService, ScalarType } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence as Presence } from '@bufbuild/protobuf/wkt'
-import type { HttpBinding } from '../model/route.ts'
+import type { HttpBinding } from '../model/rpc.ts'
 import type { DescriptorBook } from './book.ts'
 import { declaredBindings } from './rules.ts'
 

@@ -1,6 +1,6 @@
 import { type DescMethod, type DescService, getExtension, hasExtension, type Message } from '@bufbuild/protobuf'
 import { type MethodOptions, MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
-import type { HttpBinding, Rpc } from '../model/route.ts'
+import type { HttpBinding, Rpc } from '../model/rpc.ts'
 import { isTemplateError, parseTemplate, type Template } from '../model/template.ts'
 import { builtinRegistry, type DescriptorBook } from './book.ts'
 import { collide, describe, isTextual, resolvePath } from './fields.ts'

@@ -1,5 +1,5 @@
 import type { GrpcCall, HttpCall } from '../model/call.ts'
-import type { Destination } from '../model/route.ts'
+import type { Destination } from '../model/destination.ts'
 import type { Policy } from '../policy/policy.ts'
 
 /** The same call as another destination reads it: its authority, else that of the request, and its scheme. */

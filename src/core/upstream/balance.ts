@@ -1,4 +1,4 @@
-import type { BalanceKind, Balancing } from '../policy/policy.ts'
+import type { BalanceKind, Balancing } from '../policy/linked/balance.ts'
 import type { Ports } from '../ports.ts'
 import type { Candidate } from './balance/candidate.ts'
 import { buildPicker, type Pick as Picking } from './balance/pick.ts'

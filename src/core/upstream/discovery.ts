@@ -1,5 +1,6 @@
 import { Fault } from '../model/fault.ts'
-import type { Endpoints, Subset } from '../policy/policy.ts'
+import type { Subset } from '../policy/linked/clusters.ts'
+import type { Endpoints } from '../policy/linked/endpoints.ts'
 import type { Endpoint, Found, Ports } from '../ports.ts'
 import type { Candidate } from './balance.ts'
 import { foundAt, hasLabels } from './discovery/found.ts'

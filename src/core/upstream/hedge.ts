@@ -1,4 +1,4 @@
-import type { Hedge } from '../model/route.ts'
+import type { Hedge } from '../model/retry.ts'
 import type { Spread } from './protect/spread.ts'
 
 /** How long the first try has for itself, milliseconds; undefined while too little is known for a percentile. */

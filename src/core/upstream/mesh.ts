@@ -1,7 +1,7 @@
 import type { GrpcCall, HttpCall } from '../model/call.ts'
 import { FieldList } from '../model/fields.ts'
 import type { Fields } from '../model/wire.ts'
-import type { Cluster } from '../policy/policy.ts'
+import type { Cluster } from '../policy/linked/clusters.ts'
 import { grpcTimeout } from './deadline.ts'
 
 /** How a call is handed to the sidecar. */

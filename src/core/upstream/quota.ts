@@ -1,7 +1,7 @@
 import type { HttpCall } from '../model/call.ts'
+import type { EgressService, VendorQuota } from '../model/egress-service.ts'
 import { Fault, type FaultCode } from '../model/fault.ts'
 import { periodMs } from '../model/limit.ts'
-import type { EgressService, VendorQuota } from '../model/route.ts'
 import type { MetricName } from '../observe/metrics.ts'
 import type { Channels, Descriptor, Ports, Taken } from '../ports.ts'
 import type { Wait } from './discovery/wait.ts'

@@ -1,5 +1,5 @@
 import type { GrpcCall, HttpCall } from '../model/call.ts'
-import type { Retry } from '../model/route.ts'
+import type { Retry } from '../model/retry.ts'
 import type { Body } from '../model/wire.ts'
 
 /** A call, and whether it can be sent more than once. */

@@ -1,6 +1,7 @@
 import type { GrpcCall, GrpcStatus, HttpCall, Reply } from '../model/call.ts'
 import type { Fault } from '../model/fault.ts'
-import type { GrpcCondition, Retry, Route } from '../model/route.ts'
+import type { GrpcCondition, Retry } from '../model/retry.ts'
+import type { Route } from '../model/route.ts'
 import type { Inbound } from '../model/wire.ts'
 import type { Clock } from '../ports.ts'
 import { parseHttpDate } from './http-date.ts'

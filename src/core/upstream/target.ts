@@ -1,5 +1,7 @@
+import type { EgressService } from '../model/egress-service.ts'
+import type { LiveTarget } from '../model/egress-target.ts'
 import { Fault } from '../model/fault.ts'
-import type { EgressService, LiveTarget, Vet } from '../model/route.ts'
+import type { Vet } from '../model/vet.ts'
 import type { Endpoint, Ports } from '../ports.ts'
 import { buildBalance, type Candidate } from './balance.ts'
 import type { Plan } from './cluster.ts'

@@ -1,23 +1,19 @@
-import type { GrpcReply, HttpCall, Reply } from '../model/call.ts'
-import { Fault } from '../model/fault.ts'
+import type { Reply } from '../model/call.ts'
 import { Lifeline } from '../model/lifeline.ts'
-import type { Retry } from '../model/route.ts'
+import { pause } from '../model/pause.ts'
+import type { Retry } from '../model/retry.ts'
 import type { MetricName } from '../observe/metrics.ts'
-import type { Clock } from '../ports.ts'
-import { attempt, overtaken, tooLong } from './attempt.ts'
-import { isTold, remainingMs } from './deadline.ts'
-import { giveProofBack } from './health/standing.ts'
+import { overtaken } from './attempt.ts'
 import { hedgeDelayMs } from './hedge.ts'
-import { holdBack } from './hold.ts'
-import { handOver } from './mesh.ts'
-import { rejoin } from './relay.ts'
 import { keepForReplay } from './replay.ts'
 import { backoffMs, isBad, isRepeatable, isUnsent, looksAtCodes, mayRepeat, type Outcome, pushbackMs, type Repeatable } from './retry.ts'
-import type { Seal, SendPorts, Shipment } from './shipment.ts'
+import type { SendPorts, Shipment } from './shipment.ts'
 import type { Member } from './state.ts'
-
-/** Counts one more try in, and hands back how it counts itself out. */
-type Enter = () => () => void
+import { type Admission, admit } from './tries/admit.ts'
+import { type Picked, pick, pickOther } from './tries/choose.ts'
+import { firstOf } from './tries/first-of.ts'
+import { discard, standing } from './tries/outcome.ts'
+import { type Enter, runTry } from './tries/try.ts'
 
 /** A try under way. */
 interface Try {
@@ -28,26 +24,12 @@ interface Try {
   readonly outcome: Promise<{ readonly of: Try; readonly outcome: Outcome }>
 }
 
-/** An endpoint that was chosen. */
-interface Picked {
-  readonly member: Member
-  /** No try begins there after all. */
-  readonly unused: () => void
-}
-
-/** Leave for one try to begin. */
-interface Admission {
-  readonly leftMs: number
-  readonly pass: ReturnType<Shipment['shield']['enter']>
-}
-
 /** `plain`: it is safe by itself, so that two may be under way; with a key the second may be told that the first still runs. */
 type May = Repeatable & { readonly plain: boolean }
 
 const names = {
   retries: 'sallyport_upstream_retries_total',
   hedges: 'sallyport_upstream_hedges_total',
-  held: 'sallyport_upstream_held_back_total',
 } as const satisfies Record<string, MetricName>
 
 const alone: May = { replayable: false, safe: false, plain: false }
@@ -99,7 +81,8 @@ class Tries {
       await this.#begin()
       let nudgeAt = this.#firstNudge()
       for (;;) {
-        const ended = await this.#next(nudgeAt)
+        const outcomes = Array.from(this.#running, ({ outcome }) => outcome)
+        const ended = await firstOf(outcomes, nudgeAt, this.#ports.clock)
         if (ended === undefined) {
           nudgeAt = await this.#join()
           continue
@@ -142,42 +125,15 @@ class Tries {
     }
   }
 
-  async #pick(): Promise<Picked> {
-    const { x, deadline, key, candidates, balance } = this.#job
-    x.lifeline.check()
-    const all = await candidates({ lifeline: x.lifeline, deadline: deadline.at })
-    const now = this.#ports.clock.ticks()
-    const { member } = balance(all, key, this.#tried)
-    const { standing } = member
-    // Time goes on while one is chosen: what was taken then was taken by this choice.
-    const takenAt = standing.probedAt
-    return {
-      member,
-      unused() {
-        if (takenAt >= now) giveProofBack(standing, takenAt)
-      },
-    }
+  #pick(): Promise<Picked> {
+    return pick(this.#job, this.#ports.clock, this.#tried)
   }
 
-  /** An endpoint that was not tried, if there is one. */
-  async #pickOther(): Promise<Picked | undefined> {
-    try {
-      const picked = await this.#pick()
-      if (!this.#tried.has(picked.member)) return picked
-      picked.unused()
-      return undefined
-    } catch {
-      return undefined
-    }
+  #pickOther(): Promise<Picked | undefined> {
+    return pickOther(this.#job, this.#ports.clock, this.#tried)
   }
 
-  /** What begins a try there. @throws Fault where none may begin: `circuit_open`, `deadline_exhausted` */
-  #admit(): Admission {
-    const { clock } = this.#ports
-    return { leftMs: remainingMs(this.#job.deadline, clock.ticks()), pass: this.#pass() }
-  }
-
-  #start(member: Member, hedge: boolean, { leftMs, pass }: Admission = this.#admit()): Try {
+  #start(member: Member, hedge: boolean, admission: Admission = admit(this.#job, this.#ports)): Try {
     const { x } = this.#job
     const { clock } = this.#ports
     this.#tried.add(member)
@@ -186,65 +142,10 @@ class Tries {
     const line = this.#mayRace || (this.#may.replayable && this.#may.safe && this.#job.retry?.perTryMs !== undefined) ? new Lifeline() : x.lifeline
     const started: { -readonly [Key in keyof Try]?: Try[Key] } = { member, hedge, line }
     const of = started as Try // the one that is missing is filled here
-    started.outcome = this.#try(of, leftMs, pass).then((outcome) => ({ of, outcome }))
+    const one = { member, line, admission, enter: this.#enter, may: this.#may, looks: () => this.#looks }
+    started.outcome = runTry(one, this.#job, this.#ports).then((outcome) => ({ of, outcome }))
     this.#running.add(of)
     return of
-  }
-
-  /** @throws Fault `circuit_open` */
-  #pass() {
-    try {
-      return this.#job.shield.enter(this.#ports.clock.ticks())
-    } catch (error) {
-      this.#ports.meter.count(names.held, { cluster: this.#job.label, reason: 'breaker' })
-      throw error
-    }
-  }
-
-  async #try({ member, line }: Try, leftMs: number, pass: Admission['pass']): Promise<Outcome> {
-    const { x, deadline, idleMs, label, retry, seal, resend } = this.#job
-    const { clock } = this.#ports
-    const own = line === x.lifeline ? undefined : x.lifeline.onEnd((why) => line.end(why))
-    const perTryMs = own === undefined ? undefined : retry?.perTryMs
-    const timer = perTryMs === undefined ? undefined : clock.after(perTryMs, () => line.end(tooLong))
-    const out = this.#enter()
-    const ended = () => {
-      own?.()
-      pass?.leave()
-      out()
-    }
-    const note: Shipment['note'] =
-      pass === undefined
-        ? this.#job.note
-        : (of, tried) => {
-            this.#job.note(of, tried)
-            pass.note(of, tried)
-          }
-    // What bounds a try here until its answer begins would bound a whole download there.
-    const tryMs = deadline.until === 'headers' ? undefined : perTryMs
-    const stated = isTold(deadline) ? Math.min(leftMs, Math.ceil(tryMs ?? leftMs)) : undefined
-    const handed = handOver(this.#job.call, stated, this.#job.hand, retry !== undefined)
-    try {
-      const call = seal === undefined || handed.kind === 'grpc' ? handed : await sealed(handed, seal, ended)
-      const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, resend }, this.#ports, ended)
-      if (reply.kind === 'grpc') return this.#looks ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
-      // What bounds a try does not cut an answer that has begun.
-      timer?.cancel()
-      const held = this.#heldBytes === undefined ? reply : await holdBack(reply, this.#heldBytes, deadline.at, clock)
-      return { kind: 'reply', reply: held, ended: undefined }
-    } catch (error) {
-      const fault = Fault.from(error)
-      if (fault.code === 'overloaded') this.#ports.meter.count(names.held, { cluster: label, reason: 'connections' })
-      return { kind: 'fault', fault, tooLong: line.ended === tooLong }
-    } finally {
-      timer?.cancel()
-    }
-  }
-
-  /** Answers up to so many bytes are held back until they are whole; undefined: none is, because it could not be asked for again. */
-  get #heldBytes(): number | undefined {
-    const { retry } = this.#job
-    return this.#may.replayable && this.#may.safe && retry?.on.includes('reset') === true ? retry.answers : undefined
   }
 
   /** Whether a gRPC reply is looked at before it counts. */
@@ -252,22 +153,6 @@ class Tries {
     const { retry, hedge } = this.#job
     if (!this.#may.replayable || !this.#may.safe) return false
     return (hedge !== undefined && this.#mayRace) || (retry !== undefined && this.#triesLeft > 0 && looksAtCodes(retry))
-  }
-
-  /** The next try that ends; undefined: `nudgeAt` has come first. */
-  async #next(nudgeAt: number | undefined): Promise<Awaited<Try['outcome']> | undefined> {
-    const outcomes = Array.from(this.#running, ({ outcome }) => outcome)
-    if (nudgeAt === undefined) return outcomes.length === 1 ? outcomes[0] : Promise.race(outcomes)
-    const { clock } = this.#ports
-    let timer: ReturnType<Clock['after']> | undefined
-    const nudge = new Promise<undefined>((resolve) => {
-      timer = clock.after(Math.max(0, nudgeAt - clock.ticks()), () => resolve(undefined))
-    })
-    try {
-      return await Promise.race([...outcomes, nudge])
-    } finally {
-      timer?.cancel()
-    }
   }
 
   /** When the first try gets company: as hedge, or because its share of the time is over. */
@@ -314,7 +199,7 @@ class Tries {
   /** False where none may begin: the one that runs is not worse off. */
   #startBeside({ member }: Picked, hedge: boolean): boolean {
     try {
-      const admission = this.#admit()
+      const admission = admit(this.#job, this.#ports)
       if (!hedge) this.#repeat()
       this.#start(member, hedge, admission)
       return true
@@ -365,7 +250,7 @@ class Tries {
   async #startInstead(outcome: Outcome, { member, unused }: Picked): Promise<boolean> {
     let admission: Admission
     try {
-      admission = this.#admit()
+      admission = admit(this.#job, this.#ports)
     } catch {
       unused()
       return false
@@ -404,47 +289,4 @@ class Tries {
   #countHedge(outcome: 'won' | 'lost'): void {
     this.#ports.meter.count(names.hedges, { cluster: this.#job.label, outcome })
   }
-}
-
-/** The call as it goes out. `ended`: to be told when it does not. */
-async function sealed(call: HttpCall, seal: Seal, ended: () => void): Promise<HttpCall> {
-  try {
-    return await seal(call)
-  } catch (error) {
-    ended()
-    throw error
-  }
-}
-
-/** A gRPC reply can be judged only when its first message or its end has come. */
-async function peek(reply: GrpcReply): Promise<Outcome> {
-  const rest = reply.messages[Symbol.asyncIterator]()
-  const first = await rest.next()
-  return { kind: 'reply', reply: { ...reply, messages: rejoin(first, rest) }, ended: first.done === true ? reply.status() : undefined }
-}
-
-function pause(ms: number, lifeline: Lifeline, clock: Clock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () => {
-      forget()
-      resolve()
-    })
-    const forget = lifeline.onEnd((why) => {
-      timer.cancel()
-      reject(why)
-    })
-  })
-}
-
-function standing(outcome: Outcome): Reply {
-  if (outcome.kind === 'fault') throw outcome.fault
-  return outcome.reply
-}
-
-/** Lets go of an answer nobody will read, so that its stream is closed. */
-async function discard(outcome: Outcome): Promise<void> {
-  if (outcome.kind === 'fault') return
-  const source = outcome.reply.kind === 'grpc' ? outcome.reply.messages : outcome.reply.body
-  if (source === undefined || source instanceof Uint8Array) return
-  await source[Symbol.asyncIterator]().return?.()
 }

@@ -1,5 +1,6 @@
 import { type ApiKeyRecord, apiKeyObstacle } from '../../core/model/api-key-record.ts'
-import type { ApiKeySet, Policy } from '../../core/policy/policy.ts'
+import type { ApiKeySet } from '../../core/policy/linked/api-keys.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import { parseDuration } from '../../core/policy/units.ts'
 import type { KeyStore } from '../api-keys/key-store.ts'
 import { openKeyStore } from '../api-keys.ts'

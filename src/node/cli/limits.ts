@@ -1,5 +1,6 @@
 import { formatAuthority } from '../../core/net.ts'
-import type { Address, Policy } from '../../core/policy/policy.ts'
+import type { Address } from '../../core/policy/linked/listeners.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import { type Counted, countedIn, KeyProblem, resetOf, standingOf } from '../counters.ts'
 import { type LimitDesk, openLimitDesk } from '../redis-counters.ts'
 import { createGatewayDesk } from './ask-gateway.ts'

@@ -1,7 +1,8 @@
 import { keyForm, readWrittenKey } from '../../core/ingress/limit.ts'
 import { capacityOf } from '../../core/model/limit.ts'
 import { isoTime } from '../../core/observe/time.ts'
-import type { Limit, Policy } from '../../core/policy/policy.ts'
+import type { Limit } from '../../core/policy/linked/limits.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import type { Descriptor } from '../../core/ports.ts'
 import type { LimitBook } from './kept.ts'
 

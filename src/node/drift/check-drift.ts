@@ -1,4 +1,5 @@
-import type { Cluster, Policy } from '../../core/policy/policy.ts'
+import type { Cluster } from '../../core/policy/linked/clusters.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import type { Channels } from '../../core/ports.ts'
 import { compareServices, type DescriptorBook, type Difference, emptyBook, readDescriptors } from '../../core/protobuf.ts'
 import { type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'

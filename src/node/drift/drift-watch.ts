@@ -1,4 +1,5 @@
-import type { Cluster, Policy } from '../../core/policy/policy.ts'
+import type { Cluster } from '../../core/policy/linked/clusters.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import type { Meter, Random } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
 import type { Log } from '../journal.ts'

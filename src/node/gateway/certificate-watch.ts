@@ -1,4 +1,4 @@
-import type { ListenerTls } from '../../core/policy/policy.ts'
+import type { ListenerTls } from '../../core/policy/linked/listeners.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { ListenerSecrets } from '../listeners.ts'
 import { keeperOf, lookAgainMs, type MaterialPorts, type TlsMaterial } from '../tls-material.ts'

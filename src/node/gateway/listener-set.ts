@@ -1,5 +1,6 @@
 import { parseAuthority } from '../../core/net.ts'
-import type { Address, ListenerTls, Policy, PublicListener } from '../../core/policy/policy.ts'
+import type { Address, ListenerTls, PublicListener } from '../../core/policy/linked/listeners.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import type { BoundListener } from '../gateway-view.ts'
 import type { GracefulClose } from '../listeners.ts'
 

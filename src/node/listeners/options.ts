@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Arrival } from '../../core/model/exchange.ts'
 import type { Outbound } from '../../core/model/wire.ts'
-import type { Address, ListenerLimits } from '../../core/policy/policy.ts'
+import type { Address, ListenerLimits } from '../../core/policy/linked/listeners.ts'
 import type { Clock, Meter } from '../../core/ports.ts'
 import type { ArrivalsLimit, CountArrivals } from './arrivals.ts'
 

@@ -1,6 +1,6 @@
+import type { Destination, WeightedDestination } from '../../core/model/destination.ts'
 import type { Arrival } from '../../core/model/exchange.ts'
 import { faultCatalogue } from '../../core/model/fault.ts'
-import type { Destination, WeightedDestination } from '../../core/model/route.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { buildRehearse, type Rehearsal } from '../../core/rehearse.ts'
 import { createOfflinePorts } from '../offline-ports.ts'

@@ -1,5 +1,5 @@
 import { fetchIssuerKeys } from '../../core/ingress/identify.ts'
-import type { Issuer } from '../../core/policy/policy.ts'
+import type { Issuer } from '../../core/policy/linked/issuers.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
 import { type Trouble, troubleOf } from './trouble.ts'
 

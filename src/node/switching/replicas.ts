@@ -1,4 +1,4 @@
-import type { EgressSwitch } from '../../core/policy/policy.ts'
+import type { EgressSwitch } from '../../core/policy/linked/switched.ts'
 import type { Clock, Random, Shared } from '../../core/ports.ts'
 import type { Log } from '../journal.ts'
 import type { StagedChange, SwitchStage } from './stage.ts'

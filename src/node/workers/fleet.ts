@@ -3,7 +3,8 @@ import type { GuardStatus } from '../../core/ingress/steer.ts'
 import { publishedKeysOf } from '../../core/key-ring.ts'
 import { metrics } from '../../core/observe/metrics.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
-import type { Address, Policy } from '../../core/policy/policy.ts'
+import type { Address } from '../../core/policy/linked/listeners.ts'
+import type { Policy } from '../../core/policy/policy.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import type { CertificateStatus } from '../certificate-status.ts'
@@ -24,6 +25,7 @@ import { type OwnShared, openOwnShared, type StagedChange, Switching } from '../
 import { openFleetBook } from './fleet-book.ts'
 import { choosePorts } from './free-ports.ts'
 import type { Hand } from './hand.ts'
+import { joinCertificates, joinEndpoints, joinGuards, joinKeySets, joinShields, joinSources } from './joined.ts'
 import type { Report, Served } from './orders.ts'
 import { Supervisor } from './supervisor.ts'
 import { lasting, together } from './together.ts'
@@ -151,7 +153,7 @@ export class Fleet implements GatewayView {
   }
 
   get inFlight(): number {
-    return this.#supervisor.serving.reduce((sum, hand) => sum + (this.#reports.get(hand)?.inFlight ?? 0), 0)
+    return this.#reported.reduce((sum, report) => sum + report.inFlight, 0)
   }
 
   get inForce(): readonly Diagnostic[] {
@@ -174,91 +176,33 @@ export class Fleet implements GatewayView {
     return this.#health.of(service)
   }
 
-  /** Of each issuer the keys of the worker that has most trouble with them. */
   get keySets(): readonly KeySetStatus[] {
-    const worst = new Map<string, KeySetStatus>()
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.keySets ?? []) {
-        const there = worst.get(status.issuer)
-        if (there === undefined || troubles.indexOf(status.state) > troubles.indexOf(there.state)) worst.set(status.issuer, status)
-      }
-    }
-    return [...worst.values()]
+    return joinKeySets(this.#reported)
   }
 
-  /** Each endpoint as the worker sees it that has most trouble with it, with what all of them have under way there. */
   get endpoints(): readonly EndpointStatus[] {
-    const worst = new Map<string, EndpointStatus>()
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.endpoints ?? []) {
-        const key = JSON.stringify([status.cluster, status.endpoint, status.authority])
-        const there = worst.get(key)
-        const shown = there === undefined || ills.indexOf(status.health) > ills.indexOf(there.health) ? status : there
-        worst.set(key, { ...shown, active: status.active + (there?.active ?? 0) })
-      }
-    }
-    return [...worst.values()]
+    return joinEndpoints(this.#reported)
   }
 
-  /** Each breaker as the worker sees it that trusts the place least; adaptive limits and what is under way of all of them together. */
   get shields(): readonly ShieldStatus[] {
-    const worst = new Map<string, ShieldStatus>()
-    const sum = (one: number | undefined, other: number | undefined) => (one === undefined ? other : one + (other ?? 0))
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.shields ?? []) {
-        const there = worst.get(status.place)
-        const shown = there === undefined || doubts.indexOf(status.breaker) > doubts.indexOf(there.breaker) ? status : there
-        worst.set(status.place, { ...shown, limit: sum(status.limit, there?.limit), active: sum(status.active, there?.active) })
-      }
-    }
-    return Array.from(worst.values())
+    return joinShields(this.#reported)
   }
 
-  /** Each source of endpoints as the worker sees it that has heard nothing of it for longest. */
   get sources(): readonly SourceStatus[] {
-    const oldest = new Map<string, SourceStatus>()
-    const ageOf = ({ ageMs }: SourceStatus) => ageMs ?? Number.POSITIVE_INFINITY
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.sources ?? []) {
-        const there = oldest.get(status.source)
-        if (there === undefined || ageOf(status) > ageOf(there)) oldest.set(status.source, status)
-      }
-    }
-    return [...oldest.values()]
+    return joinSources(this.#reported)
   }
 
-  /** Each certificate as the worker sees it that has a problem with it, or looked at it last. */
   get certificates(): readonly CertificateStatus[] {
-    const shown = new Map<string, CertificateStatus>()
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.certificates ?? []) {
-        const there = shown.get(status.use)
-        const tells = there === undefined || (status.problem === undefined) === (there.problem === undefined)
-        if (there === undefined || (tells ? status.ageMs < there.ageMs : status.problem !== undefined)) shown.set(status.use, status)
-      }
-    }
-    return Array.from(shown.values())
+    return joinCertificates(this.#reported)
   }
 
-  /** Each guarded destination with what all workers saw of it, and aborted when one of them has aborted it. */
   get guards(): readonly GuardStatus[] {
-    const joined = new Map<string, GuardStatus>()
-    const sum = (one: GuardStatus['canary'], other: GuardStatus['canary']) => ({ answers: one.answers + other.answers, errors: one.errors + other.errors })
-    for (const hand of this.#supervisor.serving) {
-      for (const status of this.#reports.get(hand)?.guards ?? []) {
-        const key = JSON.stringify([status.route, status.destination, status.guard])
-        const there = joined.get(key)
-        if (there === undefined) joined.set(key, status)
-        else
-          joined.set(key, {
-            ...there,
-            aborted: there.aborted ?? status.aborted,
-            canary: sum(there.canary, status.canary),
-            others: sum(there.others, status.others),
-          })
-      }
-    }
-    return [...joined.values()]
+    return joinGuards(this.#reported)
+  }
+
+  /** What those that serve have said of themselves. */
+  get #reported(): readonly Report[] {
+    return this.#supervisor.serving.flatMap((hand) => this.#reports.get(hand) ?? [])
   }
 
   signingKeys(): ReturnType<GatewayView['signingKeys']> {
@@ -453,11 +397,6 @@ interface FleetChange extends Omit<StagedChange, 'commit'> {
   /** Returns which addresses were lost on the way. */
   commit(): Promise<readonly Diagnostic[]>
 }
-
-/** From none to most. */
-const troubles: readonly KeySetStatus['state'][] = ['fresh', 'unread', 'stale', 'unavailable']
-const doubts: readonly ShieldStatus['breaker'][] = [undefined, 'closed', 'half_open', 'open']
-const ills: readonly EndpointStatus['health'][] = ['healthy', 'unchecked', 'probing', 'ejected', 'unhealthy']
 
 function adminPlans(policy: Policy) {
   return plansOf(policy).filter(({ name }) => name === 'admin')

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { ConsulSource } from '../../../src/core/policy/policy.ts'
+import type { ConsulSource } from '../../../src/core/policy/linked/endpoints.ts'
 import { type FakeConsul, type Instance, openConsul } from '../../support/consul.ts'
 import { follow } from '../../support/followed.ts'
 

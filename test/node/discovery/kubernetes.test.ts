@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { KubernetesSource } from '../../../src/core/policy/policy.ts'
+import type { KubernetesSource } from '../../../src/core/policy/linked/endpoints.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 import { type FollowOptions, follow } from '../../support/followed.ts'
 import { type FakeKubernetes, openKubernetes, type SliceInput } from '../../support/kubernetes.ts'

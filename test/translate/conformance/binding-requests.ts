@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, fromJson, type JsonObject, type JsonValue, type Registry, ScalarType, toJson } from '@bufbuild/protobuf'
 import { expect } from 'vitest'
-import type { HttpBinding, Rpc } from '../../../src/core/model/route.ts'
+import type { HttpBinding, Rpc } from '../../../src/core/model/rpc.ts'
 import type { Dice } from '../../protobuf/dice.ts'
 import type { Case } from './house.ts'
 import { anything, fieldOf, messageOf, type Wish } from './values-by-type.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { BreakerRule } from '../../../src/core/model/route.ts'
+import type { BreakerRule } from '../../../src/core/model/breaker.ts'
 import { Breaker } from '../../../src/core/upstream/protect/breaker.ts'
 
 const rule = (given: Partial<BreakerRule> = {}): BreakerRule => ({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { BreakerRule } from '../../../src/core/model/breaker.ts'
 import { Fault } from '../../../src/core/model/fault.ts'
-import type { BreakerRule } from '../../../src/core/model/route.ts'
 import { buildUpstream, endpointsOf, shieldsOf } from '../../../src/core/upstream.ts'
 import { chunkedBody, grpcCall } from '../../support/calls.ts'
 import { emptyPolicy } from '../../support/policy.ts'

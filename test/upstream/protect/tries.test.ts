@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Fault } from '../../../src/core/model/fault.ts'
 import { FieldList } from '../../../src/core/model/fields.ts'
-import type { Hedge } from '../../../src/core/model/route.ts'
+import type { Hedge } from '../../../src/core/model/retry.ts'
 import { bodyOf } from '../../support/arrival.ts'
 import { chunkedBody, grpcCall, httpCall } from '../../support/calls.ts'
 import { byHand, settle } from '../../support/protected.ts'

@@ -1,7 +1,7 @@
+import { modeOf } from '../../model/egress-target.ts'
 import type { Arrived, Placed } from '../../model/exchange.ts'
 import type { FaultCode } from '../../model/fault.ts'
 import type { FieldList } from '../../model/fields.ts'
-import { modeOf } from '../../model/route.ts'
 
 /** What the caller is told about its call, as far as it came: `x-egress-service`, `-env`, `-mode`, `-rev`, `-attempts`, `-request-id`. */
 export function addMarks(headers: FieldList, x: Arrived & Partial<Placed>): FieldList {

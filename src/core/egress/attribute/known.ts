@@ -1,6 +1,6 @@
 import { claimAt } from '../../model/claims.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Caller, CallerClaim, CallerToken } from '../../policy/policy.ts'
+import type { Caller, CallerClaim, CallerToken } from '../../policy/linked/callers.ts'
 import { compileSpiffe } from '../../spiffe.ts'
 
 /** What a request proved about who sends it. */

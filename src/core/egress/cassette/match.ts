@@ -1,5 +1,5 @@
 import { hidden, isRaw } from '../../json-path.ts'
-import type { CassetteUse } from '../../model/route.ts'
+import type { CassetteUse } from '../../model/egress-target.ts'
 import type { RecordedBody, RecordedRequest } from './interaction.ts'
 
 /**

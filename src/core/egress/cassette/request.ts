@@ -1,5 +1,5 @@
+import type { CassetteUse } from '../../model/egress-target.ts'
 import type { Placed } from '../../model/exchange.ts'
-import type { CassetteUse } from '../../model/route.ts'
 import { pairsOf, recordBody } from './body.ts'
 import type { Cleaner } from './clean.ts'
 import type { RecordedRequest } from './interaction.ts'

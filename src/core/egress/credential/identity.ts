@@ -1,6 +1,6 @@
+import { secretRulesOf } from '../../model/credential.ts'
 import type { PlacedLive } from '../../model/exchange.ts'
 import { inTime } from '../../model/in-time.ts'
-import { secretRulesOf } from '../../model/secret-rule.ts'
 import type { Ports } from '../../ports.ts'
 import { buildReadSecret } from './secret.ts'
 import { callersToken } from './token-request.ts'

@@ -1,4 +1,4 @@
-import type { Credential } from '../../model/route.ts'
+import type { Credential } from '../../model/credential.ts'
 import { hasControl, unavailable } from './secret.ts'
 import type { Signing } from './sign.ts'
 

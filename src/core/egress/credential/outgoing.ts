@@ -1,9 +1,9 @@
 import { capped, egressBodyBytes } from '../../model/body.ts'
 import type { HttpCall } from '../../model/call.ts'
+import type { LiveTarget } from '../../model/egress-target.ts'
 import type { PlacedLive } from '../../model/exchange.ts'
 import type { FieldList } from '../../model/fields.ts'
 import { endToEnd } from '../../model/hop-by-hop.ts'
-import type { LiveTarget } from '../../model/route.ts'
 import { formatAuthority } from '../../net.ts'
 import type { Injection } from './inject.ts'
 

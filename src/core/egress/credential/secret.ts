@@ -1,5 +1,5 @@
 import { Fault } from '../../model/fault.ts'
-import type { SecretRule } from '../../model/route.ts'
+import type { SecretRule } from '../../model/secret-rule.ts'
 import { searchPattern } from '../../pattern.ts'
 import type { Secrets } from '../../ports.ts'
 

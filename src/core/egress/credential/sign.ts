@@ -1,7 +1,7 @@
 import { egressBodyBytes } from '../../model/body.ts'
 import type { HttpCall } from '../../model/call.ts'
+import type { Credential } from '../../model/credential.ts'
 import { FieldList } from '../../model/fields.ts'
-import type { Credential } from '../../model/route.ts'
 import type { Body } from '../../model/wire.ts'
 import type { Ports } from '../../ports.ts'
 import { amzDate } from './amz-date.ts'

@@ -1,4 +1,5 @@
-import type { EgressService, EgressTarget, LiveTarget } from '../../model/route.ts'
+import type { EgressService } from '../../model/egress-service.ts'
+import type { EgressTarget, LiveTarget } from '../../model/egress-target.ts'
 import { parseAuthority } from '../../net.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { buildListed, lists, liveAt, placeText } from '../proxied.ts'

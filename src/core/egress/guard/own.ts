@@ -1,5 +1,6 @@
 import { isAddress, normalizeAddress, parseAuthority } from '../../net.ts'
-import type { Address, Policy } from '../../policy/policy.ts'
+import type { Address } from '../../policy/linked/listeners.ts'
+import type { Policy } from '../../policy/policy.ts'
 import type { Ports } from '../../ports.ts'
 import { classifyAddress } from './classify.ts'
 

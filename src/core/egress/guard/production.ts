@@ -1,6 +1,6 @@
 import { isAddress, normalizeAddress, plainHost } from '../../net.ts'
 import { hostMatches } from '../../pattern.ts'
-import type { GuardHost } from '../../policy/policy.ts'
+import type { GuardHost } from '../../policy/linked/egress.ts'
 import type { Ports } from '../../ports.ts'
 import { classifyAddress } from './classify.ts'
 

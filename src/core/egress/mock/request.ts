@@ -1,5 +1,5 @@
 import type { Placed } from '../../model/exchange.ts'
-import type { Params } from '../../model/route.ts'
+import type { Params } from '../../model/template-match.ts'
 import type { Fillings } from './fill.ts'
 
 const bodyLimit = 1 << 20

@@ -1,4 +1,4 @@
-import type { EgressService } from '../../model/route.ts'
+import type { EgressService } from '../../model/egress-service.ts'
 import { compileTemplate } from '../../model/template-match.ts'
 import type { Target } from '../../model/wire.ts'
 

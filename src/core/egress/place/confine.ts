@@ -1,4 +1,4 @@
-import type { LiveTarget } from '../../model/route.ts'
+import type { LiveTarget } from '../../model/egress-target.ts'
 import type { Target } from '../../model/wire.ts'
 
 /** Why a path could lead out of the one that a target is confined to, in a sentence; undefined when it cannot. */

@@ -1,4 +1,4 @@
-import type { Rule } from '../../policy/policy.ts'
+import type { Rule } from '../../policy/linked/access.ts'
 import type { Part } from './matchers.ts'
 
 /**

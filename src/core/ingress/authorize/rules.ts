@@ -1,5 +1,5 @@
 import { expressionRoots } from '../../expression.ts'
-import type { AccessPolicy, Rule } from '../../policy/policy.ts'
+import type { AccessPolicy, Rule } from '../../policy/linked/access.ts'
 import type { CompiledRule, Phase } from './compiled-rule.ts'
 import type { Asked, Facts } from './facts.ts'
 import { type MatcherName, type Part, partsOf } from './matchers.ts'

@@ -1,4 +1,4 @@
-import type { TimeWindow } from '../../policy/policy.ts'
+import type { TimeWindow } from '../../policy/linked/access.ts'
 
 /** Where a moment falls in a zone's week. */
 interface WallTime {

@@ -1,6 +1,7 @@
 import { claimAt } from '../../model/claims.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer, MintedToken } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
+import type { MintedToken } from '../../policy/linked/tokens.ts'
 import { tokenKinds } from './token-kinds.ts'
 
 /** What a minted token says, short of its times and its id. */

@@ -1,5 +1,5 @@
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
 import { tokenInvalid } from './answers.ts'
 import { isPrintable, type OpenedToken } from './gate.ts'
 import type { Json, JsonObject } from './strict-json.ts'

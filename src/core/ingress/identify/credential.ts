@@ -1,6 +1,6 @@
 import type { Matched } from '../../model/exchange.ts'
 import type { ProofKind } from '../../model/principal.ts'
-import type { RequirementLeaf } from '../../policy/policy.ts'
+import type { RequirementLeaf } from '../../policy/linked/access.ts'
 import type { Proved } from './requirement.ts'
 
 /** One way of proving who one is (bearer tokens, API keys, client certificates), for every leaf of the policies that asks for it. */

@@ -1,5 +1,5 @@
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
 import { type KeyLookup, type KeyPorts, KeySet, type KeySetSource, type KeySetStatus, type Mark } from './key-set.ts'
 import { Lru } from './lru.ts'
 

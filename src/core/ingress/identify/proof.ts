@@ -1,6 +1,6 @@
 import type { Received } from '../../model/exchange.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
 import { tokenInvalid } from './answers.ts'
 import type { Offered } from './bearer.ts'
 import type { IdentifyPorts } from './ports.ts'

@@ -1,5 +1,5 @@
 import type { Subject } from '../../model/principal.ts'
-import type { Requirement, RequirementLeaf } from '../../policy/policy.ts'
+import type { Requirement, RequirementLeaf } from '../../policy/linked/access.ts'
 
 /** A credential that was verified, and the leaf of the requirement that it meets. */
 export interface Proved {

@@ -1,7 +1,7 @@
 import { compactVerify, errors } from 'jose'
 import { Fault } from '../../model/fault.ts'
 import type { Subject } from '../../model/principal.ts'
-import type { Issuer } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
 import type { Ports } from '../../ports.ts'
 import { idpUnavailable, tokenInvalid } from './answers.ts'
 import { endOf, judgeClaims, principalFrom } from './claims.ts'

@@ -1,7 +1,7 @@
 import { claimAt } from '../../model/claims.ts'
 import type { Matched } from '../../model/exchange.ts'
 import type { Principal } from '../../model/principal.ts'
-import type { LimitKeyPart } from '../../policy/policy.ts'
+import type { LimitKeyPart } from '../../policy/linked/limits.ts'
 
 /*
  * The key of a limit:

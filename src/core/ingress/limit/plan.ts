@@ -1,6 +1,7 @@
 import { costOf } from '../../model/cost.ts'
 import type { Route, RouteLimit } from '../../model/route.ts'
-import type { Limit, Policy } from '../../policy/policy.ts'
+import type { Limit } from '../../policy/linked/limits.ts'
+import type { Policy } from '../../policy/policy.ts'
 import type { Descriptor } from '../../ports.ts'
 import { type Countable, compileKey, type LimitKey } from './key.ts'
 import { compileSize, type Size } from './size.ts'

@@ -1,6 +1,6 @@
 import { claimAt } from '../../model/claims.ts'
 import { capacityOf, refillMs } from '../../model/limit.ts'
-import type { ClaimedPoints, Limit } from '../../policy/policy.ts'
+import type { ClaimedPoints, Limit } from '../../policy/linked/limits.ts'
 import type { LimitSpec } from '../../ports.ts'
 import type { Countable } from './key.ts'
 

@@ -1,5 +1,5 @@
 import { isAddress, networkOf, normalizeAddress } from '../../net.ts'
-import type { Limit, LimitKeyPart } from '../../policy/policy.ts'
+import type { Limit, LimitKeyPart } from '../../policy/linked/limits.ts'
 import { encodeKey, labelOf } from './key.ts'
 
 /** What somebody wrote means for one limit. */

@@ -1,5 +1,7 @@
+import type { FieldTest } from '../../model/field-test.ts'
 import { canonicalPath } from '../../model/path.ts'
-import type { FieldTest, HttpBinding, Route, Rpc } from '../../model/route.ts'
+import type { Route } from '../../model/route.ts'
+import type { HttpBinding, Rpc } from '../../model/rpc.ts'
 import { isTemplateError, parseTemplate, readableTemplate, type Segment, type Template } from '../../model/template.ts'
 import type { Fields } from '../../model/wire.ts'
 import { compileFieldTests } from '../../pattern.ts'

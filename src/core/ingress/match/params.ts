@@ -1,6 +1,6 @@
 import { Fault } from '../../model/fault.ts'
-import type { Params } from '../../model/route.ts'
 import type { Template, Variable } from '../../model/template.ts'
+import type { Params } from '../../model/template-match.ts'
 
 /**
  * The variables of the matched template, each decoded once (google.api.http, "Path template syntax"): one segment

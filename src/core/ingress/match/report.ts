@@ -1,6 +1,7 @@
 import { dialectOf } from '../../model/dialect.ts'
 import type { Received } from '../../model/exchange.ts'
-import type { FieldTest, Route } from '../../model/route.ts'
+import type { FieldTest } from '../../model/field-test.ts'
+import type { Route } from '../../model/route.ts'
 import { compileFieldTests, wordsOfField, wordsOfFieldTest } from '../../pattern.ts'
 import { buildBook, lookUp, type RouteBook } from './book.ts'
 import { queryReader } from './query.ts'

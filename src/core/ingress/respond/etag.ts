@@ -1,5 +1,5 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf'
-import type { TranslateOptions } from '../../model/route.ts'
+import type { TranslateOptions } from '../../model/translate-options.ts'
 import type { Inbound } from '../../model/wire.ts'
 import { buildStringOf, etagField } from '../../protobuf.ts'
 

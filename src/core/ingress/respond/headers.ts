@@ -3,7 +3,7 @@ import { FieldList } from '../../model/fields.ts'
 import { endToEnd, isHopByHop } from '../../model/hop-by-hop.ts'
 import { isPromoted, mayTrail } from '../../model/metadata-names.ts'
 import { rateLimitHeaders } from '../../model/reading.ts'
-import type { TranslateOptions } from '../../model/route.ts'
+import type { TranslateOptions } from '../../model/translate-options.ts'
 import type { Fields } from '../../model/wire.ts'
 
 /** What a mesh proxy or an upstream server says about itself. */

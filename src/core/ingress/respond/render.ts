@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, fromBinary } from '@bufbuild/protobuf'
 import { reflect } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
-import type { TranslateOptions } from '../../model/route.ts'
+import type { TranslateOptions } from '../../model/translate-options.ts'
 import { type RouteTypes, unsetText } from '../../protobuf.ts'
 import { buildEtag, type EtagOf } from './etag.ts'
 

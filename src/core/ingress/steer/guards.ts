@@ -1,4 +1,5 @@
-import type { Route, WeightedDestination } from '../../model/route.ts'
+import type { WeightedDestination } from '../../model/destination.ts'
+import type { Route } from '../../model/route.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Lasting } from '../../ports.ts'
 import { Canary, type CanaryPorts } from './guard/canary.ts'

@@ -1,4 +1,4 @@
-import type { Destination } from '../../model/route.ts'
+import type { Destination } from '../../model/destination.ts'
 
 /** `cluster` or `cluster/subset`. */
 export function nameOf({ cluster, subset }: Destination): string {

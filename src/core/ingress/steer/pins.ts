@@ -1,6 +1,6 @@
-import { claimAt } from '../../model/claims.ts'
+import { type ClaimEquals, claimAt } from '../../model/claims.ts'
+import type { WeightedDestination } from '../../model/destination.ts'
 import type { Metered } from '../../model/exchange.ts'
-import type { ClaimEquals, WeightedDestination } from '../../model/route.ts'
 import { compileFieldTests } from '../../pattern.ts'
 
 /** The first destination, in file order, whose pin fits the request: all its header tests and all its claims hold. */

@@ -1,4 +1,4 @@
-import type { WeightedDestination } from '../../model/route.ts'
+import type { WeightedDestination } from '../../model/destination.ts'
 import { drawOf, seedOf } from './bucket.ts'
 import { nameOf } from './name.ts'
 import type { Split } from './split.ts'

@@ -1,4 +1,4 @@
-import type { WeightedDestination } from '../../model/route.ts'
+import type { WeightedDestination } from '../../model/destination.ts'
 
 /** Gives every bucket in [0, 1) its destination, or undefined when no destination has a weight. */
 export type Split = (bucket: number) => WeightedDestination | undefined

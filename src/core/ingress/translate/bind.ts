@@ -1,7 +1,7 @@
 import { create, type DescField, type DescMessage, equals, type Message } from '@bufbuild/protobuf'
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
 import { Fault } from '../../model/fault.ts'
-import type { Params } from '../../model/route.ts'
+import type { Params } from '../../model/template-match.ts'
 import { emptyMessage, fieldOf, isMembers, type Json, type JsonCodec, type LocalValue, serialize, valueFromText } from '../../protobuf.ts'
 import { bindIfMatch } from './if-match.ts'
 import type { BindingPlan, BoundVariable } from './plan.ts'

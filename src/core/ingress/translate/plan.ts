@@ -1,5 +1,5 @@
 import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
-import type { HttpBinding, Rpc } from '../../model/route.ts'
+import type { HttpBinding, Rpc } from '../../model/rpc.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { etagField, resolvePath } from '../../protobuf.ts'
 

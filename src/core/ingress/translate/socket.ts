@@ -1,6 +1,6 @@
 import type { Introduced } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
-import type { Rpc } from '../../model/route.ts'
+import type { Rpc } from '../../model/rpc.ts'
 import { noneMore, openSocket, socketHead } from '../../model/socket.ts'
 import { type JsonCodec, parseJson } from '../../protobuf.ts'
 import { bindBytes, bindMessage, type Parts } from './bind.ts'

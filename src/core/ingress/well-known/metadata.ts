@@ -1,6 +1,8 @@
 import { proofAlgorithms } from '../../model/proof-algorithms.ts'
 import type { Route } from '../../model/route.ts'
-import type { Issuer, Policy, Resource } from '../../policy/policy.ts'
+import type { Issuer } from '../../policy/linked/issuers.ts'
+import type { Resource } from '../../policy/linked/tokens.ts'
+import type { Policy } from '../../policy/policy.ts'
 import { leavesOf } from '../../policy/requirement.ts'
 
 /** The metadata document of a resource (RFC 9728 section 2), from what its routes ask. */

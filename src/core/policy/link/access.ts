@@ -1,7 +1,7 @@
 import { expressionRoots } from '../../expression.ts'
 import type { ProofKind } from '../../model/principal.ts'
 import type { AccessDocument, MatcherDocument, RequirementDocument, RuleDocument } from '../document/access.ts'
-import type { AccessPolicy, Requirement, Rule } from '../policy.ts'
+import type { AccessPolicy, Requirement, Rule } from '../linked/access.ts'
 import type { Path } from '../read/node.ts'
 import { standsIn } from '../requirement.ts'
 import { asksWho } from './covers.ts'

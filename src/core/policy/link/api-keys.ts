@@ -1,5 +1,5 @@
 import type { ApiKeysDocument } from '../document/api-keys.ts'
-import type { ApiKeySet } from '../policy.ts'
+import type { ApiKeySet } from '../linked/api-keys.ts'
 import type { Entries } from './entries.ts'
 import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
 import { needStore } from './store.ts'

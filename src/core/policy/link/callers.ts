@@ -1,5 +1,6 @@
-import type { CallerDocument, EgressDocument } from '../document/egress.ts'
-import type { Caller, CallerClaim, CallerToken } from '../policy.ts'
+import type { CallerDocument } from '../document/callers.ts'
+import type { EgressDocument } from '../document/egress.ts'
+import type { Caller, CallerClaim, CallerToken } from '../linked/callers.ts'
 import { type Entry, type Linking, refer, refuse, suggestion } from './linking.ts'
 import { after } from './values.ts'
 

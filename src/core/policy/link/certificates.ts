@@ -1,5 +1,5 @@
 import type { CertificateDocument } from '../document/certificates.ts'
-import type { CertificateMapping } from '../policy.ts'
+import type { CertificateMapping } from '../linked/certificates.ts'
 import type { Entries } from './entries.ts'
 import { type Entry, isSaid, isWhole, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
 

@@ -1,6 +1,6 @@
 import type { LimitShape } from '../../model/limit.ts'
 import type { LimitDocument } from '../document/limits.ts'
-import type { ClaimedPoints } from '../policy.ts'
+import type { ClaimedPoints } from '../linked/limits.ts'
 import type { Path } from '../read/node.ts'
 import { parseQuota, parseRate } from '../units.ts'
 import { type Entry, isWhole, type Linking, refuse } from './linking.ts'

@@ -1,5 +1,6 @@
 import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'
-import type { Cluster, Endpoints, PinnedSet, Subset } from '../policy.ts'
+import type { Cluster, PinnedSet, Subset } from '../linked/clusters.ts'
+import type { Endpoints } from '../linked/endpoints.ts'
 import type { Path } from '../read/node.ts'
 import type { Descriptors } from './descriptors.ts'
 import { linkEndpoints } from './endpoints.ts'

@@ -1,5 +1,5 @@
 import { isTemplateError, parseTemplate, type Template } from '../../model/template.ts'
-import type { AllAny, ClaimTest, Matcher, Rule, TlsTest } from '../policy.ts'
+import type { AllAny, ClaimTest, Matcher, Rule, TlsTest } from '../linked/access.ts'
 import { implies, withHead } from './takes.ts'
 
 /*

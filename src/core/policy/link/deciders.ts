@@ -1,6 +1,6 @@
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { DeciderDocument } from '../document/deciders.ts'
-import type { Decider, DeciderPart, DecisionPoint } from '../policy.ts'
+import type { Decider, DeciderPart, DecisionPoint } from '../linked/deciders.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refer, refuse, warn } from './linking.ts'
 import { after, ms } from './values.ts'

@@ -1,4 +1,4 @@
-import type { AccessPolicy } from '../policy.ts'
+import type { AccessPolicy } from '../linked/access.ts'
 import { isPossible, leavesOf, together, waysOf } from '../requirement.ts'
 import { type Linking, warn } from './linking.ts'
 import type { LinkedRoute } from './routes.ts'

@@ -1,5 +1,6 @@
 import { healthService } from '../../health.ts'
-import type { GrpcMatch, HttpBinding, Rpc } from '../../model/route.ts'
+import type { GrpcMatch } from '../../model/route.ts'
+import type { HttpBinding, Rpc } from '../../model/rpc.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { bindingProblem, type DescriptorBook, healthSet, rpcsOf } from '../../protobuf.ts'
 import { type ClusterDocument, descriptorsIn } from '../document/clusters.ts'

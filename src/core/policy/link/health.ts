@@ -1,7 +1,9 @@
 import type { BalanceDocument } from '../document/balance.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import { type HealthDocument, type OutlierDocument, outlier } from '../document/health.ts'
-import type { BalanceKind, Balancing, Cluster, HealthCheck, Outlier } from '../policy.ts'
+import type { BalanceKind, Balancing } from '../linked/balance.ts'
+import type { Cluster } from '../linked/clusters.ts'
+import type { HealthCheck, Outlier } from '../linked/health.ts'
 import { type Entry, isWhole, type Linking, refuse, warn } from './linking.ts'
 import { ms, share, stickyOf } from './values.ts'
 

@@ -1,6 +1,6 @@
 import { expressionParams } from '../../expression.ts'
 import { compilePattern } from '../../pattern.ts'
-import type { AccessPolicy, Requirement, Rule } from '../policy.ts'
+import type { AccessPolicy, Requirement, Rule } from '../linked/access.ts'
 import { leavesOf } from '../requirement.ts'
 import { allowCovers, asksWho, denyCovers } from './covers.ts'
 import { type Linking, placeIn } from './linking.ts'

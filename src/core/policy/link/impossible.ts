@@ -1,4 +1,5 @@
-import type { GrpcMatch, HttpBinding } from '../../model/route.ts'
+import type { GrpcMatch } from '../../model/route.ts'
+import type { HttpBinding } from '../../model/rpc.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
 import { type BoundParts, type DescriptorBook, demandsOf, resolvePath } from '../../protobuf.ts'
 import type { RouteDocument } from '../document/routes.ts'

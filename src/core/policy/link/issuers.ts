@@ -1,5 +1,5 @@
 import type { IssuerDocument } from '../document/issuers.ts'
-import type { Introspection, Issuer, RevocationRules } from '../policy.ts'
+import type { Introspection, Issuer, RevocationRules } from '../linked/issuers.ts'
 import { type Entry, isWhole, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
 import { needStore } from './store.ts'
 import { ms } from './values.ts'

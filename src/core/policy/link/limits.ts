@@ -1,6 +1,6 @@
 import { capacityOf, type LimitShape, periodMs } from '../../model/limit.ts'
 import type { LimitDocument } from '../document/limits.ts'
-import type { Limit, LimitKeyPart } from '../policy.ts'
+import type { Limit, LimitKeyPart } from '../linked/limits.ts'
 import { parseQuota, parseRate } from '../units.ts'
 import { checkClaimed, claimedOf, leastOf, plainMeasure } from './claimed.ts'
 import { type Entry, isSaid, isWhole, type Linking, need, refuse, warn } from './linking.ts'

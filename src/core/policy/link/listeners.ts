@@ -1,5 +1,5 @@
 import type { EgressListenerDocument, EgressTlsDocument, PlainListenerDocument, PublicListenerDocument } from '../document/listeners.ts'
-import type { EgressListener, ListenerLimits, Listeners, ListenerTls, PublicListener } from '../policy.ts'
+import type { EgressListener, ListenerLimits, Listeners, ListenerTls, PublicListener } from '../linked/listeners.ts'
 import { parseRate } from '../units.ts'
 import { type Entry, isSaid, type Linking, nameOfPlace, placeIn, refuse, warn } from './linking.ts'
 import { addressOf, bytes, ms } from './values.ts'

@@ -1,5 +1,5 @@
 import type { AccessDocument, MatcherDocument } from '../document/access.ts'
-import type { ClaimTest, Matcher, TimeWindow } from '../policy.ts'
+import type { ClaimTest, Matcher, TimeWindow } from '../linked/access.ts'
 import type { Path } from '../read/node.ts'
 import { parseTime } from '../units.ts'
 import { type Entry, isWhole, type Linking, refer, refuse } from './linking.ts'

@@ -1,4 +1,4 @@
-import type { MockAnswer, MockBook } from '../../model/route.ts'
+import type { MockAnswer, MockBook } from '../../model/mock-book.ts'
 import { type MockAnswerDocument, mockAnswer } from '../document/mocks.ts'
 import type { LoadInput } from '../loading.ts'
 import { nodeAt, spotAt } from '../read/node.ts'

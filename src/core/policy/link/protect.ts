@@ -1,4 +1,5 @@
-import type { BreakerRule, Hedge } from '../../model/route.ts'
+import type { BreakerRule } from '../../model/breaker.ts'
+import type { Hedge } from '../../model/retry.ts'
 import type { BreakerDocument, HedgeDocument } from '../document/protect.ts'
 import { parseDuration } from '../units.ts'
 import { ms, share } from './values.ts'

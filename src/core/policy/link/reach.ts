@@ -1,7 +1,7 @@
 import { expressionParams } from '../../expression.ts'
 import { isTemplateError, parseTemplate, type Template } from '../../model/template.ts'
 import type { AccessDocument } from '../document/access.ts'
-import type { AccessPolicy, Rule } from '../policy.ts'
+import type { AccessPolicy, Rule } from '../linked/access.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, placeIn, suggestion } from './linking.ts'
 import { hostsOverlap, overlap, type Way, waysInto, withHead } from './takes.ts'

@@ -1,4 +1,5 @@
-import type { Retry, RouteMatch } from '../../model/route.ts'
+import type { Retry } from '../../model/retry.ts'
+import type { RouteMatch } from '../../model/route.ts'
 import { grpcConditions, type RetryDocument } from '../document/routes.ts'
 import { type Entry, type Linking, refuse, suggestion, warn } from './linking.ts'
 import { bytes, ms, share } from './values.ts'

@@ -1,4 +1,4 @@
-import type { SecretRule } from '../../model/route.ts'
+import type { SecretRule } from '../../model/secret-rule.ts'
 
 /** A reference with what is asked of its value. `lines`: it is PEM text or a JWK. */
 export function secretRule(

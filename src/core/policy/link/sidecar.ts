@@ -1,6 +1,7 @@
 import { isAddress } from '../../net.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
-import type { Cluster, Endpoints } from '../policy.ts'
+import type { Cluster } from '../linked/clusters.ts'
+import type { Endpoints } from '../linked/endpoints.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, type Linking, refuse, warn } from './linking.ts'
 

@@ -1,5 +1,6 @@
-import type { Credential } from '../../model/route.ts'
-import type { EgressDocument, HmacDocument, SigV4Document } from '../document/egress.ts'
+import type { Credential } from '../../model/credential.ts'
+import type { HmacDocument, SigV4Document } from '../document/credentials.ts'
+import type { EgressDocument } from '../document/egress.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, type Linking, refuse } from './linking.ts'
 import { secretRule } from './secret-rule.ts'

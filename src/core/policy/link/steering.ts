@@ -1,4 +1,7 @@
-import type { Failover, FaultInjection, Guard, Mirror, RouteMatch, WeightedDestination } from '../../model/route.ts'
+import type { Failover, Guard, WeightedDestination } from '../../model/destination.ts'
+import type { FaultInjection } from '../../model/fault-injection.ts'
+import type { Mirror } from '../../model/mirror.ts'
+import type { RouteMatch } from '../../model/route.ts'
 import type { ClusterDocument } from '../document/clusters.ts'
 import type { DestinationDocument, RouteDocument } from '../document/routes.ts'
 import type { FaultsDocument, GuardDocument } from '../document/steering.ts'

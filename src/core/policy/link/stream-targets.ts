@@ -1,7 +1,8 @@
-import type { EgressTarget } from '../../model/route.ts'
+import type { EgressTarget } from '../../model/egress-target.ts'
 import { parseAuthority } from '../../net.ts'
-import type { EgressDocument, TargetDocument } from '../document/egress.ts'
+import type { EgressDocument } from '../document/egress.ts'
 import { parseHttpUrl } from '../document/fields.ts'
+import type { TargetDocument } from '../document/targets.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse } from './linking.ts'
 import { checkAddresses, checkGuarding, type TargetPlace } from './targets.ts'
 

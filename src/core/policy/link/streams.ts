@@ -1,4 +1,4 @@
-import type { StreamSettings } from '../../model/route.ts'
+import type { StreamSettings } from '../../model/egress-service.ts'
 import type { EgressDocument } from '../document/egress.ts'
 import { type Entry, isSaid, type Linking, refuse, warn } from './linking.ts'
 import { ms } from './values.ts'

@@ -1,4 +1,5 @@
-import type { FieldTest, Route } from '../../model/route.ts'
+import type { FieldTest } from '../../model/field-test.ts'
+import type { Route } from '../../model/route.ts'
 import { isTemplateError, parseTemplate, type Template } from '../../model/template.ts'
 
 /** One way into a route: a path template with the methods it goes by. */

@@ -1,5 +1,5 @@
 import type { ExchangeDocument, ResourceDocument, TokenDocument } from '../document/tokens.ts'
-import type { MintedToken, Resource, TokenExchange } from '../policy.ts'
+import type { MintedToken, Resource, TokenExchange } from '../linked/tokens.ts'
 import { type Entry, type Linking, nameOfPlace, placeIn, refuse } from './linking.ts'
 import { ms } from './values.ts'
 

@@ -1,5 +1,7 @@
 import { answerHeaderProblem, isListed, metadataProblem } from '../../model/metadata-names.ts'
-import type { GrpcMatch, Rpc, TranslateOptions } from '../../model/route.ts'
+import type { GrpcMatch } from '../../model/route.ts'
+import type { Rpc } from '../../model/rpc.ts'
+import type { TranslateOptions } from '../../model/translate-options.ts'
 import { type DescriptorBook, etagField } from '../../protobuf.ts'
 import type { RouteDocument } from '../document/routes.ts'
 import { type Entry, isSaid, type Linking, refuse, warn } from './linking.ts'

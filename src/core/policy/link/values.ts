@@ -1,7 +1,8 @@
-import type { FieldTest, Sticky } from '../../model/route.ts'
+import type { FieldTest } from '../../model/field-test.ts'
+import type { Sticky } from '../../model/sticky.ts'
 import { parseAuthority } from '../../net.ts'
 import type { FieldTestsDocument } from '../document/routes.ts'
-import type { Address } from '../policy.ts'
+import type { Address } from '../linked/listeners.ts'
 import { parseDuration, parsePercent, parseSize } from '../units.ts'
 
 /*

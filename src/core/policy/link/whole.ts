@@ -1,5 +1,6 @@
 import type { AccessDocument } from '../document/access.ts'
-import type { AccessPolicy, Listeners, Rule } from '../policy.ts'
+import type { AccessPolicy, Rule } from '../linked/access.ts'
+import type { Listeners } from '../linked/listeners.ts'
 import { nodeAt } from '../read/node.ts'
 import { checkDemands } from './demands.ts'
 import type { Entries } from './entries.ts'

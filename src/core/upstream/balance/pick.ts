@@ -1,4 +1,4 @@
-import type { BalanceKind } from '../../policy/policy.ts'
+import type { BalanceKind } from '../../policy/linked/balance.ts'
 import type { Clock, Random } from '../../ports.ts'
 import { mayProve } from '../health/standing.ts'
 import type { Member } from '../state.ts'

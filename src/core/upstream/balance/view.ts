@@ -1,5 +1,5 @@
 import { Fault } from '../../model/fault.ts'
-import type { Balancing } from '../../policy/policy.ts'
+import type { Balancing } from '../../policy/linked/balance.ts'
 import { type Standing, standsAs } from '../health/standing.ts'
 import type { Candidate } from './candidate.ts'
 import { shareByZone } from './zones.ts'

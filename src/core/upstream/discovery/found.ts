@@ -1,4 +1,4 @@
-import type { StaticAddress } from '../../policy/policy.ts'
+import type { StaticAddress } from '../../policy/linked/endpoints.ts'
 import type { Endpoint, Found, Labels } from '../../ports.ts'
 
 /** More endpoints than this in one set are a mistake of the source. */

@@ -1,4 +1,4 @@
-import type { EndpointSource } from '../../policy/policy.ts'
+import type { EndpointSource } from '../../policy/linked/endpoints.ts'
 
 /** A source for people and for metrics: its kind, and what it is asked for. */
 export function sourceName(source: EndpointSource): string {

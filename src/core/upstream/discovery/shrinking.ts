@@ -1,4 +1,4 @@
-import type { ShrinkRule } from '../../policy/policy.ts'
+import type { ShrinkRule } from '../../policy/linked/endpoints.ts'
 
 /**
  * Whether a new set of `next` endpoints may take the place of one of `now`. `take`: at once; `hold`: when the source has said so for long

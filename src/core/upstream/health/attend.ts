@@ -1,4 +1,4 @@
-import type { HealthCheck } from '../../policy/policy.ts'
+import type { HealthCheck } from '../../policy/linked/health.ts'
 import type { Ports } from '../../ports.ts'
 import type { Shared } from '../shared.ts'
 import type { Member, UpstreamState } from '../state.ts'

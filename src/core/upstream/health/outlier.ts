@@ -1,5 +1,5 @@
 import type { MetricName } from '../../observe/metrics.ts'
-import type { Outlier } from '../../policy/policy.ts'
+import type { Outlier } from '../../policy/linked/health.ts'
 import type { Meter } from '../../ports.ts'
 import { forgetFailures } from '../balance/times.ts'
 import type { Member } from '../state.ts'

@@ -1,4 +1,4 @@
-import type { MirrorDiff } from '../../model/route.ts'
+import type { MirrorDiff } from '../../model/mirror.ts'
 import type { Fields } from '../../model/wire.ts'
 import { compilePointers, pointerOf } from './pointer.ts'
 import { redacted, redactedPath } from './redacted.ts'

@@ -1,4 +1,4 @@
-import type { BreakerRule } from '../../model/route.ts'
+import type { BreakerRule } from '../../model/breaker.ts'
 
 /** `closed`: requests pass. `open`: none. `half_open`: a few, to see whether it is over. */
 export type BreakerState = 'closed' | 'open' | 'half_open'

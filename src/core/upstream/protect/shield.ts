@@ -1,5 +1,5 @@
+import type { BreakerRule } from '../../model/breaker.ts'
 import { Fault } from '../../model/fault.ts'
-import type { BreakerRule } from '../../model/route.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import type { Meter } from '../../ports.ts'
 import { verdictOf } from '../health/outlier.ts'

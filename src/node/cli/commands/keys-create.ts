@@ -1,5 +1,5 @@
 import { type ApiKeyRecord, isName, isScope, readApiKeyRecord } from '../../../core/model/api-key-record.ts'
-import type { ApiKeySet } from '../../../core/policy/policy.ts'
+import type { ApiKeySet } from '../../../core/policy/linked/api-keys.ts'
 import { type Arguments, type Command, exit, UsageError } from '../command.ts'
 import { isoTime, keyOptions, momentOf, viewOf, withSet } from '../keys.ts'
 import { newKey, printKey } from '../new-key.ts'

@@ -1,6 +1,7 @@
 import { addRevocations, listRevocations } from '../../../core/ingress/identify.ts'
 import type { Revocation } from '../../../core/model/revocation.ts'
-import type { Issuer, Policy } from '../../../core/policy/policy.ts'
+import type { Issuer } from '../../../core/policy/linked/issuers.ts'
+import type { Policy } from '../../../core/policy/policy.ts'
 import { createClock } from '../../clock.ts'
 import { createRandom } from '../../random.ts'
 import { createRedisShared } from '../../redis-shared.ts'

@@ -1,6 +1,7 @@
 import type { HttpCall } from '../../../model/call.ts'
 import { FieldList } from '../../../model/fields.ts'
-import type { Cluster, ExtAuthzPoint } from '../../../policy/policy.ts'
+import type { Cluster } from '../../../policy/linked/clusters.ts'
+import type { ExtAuthzPoint } from '../../../policy/linked/deciders.ts'
 import { givenHeaders } from './given.ts'
 import { httpReplyOf, startOf } from './http.ts'
 import type { Inputs } from './inputs.ts'

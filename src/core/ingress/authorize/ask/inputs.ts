@@ -1,6 +1,6 @@
 import { claimAt } from '../../../model/claims.ts'
 import type { Identified } from '../../../model/exchange.ts'
-import type { DeciderPart } from '../../../policy/policy.ts'
+import type { DeciderPart } from '../../../policy/linked/deciders.ts'
 
 /** What a decision point is told of one request: what is declared, and what is there. */
 export interface Inputs {

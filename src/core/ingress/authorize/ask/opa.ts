@@ -1,6 +1,7 @@
 import { FieldList } from '../../../model/fields.ts'
 import type { Fields } from '../../../model/wire.ts'
-import type { Cluster, DecisionPoint } from '../../../policy/policy.ts'
+import type { Cluster } from '../../../policy/linked/clusters.ts'
+import type { DecisionPoint } from '../../../policy/linked/deciders.ts'
 import type { Ports } from '../../../ports.ts'
 import { isMembers, type Json, parseJson } from '../../../protobuf.ts'
 import { httpReplyOf, startOf } from './http.ts'

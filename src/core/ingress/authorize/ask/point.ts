@@ -1,7 +1,7 @@
 import { Fault } from '../../../model/fault.ts'
 import { Lifeline } from '../../../model/lifeline.ts'
 import type { MetricName } from '../../../observe/metrics.ts'
-import type { Decider } from '../../../policy/policy.ts'
+import type { Decider } from '../../../policy/linked/deciders.ts'
 import type { Clock, Lasting, Meter } from '../../../ports.ts'
 import { Answers } from './answers.ts'
 import { Breaker } from './breaker.ts'

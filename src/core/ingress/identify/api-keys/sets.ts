@@ -1,4 +1,4 @@
-import type { ApiKeySet } from '../../../policy/policy.ts'
+import type { ApiKeySet } from '../../../policy/linked/api-keys.ts'
 import { type ApiKeyPorts, type ApiKeyStore, openApiKeyStore } from './store.ts'
 
 interface Shared {

@@ -1,5 +1,5 @@
 import { type ApiKeyRecord, readApiKeyFile, readApiKeyRecord } from '../../../model/api-key-record.ts'
-import type { ApiKeySet } from '../../../policy/policy.ts'
+import type { ApiKeySet } from '../../../policy/linked/api-keys.ts'
 import { Lru } from '../lru.ts'
 import type { IdentifyPorts } from '../ports.ts'
 import { parseStrictJson } from '../strict-json.ts'

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { clientProof } from '../../../client-proof.ts'
-import type { Introspection } from '../../../policy/policy.ts'
+import type { Introspection } from '../../../policy/linked/issuers.ts'
 import type { FetchResponse } from '../../../ports.ts'
 import { discover } from '../fetch-keys.ts'
 import type { IdentifyPorts } from '../ports.ts'

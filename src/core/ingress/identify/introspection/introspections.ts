@@ -1,6 +1,6 @@
 import { Fault } from '../../../model/fault.ts'
 import type { Subject } from '../../../model/principal.ts'
-import type { Issuer } from '../../../policy/policy.ts'
+import type { Issuer } from '../../../policy/linked/issuers.ts'
 import { idpUnavailable, tokenInvalid } from '../answers.ts'
 import { type Shared, take } from '../key-sets.ts'
 import { Lru } from '../lru.ts'

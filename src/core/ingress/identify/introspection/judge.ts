@@ -1,5 +1,5 @@
 import type { Subject } from '../../../model/principal.ts'
-import type { Issuer } from '../../../policy/policy.ts'
+import type { Issuer } from '../../../policy/linked/issuers.ts'
 import { tokenInvalid } from '../answers.ts'
 import { judgeAudience, judgeTimes, numericDate, optionalPrintable, principalFromAnswer } from '../claims.ts'
 import { isJsonObject, type JsonObject } from '../strict-json.ts'

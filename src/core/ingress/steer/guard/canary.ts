@@ -1,4 +1,4 @@
-import type { Destination, Guard } from '../../../model/route.ts'
+import type { Destination, Guard } from '../../../model/destination.ts'
 import type { MetricName } from '../../../observe/metrics.ts'
 import type { Ports } from '../../../ports.ts'
 import { nameOf } from '../name.ts'

@@ -1,4 +1,4 @@
-import type { Guard } from '../../../model/route.ts'
+import type { Guard } from '../../../model/destination.ts'
 import { isSurelyFrom, lowerShare, mayBeFrom, upperShare } from './bounds.ts'
 import type { Tally } from './tally.ts'
 
