@@ -30,11 +30,12 @@ interface Form {
   readonly callers: number
   /** As the manifest sets it for this form, beyond what all have. */
   readonly flags: readonly string[]
+  readonly nodeFlags: readonly string[]
 }
 
 const forms: readonly Form[] = [
-  { name: 'sidecar', services: 1, callers: 1, flags: ['--lame-duck', '0s', '--drain', '1s'] },
-  { name: 'node agent', services: 20, callers: 50, flags: ['--lame-duck', '0s', '--drain', '1s'] },
+  { name: 'sidecar', services: 1, callers: 1, flags: ['--lame-duck', '0s', '--drain', '1s'], nodeFlags: ['--max-semi-space-size=4'] },
+  { name: 'node agent', services: 20, callers: 50, flags: ['--lame-duck', '0s', '--drain', '1s'], nodeFlags: [] },
 ]
 
 interface Taken {
@@ -74,7 +75,7 @@ async function measured(form: Form, children: Children, sallyport: readonly stri
   const [command = process.execPath, ...words] = sallyport
   const begun = performance.now()
   const flags = ['--policies', folder, '--env', 'test', '--log-to', '/dev/null', '--log-format', 'json', ...form.flags]
-  const child = children.spawn(command, [...words, 'serve', ...flags], undefined)
+  const child = children.spawn(command, [...form.nodeFlags, ...words, 'serve', ...flags], undefined)
   try {
     await untilReady(`http://127.0.0.1:${ports.admin}/readyz`, () => child.complaint())
     const readyMs = performance.now() - begun

@@ -24,6 +24,11 @@ export function isAddress(text: string): boolean {
   return parseAddress(text) !== undefined
 }
 
+/** `localhost`, 127.0.0.0/8 or ::1. */
+export function isLoopbackHost(value: string): boolean {
+  return value === 'localhost' || value.endsWith('.localhost') || /^127\.\d+\.\d+\.\d+$/.test(value) || value === '::1'
+}
+
 /** A sentence about what is wrong with a CIDR, or undefined. A bare address stands for itself alone. */
 export function checkCidr(text: string): string | undefined {
   const slash = text.indexOf('/')

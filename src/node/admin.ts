@@ -7,7 +7,8 @@ import { addLimits, type LimitRoutes } from './admin/limits.ts'
 import { statusPage } from './admin/page.ts'
 import { addReference } from './admin/reference.ts'
 import { isFromPage, problem } from './admin/refusal.ts'
-import type { BoundListener, GatewayView } from './gateway-view.ts'
+import type { BoundListener } from './gateway/listener-set.ts'
+import type { GatewayView } from './gateway-view.ts'
 import type { SwitchDesk } from './switching.ts'
 
 /** Only the inline style of our own page may take effect. */

@@ -1,15 +1,15 @@
 import type { CallOptions, Channel, Channels, Endpoint } from '../core/ports.ts'
 import { ConnectionCap } from './channels/connection-cap.ts'
 import { type DialPorts, dial } from './channels/dial.ts'
-import { openGrpc } from './channels/grpc.ts'
 import { openHttp1 } from './channels/http1.ts'
 import { openHttp2 } from './channels/http2.ts'
+import { openLateGrpc } from './channels/late-grpc.ts'
 import type { Wire } from './channels/wire.ts'
 
 const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: DialPorts, cap?: ConnectionCap) => Wire>> = {
   http1: openHttp1,
   h2: openHttp2,
-  grpc: openGrpc,
+  grpc: openLateGrpc,
 }
 
 /** The ways of this process, and how many connections they have. */

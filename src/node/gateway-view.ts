@@ -5,6 +5,7 @@ import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, ShieldStatus, SourceStatus } from '../core/upstream.ts'
 import type { CertificateStatus } from './certificate-status.ts'
+import type { BoundListener } from './gateway/listener-set.ts'
 
 /** How an issuer's keys stand. */
 export type KeySetStatus = ReturnType<ReturnType<typeof keySetsOf>['status']>[number]
@@ -20,14 +21,6 @@ export interface LastLoad {
   readonly at: number
   /** Everything that look found, errors first. */
   readonly diagnostics: readonly Diagnostic[]
-}
-
-/** A bound address. */
-export interface BoundListener {
-  /** `public`, `egress`, `egress:<service>` or `admin`. */
-  readonly name: string
-  readonly host: string
-  readonly port: number
 }
 
 /** What the admin listener may know of the gateway. It changes nothing through it. */

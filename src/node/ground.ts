@@ -8,6 +8,7 @@ import { createChannels, type OpenChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
+import { type Build, openBuild } from './gateway/build.ts'
 import { createStoreInForce, type Memory, type StoreInForce } from './gateway/store-in-force.ts'
 import type { NodeJournal } from './journal.ts'
 import { createLasting } from './lasting.ts'
@@ -26,6 +27,7 @@ import type { CertificateNotices } from './tls-material.ts'
 export interface Ground {
   readonly ports: Ports
   readonly store: StoreInForce
+  readonly build: Build
   readonly journal: NodeJournal
   readonly meter: Registry
   readonly certificates: CertificateNotices
@@ -81,7 +83,7 @@ export function createGround(
     journal,
     meter,
   }
-  return { ports, store: inForce, journal, meter, certificates, network, listeners, spans: spansOf(settings, ports, journal) }
+  return { ports, store: inForce, build: openBuild(ports), journal, meter, certificates, network, listeners, spans: spansOf(settings, ports, journal) }
 }
 
 const connections: MetricName = 'sallyport_upstream_connections'

@@ -1,16 +1,13 @@
 import type { Live } from '../core/live.ts'
-import type { Diagnostic } from '../core/policy/diagnostic.ts'
-import type { Policy } from '../core/policy/policy.ts'
-import { buildSnapshot } from '../core/snapshot.ts'
 import type { Network } from './channels/dial.ts'
 import { createClock } from './clock.ts'
-import { Gateway } from './gateway/gateway.ts'
+import type { Gateway } from './gateway/gateway.ts'
+import type { BoundListener } from './gateway/listener-set.ts'
 import { logDiagnostics } from './gateway/reloader.ts'
-import { acceptable, StartError, step, watchFrom } from './gateway/start.ts'
-import type { BoundListener, GatewayView, LastLoad } from './gateway-view.ts'
-import { createGround } from './ground.ts'
+import { acceptable, StartError, watchFrom } from './gateway/start.ts'
+import type { GatewayView, LastLoad } from './gateway-view.ts'
 import { createJournal, type NodeJournal } from './journal.ts'
-import { openPolicySource, type PolicySource, type PolicySourceOptions } from './policy-source.ts'
+import { openPolicySource, type PolicySourceOptions } from './policy-source.ts'
 import type { Settings } from './settings.ts'
 
 export { StartError } from './gateway/start.ts'
@@ -35,7 +32,7 @@ export interface Running {
   bug(kind: string, error: unknown): void
 }
 
-/** Another way to load or to watch the folder, and another network. Left out: in a thread of its own, as soon as something changes; the system's. */
+/** Another way to load or to watch the folder, and another network. Left out: in a process of its own, as soon as something changes; the system's. */
 export interface StartOptions extends Pick<PolicySourceOptions, 'load' | 'watch'> {
   readonly network?: Network
 }
@@ -52,8 +49,10 @@ export async function startSallyport(settings: Settings, { network, ...options }
   // Before the first load: a change while it runs must not be missed.
   const changes = watchFrom(source)
   try {
-    const { policy, diagnostics } = acceptable(await source.load(), settings)
-    const gateway = await openGateway(settings, createGround(settings, clock, journal, undefined, network), source, policy, diagnostics)
+    // Most of the program comes while another process reads the policies.
+    const [loaded, { openGateway }] = await Promise.all([source.load(), import('./gateway/open-gateway.ts')])
+    const { policy, diagnostics } = acceptable(loaded, settings)
+    const gateway = await openGateway(settings, { clock, journal, network }, source, policy, diagnostics)
     changes.tell(() => void gateway.reload())
     return runningOf(gateway, journal)
   } catch (error) {
@@ -61,28 +60,6 @@ export async function startSallyport(settings: Settings, { network, ...options }
     journal.log('error', 'start_failed', { reason: error instanceof Error ? error.message : String(error) })
     if (error instanceof StartError) logDiagnostics(journal.log, error.diagnostics)
     await journal.close()
-    throw error
-  }
-}
-
-async function openGateway(
-  settings: Settings,
-  ground: ReturnType<typeof createGround>,
-  source: PolicySource,
-  policy: Policy,
-  diagnostics: readonly Diagnostic[],
-): Promise<Gateway> {
-  const store = await step(() => ground.store.prepare(policy), 'store_unavailable', 'Set what store.redis names.')
-  store.commit()
-  const snapshot = await step(async () => buildSnapshot(policy, ground.ports), 'snapshot_failed', 'This is a bug in Sallyport.')
-  const gateway = new Gateway(settings, ground, source, snapshot, diagnostics)
-  try {
-    await step(() => gateway.open(), 'listener_unavailable', 'Choose an address that is free.')
-    return gateway
-  } catch (error) {
-    // Closing ends the log, so the reason goes there first.
-    ground.journal.log('error', 'start_failed', { reason: error instanceof Error ? error.message : String(error) })
-    await gateway.close({ hurry: true })
     throw error
   }
 }

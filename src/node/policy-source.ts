@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../core/policy/diagnostic.ts'
 import type { Policy } from '../core/policy/policy.ts'
 import type { LoadedFolder, LoadRequest } from './policy-source/load-folder.ts'
-import { loadInThread } from './policy-source/load-thread.ts'
+import { loadInProcess } from './policy-source/load-process.ts'
 import { type FolderWatch, type WatchOptions, watchDefaults, watchFolder } from './policy-source/watch.ts'
 
 /** What one look at the policies folder found. */
@@ -25,13 +25,13 @@ export interface PolicySourceOptions {
   readonly folder: string
   readonly environment: string
   readonly variables: Readonly<Record<string, string | undefined>>
-  /** Left out: in a thread of its own. */
+  /** Left out: in a process of its own. */
   readonly load?: (request: LoadRequest) => Promise<LoadedFolder>
   readonly watch?: WatchOptions
 }
 
 export function openPolicySource(options: PolicySourceOptions): PolicySource {
-  const { folder, environment, variables, load = loadInThread } = options
+  const { folder, environment, variables, load = loadInProcess } = options
   let known: string | undefined
   let running: Promise<unknown> = Promise.resolve()
   let watching: FolderWatch | undefined
@@ -42,7 +42,7 @@ export function openPolicySource(options: PolicySourceOptions): PolicySource {
       return outcomeOf(loaded)
     } catch (error) {
       known = undefined
-      return { kind: 'failed', diagnostics: [threadFailure(error)] }
+      return { kind: 'failed', diagnostics: [loadFailure(error)] }
     }
   }
   return {
@@ -64,7 +64,7 @@ function outcomeOf(loaded: LoadedFolder): LoadOutcome {
   return policy === undefined ? { kind: 'failed', diagnostics } : { kind: 'loaded', policy, diagnostics }
 }
 
-function threadFailure(error: unknown): Diagnostic {
+function loadFailure(error: unknown): Diagnostic {
   const message = `The policies could not be loaded: ${error instanceof Error ? error.message : String(error)}.`
   return { severity: 'error', code: 'load_failed', file: '', line: 1, column: 1, message, hint: 'Look for a file of unusual size.', object: undefined }
 }

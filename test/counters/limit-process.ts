@@ -1,5 +1,5 @@
 import type { LimitSpec } from '../../src/core/ports.ts'
-import { createRedisCounters } from '../../src/node/counters.ts'
+import { createRedisCounters } from '../../src/node/redis-counters.ts'
 import { fakeClock } from '../support/clock.ts'
 import { memoryMeter } from '../support/ports.ts'
 

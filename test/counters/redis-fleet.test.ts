@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
-import { createRedisCounters, type RedisCounters } from '../../src/node/counters.ts'
+import { createRedisCounters, type RedisCounters } from '../../src/node/redis-counters.ts'
 import { fakeClock } from '../support/clock.ts'
 import { memoryMeter } from '../support/ports.ts'
 import { hasRedis, redisHint } from '../support/redis.ts'

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Descriptor, LimitSpec, Taken } from '../../src/core/ports.ts'
-import { createRedisCounters, type RedisCounters } from '../../src/node/counters.ts'
+import { createRedisCounters, type RedisCounters } from '../../src/node/redis-counters.ts'
 import { fakeClock } from '../support/clock.ts'
 import { type FakeJournal, type FakeMeter, memoryJournal, memoryMeter } from '../support/ports.ts'
 import { hasRedis, type RedisServer, redisHint, startRedis } from '../support/redis.ts'

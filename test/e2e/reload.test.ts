@@ -5,7 +5,7 @@ import { Agent, request } from 'undici'
 import { expect, test, vi } from 'vitest'
 import type { JournalRecord } from '../../src/core/ports.ts'
 import { loadFolder } from '../../src/node/policy-source/load-folder.ts'
-import { loadInThread } from '../../src/node/policy-source/load-thread.ts'
+import { loadInProcess } from '../../src/node/policy-source/load-process.ts'
 import { mapOf, textOf } from '../../src/node/record-values.ts'
 import { openGateway } from '../support/gateway.ts'
 import { untilTheEnd } from '../support/keep.ts'
@@ -129,8 +129,8 @@ test('200 reloads under load: no request fails, none sees half of each, and a br
   expect(running.live.current.revision).toBe(revision)
 
   for (let count = 101; count <= 200; count++) {
-    // The last few in a thread of their own, as `serve` does: slower, so not all of them.
-    if (count === 197) load = loadInThread
+    // The last few in a process of their own, as `serve` does: slower, so not all of them.
+    if (count === 197) load = loadInProcess
     await turn()
     await inForceAfter(count)
   }

@@ -1,7 +1,9 @@
 import { type CryptoKey, exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import { buildIngress } from '../../src/core/ingress.ts'
 import type { GrpcCall, HttpCall } from '../../src/core/model/call.ts'
 import { FieldList } from '../../src/core/model/fields.ts'
 import type { Outbound } from '../../src/core/model/wire.ts'
+import { buildMessageJson } from '../../src/core/protobuf.ts'
 import { buildSnapshot, type Snapshot } from '../../src/core/snapshot.ts'
 import { type ArrivalOptions, arrival, type HeaderInput } from '../support/arrival.ts'
 import { fakeClock } from '../support/clock.ts'
@@ -52,7 +54,7 @@ export async function openWalk(sections: string) {
     const found = await loadBeside(merged(text))
     const loaded = clean({ ...found, diagnostics: found.diagnostics.filter(({ code }) => code !== 'name_unused') })
     const before = snapshot
-    snapshot = buildSnapshot(loaded, ports)
+    snapshot = buildSnapshot(loaded, ports, { buildIngress, buildMessageJson })
     await before?.close()
     return snapshot
   }

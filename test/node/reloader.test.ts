@@ -74,7 +74,7 @@ function gateway(first: Policy = emptyPolicy()) {
   const parts = {
     load: async () => outcomes.shift() ?? ({ kind: 'unchanged' } as const),
     publish: async (policy: Policy) => {
-      const change = await prepareChange({ build, plans: plansOf, live, listeners, store, log }, policy)
+      const change = await prepareChange({ build: async (fresh) => build(fresh), plans: plansOf, live, listeners, store, log }, policy)
       return 'obstacle' in change ? change : { lost: await change.commit() }
     },
     inForce: () => live.current,

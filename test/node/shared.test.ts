@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Shared } from '../../src/core/ports.ts'
-import { createMemoryShared, createRedisShared } from '../../src/node/shared.ts'
+import { createRedisShared } from '../../src/node/redis-shared.ts'
+import { createMemoryShared } from '../../src/node/shared.ts'
 import { fakeClock } from '../support/clock.ts'
 import { untilTheEnd } from '../support/keep.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'

@@ -24,6 +24,8 @@ export interface Started {
   readonly child: ChildProcess
   /** Standard output so far. */
   readonly out: () => string
+  /** Standard error so far. */
+  readonly err: () => string
   readonly ended: Promise<Finished>
 }
 
@@ -51,7 +53,7 @@ export function startCommand(keep: Keep, words: readonly string[], variables: Va
     err += text
   })
   const ended = new Promise<Finished>((resolve) => void child.once('close', (status) => resolve({ status, out, err })))
-  return { child, out: () => out, ended }
+  return { child, out: () => out, err: () => err, ended }
 }
 
 /** Signals a command and every process it started, as a terminal does on Ctrl-C. */

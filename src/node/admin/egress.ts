@@ -1,38 +1,11 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, Hono } from 'hono'
-import * as z from 'zod'
 import { listEgress } from '../../core/egress/explain.ts'
 import { problemType } from '../../core/model/problem.ts'
 import { parseDuration } from '../../core/policy/units.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import type { SwitchDesk, SwitchOutcome } from '../switching.ts'
 import { isFromPage } from './refusal.ts'
-
-/** A switch that nobody remembers is none that anybody wants. Milliseconds. */
-const longestTtlMs = 7 * 86_400_000
-
-const words = (most: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(most)
-    .regex(/^[^\p{Cc}]*$/u, 'no control characters')
-
-const body = z
-  .strictObject({
-    environment: words(64).optional(),
-    back: z.literal(true).optional(),
-    by: words(200),
-    reason: words(500),
-    ttl: z
-      .string()
-      .refine((text) => isTtl(parseDuration(text)), 'a time of at least 1s and at most 7d, such as 1h')
-      .optional(),
-    dryRun: z.boolean().optional(),
-  })
-  .refine(({ environment, back }) => (environment === undefined) !== (back === undefined), 'either environment, or back: true')
-  .refine(({ ttl, back }) => ttl === undefined || back === undefined, 'ttl has no meaning with back: true')
 
 /** Adds what is in force for egress services, and the way to switch them. */
 export function addEgress(app: Hono, view: () => GatewayView | Promise<GatewayView>, desk: SwitchDesk): void {
@@ -47,20 +20,14 @@ export function addEgress(app: Hono, view: () => GatewayView | Promise<GatewayVi
     if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) return answer(415, 'media_type_unsupported', 'the body is JSON')
     const revision = revisionFrom(c.req.header('if-match'))
     if (revision === undefined) return answer(428, 'revision_required', 'say which revision you saw: If-Match: "…", as GET /egress answers it')
-    const read = body.safeParse(await c.req.json().catch(() => undefined))
-    if (!read.success) return answer(400, 'request_invalid', problemsOf(read.error))
-    const { environment, by, reason, ttl, dryRun = false } = read.data
+    // The library for it comes with the first switch: most processes never see one.
+    const { readSwitch } = await import('./switch-body.ts')
+    const read = readSwitch(await c.req.json().catch(() => undefined))
+    if (typeof read === 'string') return answer(400, 'request_invalid', read)
+    const { environment, by, reason, ttl, dryRun = false } = read
     const ttlMs = ttl === undefined ? undefined : parseDuration(ttl)
     return outcomeAnswer(await desk.switch({ service: c.req.param('service'), environment, by, reason, ttlMs, dryRun, revision, from: peerOf(c) }))
   })
-}
-
-function problemsOf({ issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ')
-}
-
-function isTtl(ms: number | undefined): boolean {
-  return ms !== undefined && ms >= 1000 && ms <= longestTtlMs
 }
 
 /** One entity tag, strong (RFC 9110 section 13.1.1); `*` would be no check at all. */

@@ -1,5 +1,4 @@
 import type { Context, Hono } from 'hono'
-import { z } from 'zod'
 import { normalizeAddress } from '../../core/net.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { countedIn, KeyProblem, type LimitBook, type LimitReset, resetOf, standingOf } from '../counters.ts'
@@ -17,20 +16,6 @@ export interface LimitRoutes {
 /** More than the longest key that anybody writes. Bytes. */
 const mostBody = 16_384
 
-const line = z
-  .string()
-  .min(1, 'is empty')
-  .max(200, 'is longer than 200 characters')
-  .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'is not one line of text')
-const word = z.string().min(1, 'is empty')
-
-const reset = z.strictObject({
-  limit: word,
-  key: z.union([word, z.array(word).min(1, 'is empty')], 'is neither text nor a list of words'),
-  by: line,
-  reason: line.optional(),
-})
-
 /** Looks at what limits have counted for a key, and gives it back: `GET /limits`, `POST /limits/reset`. */
 export function addLimits(app: Hono, policy: () => Promise<Policy>, { book, audit, now }: LimitRoutes): void {
   app.get('/limits', (c) =>
@@ -46,6 +31,8 @@ export function addLimits(app: Hono, policy: () => Promise<Policy>, { book, audi
     const text = await textOf(c.req.raw)
     if (text === undefined) return problem('body_too_large', `the body is longer than ${mostBody} bytes`)
     return answered(async () => {
+      // The library for it comes with the first reset: most processes never see one.
+      const { readReset } = await import('./reset-body.ts')
       const { limit, key, by, reason } = readReset(text)
       const [one] = countedIn(await policy(), typeof key === 'string' ? [key] : key, limit)
       if (one === undefined) throw new KeyProblem(`${limit} has no such key`)
@@ -76,20 +63,6 @@ function readQuery(query: URLSearchParams): { readonly limit: string | undefined
   const [limit, ...more] = query.getAll('limit')
   if (more.length > 0) throw new KeyProblem('limit is given twice')
   return { limit, keys: query.getAll('key') }
-}
-
-/** @throws KeyProblem naming the member that is wrong */
-function readReset(text: string): z.infer<typeof reset> {
-  let body: unknown
-  try {
-    body = JSON.parse(text)
-  } catch {
-    throw new KeyProblem('the body is not JSON')
-  }
-  const read = reset.safeParse(body)
-  if (read.success) return read.data
-  const issues = read.error.issues.map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`))
-  throw new KeyProblem(issues.join('; '))
 }
 
 /** Undefined when it is too long. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Hono } from 'hono'
-import { buildOpenapi, type JsonObject } from '../../core/openapi.ts'
+import type { JsonObject } from '../../core/openapi.ts'
 import type { Policy } from '../../core/policy/policy.ts'
 import { referencePage } from './reference-page.ts'
 
@@ -33,17 +33,18 @@ if (window.Scalar !== undefined) {
 /** Adds the OpenAPI document of what is in force, and the page that shows it. `file` stands in for the public script. */
 export function addReference(app: Hono, policy: () => Policy | Promise<Policy>, file: string | undefined): void {
   const known = new WeakMap<Policy, JsonObject>()
-  const documentOf = (now: Policy): JsonObject => {
-    const made = known.get(now) ?? buildOpenapi(now).document
+  const documentOf = async (now: Policy): Promise<JsonObject> => {
+    // What knows messages is much, and a gateway without routes has it only when somebody looks here.
+    const made = known.get(now) ?? (await import('../../core/openapi.ts')).buildOpenapi(now).document
     known.set(now, made)
     return made
   }
-  app.get('/openapi.json', async (c) => c.json(documentOf(await policy())))
+  app.get('/openapi.json', async (c) => c.json(await documentOf(await policy())))
   app.get('/reference', async (c) => {
     const now = await policy()
     const script = c.req.query('plain') !== undefined ? undefined : file === undefined ? publicScript : ownScript
     c.header('content-security-policy', pagePolicy(script?.src))
-    return c.html(referencePage(documentOf(now), now, script))
+    return c.html(referencePage(await documentOf(now), now, script))
   })
   app.get('/reference/start.js', (c) => c.body(startScript, 200, { 'content-type': 'text/javascript; charset=utf-8' }))
   if (file === undefined) return

@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis'
 import { readStoredKey, sharedKeyOf } from '../../core/ingress/identify.ts'
 import { connectRedis } from '../counters/redis-client.ts'
-import { sharedName } from '../shared.ts'
+import { sharedName } from '../redis-shared.ts'
 import type { KeyStore } from './key-store.ts'
 import { sameRecord } from './same.ts'
 

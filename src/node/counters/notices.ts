@@ -1,4 +1,4 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible'
+import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import type { Journal, JournalRecord } from '../../core/ports.ts'
 
 /** So many losses a minute are told one by one; the metric knows them all. */

@@ -4,6 +4,7 @@ import type { Channels } from '../../core/ports.ts'
 import { compareServices, type DescriptorBook, type Difference, emptyBook, readDescriptors } from '../../core/protobuf.ts'
 import { type Place, type PlacePorts, partsOf } from '../../core/upstream.ts'
 import { ReflectionError, reflect } from '../proto/reflect.ts'
+import { usedOf } from './used.ts'
 
 /** What asking one part of a cluster came to. */
 export type DriftFinding = { readonly subset: string | undefined } & (
@@ -17,23 +18,6 @@ export interface DriftPorts extends PlacePorts {
   readonly channels: Channels
   /** Ends a look before its time. */
   readonly signal?: AbortSignal | undefined
-}
-
-/** What the gateway uses of a cluster's set, and of which parts of the cluster: what its routes say. */
-export interface Used {
-  readonly services: readonly string[]
-  /** `undefined` is the cluster itself. */
-  readonly subsets: ReadonlySet<string | undefined>
-}
-
-/** Services and parts of a cluster that gRPC routes in order send requests to. */
-export function usedOf(policy: Policy, cluster: string): Used {
-  const routes = policy.routes.filter(
-    ({ quarantined, match, split }) => quarantined === undefined && match.grpc !== undefined && split.some((to) => to.cluster === cluster),
-  )
-  const services = new Set(routes.flatMap(({ match }) => (match.grpc === undefined ? [] : [match.grpc.service])))
-  const subsets = new Set(routes.flatMap(({ split }) => split.filter((to) => to.cluster === cluster).map((to) => to.subset)))
-  return { services: Array.from(services).sort(), subsets }
 }
 
 /** How many endpoints of one part are asked before the part counts as one that cannot be. */

@@ -3,7 +3,8 @@ import type { Policy } from '../../core/policy/policy.ts'
 import type { Meter, Random } from '../../core/ports.ts'
 import type { Difference } from '../../core/protobuf.ts'
 import type { Log } from '../journal.ts'
-import { checkDrift, type DriftFinding, type DriftPorts, usedOf } from './check-drift.ts'
+import type { DriftFinding, DriftPorts } from './check-drift.ts'
+import { usedOf } from './used.ts'
 
 export interface DriftWatchParts extends DriftPorts {
   readonly random: Pick<Random, 'unit'>
@@ -33,6 +34,11 @@ const patienceMs = 10_000
 const most = 5
 
 const gauge = 'sallyport_descriptor_drift'
+
+/** Loads what looks, which is much: a process that watches no cluster goes without. @throws Error when it cannot be loaded. */
+export function loadDrift(): Promise<typeof import('./check-drift.ts')> {
+  return import('./check-drift.ts')
+}
 
 /**
  * Looks, off the path of requests, whether what clusters say by reflection is still what is pinned: every cluster whose policy gives it an
@@ -88,6 +94,7 @@ export class DriftWatch {
     const policy = this.#policy
     if (policy === undefined || !this.#isWatched(watched)) return
     try {
+      const { checkDrift } = await loadDrift()
       const findings = await checkDrift(policy, watched.cluster, { ...this.#parts, signal: this.#end.signal }, patienceMs)
       if (this.#isWatched(watched)) this.#note(watched, findings)
     } catch (error) {

@@ -1,14 +1,14 @@
 import type { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import type { Snapshot } from '../../core/snapshot.ts'
 import type { Log } from '../journal.ts'
+import type { Build } from './build.ts'
 import { obstacle } from './diagnose.ts'
 import type { ListenerPlan, ListenerSet } from './listener-set.ts'
 import type { StoreInForce } from './store-in-force.ts'
 
 export interface ChangeParts {
-  readonly build: (policy: Policy) => Snapshot
+  readonly build: Build
   readonly plans: (policy: Policy) => readonly ListenerPlan[]
   readonly live: Live
   readonly listeners: ListenerSet
@@ -37,7 +37,7 @@ export async function prepareChange(parts: ChangeParts, policy: Policy): Promise
   const abort = async () => {
     await Promise.all([store.ready.abort(), addresses.ready.abort()])
   }
-  const snapshot = await prepared(async () => parts.build(policy), 'snapshot_failed', 'This is a bug in Sallyport.')
+  const snapshot = await prepared(() => parts.build(policy), 'snapshot_failed', 'This is a bug in Sallyport.')
   if ('obstacle' in snapshot) {
     await abort()
     return snapshot

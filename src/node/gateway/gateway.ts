@@ -5,12 +5,12 @@ import { publishedKeysOf } from '../../core/key-ring.ts'
 import { Live } from '../../core/live.ts'
 import type { Diagnostic } from '../../core/policy/diagnostic.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import { buildSnapshot, type Snapshot } from '../../core/snapshot.ts'
+import type { Snapshot } from '../../core/snapshot.ts'
 import { type EndpointStatus, endpointsOf, type ShieldStatus, type SourceStatus, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { buildAdminApp, startAdmin } from '../admin.ts'
 import { type CertificateStatus, certificatesOf } from '../certificate-status.ts'
 import { DriftWatch } from '../drift/drift-watch.ts'
-import type { BoundListener, GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
+import type { GatewayView, KeySetStatus, LastLoad, Phase } from '../gateway-view.ts'
 import type { Ground } from '../ground.ts'
 import { nodeWarning } from '../node-version.ts'
 import type { PolicySource } from '../policy-source.ts'
@@ -18,7 +18,7 @@ import type { Settings } from '../settings.ts'
 import { type StagedChange, Switching } from '../switching.ts'
 import { prepareChange } from './change.ts'
 import { limitRoutes } from './limit-routes.ts'
-import { type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
+import { type BoundListener, type ListenerPlan, ListenerSet, plansOf, type RunningListener } from './listener-set.ts'
 import { openWalkListener } from './open-listener.ts'
 import { measureProcess } from './process-metrics.ts'
 import { type Published, Reloader } from './reloader.ts'
@@ -231,9 +231,9 @@ export class Gateway implements GatewayView {
   }
 
   #prepare(policy: Policy): ReturnType<typeof prepareChange> {
-    const { ports, store, journal } = this.#ground
+    const { build, store, journal } = this.#ground
     const parts = {
-      build: (fresh: Policy) => buildSnapshot(fresh, ports),
+      build,
       plans: plansOf,
       live: this.live,
       listeners: this.#listeners,

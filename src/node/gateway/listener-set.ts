@@ -1,8 +1,15 @@
 import { parseAuthority } from '../../core/net.ts'
 import type { Address, ListenerTls, PublicListener } from '../../core/policy/linked/listeners.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import type { BoundListener } from '../gateway-view.ts'
 import type { GracefulClose } from '../listeners.ts'
+
+/** A bound address. */
+export interface BoundListener {
+  /** `public`, `egress`, `egress:<service>` or `admin`. */
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
 
 /** A listener that a policy wants. Two plans that say the same are the same listener. */
 export interface ListenerPlan {

@@ -1,7 +1,9 @@
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Clock, Journal, Meter, Secrets, Shared } from '../../core/ports.ts'
-import { createMemoryCounters, createRedisCounters, type KeptCounters, type RedisCounters } from '../counters.ts'
-import { createMemoryShared, createRedisShared, type RedisShared } from '../shared.ts'
+import { createMemoryCounters, type KeptCounters } from '../counters.ts'
+import type { RedisCounters } from '../redis-counters.ts'
+import type { RedisShared } from '../redis-shared.ts'
+import { createMemoryShared } from '../shared.ts'
 
 /** What follows `store.redis`: rooms hold these objects, and a reload changes what stands behind them. */
 export interface StoreInForce {
@@ -46,8 +48,8 @@ export type Memory = Pick<StoreInForce, 'counters' | 'shared'>
 
 /** `override` is a Redis URL that takes the place of the policies' own; `memory` opens what stands in for one: left out, that of this process. */
 export function createStoreInForce(override: string | undefined, ports: StorePorts, memory: () => Memory = () => ownMemory(ports)): StoreInForce {
-  const open = (url: string | undefined): Behind => (url === undefined ? { url, ...memory(), redis: undefined } : openRedis(url, ports))
-  let behind = open(undefined)
+  const open = async (url: string | undefined): Promise<Behind> => (url === undefined ? inMemory(memory) : openRedis(url, ports))
+  let behind = inMemory(memory)
   const urlOf = async (policy: Policy) => override ?? (policy.store.redis === undefined ? undefined : await ports.secrets.read(policy.store.redis))
   return {
     counters: {
@@ -67,7 +69,7 @@ export function createStoreInForce(override: string | undefined, ports: StorePor
     async prepare(policy) {
       const url = await urlOf(policy)
       if (url === behind.url) return { commit: () => nothing, abort: nothing }
-      const next = open(url)
+      const next = await open(url)
       await Promise.all([next.redis?.counters.ready(readyMs), next.redis?.shared.ready(readyMs)])
       return {
         commit: () => {
@@ -92,7 +94,13 @@ function ownMemory({ clock }: StorePorts): Memory {
   return { counters: createMemoryCounters(clock), shared: createMemoryShared(clock) }
 }
 
-function openRedis(url: string, { clock, meter, journal, patienceMs, environment }: StorePorts): Behind {
+function inMemory(memory: () => Memory): Behind {
+  return { url: undefined, ...memory(), redis: undefined }
+}
+
+/** @throws Error when the URL cannot be read, or the client not be loaded: those without a store go without it. */
+async function openRedis(url: string, { clock, meter, journal, patienceMs, environment }: StorePorts): Promise<Behind> {
+  const [{ createRedisCounters }, { createRedisShared }] = await Promise.all([import('../redis-counters.ts'), import('../redis-shared.ts')])
   const redis = { counters: createRedisCounters({ url, clock, meter, journal, patienceMs, space: environment }), shared: createRedisShared(url) }
   return { url, ...redis, redis }
 }

@@ -1,6 +1,7 @@
 import type { Policy } from '../../core/policy/policy.ts'
 import type { Clock, Secrets, Shared } from '../../core/ports.ts'
-import { createMemoryShared, createRedisShared, type RedisShared } from '../shared.ts'
+import type { RedisShared } from '../redis-shared.ts'
+import { createMemoryShared } from '../shared.ts'
 
 /** How long the start may wait for the store to be there. */
 const readyMs = 1000
@@ -27,9 +28,10 @@ export function openOwnShared(override: string | undefined, ports: { readonly cl
     },
     async follow({ store }) {
       const wanted = override ?? (store.redis === undefined ? undefined : await ports.secrets.read(store.redis).catch(() => url))
+      const open = wanted === undefined ? undefined : (await import('../redis-shared.ts')).createRedisShared
       if (wanted === url) return
       const before = redis
-      redis = wanted === undefined ? undefined : createRedisShared(wanted)
+      redis = wanted === undefined ? undefined : open?.(wanted)
       behind = redis ?? createMemoryShared(ports.clock)
       url = wanted
       await redis?.ready(readyMs)

@@ -1,4 +1,4 @@
-import { isLoopbackHost } from '../../core/policy/document/fields.ts'
+import { isLoopbackHost } from '../../core/net.ts'
 
 /** Which Vault is asked, and as whom. The names are those of HashiCorp's own tools where they have one. */
 export interface VaultSettings {

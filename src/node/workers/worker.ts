@@ -3,7 +3,6 @@ import { introspectionsOf, keySetsOf } from '../../core/ingress/identify.ts'
 import { guardStatus, rearmGuard } from '../../core/ingress/steer.ts'
 import { Live } from '../../core/live.ts'
 import type { Policy } from '../../core/policy/policy.ts'
-import { buildSnapshot } from '../../core/snapshot.ts'
 import { endpointsOf, shieldsOf, sourcesOf } from '../../core/upstream.ts'
 import { certificatesOf } from '../certificate-status.ts'
 import { createClock } from '../clock.ts'
@@ -111,7 +110,7 @@ async function openSite(settings: Settings, workers: number, served: Served, ask
   }))
   const store = await step(() => ground.store.prepare(served.policy), 'store_unavailable', 'Set what store.redis names.')
   store.commit()
-  const snapshot = await step(async () => buildSnapshot(served.policy, ground.ports), 'snapshot_failed', 'This is a bug in Sallyport.')
+  const snapshot = await step(() => ground.build(served.policy), 'snapshot_failed', 'This is a bug in Sallyport.')
   const site = new Site(settings, ground, new Live(snapshot), asking)
   await step(() => site.open(served), 'listener_unavailable', 'Choose an address that is free.')
   return site
@@ -156,7 +155,7 @@ class Site {
     await this.abort()
     this.#knowPrimary({ policy, ports })
     const parts: ChangeParts = {
-      build: (fresh) => buildSnapshot(fresh, this.#ground.ports),
+      build: this.#ground.build,
       plans: (fresh) => walkPlans(fresh, ports),
       live: this.#live,
       listeners: this.listeners,

@@ -1,6 +1,6 @@
 import { Fault } from '../../model/fault.ts'
 import type { Cassettes } from '../../ports.ts'
-import { type Interaction, readInteraction } from './interaction.ts'
+import type { Interaction } from './interaction.ts'
 
 /** A recording with the name of its file. */
 export interface Recording {
@@ -35,8 +35,14 @@ async function listed(cassettes: Cassettes, cassette: string) {
   }
 }
 
+/** Loads what reads cassettes: a process that replays nothing goes without. @throws Error when it cannot be loaded. */
+export function loadReplay(): Promise<typeof import('./read-interaction.ts')> {
+  return import('./read-interaction.ts')
+}
+
 async function opened(cassettes: Cassettes, cassette: string, name: string): Promise<Interaction> {
   try {
+    const { readInteraction } = await loadReplay()
     return readInteraction(await cassettes.read(cassette, name))
   } catch (error) {
     throw broken(`${cassette}/${name}`, error)

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { checkExpression } from '../../expression.ts'
 import { canonicalPath } from '../../model/path.ts'
 import { isTemplateError, parseTemplate } from '../../model/template.ts'
-import { checkCidr, isAddress, parseAuthority } from '../../net.ts'
+import { checkCidr, isAddress, isLoopbackHost, parseAuthority } from '../../net.ts'
 import { checkPattern } from '../../pattern.ts'
 import { checkSpiffePattern } from '../../spiffe.ts'
 import { durationPattern, parseDuration, percentPattern, quotaPattern, ratePattern, sizePattern, timePattern } from '../units.ts'
@@ -210,11 +210,6 @@ export const safeUrl = checked(
   { title: 'https URL', examples: ['https://idp.example.com'] },
   () => 'Write an https URL; http is for loopback addresses only.',
 )
-
-/** `localhost`, 127.0.0.0/8 or ::1. */
-export function isLoopbackHost(value: string): boolean {
-  return value === 'localhost' || value.endsWith('.localhost') || /^127\.\d+\.\d+\.\d+$/.test(value) || value === '::1'
-}
 
 function upper(sentence: string): string {
   return sentence.charAt(0).toUpperCase() + sentence.slice(1)

@@ -1,6 +1,7 @@
+import { isLoopbackHost } from '../../net.ts'
 import type { ClusterDocument, WhereDocument } from '../document/clusters.ts'
 import type { EndpointsDocument } from '../document/endpoints.ts'
-import { isLoopbackHost, parseHttpUrl } from '../document/fields.ts'
+import { parseHttpUrl } from '../document/fields.ts'
 import type { EndpointSource, Endpoints, ShrinkRule, StaticAddress } from '../linked/endpoints.ts'
 import type { Path } from '../read/node.ts'
 import { type Entry, isSaid, isWhole, type Linking, refuse, warn } from './linking.ts'

@@ -1,7 +1,7 @@
+import { isLoopbackHost } from '../../net.ts'
 import { parseSpiffeId, spiffePatternsMeet } from '../../spiffe.ts'
 import type { CallerDocument } from '../document/callers.ts'
 import type { EgressDocument } from '../document/egress.ts'
-import { isLoopbackHost } from '../document/fields.ts'
 import type { EgressListenerDocument, EgressTlsDocument } from '../document/listeners.ts'
 import type { Caller, CallerToken } from '../linked/callers.ts'
 import type { Entries } from './entries.ts'

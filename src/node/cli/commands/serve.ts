@@ -1,7 +1,6 @@
-import { StartError, startSallyport } from '../../main.ts'
+import { StartError } from '../../gateway/start.ts'
 import { readSettings, type Settings, SettingsError } from '../../settings.ts'
 import { serveUntilTold, type Told } from '../../signals.ts'
-import { startWorkers } from '../../workers.ts'
 import { type Arguments, type Command, exit, policyOptions, UsageError } from '../command.ts'
 import { diagnosticText } from '../diagnostic-text.ts'
 import type { Terminal } from '../terminal.ts'
@@ -40,11 +39,14 @@ export const serve: Command = {
   },
 }
 
-function start(settings: Settings, terminal: Terminal): Promise<Told> {
-  return settings.workers === 1 ? startSallyport(settings) : startFleet(settings, terminal)
+async function start(settings: Settings, terminal: Terminal): Promise<Told> {
+  if (settings.workers !== 1) return startFleet(settings, terminal)
+  const { startSallyport } = await import('../../main.ts')
+  return startSallyport(settings)
 }
 
 async function startFleet(settings: Settings, terminal: Terminal): Promise<Told> {
+  const { startWorkers } = await import('../../workers.ts')
   const fleet = await startWorkers(settings)
   void fleet.failed.then((why) => terminal.err(`Sallyport ends: ${why}`))
   return fleet
