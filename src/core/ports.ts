@@ -66,6 +66,8 @@ export interface Endpoint {
   readonly key: string
   /** What is known of its health is kept under this: without what says nothing of the endpoint. The key where it is left out. */
   readonly known?: string | undefined
+  /** The cluster or egress service that its connections are counted for; none where it is left out. */
+  readonly of?: string | undefined
   readonly protocol: 'http1' | 'h2' | 'grpc'
   readonly address: { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string }
   readonly tls: EndpointTls | undefined
@@ -172,10 +174,17 @@ export interface Found {
 /** How endpoints of a source are found. Nothing is asked before. */
 export type Discover = (source: EndpointSource) => Discovery
 
+/** What a source says at one moment. */
+export interface FoundNow {
+  readonly found: readonly Found[]
+  /** Why that may not be all. */
+  readonly partly?: string | undefined
+}
+
 /** One source of endpoints. */
 export interface Discovery {
   /** One answer. @throws when there is none. */
-  once(lifeline: Lifeline): Promise<readonly Found[]>
+  once(lifeline: Lifeline): Promise<FoundNow>
   /** Tells every answer, until the lifeline ends or something fails: then it throws, and is called again later. It may keep what it learned. */
   follow(tell: DiscoveryTell, lifeline: Lifeline): Promise<void>
 }

@@ -7,7 +7,6 @@ export function createCertificateNotices(meter: Meter, log: Log): CertificateNot
   return {
     taken(use, { certificate, endsAt }) {
       meter.count('sallyport_certificate_reads_total', { use, outcome: 'taken' })
-      if (endsAt !== undefined) meter.gauge('sallyport_certificate_end_timestamp_seconds', Math.floor(endsAt / 1_000), { use })
       // Trust in whoever is trusted anyway is no news.
       if (certificate === undefined) return
       log('info', 'certificate_taken', { use, ends: endsAt === undefined ? undefined : new Date(endsAt).toISOString() })

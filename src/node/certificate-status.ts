@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readCertificate, spiffeOf } from '../core/certificate.ts'
 import type { Policy } from '../core/policy/policy.ts'
 import type { Secrets } from '../core/ports.ts'
+import { plansOf } from './gateway/listener-set.ts'
 import { type MaterialStanding, materialsOf } from './tls-material.ts'
 
 /** One of the gateway's own certificates, for people. */
@@ -37,8 +38,10 @@ function isOwn({ references }: MaterialStanding): boolean {
   return references.certificate !== undefined
 }
 
-function isInForce({ use, references }: MaterialStanding, { clusters, egress }: Policy): boolean {
+function isInForce({ use, references }: MaterialStanding, policy: Policy): boolean {
+  const { clusters, egress } = policy
   const [kind = '', name = ''] = use.split(' ', 2)
+  if (kind === 'listener') return plansOf(policy).some((plan) => plan.name === name)
   if (kind === 'cluster') return Object.hasOwn(clusters, name) && clusters[name]?.tls?.certificate === references.certificate
   return kind !== 'egress' || Object.hasOwn(egress, name)
 }

@@ -12,12 +12,26 @@ const wires: Readonly<Record<Endpoint['protocol'], (endpoint: Endpoint, ports: D
   grpc: openGrpc,
 }
 
+/** The ways of this process, and how many connections they have. */
+export interface OpenChannels extends Channels {
+  /** Open connections by cluster or egress service: counted when it is asked for. */
+  counts(): ReadonlyMap<string, number>
+}
+
+interface Held {
+  readonly wire: Wire
+  readonly of: string | undefined
+  shares: number
+}
+
 /**
  * Ways to speak to endpoints, shared by key: connections stay open as long as anybody holds a channel to the endpoint, across
  * snapshots, and close when the last has let go and what is in flight has ended.
  */
-export function createChannels(ports: DialPorts): Channels {
-  const open = new Map<string, { readonly wire: Wire; shares: number }>()
+export function createChannels(ports: DialPorts): OpenChannels {
+  const open = new Map<string, Held>()
+  /** Nobody holds them any more, and something is under way on them still. */
+  const ending = new Set<Held>()
   const caps = new Map<string, ConnectionCap>()
 
   function capOf({ connections }: Endpoint): ConnectionCap | undefined {
@@ -30,10 +44,14 @@ export function createChannels(ports: DialPorts): Channels {
     return cap
   }
 
-  function take(endpoint: Endpoint): { readonly wire: Wire; shares: number } {
+  function forgetEnded(): void {
+    for (const held of ending) if (held.wire.connections === 0) ending.delete(held)
+  }
+
+  function take(endpoint: Endpoint): Held {
     const there = open.get(endpoint.key)
     if (there !== undefined) return there
-    const made = { wire: wires[endpoint.protocol](endpoint, ports, capOf(endpoint)), shares: 0 }
+    const made = { wire: wires[endpoint.protocol](endpoint, ports, capOf(endpoint)), of: endpoint.of, shares: 0 }
     open.set(endpoint.key, made)
     return made
   }
@@ -47,7 +65,15 @@ export function createChannels(ports: DialPorts): Channels {
         if (held.shares > 0) return
         open.delete(endpoint.key)
         held.wire.close()
+        forgetEnded()
+        if (held.wire.connections > 0) ending.add(held)
       })
+    },
+    counts() {
+      forgetEnded()
+      const counts = new Map<string, number>()
+      for (const { of, wire } of [...open.values(), ...ending]) if (of !== undefined) counts.set(of, (counts.get(of) ?? 0) + wire.connections)
+      return counts
     },
     async reach(endpoint, deadline) {
       const connectTimeoutMs = Math.max(1, Math.min(endpoint.connectTimeoutMs, deadline - ports.clock.ticks()))

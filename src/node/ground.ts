@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
-import { metrics } from '../core/observe/metrics.ts'
+import { type MetricName, metrics } from '../core/observe/metrics.ts'
 import type { Clock, Ports } from '../core/ports.ts'
 import { createCassettes } from './cassettes.ts'
 import { createCertificateNotices } from './certificate-notices.ts'
 import type { Network } from './channels/dial.ts'
-import { createChannels } from './channels.ts'
+import { createChannels, type OpenChannels } from './channels.ts'
 import { createCompression } from './compression.ts'
 import { createDiscover } from './discover.ts'
 import { createFetch } from './fetch.ts'
@@ -57,12 +57,14 @@ export function createGround(
     { clock, meter, journal, secrets, patienceMs: settings.storePatienceMs, environment: settings.environment },
     openMemory === undefined ? undefined : () => openMemory({ clock, meter, journal }),
   )
+  const channels = createChannels({ clock, ...network, secrets, certificates })
+  meter.beforeReading(() => measureConnections(meter, channels))
   const ports: Ports = {
     clock,
     random,
     digest: (data) => hash('sha256', data, 'hex'),
     compression: createCompression(),
-    channels: createChannels({ clock, ...network, secrets, certificates }),
+    channels,
     fetch,
     resolve: network.resolve,
     discover: createDiscover({ clock, ...network, secrets, random }, settings.dnsServers),
@@ -80,6 +82,13 @@ export function createGround(
     meter,
   }
   return { ports, store: inForce, journal, meter, certificates, network, listeners, spans: spansOf(settings, ports, journal) }
+}
+
+const connections: MetricName = 'sallyport_upstream_connections'
+
+function measureConnections(meter: Registry, channels: OpenChannels): void {
+  meter.forget(connections)
+  for (const [cluster, count] of channels.counts()) meter.gauge(connections, count, { cluster })
 }
 
 /** Every record of a sampled request goes to the collector as well. */

@@ -1,10 +1,13 @@
+import { connect as connectTcp, type NetConnectOpts, Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/model/fault.ts'
 import type { Vet } from '../../src/core/model/vet.ts'
+import { dial } from '../../src/node/channels/dial.ts'
 import { createChannels } from '../../src/node/channels.ts'
 import { createClock } from '../../src/node/clock.ts'
 import { createFetch } from '../../src/node/fetch.ts'
 import { callOptions, endpointAt, httpCall } from '../support/calls.ts'
+import { fakeClock } from '../support/clock.ts'
 import { type FakeResolve, fakeResolve, fakeSecrets } from '../support/ports.ts'
 import { httpServer, rawServer, textOf } from '../support/sockets.ts'
 
@@ -68,6 +71,25 @@ test('a dead address among several costs a try, not the call', async () => {
   const server = await httpServer((_request, response) => response.end('second'))
   const resolve = fakeResolve({ 'service.test': ['127.0.0.9', '127.0.0.1'] })
   expect(await call('service.test', server.port, refusing(), resolve)).toBe('second')
+})
+
+test('an address that hangs costs a quarter of a second, and is let go', async () => {
+  const server = await httpServer((_request, response) => response.end('second'))
+  const fake = fakeClock()
+  const hanging = new Socket()
+  const dialled: unknown[] = []
+  const connect = (place: NetConnectOpts): Socket => {
+    dialled.push('host' in place ? place.host : place)
+    // The other one opens at once; here it is only said that time goes on.
+    if (dialled.length > 1) return connectTcp(place)
+    setImmediate(() => fake.advance(250))
+    return hanging
+  }
+  const resolve = fakeResolve({ 'service.test': ['127.0.0.9', '127.0.0.1'] })
+  const endpoint = endpointAt(server.port, { address: { kind: 'tcp', host: 'service.test', port: server.port }, connectTimeoutMs: 1_000 })
+  const socket = await dial(endpoint, [], { ...ports(resolve), clock: fake, connect })
+  expect([dialled, socket.remoteAddress, hanging.destroyed]).toEqual([['127.0.0.9', '127.0.0.1'], '127.0.0.1', true])
+  socket.destroy()
 })
 
 test('a TLS server that never shakes hands costs the connect timeout, and counts as not sent', async () => {

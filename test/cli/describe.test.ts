@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { check } from '../../src/node/cli/commands/check.ts'
 import { describe as command } from '../../src/node/cli/commands/describe.ts'
 import { base, shopDescriptors } from '../support/load.ts'
 import { tempFolder } from '../support/temp-folder.ts'
@@ -129,4 +130,11 @@ it('knows a policy that a route holds itself, and suggests what was meant', asyn
   })
   const { out } = await ask(command, 'access', 'open', '--env', 'dev', '--policies', inline.path)
   expect(rows(out)[0]).toMatch(/routes\.open\.access\.rules\.0\.id +"all" +base\.yaml:11:\d+$/)
+})
+
+it('says what the retries of a route may take of the memory, as check does', async () => {
+  const path = (await tempFolder({ 'base.yaml': base, 'orders.yaml': `${shop}    retry: {}\n`, 'shop.binpb': shopDescriptors })).path
+  const kept = 'keeps at most 64 MiB in each process: 64 KiB of each of 1024 requests under way'
+  expect((await ask(command, 'route', 'orders', '--env', 'dev', '--policies', path)).out).toContain(`\nretry ${kept}\n`)
+  expect((await ask(check, '--env', 'dev', '--policies', path)).out).toContain(`\nretries of route orders: ${kept}\n`)
 })

@@ -200,6 +200,43 @@ test('a WebSocket of which one side has gone does not wait for the other to fall
   await expect.poll(() => changedNow(meter)).toBe(0)
 })
 
+test('a service that goes on after the end of a WebSocket has ten seconds, whatever it says, and two when it is silent', async () => {
+  const clock = fakeClock()
+  const patient = { idleMs: 600_000, lifetimeMs: undefined }
+  const talking = await opened(handshake, clock, patient)
+  const silent = await opened(handshake, clock, patient)
+  // However long it was silent before.
+  clock.advance(300_000)
+  talking.talk.socket.end()
+  silent.talk.socket.end()
+  await Promise.all([talking.over, silent.over])
+  for (let i = 0; i < 6; i += 1) {
+    expect([i, changedNow(talking.meter)]).toEqual([i, 1])
+    clock.advance(1_900)
+    talking.upstream.say(`\x89\x01${i}`)
+    if (i < 5) await talking.talk.hear(`\x89\x01${i}`)
+  }
+  clock.advance(4_000)
+  expect(await talking.upstream.why).toBe('request_timeout')
+  await silent.upstream.why
+  await expect.poll(() => [changedNow(talking.meter), changedNow(silent.meter)]).toEqual([0, 0])
+})
+
+test('a service of another protocol that is silent after the downstream has ended is cut after half a minute', async () => {
+  const clock = fakeClock()
+  const { upstream, talk, over } = await opened(raw, clock, { idleMs: 600_000, lifetimeMs: undefined })
+  clock.advance(300_000)
+  talk.socket.end()
+  await over
+  for (const text of ['one', 'two']) {
+    clock.advance(29_999)
+    upstream.say(text)
+    await talk.hear(text)
+  }
+  clock.advance(30_000)
+  expect(await upstream.why).toBe('request_timeout')
+})
+
 test('over TLS it passes too', async () => {
   const pem = await makeCertificates()
   const upstream = await play(limits, { tls: { ...pem.server, clientAuth: 'none', clientCa: undefined } })

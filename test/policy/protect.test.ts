@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { keptOf } from '../../src/core/policy/kept.ts'
 import { loadBeside } from '../support/load.ts'
 
 const open = 'access: { rules: [{ id: all, allow: { anonymous: true } }] }'
@@ -86,5 +87,28 @@ describe('tries', () => {
 
   it.each(['1.5s', 'p49', 'p100', '95%', '0ms'])('cannot be hedged after %s', async (after) => {
     expect(await codesOf(text('connectTimeout: 1s', `hedge: { after: ${after} }`))).toContain('value_invalid')
+  })
+})
+
+describe('what retries keep in memory', () => {
+  it.each([
+    ['bodies: 1MiB, answers: 1MiB', []],
+    ['bodies: 2MiB', ['kept_much']],
+    ['answers: 2MiB', ['kept_much']],
+    ['bodies: 16MiB, answers: 16MiB', ['kept_much', 'kept_much']],
+    ['bodies: 17MiB', ['kept_too_much']],
+    ['answers: 1GiB', ['kept_too_much']],
+  ])('is bounded: %s', async (said, codes) => {
+    expect(await codesOf(text('', `retry: { ${said} }`))).toEqual(codes)
+  })
+
+  it('is said for all requests that the caps of the clusters let through', async () => {
+    const { policy } = await loadBeside(text('caps: { requests: 500 }', 'retry: { answers: 1MiB, bodies: 1MiB }'))
+    const [route] = policy?.routes ?? []
+    const said = (requests: string) => `keeps at most ${requests} requests under way`
+    expect(policy === undefined || route === undefined ? '' : keptOf(route, policy)).toBe(said('1000 MiB in each process: 2 MiB of each of 500'))
+    const usual = await loadBeside(text('', 'retry: {}'))
+    const [plain] = usual.policy?.routes ?? []
+    expect(usual.policy === undefined || plain === undefined ? '' : keptOf(plain, usual.policy)).toBe(said('64 MiB in each process: 64 KiB of each of 1024'))
   })
 })

@@ -662,3 +662,19 @@ test('a try that may not begin does not use up the turn of an endpoint that is b
   await upstream.forward(x)
   expect(x.sent?.endpoint).toBe('10.0.0.1:80')
 })
+
+test('a try that ends while it waits for a connection does not use up the turn of an endpoint that is back', async () => {
+  const { ask, does, clock, status } = setUp({ outlier: outlier({ maxEjected: 0.9 }) })
+  does.set('10.0.0.1', refuse)
+  await ask(8)
+  expect(status()['10.0.0.1']).toBe('ejected')
+  clock.advance(10_000)
+  does.set('10.0.0.1', (options) => {
+    options.held?.(true)
+    return Promise.reject(new Fault('overloaded', 'too many connections are in use'))
+  })
+  expect(await ask()).toEqual(['!10.0.0.1'])
+  does.delete('10.0.0.1')
+  expect(await ask()).toEqual(['10.0.0.1'])
+  expect(status()['10.0.0.1']).toBe('healthy')
+})

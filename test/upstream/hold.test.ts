@@ -46,9 +46,14 @@ function body() {
 
 type Body = ReturnType<typeof body>
 
+/** What breaks off the body of an answer, as channels do when its try is over. */
+const endings = new WeakMap<HttpReply, (why: Fault) => void>()
+
 function answer(of: Body, length: number | undefined, type = 'application/json', status = 200): HttpReply {
   const headers = new FieldList().set('content-type', type)
-  return httpReply(status, { headers: length === undefined ? headers : headers.set('content-length', `${length}`), body: of.source })
+  const reply = httpReply(status, { headers: length === undefined ? headers : headers.set('content-length', `${length}`), body: of.source })
+  endings.set(reply, of.breakOff)
+  return reply
 }
 
 /** A cluster of two endpoints that answers these, one after another. */
@@ -56,9 +61,11 @@ function setUp(...replies: HttpReply[]) {
   const left = [...replies]
   const hosts: string[] = []
   const channels = fakeChannels({
-    async http(_call, _options, { address }) {
+    async http(_call, { lifeline }, { address }) {
       hosts.push((address as { host?: string }).host ?? '')
-      return left.shift() ?? httpReply(200)
+      const reply = left.shift() ?? httpReply(200)
+      lifeline.onEnd((why) => endings.get(reply)?.(why))
+      return reply
     },
   })
   const clock = fakeClock()
@@ -171,7 +178,7 @@ test('an answer that is not whole after a second flows on from its first byte', 
   expect(await text).toBe('slowly')
 })
 
-test('nor is it held beyond the deadline, and its end may come later', async () => {
+test('nor is it held beyond the deadline for its beginning, and its end may come later', async () => {
   const slow = body()
   const { ask, clock } = setUp(answer(slow, 4))
   const sent = await ask(undefined, {}, { route: { retry: retry({ answers: 16 }), timeoutMs: 300 } })
@@ -181,6 +188,21 @@ test('nor is it held beyond the deadline, and its end may come later', async () 
   slow.say('late')
   slow.end()
   expect(await read(sent.reply)).toBe('late')
+})
+
+test('when the deadline for the whole answer comes while it is held the caller gets a refusal, and no half answer', async () => {
+  const slow = body()
+  const { ask, clock, hosts } = setUp(answer(slow, 4))
+  const sent = await ask(undefined, {}, { deadline: clock.ticks() + 300 })
+  slow.say('sl')
+  await settle()
+  clock.advance(299)
+  await settle()
+  expect([sent.reply, sent.fault]).toEqual([undefined, undefined])
+  clock.advance(1)
+  await settle()
+  expect([sent.reply, sent.fault?.code, sent.fault?.status]).toEqual([undefined, 'deadline_exceeded', 504])
+  expect(hosts).toHaveLength(1)
 })
 
 test('perTry bounds the wait for the beginning, not the time that an answer is held', async () => {
@@ -212,8 +234,6 @@ test('a caller who goes away while an answer is held ends the call', async () =>
   const sent = await ask()
   of.say('ha')
   sent.x.lifeline.end(new Fault('client_closed', 'gone'))
-  // As channels do.
-  of.breakOff(sent.x.lifeline.ended)
   await settle()
   expect(sent.fault?.code).toBe('client_closed')
   expect(hosts).toHaveLength(1)

@@ -277,6 +277,27 @@ describe('the difference report', () => {
     expect(outcomes('comparisons')).toEqual(['same'])
   })
 
+  it('does not read bodies that are the same byte for byte, and still sees their status and headers', async () => {
+    const parse = vi.spyOn(JSON, 'parse')
+    try {
+      const alike = setUp(json({ a: 1 }), json({ a: 1 }))
+      await readAll(await alike.send())
+      await rest()
+      expect([alike.outcomes('comparisons'), parse.mock.calls.length]).toEqual([['same'], 0])
+      const body = async () => Buffer.from('{"a":1}')
+      const other = setUp(json({ a: 1 }), async () => httpReply(201, { headers: new FieldList([['content-type', 'application/json']]), body: await body() }))
+      await readAll(await other.send())
+      await rest()
+      expect(differencesIn(other.journal.records)).toEqual([{ at: 'status', main: '200', mirror: '201' }])
+      const typed = setUp(json({ a: 1 }), async () => httpReply(200, { headers: new FieldList([['content-type', 'text/plain']]), body: await body() }))
+      await readAll(await typed.send())
+      await rest()
+      expect(differencesIn(typed.journal.records)).toMatchObject([{ at: 'header content-type' }, { at: 'body', main: 'JSON', mirror: '7 bytes' }])
+    } finally {
+      parse.mockRestore()
+    }
+  })
+
   it('compares status and headers, and names what is missing, and lists of other lengths', async () => {
     const second = async () =>
       httpReply(404, { headers: new FieldList([['content-type', 'application/problem+json']]), body: Buffer.from(JSON.stringify({ b: [1], 'a/b': {} })) })

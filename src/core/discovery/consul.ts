@@ -40,7 +40,7 @@ export function consulDiscovery(source: ConsulSource, ports: ConsulPorts): Disco
   /** What the next question says it knows; 0 for nothing. */
   let index = 0
   return {
-    once: async (lifeline) => (await ask(source, 0, lifeline, ports)).found,
+    once: async (lifeline) => ({ found: (await ask(source, 0, lifeline, ports)).found }),
     async follow(tell, lifeline) {
       try {
         for (;;) {

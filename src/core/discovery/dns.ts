@@ -1,11 +1,11 @@
 import { pause } from '../model/pause.ts'
 import type { EndpointSource } from '../policy/linked/endpoints.ts'
-import type { Discovery, Found, NamedAddresses, NamedService } from '../ports.ts'
+import type { Discovery, Found, FoundNow, NamedAddresses, NamedService } from '../ports.ts'
 import type { DiscoveryPorts } from './ports.ts'
 
 type DnsPorts = Pick<DiscoveryPorts, 'clock' | 'names'>
 /** `partly`: what could not be asked, in words, where the rest could. */
-type Answer = { readonly found: readonly Found[]; readonly ttlMs: number | undefined; readonly partly?: string | undefined }
+type Answer = FoundNow & { readonly ttlMs: number | undefined }
 
 /** An answer is asked for again when its time to live is over, milliseconds: not more often, and not less. */
 const leastTtlMs = 1_000
@@ -91,7 +91,7 @@ async function addressesOf(services: readonly NamedService[], { names }: DnsPort
 
 function polled({ clock }: DnsPorts, ask: () => Promise<Answer>): Discovery {
   return {
-    once: async () => (await ask()).found,
+    once: ask,
     async follow(tell, lifeline) {
       for (;;) {
         const { found, ttlMs, partly } = await ask()

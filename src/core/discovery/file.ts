@@ -26,7 +26,7 @@ const list = z.array(entry).max(5_000)
 
 /** A list of endpoints in a file, YAML or JSON, that is read again whenever it changes. */
 export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }>, { files, clock }: Pick<DiscoveryPorts, 'files' | 'clock'>): Discovery {
-  const once = async () => readEndpoints(await files.read(path, largest))
+  const once = async () => ({ found: readEndpoints(await files.read(path, largest)) })
   return {
     once,
     async follow(tell, lifeline) {
@@ -39,7 +39,7 @@ export function fileDiscovery({ path }: Extract<EndpointSource, { kind: 'file' }
           })
           // Read from a disk that is here: there is nobody to be left alone.
           await once()
-            .then((found) => tell.set(found))
+            .then(({ found }) => tell.set(found))
             .catch((error: unknown) => tell.failed(error))
           await Promise.race([news, pause(lookMs, lifeline, clock)])
           await pause(settleMs, lifeline, clock)

@@ -33,7 +33,7 @@ interface Known {
 export function kubernetesDiscovery(source: KubernetesSource, ports: KubernetesPorts): Discovery {
   let known: Known | undefined
   return {
-    once: async (lifeline) => endpointsOf((await list(source, lifeline, ports)).slices.values(), source.port),
+    once: async (lifeline) => ({ found: endpointsOf((await list(source, lifeline, ports)).slices.values(), source.port) }),
     async follow(tell, lifeline) {
       for (;;) {
         if (known === undefined) {

@@ -116,6 +116,12 @@ export const metrics = {
     labels: ['cluster', 'outcome'],
   },
   sallyport_upstream_active_requests: { kind: 'gauge', help: 'Requests under way, by cluster (or egress service).', labels: ['cluster'], together: 'sum' },
+  sallyport_upstream_connections: {
+    kind: 'gauge',
+    help: 'Open connections, by cluster (or egress service), those of active checks among them.',
+    labels: ['cluster'],
+    together: 'sum',
+  },
   sallyport_discovery_age_seconds: {
     kind: 'gauge',
     help: 'Time since a source of endpoints last said what is in force, by cluster and source.',

@@ -21,6 +21,8 @@ export interface Attempt {
   readonly label: string
   /** Told what became of it. */
   readonly note: Note
+  /** Told when it ended while it waited for a connection: nothing reached the endpoint. */
+  readonly unused: () => void
 }
 
 /** Without the moment, which is when it is told. */
@@ -118,7 +120,8 @@ export async function attempt(job: Attempt, ports: AttemptPorts, ended: () => vo
       : relayBody(reply, { moved, whole, broken, dropped, finish })
   } catch (error) {
     const fault = job.lifeline.ended ?? Fault.from(error)
-    if (!held && blamesEndpoint(fault, job.lifeline))
+    if (held) job.unused()
+    else if (blamesEndpoint(fault, job.lifeline))
       tell({ kind: 'fault', tookMs: clock.ticks() - startedAt, code: fault.code, begun: false, own: fault === tooLong })
     finish(outcomeOf(fault))
     throw fault

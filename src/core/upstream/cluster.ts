@@ -165,7 +165,7 @@ export function endpointOf(cluster: Cluster, place: Place, kind: Call, address: 
   const asked = [place.authority ?? null, cluster.sidecar === 'linkerd' ? destinationOf(place) : null]
   const most = cluster.caps.connections
   const known = JSON.stringify(['cluster', cluster.name, protocol, address, asked, tls ?? null, connectTimeoutMs])
-  const endpoint = { key: known, protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs } as const
+  const endpoint = { key: known, of: cluster.name.replace(copies, ''), protocol, address, tls, connectTimeoutMs, idleMs: idleConnectionMs } as const
   if (most === undefined) return endpoint
   return { ...endpoint, key: `${known} at most ${most}`, known, connections: { of: `cluster ${cluster.name}`, most } }
 }

@@ -1,22 +1,23 @@
 import type { HttpReply } from '../model/call.ts'
 import type { Clock } from '../ports.ts'
+import type { Deadline } from './deadline.ts'
 
 /** An answer that takes longer flows as it comes: nobody waits for the sake of a failure that may not happen. Milliseconds. */
 const longestMs = 1_000
 
 /**
  * Holds back an answer until it is whole, so that one that breaks off can be asked for again instead of breaking off for the caller. That is for answers
- * whose announced length is at most `most` bytes; others flow, and so does one that is not whole after a second, or at `until` (monotonic milliseconds).
- * Event streams are never held. @throws Fault what broke it off
+ * whose announced length is at most `most` bytes; others flow, and so does one that is not whole after a second, or at a deadline for its beginning. One
+ * that has to be whole by then is broken off by its deadline: nothing of it was written yet. Event streams are never held. @throws Fault what broke it off
  */
-export async function holdBack(reply: HttpReply, most: number, until: number, clock: Pick<Clock, 'ticks' | 'after'>): Promise<HttpReply> {
+export async function holdBack(reply: HttpReply, most: number, deadline: Deadline, clock: Pick<Clock, 'ticks' | 'after'>): Promise<HttpReply> {
   const { body } = reply
   const announced = announcedLength(reply)
   if (body === undefined || body instanceof Uint8Array || announced === undefined || announced > most) return reply
   const rest = body[Symbol.asyncIterator]()
   const held: Uint8Array[] = []
   let bytes = 0
-  const { rung, cancel } = alarm(Math.min(longestMs, until - clock.ticks()), clock)
+  const { rung, cancel } = alarm(deadline.until === 'whole' ? longestMs : Math.min(longestMs, deadline.at - clock.ticks()), clock)
   try {
     // What comes beyond the announced length is for those to refuse who frame the answer anew.
     while (bytes <= announced) {

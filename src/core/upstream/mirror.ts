@@ -13,7 +13,7 @@ import type { Ports } from '../ports.ts'
 import { addressedTo } from './address.ts'
 import type { OpenCluster, Plan } from './cluster.ts'
 import { type Captured, capture, drain, keptBytes } from './mirror/capture.ts'
-import { type Comparison, compileCompare, type Seen } from './mirror/compare.ts'
+import { type Comparison, compileCompare, type Seen, sameBytes } from './mirror/compare.ts'
 import { keepForReplay } from './replay.ts'
 import { send } from './send.ts'
 
@@ -88,11 +88,17 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
 
   async function report(x: Mirrored, main: Captured, second: Captured): Promise<void> {
     if (compare === undefined) return
-    const { headers } = x.request
-    const hide = buildRedactor([...maskedValues((name) => headers.all(name), []), ...x.keyFields.map(([, value]) => value)])
+    // Only what differs is written down.
+    let redactor: ((text: string) => string) | undefined
+    const hide = (text: string): string => {
+      const { headers } = x.request
+      redactor ??= buildRedactor([...maskedValues((name) => headers.all(name), []), ...x.keyFields.map(([, value]) => value)])
+      return redactor(text)
+    }
     let found: Comparison
     try {
-      found = compare(await seenOf(x, main), await seenOf(x, second), hide)
+      const same = saysTheSame(main, second)
+      found = same ? compare(alike(main), alike(second), hide) : compare(await seenOf(x, main), await seenOf(x, second), hide)
     } catch {
       return count(names.comparisons, 'left')
     }
@@ -146,6 +152,19 @@ export function openMirror(route: Route, mirror: Mirror, around: Around): Mirror
     void Promise.all([main.promise, second.promise]).then(([one, other]) => report(x, one, other))
     return capture(await forwarded, main.resolve)
   }
+}
+
+/** Whether two bodies are the same without being read: most are. Not where only one of them could be read, or none. */
+function saysTheSame(main: Captured, second: Captured): boolean {
+  if (main.bytes === undefined || second.bytes === undefined || main.status !== second.status) return false
+  if (main.kind === 'http' && !['content-type', 'content-encoding'].every((name) => main.headers.get(name) === second.headers.get(name))) return false
+  const coding = main.headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
+  return (main.kind === 'grpc' || coding === 'identity') && sameBytes(main.bytes, second.bytes)
+}
+
+/** An answer whose body says what that of the other says. */
+function alike({ status, headers }: Captured): Seen {
+  return { status, headers, body: { json: null } }
 }
 
 /** The body, kept so that it can be sent twice; `lost` runs when it breaks off. */

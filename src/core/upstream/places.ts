@@ -4,7 +4,7 @@ import { Lifeline, unlessEnded } from '../model/lifeline.ts'
 import type { Fields } from '../model/wire.ts'
 import type { Cluster } from '../policy/linked/clusters.ts'
 import type { Endpoints } from '../policy/linked/endpoints.ts'
-import type { Endpoint, Found, Ports } from '../ports.ts'
+import type { Endpoint, FoundNow, Ports } from '../ports.ts'
 import { destinationOf, endpointOf } from './cluster.ts'
 import { addressText, foundAt, hasLabels, inOrder } from './discovery/found.ts'
 import { sourceName } from './discovery/name.ts'
@@ -25,8 +25,8 @@ export interface Place {
 export type PlacePorts = Pick<Ports, 'clock' | 'discover'>
 
 /** Endpoints of one part of a cluster, or why its name has none. */
-export type Part = { readonly subset: string | undefined } & (
-  | { readonly places: readonly Place[] }
+export type Part = { readonly subset: string | undefined } /** `partly`: why there may be more. */ & (
+  | { readonly places: readonly Place[]; readonly name: string; readonly partly: string | undefined }
   | { readonly name: string; readonly problem: string; readonly cause: unknown }
 )
 
@@ -44,14 +44,16 @@ export async function partsOf(cluster: Cluster, ports: PlacePorts): Promise<read
   }))
   return await Promise.all(
     [{ ...own, subset: undefined }, ...subsets].map(async ({ subset, endpoints, authority, labels }): Promise<Part> => {
+      const name = endpoints.kind === 'static' ? cluster.name : sourceName(endpoints)
       try {
-        const found = (await foundNow(endpoints, ports)).filter((one) => hasLabels(one.labels, labels))
+        const { found: all, partly } = await foundNow(endpoints, ports)
+        const found = all.filter((one) => hasLabels(one.labels, labels))
         if (found.length === 0) throw new Error(labels === undefined ? 'it names no endpoint' : 'no endpoint has the labels of the subset')
-        return { subset, places: found.map(({ address }) => placeAt(cluster, subset, { endpoints, authority }, address)) }
+        return { subset, name, partly, places: found.map(({ address }) => placeAt(cluster, subset, { endpoints, authority }, address)) }
       } catch (error) {
         return {
           subset,
-          name: endpoints.kind === 'static' ? cluster.name : sourceName(endpoints),
+          name,
           problem: error instanceof Error ? error.message : String(error),
           cause: error,
         }
@@ -63,12 +65,13 @@ export async function partsOf(cluster: Cluster, ports: PlacePorts): Promise<read
 /** One answer, for a question of the gateway's own: milliseconds. */
 const patienceMs = 10_000
 
-async function foundNow(endpoints: Endpoints, ports: PlacePorts): Promise<readonly Found[]> {
-  if (endpoints.kind === 'static') return endpoints.addresses.map(foundAt)
+async function foundNow(endpoints: Endpoints, ports: PlacePorts): Promise<FoundNow> {
+  if (endpoints.kind === 'static') return { found: endpoints.addresses.map(foundAt) }
   const lifeline = new Lifeline()
   const timer = ports.clock.after(patienceMs, () => lifeline.end(new Fault('upstream_unavailable', 'it does not answer in time')))
   try {
-    return await unlessEnded(lifeline, ports.discover(endpoints).once(lifeline).then(inOrder))
+    const { found, partly } = await unlessEnded(lifeline, ports.discover(endpoints).once(lifeline))
+    return { found: inOrder(found), partly }
   } finally {
     timer.cancel()
     lifeline.settle()

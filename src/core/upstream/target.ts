@@ -119,5 +119,5 @@ function endpointOf(service: EgressService, target: LiveTarget, vet: Vet, revisi
   const tls = scheme === 'https' ? { serverName: host, use: `egress ${service.name}`, ca, certificate: own?.certificate, key: own?.key } : undefined
   const key = JSON.stringify(['egress', service.name, target.environment, revision, target.origin, ca ?? null, own ?? null, service.connectTimeoutMs])
   const address = { kind: 'tcp', host, port } as const
-  return { key, protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: idleConnectionMs, vet }
+  return { key, of: service.name, protocol: 'http1', address, tls, connectTimeoutMs: service.connectTimeoutMs, idleMs: idleConnectionMs, vet }
 }

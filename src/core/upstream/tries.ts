@@ -116,11 +116,11 @@ class Tries {
 
   /** The first try. @throws Fault where none may begin */
   async #begin(): Promise<Try> {
-    const { member, unused } = await this.#pick()
+    const picked = await this.#pick()
     try {
-      return this.#start(member, false)
+      return this.#start(picked, false)
     } catch (error) {
-      unused()
+      picked.unused()
       throw error
     }
   }
@@ -133,7 +133,7 @@ class Tries {
     return pickOther(this.#job, this.#ports.clock, this.#tried)
   }
 
-  #start(member: Member, hedge: boolean, admission: Admission = admit(this.#job, this.#ports)): Try {
+  #start({ member, unused }: Picked, hedge: boolean, admission: Admission = admit(this.#job, this.#ports)): Try {
     const { x } = this.#job
     const { clock } = this.#ports
     this.#tried.add(member)
@@ -142,7 +142,7 @@ class Tries {
     const line = this.#mayRace || (this.#may.replayable && this.#may.safe && this.#job.retry?.perTryMs !== undefined) ? new Lifeline() : x.lifeline
     const started: { -readonly [Key in keyof Try]?: Try[Key] } = { member, hedge, line }
     const of = started as Try // the one that is missing is filled here
-    const one = { member, line, admission, enter: this.#enter, may: this.#may, looks: () => this.#looks }
+    const one = { member, unused, line, admission, enter: this.#enter, may: this.#may, looks: () => this.#looks }
     started.outcome = runTry(one, this.#job, this.#ports).then((outcome) => ({ of, outcome }))
     this.#running.add(of)
     return of
@@ -197,11 +197,11 @@ class Tries {
   }
 
   /** False where none may begin: the one that runs is not worse off. */
-  #startBeside({ member }: Picked, hedge: boolean): boolean {
+  #startBeside(other: Picked, hedge: boolean): boolean {
     try {
       const admission = admit(this.#job, this.#ports)
       if (!hedge) this.#repeat()
-      this.#start(member, hedge, admission)
+      this.#start(other, hedge, admission)
       return true
     } catch {
       return false
@@ -247,17 +247,17 @@ class Tries {
   }
 
   /** Begins the next try in place of one that is over. False where none may begin: then what is in hand is the answer. */
-  async #startInstead(outcome: Outcome, { member, unused }: Picked): Promise<boolean> {
+  async #startInstead(outcome: Outcome, next: Picked): Promise<boolean> {
     let admission: Admission
     try {
       admission = admit(this.#job, this.#ports)
     } catch {
-      unused()
+      next.unused()
       return false
     }
     this.#countRetry()
     await discard(outcome).catch(() => {})
-    this.#start(member, false, admission)
+    this.#start(next, false, admission)
     return true
   }
 

@@ -4,6 +4,7 @@ import { Fault } from '../../core/model/fault.ts'
 import type { Clock, Endpoint, EndpointTls, Resolve, Secrets } from '../../core/ports.ts'
 import { type CertificateNotices, keeperOf, type TlsMaterial } from '../tls-material.ts'
 import { AlpnMissing, identityCheck } from './identity.ts'
+import { firstToOpen, type Underway } from './staggered.ts'
 
 /** Opens a socket to one place, over TLS where settings are given. A failure is an `error` event of the socket. */
 export type Connect = (place: NetConnectOpts, tls: ConnectionOptions | undefined) => Socket
@@ -14,7 +15,7 @@ export interface Network {
   readonly connect?: Connect | undefined
 }
 
-interface OpenWith {
+interface OpenWith extends Underway {
   readonly clock: Clock
   readonly connect?: Connect | undefined
   readonly allowHalfOpen?: boolean | undefined
@@ -44,24 +45,12 @@ export async function dial(endpoint: Endpoint, alpn: readonly string[], ports: D
   const left = () => Math.max(0, until - clock.ticks())
   try {
     const [places, tls] = await within(clock, left(), Promise.all([placesOf(endpoint, ports), tlsOf(endpoint.tls, alpn, ports)]))
-    return await firstThatOpens(places, tls, left, ports)
+    const drop = (socket: Socket) => void socket.destroy()
+    return await firstToOpen(places, { open: (place, underway) => open(place, tls, left, { ...ports, ...underway }), drop, left, clock })
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault('upstream_unavailable', 'the upstream is not reachable', { cause: error, internal: `${nameOf(endpoint)}: ${reasonOf(error)}` })
   }
-}
-
-async function firstThatOpens(places: readonly NetConnectOpts[], tls: ConnectionOptions | undefined, left: () => number, how: OpenWith): Promise<Socket> {
-  let last: unknown = new Error('no address')
-  for (const place of places) {
-    if (left() === 0) break
-    try {
-      return await open(place, tls, left, how)
-    } catch (error) {
-      last = error
-    }
-  }
-  throw last
 }
 
 async function placesOf({ address, vet }: Endpoint, { resolve }: DialPorts): Promise<readonly NetConnectOpts[]> {
@@ -107,6 +96,7 @@ async function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, l
   if (tls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
   if (beforeTls === undefined) return await whenOpen(connect({ ...place, allowHalfOpen }, tls), 'secureConnect', tls, left(), how)
   const plain = await whenOpen(connect({ ...place, allowHalfOpen }, undefined), 'connect', undefined, left(), how)
+  how.signal.addEventListener('abort', () => plain.destroy())
   try {
     await within(how.clock, left(), beforeTls(plain), 'beginning TLS')
     return await whenOpen(connectTls({ ...tls, socket: plain }), 'secureConnect', tls, left(), how)
@@ -116,7 +106,10 @@ async function open(place: NetConnectOpts, tls: ConnectionOptions | undefined, l
   }
 }
 
-function whenOpen(socket: Socket, event: 'connect' | 'secureConnect', tls: ConnectionOptions | undefined, ms: number, { clock }: OpenWith): Promise<Socket> {
+type WhenOpen = Pick<OpenWith, 'clock' | 'reached' | 'signal'>
+
+function whenOpen(socket: Socket, event: 'connect' | 'secureConnect', tls: ConnectionOptions | undefined, ms: number, how: WhenOpen): Promise<Socket> {
+  const { clock, reached, signal } = how
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       timer.cancel()
@@ -124,8 +117,10 @@ function whenOpen(socket: Socket, event: 'connect' | 'secureConnect', tls: Conne
       reject(error)
     }
     const timer = clock.after(ms, () => fail(new Error('connecting took too long')))
+    signal.addEventListener('abort', () => fail(new Error('another address was faster')))
     socket.on('error', fail) // stays: between the dialler and the next owner an error must have a listener
     socket.once('close', () => fail(new Error('closed while connecting')))
+    socket.once('connect', reached)
     socket.once(event, () => {
       // A server without ALPN speaks HTTP/1.1; nothing else may be taken for granted.
       if (socket instanceof TLSSocket && socket.alpnProtocol !== 'h2' && isHttp2Only(tls)) return fail(new AlpnMissing())

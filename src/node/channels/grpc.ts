@@ -34,18 +34,30 @@ interface Line {
 export function openGrpc(endpoint: Endpoint, ports: DialPorts): Wire {
   const inFlight = new InFlight()
   let line: Line | undefined
-  const letGo = (old: Line | undefined) => old?.inFlight.close(() => old.channel.close())
+  /** Those that are not closed. */
+  const lines = new Set<Line>()
+  const letGo = (old: Line | undefined) =>
+    old?.inFlight.close(() => {
+      lines.delete(old)
+      old.channel.close()
+    })
   /** The line for a call, and the call counted on it in the same turn: nobody can close it in between. */
   const enter = async () => {
     const material = endpoint.tls === undefined ? undefined : await materialFor(endpoint.tls, ports)
     if (line === undefined || line.material !== material) {
       letGo(line)
       line = { channel: openChannel(endpoint, material), material, inFlight: new InFlight() }
+      lines.add(line)
     }
     return { channel: line.channel, leaveLine: line.inFlight.enter() }
   }
   return {
     http: () => wrongKind(endpoint),
+    get connections() {
+      let open = 0
+      for (const { channel } of lines) if (channel.getConnectivityState(false) === connectivityState.READY) open += 1
+      return open
+    },
     async grpc(call, options) {
       options.lifeline.check()
       const leave = inFlight.enter()

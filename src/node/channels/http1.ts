@@ -45,6 +45,9 @@ export function openHttp1(endpoint: Endpoint, ports: DialPorts, cap?: Connection
       }
     },
     grpc: () => wrongKind(endpoint),
+    get connections() {
+      return agent.open + changing.open
+    },
     close: () =>
       inFlight.close(() => {
         agent.retire()
@@ -77,6 +80,10 @@ class DialAgent extends Agent implements Holder {
 
   get count(): number {
     return this.#open.size + this.#opening + this.#promised.fresh
+  }
+
+  get open(): number {
+    return this.#open.size
   }
 
   get idle(): number {

@@ -61,6 +61,9 @@ export function openHttp2(endpoint: Endpoint, ports: DialPorts, cap?: Connection
       return tryOnce(call, options)
     },
     grpc: () => wrongKind(endpoint),
+    get connections() {
+      return pool.open.size
+    },
     close: () => inFlight.close(pool.close),
   }
 }
@@ -74,11 +77,14 @@ interface Lines {
   /** One stream less on it. */
   readonly leave: (line: Line) => void
   readonly close: () => void
+  /** All that are open, those that take no more requests among them. */
+  readonly open: ReadonlySet<unknown>
 }
 
 function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | undefined): Lines {
   let lines: Line[] = []
   let opening: Promise<Line> | undefined
+  const sessions = new Set<ClientHttp2Session>()
   const usable = ({ session, active }: Line) => active < (session.remoteSettings.maxConcurrentStreams ?? 100)
   /** Of the material; that of one that was never good fits no line, and dialling says why. */
   const generationOrNone = async () => {
@@ -95,7 +101,9 @@ function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | un
     const session = await openSession(endpoint, ports)
     const line: Line = { session, generation, active: 0 }
     lines.push(line)
+    sessions.add(session)
     session.on('close', () => {
+      sessions.delete(session)
       lines = lines.filter((other) => other !== line)
       cap?.changed()
     })
@@ -135,6 +143,7 @@ function openLines(endpoint: Endpoint, ports: DialPorts, cap: ConnectionCap | un
   cap?.join(holder)
 
   return {
+    open: sessions,
     async take(options) {
       const word = { given: false }
       const promise = () => {

@@ -7,6 +7,8 @@ import { nameOf } from './dial.ts'
 export interface Wire {
   http(call: HttpCall, options: CallOptions): Promise<HttpReply>
   grpc(call: GrpcCall, options: CallOptions): Promise<GrpcReply>
+  /** Connections that are open now, those that end among them. */
+  readonly connections: number
   /** Closes connections once what is in flight has ended. */
   close(): void
 }

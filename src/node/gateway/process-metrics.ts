@@ -1,5 +1,6 @@
 import type { MetricName } from '../../core/observe/metrics.ts'
 import type { SourceStatus } from '../../core/upstream.ts'
+import type { CertificateStatus } from '../certificate-status.ts'
 import type { GatewayView } from '../gateway-view.ts'
 import type { NodeJournal } from '../journal.ts'
 import type { Registry } from '../meter.ts'
@@ -7,7 +8,7 @@ import type { Registry } from '../meter.ts'
 /** Sets the figures that are asked for and not told: right before somebody reads the metrics. */
 export function measureProcess(
   meter: Pick<Registry, 'gauge' | 'forget'>,
-  view: Pick<GatewayView, 'startedAt' | 'inFlight' | 'keySets' | 'sources'>,
+  view: Pick<GatewayView, 'startedAt' | 'inFlight' | 'keySets' | 'sources' | 'certificates'>,
   journal: Pick<NodeJournal, 'dropped'>,
 ): void {
   const { user, system } = process.cpuUsage()
@@ -18,6 +19,14 @@ export function measureProcess(
   meter.gauge('sallyport_records_dropped_total', journal.dropped, {})
   for (const { issuer, ageMs } of view.keySets) if (ageMs !== undefined) meter.gauge('sallyport_key_set_age_seconds', ageMs / 1000, { issuer })
   measureSources(meter, view.sources)
+  measureCertificates(meter, view.certificates)
+}
+
+const ends = 'sallyport_certificate_end_timestamp_seconds' satisfies MetricName
+
+function measureCertificates(meter: Pick<Registry, 'gauge' | 'forget'>, certificates: readonly Pick<CertificateStatus, 'use' | 'endsAt'>[]): void {
+  meter.forget(ends)
+  for (const { use, endsAt } of certificates) if (endsAt !== undefined) meter.gauge(ends, Math.floor(endsAt / 1_000), { use })
 }
 
 const discovered = [

@@ -21,6 +21,10 @@ export interface PassageOptions extends PassLimits {
 
 /** How long both sides of a WebSocket that we close have to say goodbye, and one side to follow the other that has closed the connection. Milliseconds. */
 const closeMs = 2_000
+/** One side of a WebSocket has closed the connection: so long the other may go on, whatever it says. Milliseconds. */
+const halfOpenMs = 10_000
+/** The downstream has no more to say in another protocol: so long the upstream may be silent. It may work on an answer, or not have noticed. Milliseconds. */
+const answerMs = 30_000
 /** Going away (RFC 6455 section 7.4.1). */
 const goingAway = 1001
 
@@ -46,6 +50,8 @@ export class Passage implements PassageOfCall {
   #isAsked = false
   #openedAt = 0
   #movedAt = 0
+  /** When the first of both sides had no more to say. */
+  #halfAt = Number.POSITIVE_INFINITY
   #timer: { cancel(): void } | undefined
 
   constructor(options: PassageOptions) {
@@ -63,7 +69,7 @@ export class Passage implements PassageOfCall {
     this.#heardAll = true
     if (this.#closing !== undefined) return this.#end(this.#closing)
     this.#options.socket.end()
-    this.#watch()
+    this.#halved()
   }
 
   /** Changes the protocol, with what the upstream's 101 says, and passes on until both sides are through. `early`: what came behind the handshake. */
@@ -134,7 +140,7 @@ export class Passage implements PassageOfCall {
     if (step !== undefined && this.#closing === undefined) {
       if (step.done !== true) return this.#say(step.value)
       this.#saidAll = true
-      this.#watch()
+      this.#halved()
       return step
     }
     return this.#sayGoodbye()
@@ -171,6 +177,13 @@ export class Passage implements PassageOfCall {
 
   #moved(): void {
     this.#movedAt = this.#options.clock.ticks()
+  }
+
+  /** One side has no more to say; the other has a while from now on. */
+  #halved(): void {
+    this.#moved()
+    this.#halfAt = Math.min(this.#halfAt, this.#movedAt)
+    this.#watch()
   }
 
   #close(fault: Fault): void {
@@ -232,15 +245,18 @@ export class Passage implements PassageOfCall {
     const silentFor = this.#movedAt + this.#patience() - now
     const livesFor = this.#openedAt + lifetimeMs - now
     if (livesFor <= 0) return this.#close(new Fault('request_timeout', 'the connection has reached its longest life'))
+    const followsFor = this.#frames === undefined ? Number.POSITIVE_INFINITY : this.#halfAt + halfOpenMs - now
+    if (followsFor <= 0) return this.#close(new Fault('request_timeout', 'the other side of the connection did not follow its end'))
     if (silentFor <= 0) return this.#close(new Fault('request_timeout', 'the connection was silent for too long'))
     // What is patience now may be less a moment later.
-    this.#timer = clock.after(Math.min(silentFor, livesFor, this.#options.idleMs), () => this.#watch())
+    this.#timer = clock.after(Math.min(silentFor, livesFor, followsFor, this.#options.idleMs), () => this.#watch())
   }
 
   #patience(): number {
     const { socket, idleMs } = this.#options
     // A WebSocket of which one side is closed is over: the other has a close frame to answer, and no more.
     if (this.#frames !== undefined && (this.#saidAll || this.#heardAll)) return Math.min(idleMs, closeMs)
+    if (this.#frames === undefined && this.#saidAll && !socket.writableNeedDrain) return Math.min(idleMs, answerMs)
     // Of a slow reader, on either side, nothing is seen until it has taken what was sent last.
     return socket.writableNeedDrain || !this.#isAsked ? readerPatience(idleMs) : idleMs
   }

@@ -94,6 +94,10 @@ async function tryParts(cluster: Cluster, parts: readonly Part[], found: Found, 
       noteEndpoint(found, cluster, { subset: part.subset, target: part.name }, troubleOf(part.cause, false))
       continue
     }
+    if (part.partly !== undefined && !seen.has(part.partly)) {
+      seen.add(part.partly)
+      noteMissing(found, cluster, part.name, part.partly)
+    }
     for (const place of part.places) {
       const same = JSON.stringify([place.endpoint, place.authority])
       if (seen.has(same)) continue
@@ -120,6 +124,19 @@ function noteEndpoint({ probes, findings }: Found, cluster: Cluster, at: Pick<Pr
     hint: trouble.hint,
     object: `clusters.${cluster.name}`,
     member: [...where, cluster.endpoints.kind === 'static' ? 'address' : 'endpoints'].join('.'),
+  })
+}
+
+/** A source that names more than could be found. The rest is used without it. */
+function noteMissing({ probes, findings }: Found, cluster: Cluster, target: string, partly: string): void {
+  probes.push({ kind: 'endpoint', name: cluster.name, subset: undefined, target, outcome: 'trouble', text: partly })
+  findings.push({
+    severity: 'warning',
+    code: 'endpoint_unresolved',
+    message: `${target}: ${partly}.`,
+    hint: 'Requests go to the other endpoints alone. Correct the records, or look at the DNS server.',
+    object: `clusters.${cluster.name}`,
+    member: 'endpoints',
   })
 }
 

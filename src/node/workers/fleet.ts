@@ -109,7 +109,7 @@ export class Fleet implements GatewayView {
     const inForce = () => this.snapshot
     const load = () => source.load()
     this.#reloader = new Reloader({ load, publish: (policy) => this.#publish(policy), inForce, now: () => clock.now(), log: journal.log, meter }, diagnostics)
-    meter.beforeReading(() => measureProcess(meter, { startedAt: this.startedAt, inFlight: 0, keySets: [], sources: [] }, journal))
+    meter.beforeReading(() => measureProcess(meter, { startedAt: this.startedAt, inFlight: 0, keySets: [], sources: [], certificates: [] }, journal))
   }
 
   /** Starts the workers and the admin listener; ready from then on. @throws StartError or Error when a worker cannot serve or an address cannot be bound. */

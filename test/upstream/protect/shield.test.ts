@@ -215,6 +215,43 @@ test('a request with less time than almost any answer takes is refused at once, 
   expect(waiting.length).toBe(before + 3)
 })
 
+test('when a slow place is quick again, callers who all have little time are let in again within a few seconds', async () => {
+  const { send, round, waiting, clock } = byHand()
+  for (let i = 0; i < 1_900; i += 1) await round(20)
+  const recovered = async (backFor: number) => {
+    clock.advance(250)
+    const before = waiting.length
+    await Promise.all([0, 1, 2].map(() => send({ deadline: clock.ticks() + 10 })))
+    const letIn = waiting.slice(before)
+    for (const one of letIn) one.answer(httpReply(200))
+    await settle()
+    return letIn.length === 3 ? backFor : undefined
+  }
+  let since: number | undefined
+  for (let ms = 250; since === undefined && ms <= 20_000; ms += 250) since = await recovered(ms)
+  expect(since).toBeGreaterThan(1_000)
+  expect(since).toBeLessThan(5_000)
+})
+
+test('nobody is refused by evidence that is seconds old, but what is still slow when it is tried stays refused', async () => {
+  const { send, round, waiting, clock } = byHand()
+  for (let i = 0; i < 110; i += 1) await round(100)
+  const letIn = async () => {
+    const before = waiting.length
+    await Promise.all([0, 1, 2].map(() => send({ deadline: clock.ticks() + 50 })))
+    return waiting.length - before
+  }
+  for (let second = 0; second < 20; second += 1) {
+    expect(await letIn()).toBe(1)
+    // Whoever was let in has waited in vain.
+    waiting.at(-1)?.fail(new Fault('deadline_exceeded', 'the deadline has passed'))
+    await settle()
+    clock.advance(1_000)
+  }
+  clock.advance(10_000)
+  expect(await letIn()).toBe(3)
+})
+
 test('probes whose answer goes on and on close it all the same, as do those whose caller has left a good answer', async () => {
   const { send, round, waiting, clock, ports } = byHand({ breaker: { ...breaker, probes: 2 }, outlier: undefined })
   for (let i = 0; i < 3; i += 1) expect(await round(1, 500)).toBe(500)

@@ -1,6 +1,7 @@
 import type { Retry } from '../../model/retry.ts'
 import type { RouteMatch } from '../../model/route.ts'
 import { grpcConditions, type RetryDocument } from '../document/routes.ts'
+import { kept } from '../kept.ts'
 import { type Entry, type Linking, refuse, suggestion, warn } from './linking.ts'
 import { bytes, ms, share } from './values.ts'
 
@@ -46,6 +47,7 @@ export function checkRetry<T>(linking: Linking, entry: Entry<T>, grpc: RouteMatc
       hint: 'Remove it, or write methods.',
       which: 'key',
     })
+  for (const member of ['bodies', 'answers'] as const) checkKept(linking, entry, member, bytes(said[member] ?? '0B'))
   const known = new Set(grpc?.rpcs.map(({ method }) => method))
   if (known.size === 0) return
   for (const [i, rpc] of said.rpcs.entries()) {
@@ -53,6 +55,20 @@ export function checkRetry<T>(linking: Linking, entry: Entry<T>, grpc: RouteMatc
     const hint = suggestion(linking, rpc, known) ?? `It has ${Array.from(known).join(', ')}.`
     refuse(linking, entry, ['retry', 'rpcs', i], { code: 'name_unknown', message: `The service has no RPC "${rpc}".`, hint })
   }
+}
+
+/** What is kept is kept in memory, of every request under way. */
+function checkKept<T>(linking: Linking, entry: Entry<T>, member: 'bodies' | 'answers', size: number): void {
+  if (size <= kept.plenty) return
+  const at = ['retry', member]
+  const hint = 'Write 1MiB or less: what is larger flows as it comes, and is not sent again.'
+  if (size > kept.most) refuse(linking, entry, at, { code: 'kept_too_much', message: 'More than 16 MiB of each request would be kept in memory.', hint })
+  else
+    warn(linking, entry, at, {
+      code: 'kept_much',
+      message: 'So much of each request under way may be kept in memory: times the cap of the cluster, 1024 unless it says otherwise.',
+      hint,
+    })
 }
 
 function warnCondition<T>(linking: Linking, entry: Entry<T>, i: number, why: string): void {

@@ -84,6 +84,8 @@ function kindOf(body: { readonly json: unknown } | { readonly bytes: Uint8Array 
   return 'json' in body ? 'JSON' : `${body.bytes.length} bytes`
 }
 
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, i) => byte === other[i])
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false
+  for (let i = 0; i < one.length; i += 1) if (one[i] !== other[i]) return false
+  return true
 }

@@ -6,6 +6,7 @@ import { verdictOf } from '../health/outlier.ts'
 import type { Note } from '../tried.ts'
 import { Breaker, type BreakerState } from './breaker.ts'
 import { Gradient } from './gradient.ts'
+import { Lately } from './lately.ts'
 import { Spread } from './spread.ts'
 
 /** What the newest policies want of a place. */
@@ -53,6 +54,7 @@ const mostHedges = 10
 export class Shield {
   readonly place: string
   readonly spread = new Spread()
+  readonly #lately = new Lately()
   #rule: ShieldRule = { breaker: undefined, adaptive: false, most: 1 }
   #breaker: Breaker | undefined
   #gradient: Gradient | undefined
@@ -95,10 +97,13 @@ export class Shield {
     return (now) => gradient.leave(now)
   }
 
-  /** Whether an answer within so many milliseconds would be faster than almost any. Now and then it says no to somebody, to find out. */
+  /**
+   * Whether an answer within so many milliseconds would be faster than almost any, and the last seconds say nothing else. Now and then it says no to
+   * somebody, to find out.
+   */
   isHopeless(leftMs: number, now: number): boolean {
     const quickest = this.spread.quantile(fastest)
-    if (quickest === undefined || leftMs >= quickest.fromMs) return false
+    if (quickest === undefined || leftMs >= quickest.fromMs || !this.#lately.isSlow(now)) return false
     if (now - this.#doubtedAt < doubtEveryMs) return true
     this.#doubtedAt = now
     return false
@@ -128,9 +133,11 @@ export class Shield {
   readonly note: Note = (_member, tried) => {
     const gradient = this.#gradient
     if (tried.kind === 'answer' && isUsual(tried.status)) {
+      this.#lately.add(tried.tookMs < (this.spread.quantile(fastest)?.fromMs ?? 0) ? 'quick' : 'slow', tried.now)
       this.spread.add(tried.tookMs)
       gradient?.sample(tried.tookMs, tried.now)
     } else if (tried.kind === 'fault' && tried.code === 'deadline_exceeded' && !tried.begun) {
+      this.#lately.add('slow', tried.now)
       // Nobody waited any longer: that speaks only where it is longer than usual.
       if (tried.tookMs > (this.spread.quantile(0.5)?.toMs ?? 0)) this.spread.add(tried.tookMs)
       if (gradient !== undefined && tried.tookMs > gradient.usualMs) gradient.sample(tried.tookMs, tried.now)

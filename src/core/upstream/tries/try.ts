@@ -19,6 +19,8 @@ export type Enter = () => () => void
 /** One of the tries of a shipment. */
 interface OneTry {
   readonly member: Member
+  /** Told when nothing reached the endpoint. */
+  readonly unused: () => void
   /** Its own end; the request's where no other try can overtake it. */
   readonly line: Lifeline
   readonly admission: Admission
@@ -31,7 +33,7 @@ interface OneTry {
 const held: MetricName = 'sallyport_upstream_held_back_total'
 
 /** Sends the call to one endpoint, and says how that came out. */
-export async function runTry({ member, line, admission, enter, may, looks }: OneTry, job: Shipment, ports: SendPorts): Promise<Outcome> {
+export async function runTry({ member, unused, line, admission, enter, may, looks }: OneTry, job: Shipment, ports: SendPorts): Promise<Outcome> {
   const { clock, meter } = ports
   const { x, deadline, idleMs, label, retry, seal, resend } = job
   const { leftMs, pass } = admission
@@ -57,12 +59,12 @@ export async function runTry({ member, line, admission, enter, may, looks }: One
   const handed = handOver(job.call, stated, job.hand, retry !== undefined)
   try {
     const call = seal === undefined || handed.kind === 'grpc' ? handed : await sealed(handed, seal, ended)
-    const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, resend }, ports, ended)
+    const reply = await attempt({ call, member, deadline, idleMs, lifeline: line, label, note, unused, resend }, ports, ended)
     if (reply.kind === 'grpc') return looks() ? await peek(reply) : { kind: 'reply', reply, ended: undefined }
     // What bounds a try does not cut an answer that has begun.
     timer?.cancel()
     const most = heldBytes(retry, may)
-    return { kind: 'reply', reply: most === undefined ? reply : await holdBack(reply, most, deadline.at, clock), ended: undefined }
+    return { kind: 'reply', reply: most === undefined ? reply : await holdBack(reply, most, deadline, clock), ended: undefined }
   } catch (error) {
     const fault = Fault.from(error)
     if (fault.code === 'overloaded') meter.count(held, { cluster: label, reason: 'connections' })

@@ -1,6 +1,7 @@
 import { checkWorkerGround } from '../../../core/edge.ts'
 import { boundOf } from '../../../core/policy/bounds.ts'
 import type { Diagnostic } from '../../../core/policy/diagnostic.ts'
+import { keptOf } from '../../../core/policy/kept.ts'
 import type { Limit } from '../../../core/policy/linked/limits.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import { createChannels } from '../../channels.ts'
@@ -48,6 +49,7 @@ export const check: Command = {
             limit: limit.name,
             bound: boundOf(limit, policy.store.redis !== undefined, isCharged(limit, policy)),
           }))
+    const kept = policy === undefined ? [] : keptIn(policy)
     const sets = policy === undefined ? [] : setsOf(policy)
     if (terminal.json) {
       const answer = {
@@ -56,6 +58,7 @@ export const check: Command = {
         revision: policy?.revision,
         descriptors: sets,
         limits: bounds,
+        retries: kept,
         probes: probed?.probes,
         diagnostics,
       }
@@ -70,6 +73,7 @@ export const check: Command = {
       terminal.out(`${terminal.style('green', 'ok')}: ${parts.join(', ')} for ${place.environment} (${policy.environmentClass}), revision ${policy.revision}`)
       for (const { file, sha256 } of sets) terminal.out(`${file}: sha256 ${sha256}`)
       for (const { limit, bound } of bounds) terminal.out(`limit ${limit}: ${bound}`)
+      for (const { route, memory } of kept) terminal.out(`retries of route ${route}: ${memory}`)
     }
     return sound ? exit.ok : exit.findings
   },
@@ -80,6 +84,14 @@ function probe(policy: Policy, origins: Parameters<typeof probePolicy>[1]): Prom
   const dial = { clock, resolve: createResolve(clock), secrets: createSecrets(process.env) }
   const discover = createDiscover({ ...dial, random: createRandom() }, dnsServersIn(process.env))
   return probePolicy(policy, origins, { ...dial, discover, channels: createChannels(dial), fetch: createFetch(dial) })
+}
+
+/** What retries may take of the memory, by route. */
+function keptIn(policy: Policy): readonly { readonly route: string; readonly memory: string }[] {
+  return policy.routes.flatMap((route) => {
+    const memory = keptOf(route, policy)
+    return memory === undefined ? [] : [{ route: route.name, memory }]
+  })
 }
 
 /** Every descriptor set that a cluster names, with what pins it. */

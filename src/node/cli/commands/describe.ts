@@ -1,3 +1,4 @@
+import { keptOf } from '../../../core/policy/kept.ts'
 import type { Loaded, Origin } from '../../../core/policy/loading.ts'
 import type { Policy } from '../../../core/policy/policy.ts'
 import { suggest } from '../../../core/suggest.ts'
@@ -40,10 +41,13 @@ export const describe: Command = {
     const rows = rowsOf(sound.loaded.origins, kind, name)
     if (rows.length === 0) throw new UsageError(`there is no ${kind} "${name}"${suggestion(name, namesIn(sound.loaded.origins, kind))}`)
     const bindings = kind === 'route' ? bindingsOf(sound.policy, name) : []
-    if (terminal.json) terminal.out(JSON.stringify({ kind, name, environment: place.environment, values: rows.map(plainRow), bindings }, null, 2))
+    const route = kind === 'route' ? sound.policy.routes.find((one) => one.name === name) : undefined
+    const retries = route === undefined ? undefined : keptOf(route, sound.policy)
+    if (terminal.json) terminal.out(JSON.stringify({ kind, name, environment: place.environment, values: rows.map(plainRow), bindings, retries }, null, 2))
     else {
       terminal.out(`${terminal.style('bold', `${kind} ${name}`)} in ${place.environment}, revision ${sound.policy.revision}\n`)
       terminal.out(table(rows.map(([path, origin]) => [`  ${path}`, origin.value, terminal.style('dim', originText(origin))])))
+      if (retries !== undefined) terminal.out(`\nretry ${retries}`)
       if (bindings.length > 0) terminal.out(`\n${terminal.style('bold', 'HTTP bindings')}\n${bindings.map((binding) => `  ${binding}`).join('\n')}`)
     }
     return exit.ok
