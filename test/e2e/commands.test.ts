@@ -71,7 +71,7 @@ describe('check', () => {
       expect([environment, status]).toEqual([environment, 0])
       expect(out).toMatch(
         new RegExp(
-          `^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\ndescriptors/shop\\.binpb: sha256 [0-9a-f]{64}\n(?:limit [a-z-]+: at most \\d+ in any \\d+s, per process; a restart begins anew\n)+$`,
+          `^ok: \\d+ routes, \\d+ egress services for ${environment} \\(\\w+\\), revision [0-9a-f]{16}\ndescriptors/shop\\.binpb: sha256 [0-9a-f]{64}\n(?:limit [a-z-]+: at most \\d+ in any \\d+s, per process; a restart begins anew\n)+(?:retries of route [a-z-]+: keeps at most [^\n]+\n)*$`,
         ),
       )
     }

@@ -462,6 +462,7 @@ it('every fault of the catalogue that can be provoked from outside is provoked h
     quota_exceeded: 'upstream/vendor-quota.test.ts',
     cost_exceeded: 'upstream/vendor-quota.test.ts',
     vendor_paused: 'upstream/vendor-quota.test.ts',
+    cache_miss: 'egress/cache.test.ts',
     replay_miss: 'e2e/cassettes.test.ts',
     client_closed: 'nobody is left to answer',
     drained: 'the connection has changed its protocol: test/e2e/upgrade.test.ts',
