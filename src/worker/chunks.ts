@@ -1,4 +1,4 @@
-import { addPiece } from '../core/model/pieces.ts'
+import { addPiece, joinPieces } from '../core/model/pieces.ts'
 
 /** The chunks of a stream, pulled one by one; a reader that stops cancels the stream. */
 export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -36,11 +36,5 @@ export async function joined(chunks: AsyncIterable<Uint8Array>, limit: number, t
     if (length > limit) throw tooLong()
     addPiece(parts, chunk)
   }
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
+  return joinPieces(parts, length)
 }

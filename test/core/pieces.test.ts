@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { addPiece } from '../../src/core/model/pieces.ts'
+import { addPiece, joinPieces } from '../../src/core/model/pieces.ts'
 
 function held(chunks: Iterable<Uint8Array>): Uint8Array[] {
   const pieces: Uint8Array[] = []
@@ -14,6 +14,7 @@ test('pieces hold the bytes of all chunks in their order, and leave the chunks a
     fc.property(fc.array(chunk, { maxLength: 60 }), (chunks) => {
       const before = Buffer.concat(chunks)
       expect(Buffer.concat(held(chunks))).toEqual(before)
+      expect(Buffer.from(joinPieces(held(chunks), before.length))).toEqual(before)
       expect(Buffer.concat(chunks)).toEqual(before)
     }),
   )

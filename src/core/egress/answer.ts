@@ -4,6 +4,7 @@ import type { Arrived, Credentialed, Placed } from '../model/exchange.ts'
 import { Fault } from '../model/fault.ts'
 import { FieldList } from '../model/fields.ts'
 import { endToEnd } from '../model/hop-by-hop.ts'
+import { joinPieces } from '../model/pieces.ts'
 import { problemAnswer } from '../model/problem.ts'
 import type { Fields, Outbound } from '../model/wire.ts'
 import { maskBytes, maskStream, type Needles, needlesOf } from '../observe/mask.ts'
@@ -141,13 +142,7 @@ async function* hiddenStream(body: AsyncIterable<Uint8Array>, hide: Hide): Async
     if (length > hiddenBytes) throw new Fault('upstream_protocol', 'the vendor answered with more JSON than can be masked')
     chunks.push(new Uint8Array(chunk))
   }
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  yield hiddenIn(whole, hide)
+  yield hiddenIn(joinPieces(chunks, length), hide)
 }
 
 function hiddenIn(body: Uint8Array, hide: Hide): Uint8Array {

@@ -17,3 +17,16 @@ export function addPiece(pieces: Uint8Array[], chunk: Uint8Array): void {
   }
   pieces.push(last)
 }
+
+/** All pieces, of so many bytes together, in one. The only piece is given back itself. */
+export function joinPieces(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return only
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
+}

@@ -1,4 +1,5 @@
 import type { HttpReply } from '../model/call.ts'
+import { joinPieces } from '../model/pieces.ts'
 import type { Clock } from '../ports.ts'
 import type { Deadline } from './deadline.ts'
 
@@ -25,7 +26,7 @@ export async function holdBack(reply: HttpReply, most: number, deadline: Deadlin
       const step = await Promise.race([next, rung])
       if (step === undefined) return { ...reply, body: flowOn(held, rest, next) }
       // What announces a length and has no body by its nature (of HEAD, 304) speaks of another answer: its length stays as it is.
-      if (step.done === true) return { ...reply, body: bytes === 0 ? undefined : joined(held, bytes) }
+      if (step.done === true) return { ...reply, body: bytes === 0 ? undefined : joinPieces(held, bytes) }
       held.push(step.value)
       bytes += step.value.byteLength
     }
@@ -45,18 +46,6 @@ function alarm(ms: number, clock: Pick<Clock, 'after'>): { readonly rung: Promis
   const { promise, resolve } = Promise.withResolvers<undefined>()
   const timer = clock.after(Math.max(0, ms), () => resolve(undefined))
   return { rung: promise, cancel: () => timer.cancel() }
-}
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const [only] = parts
-  if (only !== undefined && parts.length === 1) return only
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
 }
 
 /** What was held, then what was asked for already, then the rest. */

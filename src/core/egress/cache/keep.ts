@@ -1,3 +1,4 @@
+import { joinPieces } from '../../model/pieces.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
 
 /**
@@ -34,15 +35,9 @@ async function* overheard(body: AsyncIterable<Uint8Array>, most: number, put: (b
     length += chunk.length
     if (length > most) kept = undefined
     // A copy: whoever is next may write into the chunk.
-    kept?.push(chunk.slice())
+    kept?.push(new Uint8Array(chunk))
     yield chunk
   }
   if (kept === undefined) return
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of kept) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  put(whole)
+  put(joinPieces(kept, length))
 }

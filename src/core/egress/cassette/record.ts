@@ -3,6 +3,7 @@ import type { CassetteUse } from '../../model/egress-target.ts'
 import type { Credentialed } from '../../model/exchange.ts'
 import { Fault } from '../../model/fault.ts'
 import { isHopByHop } from '../../model/hop-by-hop.ts'
+import { joinPieces } from '../../model/pieces.ts'
 import type { Body, Fields } from '../../model/wire.ts'
 import type { MetricName } from '../../observe/metrics.ts'
 import { isoTime } from '../../observe/time.ts'
@@ -98,7 +99,7 @@ async function* tee(body: AsyncIterable<Uint8Array>, write: (body: Uint8Array) =
     if (!whole) note('broken')
   }
   if (kept === undefined) note('too_large')
-  else await write(joined(kept, length))
+  else await write(joinPieces(kept, length))
 }
 
 interface Heard {
@@ -135,14 +136,4 @@ async function written(x: Credentialed, { use, cassettes, sent, reply, body, now
 /** Without what concerns the connection, and the length, which the replayed body has of its own. */
 function headersOf(headers: Fields, clean: Cleaner): readonly (readonly [string, string])[] {
   return headers.entries().flatMap(([name, value]) => (isHopByHop(name) || name === 'content-length' ? [] : [[name, clean.header(name, value)] as const]))
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }

@@ -1,3 +1,4 @@
+import { joinPieces } from '../../model/pieces.ts'
 import { digestOf, hexOf, type MacHash } from './mac.ts'
 
 /** What a message can be made of. */
@@ -26,11 +27,8 @@ export async function messageOf(template: string, parts: MessageParts, hash: Mac
     else if (part === '{bodyHash}') pieces.push(new TextEncoder().encode(hexOf(await digestOf(hash, parts.body))))
     else pieces.push(new TextEncoder().encode(placeholder.test(part) ? parts[part.slice(1, -1) as Exclude<keyof MessageParts, 'body'>] : part))
   }
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
+  return joinPieces(
+    pieces,
+    pieces.reduce((sum, piece) => sum + piece.length, 0),
+  )
 }

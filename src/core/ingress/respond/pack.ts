@@ -1,5 +1,6 @@
 import { type Liking, likingOfGzip } from '../../model/coding.ts'
 import { FieldList } from '../../model/fields.ts'
+import { joinPieces } from '../../model/pieces.ts'
 import type { Fields, Outbound } from '../../model/wire.ts'
 import type { Compression } from '../../ports.ts'
 import { framed } from './frame.ts'
@@ -61,11 +62,8 @@ function isFixed(headers: Fields): boolean {
 export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = []
   for await (const piece of pieces) all.push(piece)
-  const whole = new Uint8Array(all.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of all) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
+  return joinPieces(
+    all,
+    all.reduce((sum, piece) => sum + piece.length, 0),
+  )
 }

@@ -1,5 +1,5 @@
 import { Fault } from '../../model/fault.ts'
-import { addPiece } from '../../model/pieces.ts'
+import { addPiece, joinPieces } from '../../model/pieces.ts'
 
 const lineFeed = 0x0a
 const quote = 0x22
@@ -142,15 +142,7 @@ class Held {
 
   /** Everything that was added, in one piece. */
   take(): Uint8Array {
-    const parts = this.#parts
-    const whole = parts.length === 1 && parts[0] !== undefined ? parts[0] : new Uint8Array(this.#size)
-    if (parts.length > 1) {
-      let at = 0
-      for (const part of parts) {
-        whole.set(part, at)
-        at += part.length
-      }
-    }
+    const whole = joinPieces(this.#parts, this.#size)
     this.#parts = []
     this.#size = 0
     return whole

@@ -1,4 +1,5 @@
 import type { GrpcReply, HttpReply, Reply } from '../../model/call.ts'
+import { joinPieces } from '../../model/pieces.ts'
 import type { Fields } from '../../model/wire.ts'
 
 /** An answer as it was seen passing; `bytes` is undefined where there was too much of it. */
@@ -40,7 +41,7 @@ async function* kept(source: AsyncIterable<Uint8Array>, tell: (bytes: Uint8Array
     if (size <= keptBytes) chunks.push(chunk)
     yield chunk
   }
-  tell(size > keptBytes ? undefined : joined(chunks, size))
+  tell(size > keptBytes ? undefined : joinPieces(chunks, size))
 }
 
 /** Reads an answer that nobody waits for, to its end or as far as it is kept. @throws what the answer breaks off with */
@@ -53,16 +54,4 @@ export async function drain(reply: Reply): Promise<void> {
     // A little more than is kept: who is done soon keeps the connection.
     if (size > 16 * keptBytes) return
   }
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const [only] = chunks
-  if (only !== undefined && chunks.length === 1) return only
-  const all = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
 }
