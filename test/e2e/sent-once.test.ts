@@ -66,14 +66,20 @@ async function rawService(): Promise<Counting> {
 /** `refuses`: says that it did nothing. `goes away`: after it took the request. `goes away before`: before it. */
 type H2Loss = 'good' | 'refuses' | 'cancels' | 'fails' | 'goes away' | 'goes away before' | 'drops the connection'
 
-async function h2Service() {
-  const seen = new Map<string, number>()
-  const service = { port: 0, seen, loss: 'good' as H2Loss }
+/** An HTTP/2 server whose connections end with the test file. */
+function openHttp2() {
   const server = createHttp2()
   server.on('session', (session) => {
     session.on('error', () => {})
     keep(() => session.destroy())
   })
+  return server
+}
+
+async function h2Service() {
+  const seen = new Map<string, number>()
+  const service = { port: 0, seen, loss: 'good' as H2Loss }
+  const server = openHttp2()
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => {})
     const { loss } = service
@@ -196,11 +202,7 @@ type GrpcLoss = 'good' | 'ends with UNAVAILABLE' | 'resets' | 'drops the connect
 async function grpcService() {
   const seen = new Map<string, number>()
   const service = { port: 0, seen, loss: 'good' as GrpcLoss }
-  const server = createHttp2()
-  server.on('session', (session) => {
-    session.on('error', () => {})
-    keep(() => session.destroy())
-  })
+  const server = openHttp2()
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => {})
     stream.resume()
